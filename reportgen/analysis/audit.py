@@ -1,0 +1,110 @@
+"""The audit: the read-only handle on one report that views and the gallery get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from reportgen.analysis.classification import Classification
+from reportgen.analysis.localization import Localization
+from reportgen.data.sample import Dataset, Sample
+from reportgen.store.store import Store
+
+LABEL = -1
+"""Column of `cam/map` and `cam/class` that holds the label's map; the columns before it are the top classes."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the report says of the network; plain values, so that a report is drawn again without the model.
+
+    filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
+    """
+
+    name: str
+    source: str
+    head: str
+    method: str
+    maps_layer: str
+    maps_shape: tuple[int, int, int]
+    parameters: int
+    weights_digest: str
+    resize: str
+    precision: str
+    device: str
+    input_size: int
+    preprocessing: str
+    filters_layer: str | None = None
+    filters: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One data set seen by one classifier. Row i of every array belongs to `samples[i]`.
+
+    samples:    those that could be read, in the data set's order.
+    unreadable: (name, reason) of those that could not.
+    store:      with the samples' rows selected.
+    kinds:      why each image's top-1 box does not count, or `right`, or `unlabelled`.
+    cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
+    """
+
+    dataset: Dataset
+    samples: Sequence[Sample]
+    unreadable: Sequence[tuple[str, str]]
+    card: ModelCard
+    store: Store
+    classification: Classification
+    localization: Localization | None
+    kinds: Sequence[str]
+    cam_identity: float | None
+
+    @property
+    def title(self) -> str:
+        return f"{self.dataset.name} × {self.card.name}"
+
+    @property
+    def classes(self) -> Sequence[str]:
+        return self.dataset.classes
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """`(N,)` int64, −1 for none."""
+        return np.array([-1 if s.label is None else s.label for s in self.samples], np.int64)
+
+    @cached_property
+    def cams(self) -> np.ndarray:
+        """`(N, M, h, w)` float32 in logit units: the top classes' maps, then the label's."""
+        return self.store["cam/map"]
+
+    @cached_property
+    def cam_classes(self) -> np.ndarray:
+        """`(N, M)` int64; the last column is the label, −1 for none."""
+        return self.store["cam/class"].astype(np.int64)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """`(N, 2)` width and height of the upright originals."""
+        return self.store["samples/size"]
+
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """`(N, 4)` what the network saw, x0 y0 x1 y1 in the original's pixels."""
+        return self.store["samples/window"]
+
+    @property
+    def silent(self) -> int:
+        """How many images have a top-1 map without evidence: no positive value, or one that is not finite."""
+        first = self.cams[:, 0].reshape(len(self.samples), -1)
+        return int((~np.isfinite(first).all(1) | ~(first.max(1) > 0)).sum())
+
+    def picture(self, i: int) -> bytes:
+        """The JPEG that the gallery shows of image i."""
+        return self.store.ragged("image/jpeg", "image/offset", i)
+
+    def of_class(self, k: int) -> np.ndarray:
+        """The images with label k."""
+        return np.flatnonzero(self.labels == k)

@@ -1,0 +1,26 @@
+"""Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2), through the head only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def grad_cam(head: nn.Module, maps: Tensor, classes: Tensor) -> Tensor:
+    """`Σ_k α_k f_k` with `α_k = Σ_xy ∂logit_c / ∂f_k(x, y)`, before the ReLU.
+
+    The paper divides α by the number of positions; without that division the map of a GAP head is its CAM, so both
+    have the unit of logits and share one scale. The ReLU is left to whoever draws: negative evidence is kept.
+
+    head: last maps → logits; maps: `(N, C, h, w)`, kept from the forward pass; classes: `(N, M)` int64.
+    Returns `(N, M, h, w)`. One backward pass through the head serves all M classes of all N images.
+    """
+    with torch.enable_grad():
+        leaf = maps.detach().clone().requires_grad_()
+        logits = head(leaf)
+        n, m = classes.shape
+        one_hot = torch.zeros(m, *logits.shape, dtype=logits.dtype, device=logits.device)
+        one_hot[torch.arange(m)[:, None], torch.arange(n)[None], classes.T] = 1
+        (gradient,) = torch.autograd.grad(logits, leaf, one_hot, is_grads_batched=True)
+    alpha = gradient.sum((3, 4)).transpose(0, 1)  # (N, M, C)
+    return (alpha @ leaf.detach().flatten(2)).reshape(n, m, *maps.shape[2:])

@@ -1,0 +1,223 @@
+"""The command line: parse, call, print, exit code. The only module that prints or exits.
+
+stdout is data, stderr is talk. Exit codes: 0 fine, 1 a check found something, 2 usage, configuration or internal,
+3 finished but some inputs could not be read, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from reportgen import __version__
+from reportgen.config import EXPLAINED, AuditConfig, commented_toml, override, read_config
+from reportgen.errors import OutputError, ReportgenError
+
+if TYPE_CHECKING:
+    from reportgen.run import Summary
+
+talk = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """The `reportgen` command."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.exceptions.Abort:
+        _stop("interrupted", "run the same command again to go on where it stopped", 130)
+    except KeyboardInterrupt:
+        _stop("interrupted", "run the same command again to go on where it stopped", 130)
+    except click.ClickException as error:
+        _stop(_plain(error.format_message()), f"see `{_command(error)} --help`", 2)
+    except ReportgenError as error:
+        _stop(str(error), error.hint, error.exit_code)
+    except Exception as error:
+        import traceback
+
+        trace = traceback.extract_tb(error.__traceback__)[-1]
+        _stop(
+            f"internal: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({trace.name}, line {trace.lineno})",
+            "this is a defect of reportgen; please report it with the command that you ran",
+            2,
+        )
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _plain(text: str) -> str:
+    """click's message as one of ours: lower case, no final period."""
+    text = " ".join(text.split()).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _command(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "reportgen"
+
+
+def _stop(message: str, hint: str | None, code: int) -> NoReturn:
+    talk.print("[red]error:[/red]", end=" ")
+    talk.print(message, markup=False, soft_wrap=True)
+    if hint:
+        talk.print(f"\nhint: {hint}", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="reportgen", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Runs a CNN image classifier over a data set, looks inside it, and writes a static model audit."""
+
+
+def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that a run and a demo share, one a key of audit.toml."""
+    kinds: dict[str, Any] = {
+        "resize": click.Choice(["crop", "warp"]),
+        "device": str,
+        "out": click.Path(path_type=Path),
+        "limit": click.IntRange(1),
+        "batch_size": click.IntRange(1),
+    }
+    for key, kind in reversed(kinds.items()):
+        function = click.option(f"--{key.replace('_', '-')}", key, type=kind, help=_help(key))(function)
+    return click.option("--quiet", is_flag=True, help="No progress, only the closing lines.")(function)
+
+
+def _help(key: str) -> str:
+    default = next(f.default for f in AuditConfig.__dataclass_fields__.values() if f.name == key)
+    text = EXPLAINED[key].replace("`", "")
+    return f"{text[:1].upper()}{text[1:]}." + ("" if default is None else f"  [default: {default}]")
+
+
+@cli.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help=_help("data"))
+@click.option("--model", help=_help("model"))
+@click.option("--weights", help=_help("weights"))
+@click.option("--annotations", type=click.Path(path_type=Path), help=_help("annotations"))
+@click.option("--classes", type=click.Path(path_type=Path), help=_help("classes"))
+@click.option("--layer", help=_help("layer"))
+@click.option("--head", help=_help("head"))
+@click.option("--name", help=_help("name"))
+@_settings
+def run(config: Path | None, quiet: bool, **flags: Any) -> None:
+    """Audits a classifier on a data set. CONFIG is an audit.toml; a flag beats it."""
+    from reportgen.run import run_audit
+
+    settings = override(read_config(config) if config else AuditConfig(), flags)
+    _close(run_audit(settings, _progress(quiet)))
+
+
+@cli.command()
+@click.argument("which", default="photos", type=click.Choice(["photos", "solar"]))
+@_settings
+def demo(which: str, quiet: bool, **flags: Any) -> None:
+    """Audits the embedded network on embedded photographs, or on solar cells (extra `solar`)."""
+    from reportgen.run import run_demo
+
+    _close(run_demo(which, override(AuditConfig(), flags), _progress(quiet)))
+
+
+@cli.command()
+@click.argument("path", default="audit.toml", type=click.Path(path_type=Path))
+def init(path: Path) -> None:
+    """Writes a commented audit.toml to PATH, unless there is one."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(commented_toml())
+    except FileExistsError:
+        raise OutputError(f"`{path}` is there already", "name another path, or delete it first") from None
+    except OSError as error:
+        raise OutputError(f"cannot write `{path}` ({error.strerror})") from None
+    talk.print(f"wrote `{path}`; edit it, then: reportgen run {path}", markup=False)
+
+
+@cli.command()
+@click.argument("report", default="report", type=click.Path(path_type=Path))
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+def serve(report: Path, port: int) -> None:
+    """Previews a report over loopback HTTP until Ctrl-C."""
+    from reportgen.gallery.serve import server
+
+    with server(report, port) as http:
+        click.echo(f"http://127.0.0.1:{http.server_address[1]}/")
+        talk.print("Ctrl-C ends it")
+        try:
+            http.serve_forever()
+        except KeyboardInterrupt:
+            sys.exit(0)
+
+
+@cli.command()
+def views() -> None:
+    """Lists the views that a report is made of."""
+    from reportgen.views import all_views
+
+    for view in all_views():
+        click.echo(f"{view.name:<14} {view.scope:<8} {view.about}")
+
+
+def _progress(quiet: bool) -> Any:
+    from reportgen.run import silent
+
+    if quiet:
+        return silent
+
+    @contextmanager
+    def shown(stage: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        columns = [SpinnerColumn(), TextColumn("{task.description:<22}")]
+        if total is not None:
+            columns += [BarColumn(28), TextColumn("{task.completed}/{task.total} {task.fields[unit]}")]
+            columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
+        with Progress(*columns, console=talk, transient=True) as bar:
+            task = bar.add_task(stage, total=total, unit=unit, rate="")
+
+            def tick(steps: int = 1) -> None:
+                bar.advance(task, steps)
+                speed = bar.tasks[0].speed
+                bar.update(task, rate=f"{speed:.0f}/s" if speed else "")
+
+            yield tick
+
+    return shown
+
+
+def _close(summary: Summary) -> None:
+    """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
+    audit = summary.audit
+    c, where = audit.classification, audit.localization
+    rows = [("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))]
+    for name, rate in (
+        ("top-1 error", c.top1),
+        ("top-5 error", c.top5),
+        ("localization error, top-1", where and where.top1),
+        ("localization error, top-5", where and where.top5),
+        ("localization error, class given", where and where.gt_known),
+    ):
+        rows.append((name, f"{100 * rate.value:.1f} %  ({rate.count:,} of {rate.n:,})" if rate else "–"))
+    if audit.cam_identity is not None:
+        rows.append(("mean(CAM) + bias − logit, largest", f"{audit.cam_identity:.1e}"))
+    rate = summary.computed / summary.seconds["extract"]
+    done = f"{summary.computed:,} computed at {rate:.1f} images/s, {summary.reused:,} reused"
+    rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
+    for line in summary.set_aside:
+        talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
+    for name, value in rows:
+        talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
+    click.echo(summary.index)
+    if audit.unreadable:
+        talk.print(f"note: {len(audit.unreadable):,} files could not be read; the report lists them", markup=False)
+        sys.exit(3)
+
+

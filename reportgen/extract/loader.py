@@ -1,0 +1,146 @@
+"""Files to batches of network input, in threads: Pillow and hashing let go of the interpreter lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from reportgen.data.decode import decode, digest, read_bytes, thumbnail_jpeg
+from reportgen.data.sample import Sample
+from reportgen.errors import ImageError
+from reportgen.models.classifier import Preprocessing
+
+PICTURE_SIDE = 512
+"""Longer side of the picture that the gallery shows, in pixels."""
+PIXEL_SIDE = 32
+"""Side of the RGB thumbnail that pixel space is measured in (PROTOCOLS: neighbours)."""
+LONGEST = 8192
+"""A scaled image longer than this is never made: its central square is scaled alone (a panorama of 1×20,000 pixels)."""
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One image, ready for the network and for the gallery.
+
+    pixels: `(3, S, S)` uint8; size: width, height of the upright original; window: x0, y0, x1, y1 of what the network
+    sees, in its pixels; picture: JPEG bytes; tiny: `(32, 32, 3)` uint8.
+    """
+
+    id: str
+    label: int | None
+    size: tuple[int, int]
+    window: tuple[float, float, float, float]
+    pixels: np.ndarray
+    picture: bytes
+    tiny: np.ndarray
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What became of one sample: already in the store (`decoded` None), decoded, or unreadable (`error`)."""
+
+    id: str | None = None
+    decoded: Decoded | None = None
+    error: str | None = None
+
+
+def network_input(image: Image.Image, preprocessing: Preprocessing, resize: str) -> Image.Image:
+    """The square RGB picture that the network sees.
+
+    `warp`: the whole image squashed to S×S (wsolevaluation). `crop`: shorter side to `resize_size`, then the central
+    S×S, rounded as torchvision's Resize and CenterCrop round.
+    """
+    size, filter_ = preprocessing.size, FILTERS[preprocessing.interpolation]
+    if resize == "warp":
+        return image.resize((size, size), filter_)
+    scaled, corner = _scaled(image.size, preprocessing)
+    if max(scaled) > LONGEST:
+        return image.resize((size, size), filter_, box=crop_window(image.size, preprocessing, resize))
+    left, top = corner
+    return image.resize(scaled, filter_).crop((left, top, left + size, top + size))
+
+
+def _scaled(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size of the scaled image, and the left upper corner of its central square (torchvision's rounding)."""
+    width, height = size
+    short = preprocessing.resize_size
+    scaled = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
+    left, top = (round((side - preprocessing.size) / 2) for side in scaled)
+    return scaled, (left, top)
+
+
+def crop_window(size: tuple[int, int], preprocessing: Preprocessing, resize: str) -> tuple[float, float, float, float]:
+    """Where the network's square lies in the upright image: x0, y0, x1, y1 in its pixels (may be fractions)."""
+    width, height = size
+    if resize == "warp":
+        return (0.0, 0.0, float(width), float(height))
+    scaled, (left, top) = _scaled(size, preprocessing)
+    sx, sy = width / scaled[0], height / scaled[1]
+    return (left * sx, top * sy, (left + preprocessing.size) * sx, (top + preprocessing.size) * sy)
+
+
+def look(sample: Sample, known: Callable[[str, int | None], bool], preprocessing: Preprocessing, resize: str) -> Looked:
+    """Reads one file once: hash and pixels come from the same bytes. What the store has is not decoded again."""
+    try:
+        data = read_bytes(sample.path)
+        identity = digest(data)
+        if known(identity, sample.label):
+            return Looked(identity)
+        image = decode(data, sample.name)
+        pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
+        tiny = np.asarray(image.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BILINEAR))
+        picture = thumbnail_jpeg(image, PICTURE_SIDE)
+        window = crop_window(image.size, preprocessing, resize)
+        return Looked(identity, Decoded(identity, sample.label, image.size, window, pixels, picture, tiny))
+    except ImageError as error:
+        return Looked(error=str(error))
+
+
+def look_at_all(
+    samples: Sequence[Sample],
+    known: Callable[[str, int | None], bool],
+    preprocessing: Preprocessing,
+    resize: str,
+    threads: int,
+    ahead: int,
+) -> Iterator[Looked]:
+    """`look` at every sample, in order, with at most `ahead` of them decoded before they are asked for."""
+    with ThreadPoolExecutor(threads, "decode") as pool:
+        waiting: deque[Future[Looked]] = deque()
+        coming = iter(samples)
+
+        def fill() -> None:
+            for sample in coming:
+                waiting.append(pool.submit(look, sample, known, preprocessing, resize))
+                if len(waiting) >= ahead:
+                    return
+
+        try:
+            fill()
+            while waiting:
+                result = waiting.popleft().result()
+                sample = next(coming, None)
+                if sample is not None:
+                    waiting.append(pool.submit(look, sample, known, preprocessing, resize))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def chunks(items: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
+    """The items in lists of `size`; the last may be shorter."""
+    batch: list[Decoded] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,107 @@
+"""Writes the site: pages from templates, pictures from views, assets as they are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jinja2
+
+from reportgen import __version__
+from reportgen.analysis.audit import Audit
+from reportgen.gallery import assets, compose, words
+from reportgen.gallery.pages import Frame, Link, ViewPage
+from reportgen.store.files import write_atomic
+from reportgen.views import views_of
+from reportgen.views.album import Album
+
+
+def environment() -> jinja2.Environment:
+    """Strict and escaping: a missing field is an error, and text never becomes markup."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(assets.folder("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.filters.update(percent=words.percent, of=words.of, interval=words.interval)
+    env.globals.update(kind_words=words.KIND_WORDS)
+    return env
+
+
+def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+    """Every page as (URL, template, context)."""
+    rows = compose.class_rows(audit)
+    yield "index.html", "index.html", compose.index_page(audit, album, rows)
+    yield "classes/index.html", "classes.html", compose.classes_page(audit, rows)
+    for url, page in compose.class_pages(audit, album, rows).items():
+        yield url, "class.html", page
+    for url, wall in compose.images_pages(audit, album).items():
+        yield url, "images.html", wall
+    for url, image in compose.image_pages(audit, album):
+        yield url, "image.html", image
+    for view in (*views_of("model"), *views_of("dataset")):
+        yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
+    yield "about.html", "about.html", compose.about_page(audit, __version__)
+
+
+def navigation() -> list[Link]:
+    """The places that every page leads to."""
+    own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
+    fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
+    return [*fixed, *own, Link("About", "about.html")]
+
+
+def current(url: str, nav: list[Link]) -> list[Link]:
+    """The navigation as seen from a page: a folder's pages belong to the folder's entry."""
+    folder = url.rsplit("/", 1)[0] if "/" in url else url
+    return [Link(e.label, e.url, e.url.rsplit("/", 1)[0] == folder or e.url == url) for e in nav]
+
+
+def write_assets(site: Path) -> dict[str, str]:
+    """Copies CSS and JavaScript under names that carry their digest; returns name → URL."""
+    urls = {}
+    for source in sorted(assets.folder("assets").iterdir()):
+        data = source.read_bytes()
+        urls[source.name] = f"assets/{source.stem}.{hashlib.sha256(data).hexdigest()[:10]}{source.suffix}"
+        write_if_changed(site / urls[source.name], data)
+    return urls
+
+
+def write_if_changed(path: Path, data: bytes) -> bool:
+    """True when the file was written: a page whose bytes are the same keeps its time, so that syncs skip it."""
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    write_atomic(path, data)
+    return True
+
+
+def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url: None) -> int:
+    """Builds the site and removes what earlier builds left in it; returns the number of pages.
+
+    Errors: OutputError.
+    """
+    env = environment()
+    album = Album(site)
+    urls = write_assets(site)
+    nav = navigation()
+    card = audit.card
+    footer = (
+        f"{len(audit.samples):,} images · {card.name} · {card.input_size} × {card.input_size}, {card.resize} · {card.precision} · "
+        f"reportgen {__version__}"
+    )
+    written = {*urls.values()}
+    for url, template, page in pages(audit, album):
+        frame = Frame(audit.title, "../" * url.count("/"), current(url, nav), footer)
+        html = env.get_template(template).render(page=page, frame=frame, assets=urls)
+        write_if_changed(site / url, html.encode())
+        written.add(url)
+        progress(url)
+    album.sweep()
+    for path in site.rglob("*"):
+        name = path.relative_to(site).as_posix()
+        if path.is_file() and name not in written and (path.suffix == ".html" or name.startswith("assets/")):
+            path.unlink()
+    return sum(url.endswith(".html") for url in written)

@@ -1,0 +1,153 @@
+"""What each template is given: one dataclass a page. Templates are strict: a field that is not here is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reportgen.analysis.interval import Rate
+from reportgen.views.panel import Figure, Section
+
+
+@dataclass(frozen=True)
+class Link:
+    """A place to go: label, URL relative to the site's root, and whether the page shown belongs to it."""
+
+    label: str
+    url: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around every page. root: "" or "../", what leads from the page to the site's root."""
+
+    title: str
+    root: str
+    nav: Sequence[Link]
+    footer: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One of the large figures. control: a value to compare with (drawn dashed) and its name, or None."""
+
+    label: str
+    rate: Rate | None
+    url: str
+    missing: str = ""
+    control: Rate | None = None
+    control_name: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images of one outcome: its kind, how many there are, and some of them."""
+
+    kind: str
+    count: int
+    cards: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class in a table. The errors are None where nothing can be judged."""
+
+    name: str
+    url: str
+    images: int
+    top1: Rate | None
+    top5: Rate | None
+    gt_known: Rate | None
+    taken_for: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of a list of facts."""
+
+    name: str
+    value: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """The overview."""
+
+    heading: str
+    lead: str
+    note: str
+    headlines: Sequence[Headline]
+    groups: Sequence[Group]
+    rows: Sequence[ClassRow]
+    rows_total: int
+    facts: Sequence[Fact]
+    alerts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ClassesPage:
+    """Every class that the data set shows."""
+
+    rows: Sequence[ClassRow]
+    unlabelled: int
+
+
+@dataclass(frozen=True)
+class ClassPage:
+    """One class: its figures and its sections."""
+
+    name: str
+    row: ClassRow
+    sections: Sequence[Section]
+    previous: Link | None
+    next: Link | None
+    facts: Sequence[Fact]
+
+
+@dataclass(frozen=True)
+class ImagesPage:
+    """A wall of images; `pages` leads to the other parts of a long one."""
+
+    cards: Sequence[Figure]
+    first: int
+    last: int
+    total: int
+    pages: Sequence[Link]
+    unreadable: Sequence[Fact]
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """One image. hero: the large figure; sections: the rest."""
+
+    heading: str
+    kind: str
+    name: str
+    position: int
+    total: int
+    size: tuple[int, int]
+    hero: Section
+    sections: Sequence[Section]
+    facts: Sequence[Fact]
+    previous: Link | None
+    next: Link | None
+
+
+@dataclass(frozen=True)
+class ViewPage:
+    """A view of the model or the data set as a page of its own."""
+
+    heading: str
+    about: str
+    section: Section | None
+
+
+@dataclass(frozen=True)
+class AboutPage:
+    """Where the figures come from: groups of facts, and what was left out."""
+
+    groups: Sequence[tuple[str, Sequence[Fact]]]
+    unreadable: Sequence[Fact]
+    refused: Sequence[Fact]

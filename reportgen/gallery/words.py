@@ -1,0 +1,80 @@
+"""Numbers and outcomes in words."""
+
+from __future__ import annotations
+
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.interval import Rate
+
+KIND_WORDS = {
+    "right": "right",
+    "class": "wrong class",
+    "part": "part only",
+    "more": "spills over",
+    "multi-instance": "several as one",
+    "other": "elsewhere",
+    "unlabelled": "no label",
+}
+"""What the chip of an outcome says."""
+
+
+def percent(rate: Rate | None) -> str:
+    """`33.3 %`, or a dash where there is nothing to judge."""
+    return "–" if rate is None else f"{100 * rate.value:.1f} %"
+
+
+def of(rate: Rate) -> str:
+    """`10 of 30`."""
+    return f"{rate.count:,} of {rate.n:,}"
+
+
+def interval(rate: Rate) -> str:
+    """`19–51 %`."""
+    low, high = rate.interval
+    return f"{100 * low:.0f}–{100 * high:.0f} %"
+
+
+def heading(audit: Audit) -> str:
+    """The first line of the report: it answers how good."""
+    top1, where = audit.classification.top1, audit.localization
+    if top1 is None:
+        return f"{len(audit.samples):,} images without labels, as {audit.card.name} sees them"
+    right = f"Knows the class in {top1.n - top1.count:,} of {top1.n:,}"
+    if where is None:
+        return right
+    found = where.top1.n - where.top1.count
+    same = where.top1.n == top1.n
+    return f"{right}, and the place in {found:,}" if same else f"{right}, and class and place in {found:,} of {where.top1.n:,}"
+
+
+def lead(audit: Audit) -> str:
+    """Two or three sentences that put the figures beside their control."""
+    top1, where = audit.classification.top1, audit.localization
+    if top1 is None:
+        return "Nothing here is right or wrong: the images have no labels. The pages show what the network answers and where it looks."
+    both = audit.classification.right1 & (where.judged if where else False)
+    text = f"{audit.card.name} names {100 * (1 - top1.value):.0f} % of the labelled images right."
+    if where is None:
+        return text + " There are no boxes, so nothing is said of where it looks."
+    text += (
+        f" Of the {int(both.sum()):,} that it names right and that have a box, its activation map finds the object in"
+        f" {int(where.right1.sum()):,}. Given the class, the map finds {where.gt_known.n - where.gt_known.count:,} of"
+        f" {where.gt_known.n:,}; a box around the whole image would have found {where.whole.n - where.whole.count:,}."
+    )
+    return text
+
+
+def alerts(audit: Audit) -> list[str]:
+    """What a reader must know before trusting the figures."""
+    found = []
+    where = audit.localization
+    if where is not None and where.gt_known.count >= where.whole.count:
+        found.append(
+            f"The maps localize no better than a box around the whole image: {of(where.gt_known)} wrong against {of(where.whole)}."
+        )
+    if audit.unreadable:
+        found.append(f"{len(audit.unreadable):,} files could not be read and are in no figure. They are listed under Images.")
+    if audit.silent:
+        found.append(f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no box.")
+    if audit.dataset.refused:
+        found.append(f"{len(audit.dataset.refused):,} rows or files of the data set were left out. They are listed under About.")
+    return found

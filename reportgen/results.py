@@ -1,0 +1,97 @@
+"""The machine-readable results: metrics.json, predictions.csv, localization.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.interval import Rate
+from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
+
+SCHEMA = 1
+
+
+def metrics(audit: Audit) -> dict[str, Any]:
+    """The figures of the report; errors are fractions of 1, and what does not apply is None, never 0."""
+    c, where, card = audit.classification, audit.localization, audit.card
+    localization = where and {
+        "recipe": RECIPE,
+        "threshold": THRESHOLD,
+        "iou": IOU,
+        "top1_error": where.top1.value,
+        "top5_error": where.top5.value,
+        "gt_known_error": where.gt_known.value,
+    }
+    return {
+        "schema": SCHEMA,
+        "dataset": {
+            "name": audit.dataset.name,
+            "images": len(audit.samples),
+            "labelled": int((audit.labels >= 0).sum()),
+            "with_boxes": sum(len(s.boxes) > 0 for s in audit.samples),
+            "unreadable": len(audit.unreadable),
+            "classes": len(np.unique(audit.labels[audit.labels >= 0])),
+        },
+        "models": [
+            {
+                "name": card.name,
+                "head": card.head,
+                "method": card.method,
+                "resize": card.resize,
+                "precision": card.precision,
+                "cam_identity_max_abs": audit.cam_identity,
+                "classification": {"top1_error": _value(c.top1), "top5_error": _value(c.top5)},
+                "localization": localization,
+            }
+        ],
+    }
+
+
+def _value(rate: Rate | None) -> float | None:
+    return None if rate is None else rate.value
+
+
+def predictions_csv(audit: Audit) -> str:
+    """One row an image: its label, the top classes with their probabilities, and the outcome."""
+    c, k = audit.classification, audit.classification.top.shape[1]
+    header = ["name", "label", "kind", *(f"{what}{rank}" for rank in range(1, k + 1) for what in ("class", "score"))]
+    rows = []
+    for i, sample in enumerate(audit.samples):
+        top = [v for j in range(k) for v in (audit.classes[int(c.top[i, j])], f"{c.scores[i, j]:.6f}")]
+        rows.append([sample.name, "" if sample.label is None else audit.classes[sample.label], audit.kinds[i], *top])
+    return _csv(header, rows)
+
+
+def localization_csv(audit: Audit) -> str:
+    """One row a stored map of an image with boxes: its class, its box, the best IoU. Rank 0 is the label's own map."""
+    header = ["name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
+    where, rows = audit.localization, []
+    for i in np.flatnonzero(where.judged) if where else []:
+        for j, k in enumerate(audit.cam_classes[i]):
+            rank = 0 if j == audit.cam_classes.shape[1] + LABEL else j + 1
+            box = ["" if np.isnan(v) else f"{v:.2f}" for v in where.boxes[i, j]]
+            best = where.best[i, j]
+            rows.append([audit.samples[i].name, str(rank), audit.classes[int(k)], *box, f"{best:.4f}", str(int(best >= IOU))])
+    return _csv(header, rows)
+
+
+TEXT_COLUMNS = ("name", "label", "class")
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    texts = {i for i, name in enumerate(header) if name.startswith(TEXT_COLUMNS)}
+    writer.writerows([_safe(cell) if i in texts else cell for i, cell in enumerate(row)] for row in rows)
+    return buffer.getvalue()
+
+
+def _safe(text: str) -> str:
+    """Text that a spreadsheet would take for a formula gets a quote in front."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text

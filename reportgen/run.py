@@ -1,0 +1,294 @@
+"""The job: the stages in order, what is reused, and what is told at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import PIL
+import torch
+
+from reportgen import __version__, results
+from reportgen.analysis.audit import Audit, ModelCard
+from reportgen.analysis.classification import classify
+from reportgen.analysis.failures import failure_kinds
+from reportgen.analysis.localization import localize
+from reportgen.config import AuditConfig
+from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
+from reportgen.data.readers import read_dataset
+from reportgen.data.sample import Dataset, Sample
+from reportgen.errors import ConfigError, DataError
+from reportgen.extract.forward import evaluating, extract, pick_device
+from reportgen.extract.loader import Decoded, look_at_all
+from reportgen.gallery.build import build, write_if_changed
+from reportgen.models.classifier import Classifier
+from reportgen.models.sources import load_classifier
+from reportgen.store.files import only_run
+from reportgen.store.store import Store
+
+LEAD = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html"><title>Report</title><a href="site/index.html">Open the report</a>\n'
+"""The page above the site, for whoever opens the report's folder."""
+
+
+class Ticker(Protocol):
+    """Counts the steps of a stage."""
+
+    def __call__(self, steps: int = 1) -> None: ...
+
+
+class Progress(Protocol):
+    """How a stage's progress is shown; the job itself prints nothing."""
+
+    def __call__(self, stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]: ...
+
+
+def silent(stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]:
+    """Progress that is not shown."""
+    return nullcontext(lambda steps=1: None)
+
+
+@dataclass
+class Summary:
+    """What a run did. seconds: by stage; computed, reused: images through the network and images found in the store."""
+
+    index: Path
+    audit: Audit
+    pages: int
+    computed: int
+    reused: int
+    set_aside: list[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start
+
+
+def run_audit(config: AuditConfig, progress: Progress = silent) -> Summary:
+    """Runs the whole job and writes the report. Errors: ReportgenError, each with its one line."""
+    if config.data is None:
+        raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
+    return _run(config, lambda vocabulary: read_dataset(Path(config.data or ""), vocabulary, config.annotations), progress)
+
+
+def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> Summary:
+    """Runs the job on an embedded data set: `photos` or `solar`."""
+    make, note, name = {
+        "photos": (make_demo_photos, DEMO_NOTE, "eight photographs"),
+        "solar": (make_solar_table, SOLAR_NOTE, "solar cells"),
+    }[which]
+
+    def read(vocabulary: Any) -> Dataset:
+        return replace(read_dataset(make(config.out / "demo"), vocabulary), name=name, note=note)
+
+    return _run(config, read, progress)
+
+
+def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress) -> Summary:
+    clock = _Clock()
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    with only_run(config.out):
+        with clock("load the model"), progress("Loading the model", None, ""):
+            device = pick_device(config.device)
+            classifier = load_classifier(config).to(device)
+        with clock("read the data set"), progress("Reading the data set", None, ""):
+            dataset = read(classifier.vocabulary).limited(config.limit)
+            dataset = replace(dataset, name=config.name or dataset.name)
+        store = Store(config.out / "cache", store_settings(classifier, config, device))
+        with clock("extract"):
+            looked = fill_store(store, dataset, classifier, config, device, progress)
+        with clock("analyse"), progress("Analysing", None, ""):
+            audit = analyse(dataset, looked.samples, looked.unreadable, model_card(classifier, config, device), store, classifier)
+        with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
+            pages = build(audit, config.out / "site", lambda url: tick())
+        summary = Summary(
+            config.out / "site" / "index.html", audit, pages, looked.computed, looked.reused, store.set_aside, clock.seconds
+        )
+        write_results(summary, config)
+        return summary
+
+
+def pages_of(audit: Audit) -> int:
+    """About how many pages there will be."""
+    return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
+
+
+def store_settings(classifier: Classifier, config: AuditConfig, device: torch.device) -> dict[str, Any]:
+    """Everything, beside an image's bytes and its label, that could change a stored number."""
+    return {
+        "weights": classifier.weights_digest,
+        "maps": classifier.maps_layer,
+        "method": classifier.method,
+        "preprocessing": asdict(classifier.preprocessing),
+        "resize": config.resize,
+        "precision": "fp32",
+        "device": device.type,
+        "reportgen": __version__,
+        "torch": torch.__version__,
+        "pillow": PIL.__version__,
+    }
+
+
+@dataclass
+class LookedAt:
+    """What the extraction made of a data set's samples: every one of them is in `samples` or in `unreadable`."""
+
+    samples: list[Sample]
+    unreadable: list[tuple[str, str]]
+    computed: int
+    reused: int
+
+
+def fill_store(
+    store: Store, dataset: Dataset, classifier: Classifier, config: AuditConfig, device: torch.device, progress: Progress
+) -> LookedAt:
+    """Puts every readable image of the data set into the store, and selects its rows there."""
+    looked = LookedAt([], [], 0, 0)
+    keys: list[tuple[str, int]] = []
+    threads = max(2, torch.get_num_threads())
+    coming: set[tuple[str, int]] = set()
+
+    def known(identity: str, label: int | None) -> bool:
+        return (identity, -1 if label is None else label) in store
+
+    def missing(tick: Ticker) -> Iterator[Decoded]:
+        found = look_at_all(
+            dataset.samples, known, classifier.preprocessing, config.resize, threads, 2 * config.batch_size
+        )
+        for sample, look in zip(dataset.samples, found, strict=True):
+            tick()
+            if look.id is None and look.decoded is None:
+                looked.unreadable.append((sample.name, look.error or ""))
+                continue
+            looked.samples.append(sample)
+            identity = look.id or (look.decoded.id if look.decoded else "")
+            key = (identity, -1 if sample.label is None else sample.label)
+            keys.append(key)
+            if look.decoded is None or key in coming:  # in the store, or a second file of the same bytes
+                looked.reused += 1
+            else:
+                coming.add(key)
+                looked.computed += 1
+                yield look.decoded
+
+    with progress("Looking at the images", len(dataset.samples), "images") as tick, evaluating(classifier):
+        for arrays in extract(classifier, missing(tick), device, config.batch_size):
+            store.commit(arrays)
+    if not keys:
+        first = f", the first because {looked.unreadable[0][1]}" if looked.unreadable else ""
+        raise DataError(f"none of the {len(dataset.samples)} files could be read{first}")
+    store.select(keys)
+    return looked
+
+
+def analyse(
+    dataset: Dataset,
+    samples: list[Sample],
+    unreadable: list[tuple[str, str]],
+    card: ModelCard,
+    store: Store,
+    classifier: Classifier,
+) -> Audit:
+    """Every figure of the report, from the store's arrays."""
+    labels = np.array([-1 if s.label is None else s.label for s in samples])
+    logits, maps, classes = store["logits"], store["cam/map"], store["cam/class"].astype(np.int64)
+    boxes = [s.boxes.astype(np.float64) for s in samples]
+    classification = classify(logits, labels)
+    localization = localize(maps, classes, boxes, store["samples/size"], store["samples/window"], card.input_size)
+    kinds = failure_kinds(classification.right1, labels, localization, boxes)
+    identity = None
+    if classifier.own is not None:
+        identity = cam_identity(maps, classes, logits, classifier.own.bias.cpu().numpy())
+    return Audit(dataset, samples, unreadable, card, store, classification, localization, kinds, identity)
+
+
+def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float:
+    """Largest |mean(CAM) + bias − logit| over the stored maps: 0 but for rounding where CAM is exact."""
+    looked_up = np.maximum(classes, 0)
+    difference = maps.astype(np.float64).mean((2, 3)) + bias[looked_up] - np.take_along_axis(logits, looked_up, 1)
+    return float(np.abs(difference[classes >= 0]).max())
+
+
+def model_card(classifier: Classifier, config: AuditConfig, device: torch.device) -> ModelCard:
+    """The classifier in plain values."""
+    p = classifier.preprocessing
+    how = f"squashed to {p.size} × {p.size}" if config.resize == "warp" else f"shorter side {p.resize_size}, centre {p.size} × {p.size}"
+    mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (p.mean, p.std))
+    return ModelCard(
+        name=classifier.name,
+        source=classifier.source,
+        head="own" if classifier.own else "other",
+        method=classifier.method,
+        maps_layer=classifier.maps_layer,
+        maps_shape=classifier.maps_shape,
+        parameters=classifier.parameters,
+        weights_digest=classifier.weights_digest,
+        resize=config.resize,
+        precision="fp32",
+        device=str(device),
+        input_size=p.size,
+        preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",
+        filters_layer=classifier.filters.layer if classifier.filters else None,
+        filters=classifier.filters.weight.numpy() if classifier.filters else None,
+    )
+
+
+def write_results(summary: Summary, config: AuditConfig) -> None:
+    """The machine-readable files, in the report's folder and under site/data/, and report.json, which is not published."""
+    audit, out = summary.audit, config.out
+    files = {
+        "metrics.json": json.dumps(results.metrics(audit), indent=2, allow_nan=False) + "\n",
+        "predictions.csv": results.predictions_csv(audit),
+        "localization.csv": results.localization_csv(audit),
+    }
+    for name, text in files.items():
+        write_if_changed(out / name, text.encode())
+        write_if_changed(out / "site" / "data" / name, text.encode())
+    write_if_changed(out / "index.html", LEAD.encode())
+    write_if_changed(out / "report.json", (json.dumps(provenance(summary, config), indent=2) + "\n").encode())
+
+
+def provenance(summary: Summary, config: AuditConfig) -> dict[str, Any]:
+    """What was run, on what, for how long."""
+    audit = summary.audit
+    return {
+        "reportgen": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "device": audit.card.device,
+        "threads": torch.get_num_threads(),
+        "config": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()},
+        "fingerprint": audit.store.fingerprint,
+        "store": audit.store.settings,
+        "annotations": audit.dataset.annotation_digest,
+        "seconds": {stage: round(s, 3) for stage, s in summary.seconds.items()},
+        "counts": {
+            "found": len(audit.dataset.samples),
+            "read": len(audit.samples),
+            "unreadable": len(audit.unreadable),
+            "refused": len(audit.dataset.refused),
+            "computed": summary.computed,
+            "reused": summary.reused,
+            "pages": summary.pages,
+        },
+        "unreadable": [list(pair) for pair in audit.unreadable],
+        "refused": [[r.where, r.reason] for r in audit.dataset.refused],
+        "set_aside": summary.set_aside,
+    }

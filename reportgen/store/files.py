@@ -1,0 +1,72 @@
+"""Files that are there whole or not at all, and one run at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from reportgen.errors import OutputError
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes under a temporary name in the same folder, flushes it to the disk, renames, and flushes the folder.
+
+    Errors: OutputError that names the path and, for a full disk, the bytes that are free.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """The one line for an output that cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        folder = next(p for p in (path, *path.parents) if p.exists())
+        free = shutil.disk_usage(folder).free
+        return OutputError(f"no room for `{path}` ({free:,} bytes free)", "free some space and run the same command again")
+    return OutputError(f"cannot write `{path}` ({error.strerror or error})", "name another folder with --out")
+
+
+@contextlib.contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Holds `folder` for this process: a second run on it stops with one line. The kernel frees a dead holder's lock."""
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(lock, "w")  # noqa: SIM115 - held open for as long as the lock is
+    except OSError as error:
+        raise cannot_write(lock, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out") from None
+        for left in folder.rglob(".*.tmp"):
+            left.unlink(missing_ok=True)
+        yield

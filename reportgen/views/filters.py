@@ -1,0 +1,53 @@
+"""The kernels of the first convolution, the only layer whose weights read as pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.draw.mosaic import mosaic, own_scale, shared_scale
+from reportgen.views.album import Album
+from reportgen.views.panel import Figure, Section, View
+
+WIDTH = 640
+"""About how wide the mosaic is drawn, in pixels."""
+
+
+def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
+    """Every filter twice: stretched to its own range, and all on one scale."""
+    filters = audit.card.filters
+    if filters is None or filters.shape[1] not in (1, 3):
+        return None
+    count, channels, height, width = filters.shape
+    columns = int(np.ceil(np.sqrt(count)))
+    zoom = max(1, WIDTH // (columns * width + 2))
+    about = f"{count} filters of {channels}×{height}×{width}, layer {audit.card.filters_layer}"
+    figures = []
+    for title, scaled, caption in (
+        (
+            "Each on its own scale",
+            own_scale(filters),
+            "Stretched to its own darkest and brightest weight: look for oriented edges, colour blobs and noise. "
+            "A filter that is noise here was not learned.",
+        ),
+        (
+            "All on one scale",
+            shared_scale(filters),
+            f"Mid-grey is 0, black and white are ∓{np.abs(filters).max():.3g}: look for filters that stay grey, "
+            "which hardly see anything.",
+        ),
+    ):
+        picture = album.add(mosaic(scaled, zoom, columns))
+        figures.append(Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption))
+    return Section("filters", about, "", figures, "wide")
+
+
+VIEW = View(
+    name="filters",
+    label="Filters",
+    scope="model",
+    order=10,
+    about="The kernels of the first convolution, each on its own scale and all on one.",
+    needs=(),
+    draw=draw,
+)

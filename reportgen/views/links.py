@@ -1,0 +1,25 @@
+"""The addresses of the pages, relative to the site's root. Names are ASCII, short, and safe on every file system."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from reportgen.analysis.audit import Audit
+
+
+def slug(text: str) -> str:
+    """Lower-case ASCII letters, digits and single dashes, at most 60 bytes; "x" when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "x"
+
+
+def class_page(audit: Audit, k: int) -> str:
+    """The page of class k: its index keeps classes of one name apart."""
+    return f"classes/{k:04d}-{slug(audit.classes[k])}.html"
+
+
+def image_page(audit: Audit, i: int) -> str:
+    """The page of image i: its place in the data set keeps files of one content apart."""
+    stem = audit.samples[i].name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    return f"images/{i:06d}-{slug(stem)}.html"

@@ -1,0 +1,73 @@
+"""The image with the map that the verdict rests on, and its boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.localization import THRESHOLD
+from reportgen.views.album import Album
+from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import map_layer, marks
+
+
+def draw(audit: Audit, album: Album, i: int | None) -> Section:
+    """The top-1 class's map, its box, and the true boxes; all stored maps go along for the browser."""
+    assert i is not None
+    top = float(np.nanmax(audit.cams[i, :, :, :]))
+    name = audit.classes[int(audit.cam_classes[i, 0])]
+    boxes = marks(audit, i, 0)
+    figure = Figure(
+        picture=album.add(audit.picture(i)),
+        alt=f"{audit.samples[i].name} with the activation map of {name}",
+        size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+        overlay=map_layer(audit, album, i, 0, top),
+        marks=boxes,
+        kind=audit.kinds[i],
+    )
+    return Section("localization", "", _caption(audit, i, name), [figure], "hero", ("0", f"{top:.1f} logit"), data(audit, i))
+
+
+def _caption(audit: Audit, i: int, name: str) -> str:
+    how = "Class activation map" if audit.card.method == "cam" else "Grad-CAM map"
+    text = f"{how} of {name}, in logit units; zero and below are clear."
+    if audit.localization is None or np.isnan(audit.localization.boxes[i, 0]).any():
+        return text
+    text += f" The dashed box goes round its largest region above {THRESHOLD:.0%} of its maximum"
+    if not audit.localization.judged[i]:
+        return text + "."
+    return text + f"; the solid one is true. They share {audit.localization.best[i, 0]:.2f} of their union."
+
+
+def data(audit: Audit, i: int) -> dict:
+    """The raw grids of image i: the top classes, and the label where it is not among them."""
+    classes = audit.cam_classes[i]
+    columns = [j for j in range(len(classes) - 1)]
+    if classes[LABEL] >= 0 and classes[LABEL] not in classes[:-1]:
+        columns.append(len(classes) - 1)
+    maps = np.where(np.isfinite(audit.cams[i]), audit.cams[i], 0)
+    return {
+        "size": audit.sizes[i].tolist(),
+        "window": [round(float(v), 2) for v in audit.windows[i]],
+        "input": audit.card.input_size,
+        "threshold": THRESHOLD,
+        "true": [[round(float(v), 1) for v in box] for box in audit.samples[i].boxes],
+        "maps": [
+            {
+                "name": audit.classes[int(classes[j])],
+                "grid": [[round(float(v), 3) for v in row] for row in maps[j]],
+            }
+            for j in columns
+        ],
+    }
+
+
+VIEW = View(
+    name="localization",
+    label="Localization",
+    scope="image",
+    order=10,
+    about="The image with its top class's activation map, the box of that map, and the true boxes.",
+    needs=("cam/map", "cam/class"),
+    draw=draw,
+)

@@ -1,0 +1,83 @@
+"""What a view hands to a page: sections of figures, plain data that templates turn into markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reportgen.analysis.audit import Audit
+from reportgen.views.album import Album, Media
+
+Scope = Literal["model", "class", "image", "unit", "dataset"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box on a figure, in the figure's own pixels. kind: `true` (solid) or `found` (dashed)."""
+
+    kind: Literal["true", "found"]
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with what lies over it.
+
+    picture:  the file; alt: what it shows, for those who do not see it.
+    overlay:  a transparent picture of the same frame, or None.
+    size:     width and height that the marks are measured in.
+    title, value: above the picture, such as a class and its score; caption: beneath it.
+    href:     where a click leads, relative to the site's root, or "".
+    kind:     outcome whose chip is shown beneath, or "".
+    """
+
+    picture: Media
+    alt: str
+    size: tuple[int, int]
+    overlay: Media | None = None
+    marks: Sequence[Mark] = ()
+    title: str = ""
+    value: str = ""
+    caption: str = ""
+    href: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One view on a page. layout: `hero` (one large figure), `five`, `cards` (a wall), or `wide` (as large as drawn).
+
+    scale: label of the colour scale's two ends, or None; data: small numbers that let the browser redraw the figure.
+    """
+
+    view: str
+    title: str
+    caption: str
+    figures: Sequence[Figure]
+    layout: Literal["hero", "five", "cards", "wide"]
+    scale: tuple[str, str] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """One visualization.
+
+    scope: what one of its sections is about; `draw(audit, album, subject)` gets the index of that image or class (or
+        None for `model` and `dataset`) and returns its section, or None where there is nothing to show.
+    needs: slash paths of the store's arrays that it reads.
+    order: where it stands among the others.
+    about: one sentence for the manual and `reportgen views`.
+    """
+
+    name: str
+    label: str
+    scope: Scope
+    order: int
+    about: str
+    needs: Sequence[str]
+    draw: Callable[[Audit, Album, int | None], Section | None]

@@ -1,0 +1,52 @@
+"""The figures that several views share: a photograph, a map over it, boxes on it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analysis.audit import LABEL, Audit
+from reportgen.draw.overlay import draw_overlay
+from reportgen.views.links import image_page
+from reportgen.views.album import Album, Media
+from reportgen.views.panel import Figure, Mark
+
+
+def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Media | None:
+    """The map in a column of `cam/map` over image i, `top` getting the last colour; None where there is no evidence:
+    no positive value, or a value that is not a number."""
+    map_ = audit.cams[i, column]
+    if audit.cam_classes[i, column] < 0 or not np.isfinite(map_).all() or map_.max() <= 0:
+        return None
+    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
+    return album.add(draw_overlay(map_, top, size, audit.windows[i]))
+
+
+def marks(audit: Audit, i: int, column: int) -> list[Mark]:
+    """The true boxes of image i, and the box of one of its maps."""
+    boxes = [("true", box) for box in audit.samples[i].boxes]
+    if audit.localization is not None and not np.isnan(audit.localization.boxes[i, column]).any():
+        boxes.append(("found", audit.localization.boxes[i, column]))
+    return [Mark(kind, *(round(float(v), 1) for v in (b[0], b[1], b[2] - b[0], b[3] - b[1]))) for kind, b in boxes]
+
+
+def card(audit: Audit, album: Album, i: int, top: float | None = None, column: int = 0) -> Figure:
+    """A small figure of image i that leads to its page. Without `top` the map is on its own scale."""
+    k = int(audit.cam_classes[i, column])
+    if column == LABEL and k < 0:
+        column, k = 0, int(audit.cam_classes[i, 0])
+    top = float(audit.cams[i, column].max()) if top is None else top
+    label = audit.samples[i].label
+    name = audit.classes[label] if label is not None else audit.classes[int(audit.classification.top[i, 0])]
+    value = ""
+    if audit.localization is not None and audit.localization.judged[i]:
+        value = f"IoU {audit.localization.best[i, column]:.2f}"
+    return Figure(
+        picture=album.add(audit.picture(i)),
+        alt=f"{audit.samples[i].name} with the activation map of {audit.classes[k]}",
+        size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+        overlay=map_layer(audit, album, i, column, top),
+        title=name,
+        value=value,
+        href=image_page(audit, i),
+        kind=audit.kinds[i],
+    )

@@ -1,0 +1,47 @@
+"""The maps of the five most probable classes (Zhou et al. 2016, Figure 4)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.views.album import Album
+from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import map_layer, marks
+
+
+def draw(audit: Audit, album: Album, i: int | None) -> Section:
+    """One figure a class, class and probability above it, all on one scale."""
+    assert i is not None
+    k = audit.cam_classes.shape[1] - 1
+    top = float(np.nanmax(audit.cams[i]))
+    figures = [
+        Figure(
+            picture=album.add(audit.picture(i)),
+            alt=f"activation map of {audit.classes[c]}",
+            size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+            overlay=map_layer(audit, album, i, column, top),
+            marks=[mark for mark in marks(audit, i, column) if mark.kind == "found"],
+            title=audit.classes[c],
+            value=f"{audit.classification.scores[i, column]:.2f}",
+        )
+        for column in range(k)
+        for c in [int(audit.cam_classes[i, column])]
+    ]
+    caption = (
+        "Class and probability above each map; dashed, the map's own box where the report has boxes. One scale for all, "
+        "in logit units: a faint map is weak evidence. A class that gets little probability can still have a place."
+    )
+    title = f"The {'five' if k == 5 else k} most probable classes"
+    return Section("top_five", title, caption, figures, "five", ("0", f"{top:.1f} logit"))
+
+
+VIEW = View(
+    name="top_five",
+    label="Top five",
+    scope="image",
+    order=20,
+    about="The activation maps of the five most probable classes, class and probability above each, on one scale.",
+    needs=("cam/map", "cam/class", "logits"),
+    draw=draw,
+)
