@@ -1,4 +1,4 @@
-"""Folders and tables become data sets; what is left out is named with its place and its reason, and nothing else is lost."""
+"""Folders and tables become data sets; what is left out is named with place and reason; nothing else is lost."""
 
 import os
 from pathlib import Path
@@ -107,21 +107,6 @@ def test_a_linked_root_and_names_that_are_hard_to_print(tmp_path) -> None:
     assert len(dataset.annotation_digest) == 64
 
 
-def test_a_deep_tree_needs_no_recursion(tmp_path) -> None:
-    deep = "/".join(["d"] * 1500)
-    root, here = tmp_path, os.getcwd()
-    try:
-        os.chdir(root)
-        for _ in range(1500):
-            os.mkdir("d")
-            os.chdir("d")
-    finally:
-        os.chdir(here)
-    plant(root, "a.jpg")
-    assert labels(read_dataset(root, PETS)) == {"a.jpg": None}
-    assert len(deep) < 4096  # within the system's limit for one path
-
-
 def test_the_class_names_of_a_tree(tmp_path) -> None:
     assert folder_class_names(plant(tmp_path / "a", "b/1.jpg", "B/1.jpg", "a/x/2.jpg", "c/note.txt", ".d/1.jpg")) == (
         "B",
@@ -200,7 +185,7 @@ def test_dialects_of_one_table(tmp_path, text: str) -> None:
         ("b.jpg,cat,-9,0,-1,1", "box -9 0 -1 1 lies outside of the image", 0, 0),
         ("b.jpg,cat,1,2,,4", "a box needs all four of x0, y0, x1, y1", 0, 0),
         ("b.jpg,cat,1,2", "a box needs all four of x0, y0, x1, y1", 0, 0),
-        ("b.jpg,cat,1,2,three,4", "box could not convert string to float: 'three'", 0, 0),
+        ("b.jpg,cat,1,2,three,4", "`three` is not a number", 0, 0),
         ("b.jpg,,1,2,3,4", "a box needs a label, and the image has none", None, 0),
         ("b.jpg,cow,1,2,3,4", "no class is called `cow`", None, 0),
         ("b.jpg,9,,,,", "index 9 is out of range: the last class is 2", None, 0),
@@ -232,7 +217,7 @@ def test_a_table_that_is_not_utf_8_can_still_name_its_files(tmp_path) -> None:
     name = os.fsdecode(b"\xe9.jpg")
     dataset = tabled(tmp_path, b"path,label\n\xe9.jpg,cat\na.jpg,caf\xe9\n", name, "a.jpg")
     assert labels(dataset) == {"a.jpg": None, name: 0}
-    assert refusals(dataset) == [("t.csv:3", "no class is called `caf\\udce9`; nearest: `cat`")]
+    assert refusals(dataset) == [("t.csv:3", "no class is called `caf\\udce9`")]
 
 
 @pytest.mark.parametrize(

@@ -162,10 +162,7 @@ def _box(cells: list[str]) -> Box | None:
         return None
     if not all(cells):
         raise RowError("a box needs all four of x0, y0, x1, y1")
-    try:
-        x0, y0, x1, y1 = (float(cell) for cell in cells)
-    except ValueError as error:
-        raise RowError(f"box {cause(error)}") from None
+    x0, y0, x1, y1 = map(_number, cells)
     shown = f"box {x0:g} {y0:g} {x1:g} {y1:g}"
     if not all(map(math.isfinite, (x0, y0, x1, y1))):
         raise RowError(f"{shown} is not finite")
@@ -179,3 +176,10 @@ def _box(cells: list[str]) -> Box | None:
     if x1 <= 0 or y1 <= 0:
         raise RowError(f"{shown} lies outside of the image")
     return max(x0, 0.0), max(y0, 0.0), x1, y1
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        raise RowError(f"`{cell}` is not a number") from None
