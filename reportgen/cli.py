@@ -197,7 +197,9 @@ def _close(summary: Summary) -> None:
     """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
     audit = summary.audit
     c, where = audit.classification, audit.localization
-    rows = [("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))]
+    rows = [
+        ("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))
+    ]
     for name, rate in (
         ("top-1 error", c.top1),
         ("top-5 error", c.top5),
@@ -219,5 +221,3 @@ def _close(summary: Summary) -> None:
     if audit.unreadable:
         talk.print(f"note: {len(audit.unreadable):,} files could not be read; the report lists them", markup=False)
         sys.exit(3)
-
-

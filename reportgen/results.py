@@ -76,7 +76,9 @@ def localization_csv(audit: Audit) -> str:
             rank = 0 if j == audit.cam_classes.shape[1] + LABEL else j + 1
             box = ["" if np.isnan(v) else f"{v:.2f}" for v in where.boxes[i, j]]
             best = where.best[i, j]
-            rows.append([audit.samples[i].name, str(rank), audit.classes[int(k)], *box, f"{best:.4f}", str(int(best >= IOU))])
+            rows.append(
+                [audit.samples[i].name, str(rank), audit.classes[int(k)], *box, f"{best:.4f}", str(int(best >= IOU))]
+            )
     return _csv(header, rows)
 
 

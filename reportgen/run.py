@@ -83,7 +83,9 @@ def run_audit(config: AuditConfig, progress: Progress = silent) -> Summary:
     """Runs the whole job and writes the report. Errors: ReportgenError, each with its one line."""
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
-    return _run(config, lambda vocabulary: read_dataset(Path(config.data or ""), vocabulary, config.annotations), progress)
+    return _run(
+        config, lambda vocabulary: read_dataset(Path(config.data or ""), vocabulary, config.annotations), progress
+    )
 
 
 def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> Summary:
@@ -113,11 +115,19 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         with clock("extract"):
             looked = fill_store(store, dataset, classifier, config, device, progress)
         with clock("analyse"), progress("Analysing", None, ""):
-            audit = analyse(dataset, looked.samples, looked.unreadable, model_card(classifier, config, device), store, classifier)
+            audit = analyse(
+                dataset, looked.samples, looked.unreadable, model_card(classifier, config, device), store, classifier
+            )
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
             pages = build(audit, config.out / "site", lambda url: tick())
         summary = Summary(
-            config.out / "site" / "index.html", audit, pages, looked.computed, looked.reused, store.set_aside, clock.seconds
+            config.out / "site" / "index.html",
+            audit,
+            pages,
+            looked.computed,
+            looked.reused,
+            store.set_aside,
+            clock.seconds,
         )
         write_results(summary, config)
         return summary
@@ -155,7 +165,12 @@ class LookedAt:
 
 
 def fill_store(
-    store: Store, dataset: Dataset, classifier: Classifier, config: AuditConfig, device: torch.device, progress: Progress
+    store: Store,
+    dataset: Dataset,
+    classifier: Classifier,
+    config: AuditConfig,
+    device: torch.device,
+    progress: Progress,
 ) -> LookedAt:
     """Puts every readable image of the data set into the store, and selects its rows there."""
     looked = LookedAt([], [], 0, 0)
@@ -227,7 +242,11 @@ def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias
 def model_card(classifier: Classifier, config: AuditConfig, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
     p = classifier.preprocessing
-    how = f"squashed to {p.size} × {p.size}" if config.resize == "warp" else f"shorter side {p.resize_size}, centre {p.size} × {p.size}"
+    how = (
+        f"squashed to {p.size} × {p.size}"
+        if config.resize == "warp"
+        else f"shorter side {p.resize_size}, centre {p.size} × {p.size}"
+    )
     mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (p.mean, p.std))
     return ModelCard(
         name=classifier.name,

@@ -22,10 +22,9 @@ def shared_scale(filters: np.ndarray) -> np.ndarray:
     return 0.5 + filters / (2 * limit) if limit > 0 else np.full_like(filters, 0.5)
 
 
-def mosaic(tiles: np.ndarray, zoom: int, columns: int | None = None, gap: int = 2) -> bytes:
+def mosaic(tiles: np.ndarray, zoom: int, columns: int, gap: int = 2) -> bytes:
     """PNG of `(n, 3 or 1, h, w)` tiles in [0, 1], row by row, each weight a square of `zoom` pixels, gaps transparent."""
     n, channels, h, w = tiles.shape
-    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     height, width = h * zoom + gap, w * zoom + gap
     canvas = np.zeros((rows * height - gap, columns * width - gap, 4), np.uint8)

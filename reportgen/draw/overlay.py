@@ -11,14 +11,14 @@ from reportgen.draw.colormap import inferno
 
 SIDE = 80
 """Longer side of an overlay in pixels; the browser smooths it to the photograph's size. A CAM has 7×7 numbers."""
-OPACITY = 0.78
+OPACITY = 0.62
 """Of the highest value; lower values let more of the photograph through, 0 all of it."""
 
 
 def palette() -> tuple[bytes, bytes]:
     """Colours and opacities of the 256 steps from zero to the scale's end."""
     step = np.linspace(0, 1, 256)
-    alpha = np.round(255 * OPACITY * np.minimum(1, step * 1.6) ** 0.9).astype(np.uint8)
+    alpha = np.round(255 * OPACITY * np.minimum(1, step * 1.5)).astype(np.uint8)
     return inferno().tobytes(), alpha.tobytes()
 
 

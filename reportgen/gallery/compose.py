@@ -72,7 +72,10 @@ def headlines(audit: Audit) -> list[Headline]:
         Headline("Top-1 error", c.top1, "classes/index.html", "no labels"),
         Headline("Top-5 error", c.top5, "classes/index.html", "no labels"),
     ]
-    for label, rate in (("Localization error, top-1", where and where.top1), ("Localization error, class given", where and where.gt_known)):
+    for label, rate in (
+        ("Localization error, top-1", where and where.top1),
+        ("Localization error, class given", where and where.gt_known),
+    ):
         control = where.whole if where else None
         found.append(Headline(label, rate, "classes/index.html", "no boxes", control, "whole image"))
     return found
@@ -107,12 +110,18 @@ def class_pages(audit: Audit, album: Album, rows: list[ClassRow]) -> dict[str, C
     pages = {}
     for position, (k, row) in enumerate(zip(np.unique(audit.labels[audit.labels >= 0]), rows, strict=True)):
         sections = [s for view in views_of("class") if (s := view.draw(audit, album, int(k))) is not None]
-        facts = [Fact("Images", f"{row.images:,}"), Fact("Top-1 error", rate_text(row.top1)), Fact("Top-5 error", rate_text(row.top5))]
+        facts = [
+            Fact("Images", f"{row.images:,}"),
+            Fact("Top-1 error", rate_text(row.top1)),
+            Fact("Top-5 error", rate_text(row.top5)),
+        ]
         if audit.localization is not None:
             facts.append(Fact("Localization error, class given", rate_text(row.gt_known)))
         if row.taken_for:
             facts.append(Fact("Most often taken for", row.taken_for))
-        pages[row.url] = ClassPage(row.name, row, sections, *_neighbours([(r.name, r.url) for r in rows], position), facts)
+        pages[row.url] = ClassPage(
+            row.name, row, sections, *_neighbours([(r.name, r.url) for r in rows], position), facts
+        )
     return pages
 
 
@@ -156,7 +165,11 @@ def image_pages(audit: Audit, album: Album) -> Iterator[tuple[str, ImagePage]]:
         assert first is not None
         sections = [s for view in others if (s := view.draw(audit, album, i)) is not None]
         label = sample.label
-        heading = audit.classes[label] if label is not None else f"looks like {audit.classes[int(audit.classification.top[i, 0])]}"
+        heading = (
+            audit.classes[label]
+            if label is not None
+            else f"looks like {audit.classes[int(audit.classification.top[i, 0])]}"
+        )
         before, after = _neighbours(items, i)
         page = ImagePage(
             heading,
@@ -180,7 +193,11 @@ def image_facts(audit: Audit, i: int) -> list[Fact]:
     top = int(c.top[i, 0])
     facts = [
         Fact("Label", audit.classes[label], class_page(audit, label)) if label is not None else Fact("Label", "none"),
-        Fact("Prediction", f"{audit.classes[top]}, {c.scores[i, 0]:.2f}", class_page(audit, top) if len(audit.of_class(top)) else ""),
+        Fact(
+            "Prediction",
+            f"{audit.classes[top]}, {c.scores[i, 0]:.2f}",
+            class_page(audit, top) if len(audit.of_class(top)) else "",
+        ),
     ]
     if where is not None and where.judged[i]:
         facts += [
@@ -198,9 +215,15 @@ def run_facts(audit: Audit) -> list[Fact]:
     return [
         Fact("Images", f"{len(audit.samples):,}, {int((audit.labels >= 0).sum()):,} with a label"),
         Fact("Network", audit.card.name),
-        Fact("Head", {"own": "global average pooling and one linear layer"}.get(audit.card.head, "another; maps by Grad-CAM")),
+        Fact(
+            "Head",
+            {"own": "global average pooling and one linear layer"}.get(audit.card.head, "another; maps by Grad-CAM"),
+        ),
         Fact("Input", f"{audit.card.input_size} × {audit.card.input_size}, {audit.card.resize}"),
-        Fact("Boxes", f"recipe “{RECIPE}”, threshold {THRESHOLD:.0%}, IoU ≥ {IOU}" if audit.localization else "none given"),
+        Fact(
+            "Boxes",
+            f"recipe “{RECIPE}”, threshold {THRESHOLD:.0%}, IoU ≥ {IOU}" if audit.localization else "none given",
+        ),
     ]
 
 

@@ -43,7 +43,11 @@ def heading(audit: Audit) -> str:
         return right
     found = where.top1.n - where.top1.count
     same = where.top1.n == top1.n
-    return f"{right}, and the place in {found:,}" if same else f"{right}, and class and place in {found:,} of {where.top1.n:,}"
+    return (
+        f"{right}, and the place in {found:,}"
+        if same
+        else f"{right}, and class and place in {found:,} of {where.top1.n:,}"
+    )
 
 
 def lead(audit: Audit) -> str:
@@ -72,9 +76,15 @@ def alerts(audit: Audit) -> list[str]:
             f"The maps localize no better than a box around the whole image: {of(where.gt_known)} wrong against {of(where.whole)}."
         )
     if audit.unreadable:
-        found.append(f"{len(audit.unreadable):,} files could not be read and are in no figure. They are listed under Images.")
+        found.append(
+            f"{len(audit.unreadable):,} files could not be read and are in no figure. They are listed under Images."
+        )
     if audit.silent:
-        found.append(f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no box.")
+        found.append(
+            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no box."
+        )
     if audit.dataset.refused:
-        found.append(f"{len(audit.dataset.refused):,} rows or files of the data set were left out. They are listed under About.")
+        found.append(
+            f"{len(audit.dataset.refused):,} rows or files of the data set were left out. They are listed under About."
+        )
     return found

@@ -152,9 +152,7 @@ def _adopt_batch_size(node: fx.Node, graph: fx.GraphModule, inside: dict, head: 
     for parent in node.all_input_nodes:
         if parent not in inside:
             maps = next(iter(inside.values()))
-            if parent.op == "call_method" and parent.target == "size" and parent.args[1:] == (0,):
-                inside[parent] = head.call_method("size", (maps, 0))
-            elif parent.target is operator.getitem and parent.args[1] == 0:
+            if (parent.op == "call_method" and parent.target == "size" and parent.args[1:] == (0,)) or (parent.target is operator.getitem and parent.args[1] == 0):
                 inside[parent] = head.call_method("size", (maps, 0))
             else:
                 raise ModelError(f"the head reads `{parent.name}` beside the last maps", "name another --layer")

@@ -131,8 +131,12 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
             weights = weights_enum[config.weights] if config.weights != "DEFAULT" else weights_enum.DEFAULT
         except KeyError:
             known = ", ".join(f"`{w.name}`" for w in weights_enum)
-            raise ConfigError(f"`{name}` has no weights `{config.weights}`", f"known: {known}, a file, or `random`") from None
-    options = {"init_weights": config.weights == "random"} if name in ("googlenet", "inception_v3") and not weights else {}
+            raise ConfigError(
+                f"`{name}` has no weights `{config.weights}`", f"known: {known}, a file, or `random`"
+            ) from None
+    options = (
+        {"init_weights": config.weights == "random"} if name in ("googlenet", "inception_v3") and not weights else {}
+    )
     classes = _classes_in(state)
     if classes:
         options["num_classes"] = classes
@@ -148,7 +152,13 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
     presets = weights or next(iter(weights_enum), None)
     known_names = imagenet_vocabulary() if classes in (None, 1000) else None
     return classifier_from_module(
-        module, name, _vocabulary(config, known_names), _preset(presets), config.layer, config.head, f"{name}, {config.weights}"
+        module,
+        name,
+        _vocabulary(config, known_names),
+        _preset(presets),
+        config.layer,
+        config.head,
+        f"{name}, {config.weights}",
     )
 
 

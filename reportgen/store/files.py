@@ -49,7 +49,9 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(folder).free
-        return OutputError(f"no room for `{path}` ({free:,} bytes free)", "free some space and run the same command again")
+        return OutputError(
+            f"no room for `{path}` ({free:,} bytes free)", "free some space and run the same command again"
+        )
     return OutputError(f"cannot write `{path}` ({error.strerror or error})", "name another folder with --out")
 
 

@@ -90,5 +90,3 @@ class Store:
         shard = self.shards[number]
         start, stop = shard[offsets][inside : inside + 2]
         return shard[name][start:stop].tobytes()
-
-

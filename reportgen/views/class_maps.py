@@ -23,7 +23,9 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     top = float(np.nanmax(maps, initial=0))
     figures = [card(audit, album, int(i), top, LABEL) for i in images[:MOST]]
     shown = f"The first {MOST} of {len(images)} images" if len(images) > MOST else "All images"
-    caption = f"{shown} of {audit.classes[k]} with the map of {audit.classes[k]}, whatever was predicted; one scale for all."
+    caption = (
+        f"{shown} of {audit.classes[k]} with the map of {audit.classes[k]}, whatever was predicted; one scale for all."
+    )
     return Section("class_maps", "Its images and its map", caption, figures, "cards", ("0", f"{top:.1f} logit"))
 
 

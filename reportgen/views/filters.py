@@ -19,7 +19,7 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
     if filters is None or filters.shape[1] not in (1, 3):
         return None
     count, channels, height, width = filters.shape
-    columns = int(np.ceil(np.sqrt(count)))
+    columns = min(8, count)
     zoom = max(1, WIDTH // (columns * width + 2))
     about = f"{count} filters of {channels}×{height}×{width}, layer {audit.card.filters_layer}"
     figures = []
@@ -38,7 +38,9 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
         ),
     ):
         picture = album.add(mosaic(scaled, zoom, columns))
-        figures.append(Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption))
+        figures.append(
+            Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption)
+        )
     return Section("filters", about, "", figures, "wide")
 
 

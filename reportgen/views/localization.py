@@ -25,7 +25,9 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
         marks=boxes,
         kind=audit.kinds[i],
     )
-    return Section("localization", "", _caption(audit, i, name), [figure], "hero", ("0", f"{top:.1f} logit"), data(audit, i))
+    return Section(
+        "localization", "", _caption(audit, i, name), [figure], "hero", ("0", f"{top:.1f} logit"), data(audit, i)
+    )
 
 
 def _caption(audit: Audit, i: int, name: str) -> str:

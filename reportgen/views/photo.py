@@ -6,8 +6,8 @@ import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
 from reportgen.draw.overlay import draw_overlay
-from reportgen.views.links import image_page
 from reportgen.views.album import Album, Media
+from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Mark
 
 

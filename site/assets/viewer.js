@@ -75,7 +75,7 @@
       if (u < 0 || u > 1 || v < 0 || v > 1) continue;
       const t = Math.min(Math.max(bilinear(grid, u, v) / top, 0), 1);
       const [r, g, b] = colour(t);
-      picture.data.set([r, g, b, 255 * opacity * Math.min(1, t * 1.6) ** 0.9], 4 * (y * canvas.width + x));
+      picture.data.set([r, g, b, 255 * opacity * Math.min(1, t * 1.5)], 4 * (y * canvas.width + x));
     }
     context.putImageData(picture, 0, 0);
   };
@@ -84,7 +84,7 @@
   const labelled = (text, input) => { const label = element("label", { textContent: text }); label.append(input); return label; };
   const choice = element("select", {});
   data.maps.forEach((map, i) => choice.append(element("option", { value: i, textContent: map.name })));
-  const opacity = element("input", { type: "range", min: 0, max: 100, value: 78 });
+  const opacity = element("input", { type: "range", min: 0, max: 100, value: 62 });
   const threshold = element("input", { type: "range", min: 1, max: 90, value: Math.round(100 * data.threshold) });
   const percent = element("output", {});
   const boxes = element("input", { type: "checkbox", checked: true });
