@@ -44,8 +44,9 @@ def main() -> None:
         import traceback
 
         trace = traceback.extract_tb(error.__traceback__)[-1]
+        said = " ".join(str(error).split())
         _stop(
-            f"internal: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} ({trace.name}, line {trace.lineno})",
+            f"internal: {type(error).__name__}: {said} ({trace.name}, line {trace.lineno})",
             "this is a defect of reportgen; please report it with the command that you ran",
             2,
         )

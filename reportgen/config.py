@@ -49,7 +49,7 @@ CHOICES = {"resize": ("crop", "warp")}
 EXPLAINED = {
     "data": "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
     "model": "`demo`, `torchvision:NAME` or `python:package.module:factory`",
-    "weights": "for `torchvision:` models: `DEFAULT`, a member of its weights enum, a .pth or .safetensors file, `random`",
+    "weights": "`torchvision:` only: `DEFAULT`, a member of its enum, a .pth or .safetensors file, or `random`",
     "annotations": "a CSV table with labels and boxes, its paths relative to `data`",
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
@@ -64,7 +64,7 @@ EXPLAINED = {
 
 
 def read_config(path: Path) -> AuditConfig:
-    """Reads `audit.toml`. Errors: ConfigError for an unreadable file, an unknown key (with the nearest one) or a bad value."""
+    """Reads `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -86,7 +86,7 @@ def _typed(where: str, value: Any, hint: Any, key: str) -> Any:
     if hint is None:
         near = difflib.get_close_matches(key, [f.name for f in fields(AuditConfig)], 1, 0.4)
         raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
-    wanted = [t for t in (get_args(hint) or (hint,)) if t is not type(None)][0]
+    wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if wanted is Path and isinstance(value, str):
         return Path(value)
     if not isinstance(value, wanted) or isinstance(value, bool):

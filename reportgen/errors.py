@@ -17,7 +17,7 @@ class ConfigError(ReportgenError):
 
 
 class DataError(ReportgenError):
-    """A data set, table or class list that cannot be used at all (a single bad image is not an error: it is counted)."""
+    """A data set, table or class list that cannot be used at all (a single bad image is counted instead)."""
 
 
 class ImageError(ReportgenError):

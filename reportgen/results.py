@@ -71,7 +71,9 @@ def localization_csv(audit: Audit) -> str:
     """One row a stored map of an image with boxes: its class, its box, the best IoU. Rank 0 is the label's own map."""
     header = ["name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
     where, rows = audit.localization, []
-    for i in np.flatnonzero(where.judged) if where else []:
+    if where is None:
+        return _csv(header, [])
+    for i in map(int, np.flatnonzero(where.judged)):
         for j, k in enumerate(audit.cam_classes[i]):
             rank = 0 if j == audit.cam_classes.shape[1] + LABEL else j + 1
             box = ["" if np.isnan(v) else f"{v:.2f}" for v in where.boxes[i, j]]

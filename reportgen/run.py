@@ -34,7 +34,10 @@ from reportgen.models.sources import load_classifier
 from reportgen.store.files import only_run
 from reportgen.store.store import Store
 
-LEAD = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html"><title>Report</title><a href="site/index.html">Open the report</a>\n'
+LEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
+    '<title>Report</title><a href="site/index.html">Open the report</a></html>\n'
+)
 """The page above the site, for whoever opens the report's folder."""
 
 
@@ -268,7 +271,7 @@ def model_card(classifier: Classifier, config: AuditConfig, device: torch.device
 
 
 def write_results(summary: Summary, config: AuditConfig) -> None:
-    """The machine-readable files, in the report's folder and under site/data/, and report.json, which is not published."""
+    """The machine-readable files, here and under site/data/, and report.json, which is not published."""
     audit, out = summary.audit, config.out
     files = {
         "metrics.json": json.dumps(results.metrics(audit), indent=2, allow_nan=False) + "\n",

@@ -41,7 +41,7 @@ def paper_box(map_: np.ndarray, threshold: float = 0.2) -> np.ndarray:
 
 
 def to_image(box: np.ndarray, window: np.ndarray, input_size: int, size: np.ndarray) -> np.ndarray:
-    """A box `(4,)` in the network's input, in pixels of the image: scaled into `window` and cut at the image's border."""
+    """A box `(4,)` in the network's input, in pixels of the image: scaled into `window`, cut at the border."""
     x0, y0, x1, y1 = window
     scale = np.array([x1 - x0, y1 - y0] * 2) / input_size
     return np.clip(box * scale + [x0, y0, x0, y0], 0, [size[0], size[1]] * 2)

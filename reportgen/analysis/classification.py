@@ -29,7 +29,7 @@ class Classification:
 
 
 def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5) -> Classification:
-    """logits: `(N, K)`; labels: `(N,)` int, −1 for none. top-5 error with fewer than five classes counts all of them."""
+    """logits: `(N, K)`; labels: `(N,)` int, −1 for none. With fewer than k classes, all are counted."""
     logits = logits.astype(np.float64)
     top = np.argsort(-logits, axis=1, kind="stable")[:, :k]
     scores = np.take_along_axis(softmax(logits), top, 1)

@@ -1,4 +1,4 @@
-"""Colour scales. Inferno for magnitudes, never jet: its lightness rises evenly, also in grey and for colour-blind eyes."""
+"""Colour scales. Inferno for magnitudes, never jet: its lightness rises evenly, for every kind of eye."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def shared_scale(filters: np.ndarray) -> np.ndarray:
 
 
 def mosaic(tiles: np.ndarray, zoom: int, columns: int, gap: int = 2) -> bytes:
-    """PNG of `(n, 3 or 1, h, w)` tiles in [0, 1], row by row, each weight a square of `zoom` pixels, gaps transparent."""
-    n, channels, h, w = tiles.shape
+    """PNG of `(n, 3 or 1, h, w)` tiles in [0, 1], row by row, a value a square of `zoom` pixels, clear gaps."""
+    n, _, h, w = tiles.shape
     rows = math.ceil(n / columns)
     height, width = h * zoom + gap, w * zoom + gap
     canvas = np.zeros((rows * height - gap, columns * width - gap, 4), np.uint8)

@@ -1,4 +1,4 @@
-"""A map as a transparent picture that lies over the photograph: the photograph is stored once, each map in 1 to 3 KB."""
+"""A map as a transparent picture that lies over the photograph: that is stored once, each map in 1 to 3 KB."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np
 
 
 def _axis(source: int, target: int, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bilinear weights `(target, source)` when the source covers [start, stop] of the target, and which cells it covers."""
+    """Bilinear weights `(target, source)` of a source over [start, stop] of the target, and which cells it covers."""
     centre = ((np.arange(target) + 0.5) / target - start) / (stop - start)
     position = np.clip(centre * source - 0.5, 0, source - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(source)))

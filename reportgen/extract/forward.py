@@ -87,8 +87,8 @@ def extract(
 ) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of one shard after another: each batch goes through the network as soon as it is decoded.
 
-    A shard is a whole number of batches, about `SHARD` images, so that an image's neighbours in its batch, and with them
-    the last bits of its numbers, do not depend on where an earlier run was interrupted.
+    A shard is a whole number of batches, about `SHARD` images, so that an image's neighbours in its batch,
+    and with them the last bits of its numbers, do not depend on where an earlier run was interrupted.
     """
     batches: list[tuple[list[Decoded], dict[str, np.ndarray]]] = []
     for batch in chunks(images, batch_size):

@@ -89,8 +89,8 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
     nav = navigation()
     card = audit.card
     footer = (
-        f"{len(audit.samples):,} images · {card.name} · {card.input_size} × {card.input_size}, {card.resize} · {card.precision} · "
-        f"reportgen {__version__}"
+        f"{len(audit.samples):,} images · {card.name} · {card.input_size} × {card.input_size}, {card.resize} · "
+        f"{card.precision} · reportgen {__version__}"
     )
     written = {*urls.values()}
     for url, template, page in pages(audit, album):

@@ -54,7 +54,10 @@ def lead(audit: Audit) -> str:
     """Two or three sentences that put the figures beside their control."""
     top1, where = audit.classification.top1, audit.localization
     if top1 is None:
-        return "Nothing here is right or wrong: the images have no labels. The pages show what the network answers and where it looks."
+        return (
+            "Nothing here is right or wrong: the images have no labels. "
+            "The pages show what the network answers and where it looks."
+        )
     both = audit.classification.right1 & (where.judged if where else False)
     text = f"{audit.card.name} names {100 * (1 - top1.value):.0f} % of the labelled images right."
     if where is None:
@@ -73,7 +76,8 @@ def alerts(audit: Audit) -> list[str]:
     where = audit.localization
     if where is not None and where.gt_known.count >= where.whole.count:
         found.append(
-            f"The maps localize no better than a box around the whole image: {of(where.gt_known)} wrong against {of(where.whole)}."
+            "The maps localize no better than a box around the whole image: "
+            f"{of(where.gt_known)} wrong against {of(where.whole)}."
         )
     if audit.unreadable:
         found.append(
@@ -81,7 +85,8 @@ def alerts(audit: Audit) -> list[str]:
         )
     if audit.silent:
         found.append(
-            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no box."
+            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: "
+            "they are not drawn, and give no box."
         )
     if audit.dataset.refused:
         found.append(

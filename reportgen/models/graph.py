@@ -22,7 +22,7 @@ MIXING_FUNCTIONS = (torch.conv2d, F.conv2d, F.scaled_dot_product_attention, F.mu
 
 
 def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
-    """The graph of `module` in evaluation mode; each node's `meta["shape"]` is its tensor's shape for `example`, or None.
+    """The graph of `module` in evaluation mode; `meta["shape"]` is a node's tensor's shape for `example`, or None.
 
     Errors: ModelError where torch.fx cannot trace the module or the module does not take the example.
     """
@@ -148,11 +148,13 @@ def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.Grap
 
 
 def _adopt_batch_size(node: fx.Node, graph: fx.GraphModule, inside: dict, head: fx.Graph) -> None:
-    """Gives the head a batch size of its own where the network took it from its input (`x.view(inputs.size(0), -1)`)."""
+    """Gives the head its own batch size where the network took it from its input (`x.view(x.size(0), -1)`)."""
     for parent in node.all_input_nodes:
         if parent not in inside:
             maps = next(iter(inside.values()))
-            if (parent.op == "call_method" and parent.target == "size" and parent.args[1:] == (0,)) or (parent.target is operator.getitem and parent.args[1] == 0):
+            by_method = parent.op == "call_method" and parent.target == "size" and parent.args[1:] == (0,)
+            by_shape = parent.target is operator.getitem and parent.args[1] == 0
+            if by_method or by_shape:
                 inside[parent] = head.call_method("size", (maps, 0))
             else:
                 raise ModelError(f"the head reads `{parent.name}` beside the last maps", "name another --layer")

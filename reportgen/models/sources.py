@@ -78,7 +78,7 @@ def classifier_from_module(
 
 
 def weights_digest(module: nn.Module) -> str:
-    """SHA-256 over the name, dtype, shape and bytes of every parameter and buffer, and over the module's description."""
+    """SHA-256 over name, dtype, shape and bytes of every parameter and buffer, and the module's description."""
     digest = hashlib.sha256(str(module).encode())
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

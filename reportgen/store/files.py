@@ -57,7 +57,7 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 @contextlib.contextmanager
 def only_run(folder: Path) -> Iterator[None]:
-    """Holds `folder` for this process: a second run on it stops with one line. The kernel frees a dead holder's lock."""
+    """Holds `folder` for this process: a second run stops with one line. A dead holder's lock is freed."""
     lock = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,11 @@ ATTRIBUTES = ".attributes.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's fixed local header; name and padding ("extra") follow."""
+DAMAGE = (
+    OSError, ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
+    RuntimeError, EOFError, RecursionError,
+)  # fmt: skip
+"""What zipfile, json and NumPy raise on a damaged file."""
 PADDING_ID = 0xFFFF
 """Id of the zip "extra" field that holds the padding, as the zipalign tool of Android pads."""
 
@@ -73,7 +78,7 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._map = np.memmap(path, np.uint8, "r")
+            self._map: np.ndarray = np.memmap(path, np.uint8, "r")
             with zipfile.ZipFile(path) as archive:
                 infos = archive.infolist()
                 self.attributes: dict[str, Any] = json.loads(archive.read(ATTRIBUTES))
@@ -83,17 +88,16 @@ class Shard:
                 raise ValueError(f"format {self.attributes['format']}, not {FORMAT}")
             if len(infos) != len(proof) + 1 or set(self._members) != set(proof):
                 raise ValueError("its members are not those it lists")
-        except (OSError, ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
-                RuntimeError, EOFError, RecursionError) as error:  # fmt: skip
+        except DAMAGE as error:
             raise StoreError(
-                f"shard `{path.name}` is corrupt ({str(error).splitlines()[0] if str(error) else type(error).__name__})",
+                f"shard `{path.name}` is corrupt ({' '.join(str(error).split()) or type(error).__name__})",
                 "run the same command again to recompute its images",
             ) from None
 
     def _array(self, info: zipfile.ZipInfo) -> np.ndarray:
         if info.compress_type != zipfile.ZIP_STORED or not info.filename.endswith(".npy"):
             raise ValueError(f"member {info.filename!r} is not a stored array")
-        name_length, extra_length = struct.unpack_from("<HH", self._map, info.header_offset + 26)
+        name_length, extra_length = struct.unpack_from("<HH", self._map.data, info.header_offset + 26)
         start = info.header_offset + LOCAL_HEADER + name_length + extra_length
         stop = start + info.file_size
         if stop > len(self._map):

@@ -44,7 +44,7 @@ def _caption(audit: Audit, i: int, name: str) -> str:
 def data(audit: Audit, i: int) -> dict:
     """The raw grids of image i: the top classes, and the label where it is not among them."""
     classes = audit.cam_classes[i]
-    columns = [j for j in range(len(classes) - 1)]
+    columns = list(range(len(classes) - 1))
     if classes[LABEL] >= 0 and classes[LABEL] not in classes[:-1]:
         columns.append(len(classes) - 1)
     maps = np.where(np.isfinite(audit.cams[i]), audit.cams[i], 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
@@ -23,7 +25,7 @@ def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Me
 
 def marks(audit: Audit, i: int, column: int) -> list[Mark]:
     """The true boxes of image i, and the box of one of its maps."""
-    boxes = [("true", box) for box in audit.samples[i].boxes]
+    boxes: list[tuple[Literal["true", "found"], np.ndarray]] = [("true", box) for box in audit.samples[i].boxes]
     if audit.localization is not None and not np.isnan(audit.localization.boxes[i, column]).any():
         boxes.append(("found", audit.localization.boxes[i, column]))
     return [Mark(kind, *(round(float(v), 1) for v in (b[0], b[1], b[2] - b[0], b[3] - b[1]))) for kind, b in boxes]

@@ -29,8 +29,8 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
         for c in [int(audit.cam_classes[i, column])]
     ]
     caption = (
-        "Class and probability above each map; dashed, the map's own box where the report has boxes. One scale for all, "
-        "in logit units: a faint map is weak evidence. A class that gets little probability can still have a place."
+        "Class and probability above each map; dashed, the map's own box where the report has boxes. One scale for "
+        "all, in logit units: a faint map is weak evidence. A class that gets little probability can still have a place."
     )
     title = f"The {'five' if k == 5 else k} most probable classes"
     return Section("top_five", title, caption, figures, "five", ("0", f"{top:.1f} logit"))
