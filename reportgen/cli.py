@@ -211,8 +211,8 @@ def _close(summary: Summary) -> None:
         rows.append((name, f"{100 * rate.value:.1f} %  ({rate.count:,} of {rate.n:,})" if rate else "–"))
     if audit.cam_identity is not None:
         rows.append(("mean(CAM) + bias − logit, largest", f"{audit.cam_identity:.1e}"))
-    rate = summary.computed / summary.seconds["extract"]
-    done = f"{summary.computed:,} computed at {rate:.1f} images/s, {summary.reused:,} reused"
+    speed = summary.computed / summary.seconds["extract"]
+    done = f"{summary.computed:,} computed at {speed:.1f} images/s, {summary.reused:,} reused"
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
     for line in summary.set_aside:
         talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)

@@ -72,11 +72,8 @@ def headlines(audit: Audit) -> list[Headline]:
         Headline("Top-1 error", c.top1, "classes/index.html", "no labels"),
         Headline("Top-5 error", c.top5, "classes/index.html", "no labels"),
     ]
-    for label, rate in (
-        ("Localization error, top-1", where and where.top1),
-        ("Localization error, class given", where and where.gt_known),
-    ):
-        control = where.whole if where else None
+    top1, known, control = (where.top1, where.gt_known, where.whole) if where else (None, None, None)
+    for label, rate in (("Localization error, top-1", top1), ("Localization error, class given", known)):
         found.append(Headline(label, rate, "classes/index.html", "no boxes", control, "whole image"))
     return found
 

@@ -194,13 +194,13 @@ def first_filters(graph: fx.GraphModule) -> Filters | None:
     """The kernels of the first convolution that the input meets, or None."""
     for node in graph.graph.nodes:
         if _is(node, graph, (nn.Conv2d,)):
-            return Filters(str(node.target), graph.get_submodule(str(node.target)).weight.detach().float().cpu())
+            return Filters(str(node.target), _attribute(graph, f"{node.target}.weight"))
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
-            weight = node.args[1] if len(node.args) > 1 else node.kwargs["weight"]
-            owner = str(weight.target)  # type: ignore[union-attr]
-            return Filters(owner.removesuffix(".weight"), _attribute(graph, owner).detach().float().cpu())
+            weight = node.all_input_nodes[1]
+            return Filters(str(weight.target).removesuffix(".weight"), _attribute(graph, str(weight.target)))
     return None
 
 
 def _attribute(graph: fx.GraphModule, path: str) -> Tensor:
-    return operator.attrgetter(path)(graph)
+    """A parameter by its dotted name, float32 on the CPU."""
+    return operator.attrgetter(path)(graph).detach().float().cpu()

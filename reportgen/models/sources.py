@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
@@ -16,7 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
-from reportgen.data.labels import Vocabulary, imagenet_wnids
+from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import find_maps, first_filters, own_head, split, trace
@@ -93,8 +95,6 @@ def imagenet_vocabulary() -> Vocabulary:
 
 
 def _vocabulary(config: AuditConfig, default: Vocabulary | None) -> Vocabulary | None:
-    from reportgen.data.labels import read_class_file
-
     return Vocabulary(read_class_file(config.classes)) if config.classes else default
 
 
@@ -134,9 +134,9 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
             raise ConfigError(
                 f"`{name}` has no weights `{config.weights}`", f"known: {known}, a file, or `random`"
             ) from None
-    options = (
-        {"init_weights": config.weights == "random"} if name in ("googlenet", "inception_v3") and not weights else {}
-    )
+    options: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3") and not weights:
+        options["init_weights"] = config.weights == "random"  # said, or these two warn
     classes = _classes_in(state)
     if classes:
         options["num_classes"] = classes
@@ -163,8 +163,6 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
 
 
 def _nearest(name: str) -> str:
-    import difflib
-
     near = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
     return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else "see torchvision's list of models"
 
@@ -174,12 +172,13 @@ def _preset(weights: object) -> Preprocessing:
     if weights is None:
         return Preprocessing()
     preset = weights.transforms()  # type: ignore[attr-defined]
-    mode = "bicubic" if "bicubic" in str(preset.interpolation).lower() else "bilinear"
+    mode: Literal["bicubic", "bilinear"] = "bicubic" if "bicubic" in str(preset.interpolation).lower() else "bilinear"
     return Preprocessing(preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std), mode)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     """A state dict from a .safetensors or .pth file; pickled code never runs."""
+    state: Any
     try:
         if path.suffix == ".safetensors":
             state = safetensors.torch.load_file(path)
