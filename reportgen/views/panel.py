@@ -30,7 +30,7 @@ class Figure:
     picture:  the file; alt: what it shows, for those who do not see it.
     overlay:  a transparent picture of the same frame, or None.
     size:     width and height that the marks are measured in.
-    title, value: above the picture, such as a class and its score; caption: beneath it.
+    title, value: above the picture (beneath it on a card), such as a class and its score; caption: beneath it.
     href:     where a click leads, relative to the site's root, or "".
     kind:     outcome whose chip is shown beneath, or "".
     """

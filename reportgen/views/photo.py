@@ -49,6 +49,7 @@ def card(audit: Audit, album: Album, i: int, top: float | None = None, column: i
         overlay=map_layer(audit, album, i, column, top),
         title=name,
         value=value,
+        caption=f"read as {audit.classes[int(audit.classification.top[i, 0])]}" if audit.kinds[i] == "class" else "",
         href=image_page(audit, i),
         kind=audit.kinds[i],
     )

@@ -1,0 +1,85 @@
+"""Chromium for the tests of what people see: found on the machine, offline, and everything it complains of is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+REQUIRED = "REPORTGEN_REQUIRE_CHROMIUM"
+
+
+def chromium_path() -> str:
+    """The browser's path; without one the test is skipped, or fails where the environment asks for a browser."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        reason = f"no Chromium on this machine (apt install chromium); {REQUIRED}=1 makes this a failure"
+        pytest.fail(reason) if os.environ.get(REQUIRED) == "1" else pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium_path()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@contextlib.contextmanager
+def opened(
+    browser: Browser, width: int = 1280, scheme: str = "light", **options: object
+) -> Iterator[tuple[Page, list[str]]]:
+    """A fresh page, and the growing list of what went wrong in it: console messages, failed or foreign requests."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(f"console {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    page.on("requestfailed", lambda r: None if r.failure == "net::ERR_ABORTED" else said.append(f"failed: {r.url}"))
+    page.on(
+        "response",
+        lambda response: said.append(f"{response.status}: {response.url}") if response.status >= 400 else None,
+    )
+    allowed = ("file:", "data:", "blob:", "http://127.0.0.1:")
+    page.on("request", lambda r: None if r.url.startswith(allowed) else said.append(f"foreign: {r.url}"))
+    yield page, said
+    context.close()
+
+
+@contextlib.contextmanager
+def hosted(site: Path, under: str = "audits/today") -> Iterator[str]:
+    """The site on loopback HTTP under a sub-path, as on GitHub Pages: the URL of its root."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            prefix = f"/{under}/"
+            return super().translate_path(path.removeprefix(prefix)) if path.startswith(prefix) else "/nowhere"
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(site))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/{under}/"
+        server.shutdown()
+
+
+def broken_pictures(page: Page) -> int:
+    """How many pictures did not load; lazy ones are scrolled to first."""
+    page.evaluate("[...document.images].forEach(i => i.loading = 'eager')")
+    page.wait_for_load_state("networkidle")
+    return page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).length")
+
+
+def sideways(page: Page) -> int:
+    """By how many pixels the page scrolls sideways."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
