@@ -29,12 +29,16 @@ class Classification:
 
 
 def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5) -> Classification:
-    """logits: `(N, K)`; labels: `(N,)` int, −1 for none. With fewer than k classes, all are counted."""
+    """logits: `(N, K)`; labels: `(N,)` int, −1 for none. With fewer than k classes, all are counted.
+
+    A logit that is not a number ranks last and is never right.
+    """
     logits = logits.astype(np.float64)
-    top = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    valid = ~np.isnan(logits)
+    top = np.argsort(-np.where(valid, logits, -np.inf), axis=1, kind="stable")[:, :k]
     scores = np.take_along_axis(softmax(logits), top, 1)
     labelled = labels >= 0
-    hit = top == np.where(labelled, labels, -1)[:, None]
+    hit = (top == np.where(labelled, labels, -1)[:, None]) & np.take_along_axis(valid, top, 1)
     right1, right5 = hit[:, 0], hit.any(1)
     return Classification(
         top,

@@ -61,7 +61,8 @@ def localize(
     best = np.zeros((n, m))
     whole = np.zeros(n, bool)
     for i in range(n):
-        large = upsample(maps[i], input_size, input_size)
+        with np.errstate(invalid="ignore"):  # infinite maps give NaN, and those no box
+            large = upsample(maps[i], input_size, input_size)
         for j in np.flatnonzero(classes[i] >= 0):
             boxes[i, j] = to_image(paper_box(large[j], THRESHOLD), windows[i], input_size, sizes[i])
             if judged[i]:

@@ -49,8 +49,9 @@ def evaluating(classifier: Classifier) -> Iterator[None]:
 
 
 def top_classes(logits: Tensor, k: int) -> Tensor:
-    """`(N, K)` → the `k` classes of highest logit, `(N, k)` int64; ties go to the lower class index."""
-    return torch.sort(logits, dim=1, descending=True, stable=True).indices[:, :k]
+    """`(N, K)` → the `k` classes of highest logit, `(N, k)` int64; ties go to the lower class index, NaN ranks last."""
+    ranked = logits.masked_fill(logits.isnan(), -torch.inf)
+    return torch.sort(ranked, dim=1, descending=True, stable=True).indices[:, :k]
 
 
 def forward(classifier: Classifier, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:

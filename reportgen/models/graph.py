@@ -135,7 +135,8 @@ def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.Grap
     before.recompile()
 
     head = fx.Graph()
-    inside = {maps: head.placeholder("maps")}
+    # A copy, for the head's first layer may work in place (ReLU), and the maps are still needed.
+    inside = {maps: head.call_method("clone", (head.placeholder("maps"),))}
     wanted = set(_after(graph, maps))
     for node in graph.graph.nodes:
         if node.op == "get_attr" and any(user in wanted for user in node.users):
