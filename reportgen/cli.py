@@ -172,7 +172,7 @@ def views() -> None:
 def _progress(quiet: bool) -> Any:
     from reportgen.run import silent
 
-    if quiet:
+    if quiet or not talk.is_terminal:  # bars are for people; a log gets the closing lines
         return silent
 
     @contextmanager
