@@ -12,6 +12,7 @@ from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
 from reportgen.gallery import words
 from reportgen.gallery.pages import (
     AboutPage,
+    Answer,
     ClassesPage,
     ClassPage,
     ClassRow,
@@ -53,9 +54,20 @@ def index_page(audit: Audit, album: Album, rows: list[ClassRow]) -> IndexPage:
         groups=groups,
         rows=worst[:ROWS],
         rows_total=len(rows),
+        answers=[] if rows else answers(audit),
         facts=run_facts(audit),
         alerts=words.alerts(audit),
     )
+
+
+def answers(audit: Audit) -> list[Answer]:
+    """The classes that the network answers most often."""
+    top, scores = audit.classification.top[:, 0], audit.classification.scores[:, 0]
+    classes, counts = np.unique(top, return_counts=True)
+    often = np.argsort(-counts, kind="stable")[:ROWS]
+    return [
+        Answer(audit.classes[int(classes[j])], int(counts[j]), float(scores[top == classes[j]].mean())) for j in often
+    ]
 
 
 def spread(images: list[int], most: int) -> list[int]:

@@ -63,6 +63,15 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A class that the network answered: on how many images, and with which mean probability."""
+
+    name: str
+    images: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Fact:
     """A line of a list of facts."""
 
@@ -73,7 +82,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class IndexPage:
-    """The overview."""
+    """The overview. rows: where there are labels; answers: where there are none."""
 
     heading: str
     lead: str
@@ -82,6 +91,7 @@ class IndexPage:
     groups: Sequence[Group]
     rows: Sequence[ClassRow]
     rows_total: int
+    answers: Sequence[Answer]
     facts: Sequence[Fact]
     alerts: Sequence[str]
 
