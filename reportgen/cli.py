@@ -161,6 +161,40 @@ def serve(report: Path, port: int) -> None:
 
 
 @cli.command()
+@click.argument("report", default="report", type=click.Path(path_type=Path))
+def check(report: Path) -> None:
+    """Verifies every link, picture, data file, digest and policy of a report's site; exit 1 names what is broken."""
+    from reportgen.gallery.check import check_site
+
+    faults = check_site(report)
+    for fault in faults:
+        click.echo(fault)
+    if faults:
+        talk.print(f"{len(faults):,} broken", markup=False)
+        sys.exit(1)
+    talk.print("all there", markup=False)
+
+
+@cli.command()
+@click.argument("report", default="report", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [default: beside the report]")
+@click.option("--single", "images", multiple=True, metavar="IMAGE", help="One HTML file of these images, to mail.")
+def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
+    """Packs a report's site into one zip that opens by double-click after unpacking, or a few images into one file."""
+    from reportgen.gallery import pack as packing
+
+    target = out or report.resolve().with_suffix(".html" if images else ".zip")
+    if images:
+        written = packing.single(report, images, target)
+    else:
+        files, size = packing.size_of(report)
+        talk.print(f"packing {files:,} files, {size / 1e6:.1f} MB", markup=False)
+        written = packing.pack(report, target)
+    talk.print(f"{written / 1e6:.1f} MB", markup=False)
+    click.echo(target)
+
+
+@cli.command()
 def views() -> None:
     """Lists the views that a report is made of."""
     from reportgen.views import all_views

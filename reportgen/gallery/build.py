@@ -11,6 +11,7 @@ import jinja2
 from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.gallery import assets, compose, words
+from reportgen.gallery.check import POLICY
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.store.files import write_atomic
 from reportgen.views import views_of
@@ -27,7 +28,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(percent=words.percent, of=words.of, interval=words.interval)
-    env.globals.update(kind_words=words.KIND_WORDS)
+    env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY)
     return env
 
 
@@ -44,6 +45,7 @@ def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
         yield url, "image.html", image
     for view in (*views_of("model"), *views_of("dataset")):
         yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
+    yield "404.html", "404.html", None
     yield "about.html", "about.html", compose.about_page(audit, __version__)
 
 
@@ -93,6 +95,7 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
         f"{card.precision} · reportgen {__version__}"
     )
     written = {*urls.values()}
+    write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
     for url, template, page in pages(audit, album):
         frame = Frame(audit.title, "../" * url.count("/"), current(url, nav), footer)
         html = env.get_template(template).render(page=page, frame=frame, assets=urls)

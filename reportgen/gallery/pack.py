@@ -1,0 +1,103 @@
+"""A report to take along: one zip of the site, or a few images in one file to mail (`reportgen pack`)."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from reportgen.errors import ConfigError, OutputError
+from reportgen.store.files import cannot_write, write_atomic
+
+EPOCH = (1980, 1, 1, 0, 0, 0)
+STORED = {".jpg", ".png", ".webp"}
+"""Pictures are compressed already."""
+SINGLE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""A file to mail runs no script and asks for nothing."""
+
+
+def site_of(report: Path) -> Path:
+    """The site of a report. Errors: OutputError where there is none."""
+    if not (report / "site" / "index.html").is_file():
+        raise OutputError(f"`{report}` holds no report", "run `reportgen run` or `reportgen demo` first")
+    return report / "site"
+
+
+def size_of(report: Path) -> tuple[int, int]:
+    """Files and bytes of the site, before packing."""
+    sizes = [path.stat().st_size for path in site_of(report).rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def pack(report: Path, out: Path) -> int:
+    """Writes the site as a zip with one folder in it, opened by a double-click on its index.html; returns its bytes.
+
+    The same site gives the same bytes. Errors: OutputError.
+    """
+    site = site_of(report)
+    folder = re.sub(r"[^A-Za-z0-9._-]+", "-", out.stem) or "report"
+    temporary = out.with_name(f".{out.name}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for path in sorted(p for p in site.rglob("*") if p.is_file()):
+                info = zipfile.ZipInfo(f"{folder}/{path.relative_to(site).as_posix()}", EPOCH)
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_STORED if path.suffix in STORED else zipfile.ZIP_DEFLATED
+                archive.writestr(info, path.read_bytes())
+        temporary.replace(out)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise cannot_write(out, error) from error
+    return out.stat().st_size
+
+
+def find_images(report: Path, names: Sequence[str]) -> list[Path]:
+    """The pages of the images that the names mean: part of a page's file name. Errors: ConfigError naming the rest."""
+    pages = sorted(page for page in (site_of(report) / "images").glob("*.html") if page.name[0].isdigit())
+    found = []
+    for name in names:
+        stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower()).strip("-")
+        matches = [page for page in pages if stem and stem in page.stem]
+        exact = [page for page in matches if page.stem.split("-", 1)[-1] == stem or page.stem == stem]
+        if not matches:
+            raise ConfigError(f"no image of the report is called `{name}`", "use a file name from the images pages")
+        if len(exact or matches) > 1:
+            some = ", ".join(f"`{page.stem}`" for page in (exact or matches)[:3])
+            raise ConfigError(f"`{name}` means {len(exact or matches)} images ({some}, …)", "use one of these names")
+        found.append((exact or matches)[0])
+    return found
+
+
+def single(report: Path, names: Sequence[str], out: Path) -> int:
+    """Writes one HTML file with a few image pages in it, everything inlined, without scripts; returns its bytes."""
+    site = site_of(report)
+    pages = find_images(report, names)
+    styles = "\n".join(path.read_text("utf-8") for path in sorted((site / "assets").glob("gallery.*.css")))
+    bodies = "\n<hr>\n".join(_main_of(page, site) for page in pages)
+    html = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{SINGLE_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{len(pages)} images of an audit</title><style>{styles}</style></head>\n"
+        f"<body><main>{bodies}</main></body></html>\n"
+    )
+    write_atomic(out, html.encode())
+    return out.stat().st_size
+
+
+def _main_of(page: Path, site: Path) -> str:
+    """The content of a page with its pictures inside, and without what leads to other pages or needs scripts."""
+    html = page.read_text("utf-8")
+    main = html[html.index('<main id="main">') + len('<main id="main">') : html.index("</main>")]
+    main = re.sub(r'<script\b.*?</script>|<div class="crumbs">.*?</div>', "", main, flags=re.S)
+    main = re.sub(r"<a\b[^>]*>(.*?)</a>", r"<span>\1</span>", main, flags=re.S)
+
+    def inline(match: re.Match[str]) -> str:
+        picture = (page.parent / match[1]).resolve()
+        kind = mimetypes.guess_type(picture.name)[0] or "image/png"
+        return f'src="data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"'
+
+    return re.sub(r'src="([^"]+)"', inline, main)
