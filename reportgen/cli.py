@@ -22,7 +22,7 @@ from reportgen.config import EXPLAINED, AuditConfig, commented_toml, override, r
 from reportgen.errors import OutputError, ReportgenError
 
 if TYPE_CHECKING:
-    from reportgen.run import Summary
+    from reportgen.run import Audit, Summary
 
 talk = Console(stderr=True, highlight=False)
 
@@ -228,23 +228,34 @@ def _progress(quiet: bool) -> Any:
     return shown
 
 
-def _close(summary: Summary) -> None:
-    """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
-    audit = summary.audit
+def _figures(audit: Audit) -> list[tuple[str, str]]:
+    """The headline figures of one network, with their names."""
     c, where = audit.classification, audit.localization
-    rows = [
-        ("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))
-    ]
-    for name, rate in (
+    rates = (
         ("top-1 error", c.top1),
         ("top-5 error", c.top5),
         ("localization error, top-1", where and where.top1),
         ("localization error, top-5", where and where.top5),
         ("localization error, class given", where and where.gt_known),
-    ):
-        rows.append((name, f"{100 * rate.value:.1f} %  ({rate.count:,} of {rate.n:,})" if rate else "–"))
+    )
+    rows = [
+        (name, f"{100 * rate.value:.1f} %  ({rate.count:,} of {rate.n:,})" if rate else "–") for name, rate in rates
+    ]
     if audit.cam_identity is not None:
         rows.append(("mean(CAM) + bias − logit, largest", f"{audit.cam_identity:.1e}"))
+    return rows
+
+
+def _close(summary: Summary) -> None:
+    """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
+    audit = summary.audit
+    rows = [
+        ("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))
+    ]
+    for model in audit.models:
+        if audit.beside:
+            rows.append(("", model.card.name))
+        rows += _figures(model)
     speed = summary.computed / summary.seconds["extract"]
     done = f"{summary.computed:,} computed at {speed:.1f} images/s, {summary.reused:,} reused"
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]

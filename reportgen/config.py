@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -32,6 +32,8 @@ class AuditConfig:
     limit: int | None = None
     batch_size: int = 32
     name: str | None = None
+    model_name: str | None = None
+    models: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         for key, allowed in CHOICES.items():
@@ -42,9 +44,16 @@ class AuditConfig:
                 raise ConfigError(f"`{key}` is {value}", "use a whole number from 1 on")
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
+        self.networks()  # a bad value in one of the tables is an error like any other
+
+    def networks(self) -> list[AuditConfig]:
+        """The settings of each network of the audit: these, with one of `models` in place of the keys it names."""
+        return [replace(self, models=(), **table) for table in self.models] if self.models else [self]
 
 
 CHOICES = {"resize": ("crop", "warp")}
+MODEL_KEYS = ("model", "weights", "layer", "head", "resize")
+"""What a `[[models]]` table may say, beside `name`."""
 
 EXPLAINED = {
     "data": "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
@@ -60,6 +69,8 @@ EXPLAINED = {
     "limit": "take only so many images, spread over the classes",
     "batch_size": "images a forward pass",
     "name": "what the report calls the data set (default: the name of its folder)",
+    "model_name": "what the report calls the network (default: its own name)",
+    "models": "several networks in one audit: a table each, whose keys go before those above; pages show the first",
 }
 
 
@@ -71,20 +82,39 @@ def read_config(path: Path) -> AuditConfig:
         raise ConfigError(f"cannot read `{path}` ({error})", "`reportgen init` writes a commented one") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"`{path}` is not TOML: {error}") from None
+    models = table.pop("models", [])
+    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
+        raise ConfigError(f"`models` in `{path}` is no list of tables", "begin each network with a line `[[models]]`")
+    known = [field.name for field in fields(AuditConfig)]
+    return AuditConfig(
+        **_values(table, path, known), models=tuple(_network(model, path, n) for n, model in enumerate(models, 1))
+    )
+
+
+def _network(table: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    """One `[[models]]` table; its `name` is the network's, not the data set's."""
+    values = _values(table, path, ["name", *MODEL_KEYS], f" of [[models]] {number}")
+    return {"model_name" if key == "name" else key: value for key, value in values.items()}
+
+
+def _values(table: Mapping[str, Any], path: Path, known: Sequence[str], of: str = "") -> dict[str, Any]:
+    """The values of a table, each of its type, paths relative to the file."""
     hints = get_type_hints(AuditConfig)
-    values = {key: _typed(f"`{key}` in `{path}`", value, hints.get(key), key) for key, value in table.items()}
+    values = {
+        key: _typed(f"`{key}`{of} in `{path}`", value, hints.get(key), key, known) for key, value in table.items()
+    }
     base = path.parent
     for key, value in values.items():
         if isinstance(value, Path):
             values[key] = base / value
     if "weights" in values and (base / values["weights"]).is_file():
         values["weights"] = str(base / values["weights"])
-    return AuditConfig(**values)
+    return values
 
 
-def _typed(where: str, value: Any, hint: Any, key: str) -> Any:
-    if hint is None:
-        near = difflib.get_close_matches(key, [f.name for f in fields(AuditConfig)], 1, 0.4)
+def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) -> Any:
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1, 0.4)
         raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
     wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if wanted is Path and isinstance(value, str):
@@ -95,8 +125,14 @@ def _typed(where: str, value: Any, hint: Any, key: str) -> Any:
 
 
 def override(config: AuditConfig, flags: Mapping[str, Any]) -> AuditConfig:
-    """The config with every flag that was given (is not None) in place of the file's value."""
-    return replace(config, **{key: value for key, value in flags.items() if value is not None})
+    """The config with every flag that was given (is not None) in place of the file's value, in its tables, too.
+
+    `--model` names one network: the file's `[[models]]` are not audited.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    tables = () if "model" in given else config.models
+    kept = tuple({key: value for key, value in table.items() if key not in given} for table in tables)
+    return replace(config, **given, models=kept)
 
 
 def commented_toml() -> str:
@@ -104,6 +140,15 @@ def commented_toml() -> str:
     lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; a flag beats this file."]
     for field in fields(AuditConfig):
         default = field.default
+        if field.name == "models":  # tables come last in TOML
+            lines += [
+                "",
+                f"# {EXPLAINED[field.name]}",
+                "# [[models]]",
+                '# name = "ResNet-50"',
+                '# model = "torchvision:resnet50"',
+            ]
+            continue
         shown = "" if default is None else f'"{default}"' if isinstance(default, str | Path) else default
         example = {"data": '"photos"', "limit": "1000"}.get(field.name, '""')
         commented = default is None and field.name != "data"

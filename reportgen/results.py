@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,6 @@ SCHEMA = 1
 
 def metrics(audit: Audit) -> dict[str, Any]:
     """The figures of the report; errors are fractions of 1, and what does not apply is None, never 0."""
-    c, where, card = audit.classification, audit.localization, audit.card
-    localization = where and {
-        "recipe": RECIPE,
-        "threshold": THRESHOLD,
-        "iou": IOU,
-        "top1_error": where.top1.value,
-        "top5_error": where.top5.value,
-        "gt_known_error": where.gt_known.value,
-    }
     return {
         "schema": SCHEMA,
         "dataset": {
@@ -37,18 +28,30 @@ def metrics(audit: Audit) -> dict[str, Any]:
             "unreadable": len(audit.unreadable),
             "classes": len(np.unique(audit.labels[audit.labels >= 0])),
         },
-        "models": [
-            {
-                "name": card.name,
-                "head": card.head,
-                "method": card.method,
-                "resize": card.resize,
-                "precision": card.precision,
-                "cam_identity_max_abs": audit.cam_identity,
-                "classification": {"top1_error": _value(c.top1), "top5_error": _value(c.top5)},
-                "localization": localization,
-            }
-        ],
+        "models": [_model(model) for model in audit.models],
+    }
+
+
+def _model(audit: Audit) -> dict[str, Any]:
+    """The figures of one network."""
+    c, where, card = audit.classification, audit.localization, audit.card
+    return {
+        "name": card.name,
+        "head": card.head,
+        "method": card.method,
+        "resize": card.resize,
+        "precision": card.precision,
+        "cam_identity_max_abs": audit.cam_identity,
+        "classification": {"top1_error": _value(c.top1), "top5_error": _value(c.top5)},
+        "localization": where
+        and {
+            "recipe": RECIPE,
+            "threshold": THRESHOLD,
+            "iou": IOU,
+            "top1_error": where.top1.value,
+            "top5_error": where.top5.value,
+            "gt_known_error": where.gt_known.value,
+        },
     }
 
 
@@ -57,34 +60,43 @@ def _value(rate: Rate | None) -> float | None:
 
 
 def predictions_csv(audit: Audit) -> str:
-    """One row an image: its label, the top classes with their probabilities, and the outcome."""
-    c, k = audit.classification, audit.classification.top.shape[1]
-    header = ["name", "label", "kind", *(f"{what}{rank}" for rank in range(1, k + 1) for what in ("class", "score"))]
-    rows = []
+    """One row a network and image: its label, the top classes with their probabilities, and the outcome."""
+    k = audit.classification.top.shape[1]
+    ranks = [f"{what}{rank}" for rank in range(1, k + 1) for what in ("class", "score")]
+    rows = (row for model in audit.models for row in _predictions(model))
+    return _csv(["model", "name", "label", "kind", *ranks], rows)
+
+
+def _predictions(audit: Audit) -> Iterator[list[str]]:
+    c = audit.classification
     for i, sample in enumerate(audit.samples):
-        top = [v for j in range(k) for v in (audit.classes[int(c.top[i, j])], f"{c.scores[i, j]:.6f}")]
-        rows.append([sample.name, "" if sample.label is None else audit.classes[sample.label], audit.kinds[i], *top])
-    return _csv(header, rows)
+        label = "" if sample.label is None else audit.classes[sample.label]
+        top = zip(c.top[i], c.scores[i], strict=True)
+        answers = [text for k, score in top for text in (audit.classes[int(k)], f"{score:.6f}")]
+        yield [audit.card.name, sample.name, label, audit.kinds[i], *answers]
 
 
 def localization_csv(audit: Audit) -> str:
-    """One row a stored map of an image with boxes: its class, its box, the best IoU. Rank 0 is the label's own map."""
-    header = ["name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
-    where, rows = audit.localization, []
+    """One row a network and stored map of an image with boxes: its class, its box, the best IoU. Rank 0 is the
+    label's own map."""
+    header = ["model", "name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
+    return _csv(header, (row for model in audit.models for row in _boxes(model)))
+
+
+def _boxes(audit: Audit) -> Iterator[list[str]]:
+    where = audit.localization
     if where is None:
-        return _csv(header, [])
+        return
     for i in map(int, np.flatnonzero(where.judged)):
         for j, k in enumerate(audit.cam_classes[i]):
             rank = 0 if j == audit.cam_classes.shape[1] + LABEL else j + 1
             box = ["" if np.isnan(v) else f"{v:.2f}" for v in where.boxes[i, j]]
             best = where.best[i, j]
-            rows.append(
-                [audit.samples[i].name, str(rank), audit.classes[int(k)], *box, f"{best:.4f}", str(int(best >= IOU))]
-            )
-    return _csv(header, rows)
+            name, class_name = audit.samples[i].name, audit.classes[int(k)]
+            yield [audit.card.name, name, str(rank), class_name, *box, f"{best:.4f}", str(int(best >= IOU))]
 
 
-TEXT_COLUMNS = ("name", "label", "class")
+TEXT_COLUMNS = ("model", "name", "label", "class")
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from reportgen.gallery.build import build, write_if_changed
 from reportgen.models.classifier import Classifier
 from reportgen.models.sources import load_classifier
 from reportgen.store.files import only_run
-from reportgen.store.store import Store
+from reportgen.store.store import Key, Store
 
 LEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
@@ -79,7 +79,7 @@ class _Clock:
     def __call__(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
-        self.seconds[stage] = time.perf_counter() - start
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
 
 def run_audit(config: AuditConfig, progress: Progress = silent) -> Summary:
@@ -110,26 +110,32 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
     with only_run(config.out):
         with clock("load the model"), progress("Loading the model", None, ""):
             device = pick_device(config.device)
-            classifier = load_classifier(config).to(device)
+            networks = config.networks()
+            classifiers = load_classifiers(networks, device)
         with clock("read the data set"), progress("Reading the data set", None, ""):
-            dataset = read(classifier.vocabulary).limited(config.limit)
+            dataset = read(classifiers[0].vocabulary).limited(config.limit)
             dataset = replace(dataset, name=config.name or dataset.name)
-        store = Store(config.out / "cache", store_settings(classifier, config, device))
-        with clock("extract"):
-            looked = fill_store(store, dataset, classifier, config, device, progress)
+        stores, looked = [], []
+        for classifier, network in zip(classifiers, networks, strict=True):
+            with clock("extract"):
+                stores.append(Store(config.out / "cache", store_settings(classifier, network, device)))
+                looked.append(fill_store(stores[-1], dataset, classifier, network, device, progress))
+        samples, unreadable = seen_by_all(stores, looked)
         with clock("analyse"), progress("Analysing", None, ""):
-            audit = analyse(
-                dataset, looked.samples, looked.unreadable, model_card(classifier, config, device), store, classifier
-            )
+            first, *others = [
+                analyse(dataset, samples, unreadable, model_card(classifier, network, device), store, classifier)
+                for classifier, network, store in zip(classifiers, networks, stores, strict=True)
+            ]
+            audit = replace(first, beside=others)
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
             pages = build(audit, config.out / "site", lambda url: tick())
         summary = Summary(
             config.out / "site" / "index.html",
             audit,
             pages,
-            looked.computed,
-            looked.reused,
-            store.set_aside,
+            sum(part.computed for part in looked),
+            sum(part.reused for part in looked),
+            [line for store in stores for line in store.set_aside],
             clock.seconds,
         )
         write_results(summary, config)
@@ -139,6 +145,25 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
 def pages_of(audit: Audit) -> int:
     """About how many pages there will be."""
     return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
+
+
+def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> list[Classifier]:
+    """The networks of an audit, on the device. Errors: ConfigError unless they share their classes and no name."""
+    found: list[Classifier] = []
+    for network in networks:
+        classifier = load_classifier(network).to(device)
+        classifier = replace(classifier, name=network.model_name or classifier.name)
+        if any(classifier.name == other.name for other in found):
+            raise ConfigError(
+                f"two networks are called `{classifier.name}`", "give each of them a `name` in its [[models]] table"
+            )
+        if found and classifier.class_names != found[0].class_names:
+            raise ConfigError(
+                f"`{found[0].name}` and `{classifier.name}` have different classes",
+                "audit them in two reports, or name the same classes with `classes`",
+            )
+        found.append(classifier)
+    return found
 
 
 def store_settings(classifier: Classifier, config: AuditConfig, device: torch.device) -> dict[str, Any]:
@@ -159,9 +184,13 @@ def store_settings(classifier: Classifier, config: AuditConfig, device: torch.de
 
 @dataclass
 class LookedAt:
-    """What the extraction made of a data set's samples: every one of them is in `samples` or in `unreadable`."""
+    """What the extraction made of a data set's samples: every one of them is in `samples` or in `unreadable`.
+
+    keys: where the store has each of `samples`.
+    """
 
     samples: list[Sample]
+    keys: list[Key]
     unreadable: list[tuple[str, str]]
     computed: int
     reused: int
@@ -175,11 +204,10 @@ def fill_store(
     device: torch.device,
     progress: Progress,
 ) -> LookedAt:
-    """Puts every readable image of the data set into the store, and selects its rows there."""
-    looked = LookedAt([], [], 0, 0)
-    keys: list[tuple[str, int]] = []
+    """Puts every readable image of the data set into the store."""
+    looked = LookedAt([], [], [], 0, 0)
     threads = max(2, torch.get_num_threads())
-    coming: set[tuple[str, int]] = set()
+    coming: set[Key] = set()
 
     def known(identity: str, label: int | None) -> bool:
         return (identity, -1 if label is None else label) in store
@@ -196,7 +224,7 @@ def fill_store(
             looked.samples.append(sample)
             identity = look.id or (look.decoded.id if look.decoded else "")
             key = (identity, -1 if sample.label is None else sample.label)
-            keys.append(key)
+            looked.keys.append(key)
             if look.decoded is None or key in coming:  # in the store, or a second file of the same bytes
                 looked.reused += 1
             else:
@@ -207,11 +235,21 @@ def fill_store(
     with progress("Looking at the images", len(dataset.samples), "images") as tick, evaluating(classifier):
         for arrays in extract(classifier, missing(tick), device, config.batch_size):
             store.commit(arrays)
-    if not keys:
+    if not looked.keys:
         first = f", the first because {looked.unreadable[0][1]}" if looked.unreadable else ""
         raise DataError(f"none of the {len(dataset.samples)} files could be read{first}")
-    store.select(keys)
     return looked
+
+
+def seen_by_all(stores: Sequence[Store], looked: Sequence[LookedAt]) -> tuple[list[Sample], list[tuple[str, str]]]:
+    """The samples that every network saw with the same bytes, their rows selected in each store, and the others."""
+    rows = [dict(zip((s.name for s in part.samples), part.keys, strict=True)) for part in looked]
+    first = rows[0]
+    samples = [s for s in looked[0].samples if all(found.get(s.name) == first[s.name] for found in rows)]
+    for store in stores:
+        store.select([first[s.name] for s in samples])
+    kept = {s.name for s in samples}
+    return samples, [*looked[0].unreadable, *((name, "changed during the run") for name in first if name not in kept)]
 
 
 def analyse(
@@ -282,7 +320,9 @@ def write_results(summary: Summary, config: AuditConfig) -> None:
         write_if_changed(out / name, text.encode())
         write_if_changed(out / "site" / "data" / name, text.encode())
     write_if_changed(out / "index.html", LEAD.encode())
-    write_if_changed(out / "report.json", (json.dumps(provenance(summary, config), indent=2) + "\n").encode())
+    write_if_changed(
+        out / "report.json", (json.dumps(provenance(summary, config), indent=2, default=str) + "\n").encode()
+    )
 
 
 def provenance(summary: Summary, config: AuditConfig) -> dict[str, Any]:
@@ -296,9 +336,8 @@ def provenance(summary: Summary, config: AuditConfig) -> dict[str, Any]:
         "pillow": PIL.__version__,
         "device": audit.card.device,
         "threads": torch.get_num_threads(),
-        "config": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(config).items()},
-        "fingerprint": audit.store.fingerprint,
-        "store": audit.store.settings,
+        "config": asdict(config),
+        "stores": {model.store.fingerprint: model.store.settings for model in audit.models},
         "annotations": audit.dataset.annotation_digest,
         "seconds": {stage: round(s, 3) for stage, s in summary.seconds.items()},
         "counts": {

@@ -58,7 +58,7 @@ def meaning(option: click.Option) -> str:
 def settings() -> str:
     """Every key of audit.toml."""
     rows = [
-        [f"`{f.name}`", "none" if f.default is None else f"`{f.default}`", EXPLAINED[f.name]]
+        [f"`{f.name}`", "none" if f.default in (None, ()) else f"`{f.default}`", EXPLAINED[f.name]]
         for f in fields(AuditConfig)
     ]
     return table(["key", "default", "meaning"], rows)

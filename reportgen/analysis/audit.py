@@ -45,6 +45,8 @@ class ModelCard:
 class Audit:
     """One data set seen by one classifier. Row i of every array belongs to `samples[i]`.
 
+    An audit of several networks is the audit of the first, with those of the others `beside` it, of the same samples.
+
     samples:    those that could be read, in the data set's order.
     unreadable: (name, reason) of those that could not.
     store:      with the samples' rows selected.
@@ -61,10 +63,17 @@ class Audit:
     localization: Localization | None
     kinds: Sequence[str]
     cam_identity: float | None
+    beside: Sequence[Audit] = ()
+
+    @property
+    def models(self) -> Sequence[Audit]:
+        """What each network makes of the data set, this one first."""
+        return (self, *self.beside)
 
     @property
     def title(self) -> str:
-        return f"{self.dataset.name} × {self.card.name}"
+        more = f" and {len(self.beside)} more" if self.beside else ""
+        return f"{self.dataset.name} × {self.card.name}{more}"
 
     @property
     def classes(self) -> Sequence[str]:

@@ -23,6 +23,7 @@ from reportgen.gallery.pages import (
     ImagesPage,
     IndexPage,
     Link,
+    ModelRow,
 )
 from reportgen.views import views_of
 from reportgen.views.album import Album
@@ -57,6 +58,7 @@ def index_page(audit: Audit, album: Album, rows: list[ClassRow]) -> IndexPage:
         answers=[] if rows else answers(audit),
         facts=run_facts(audit),
         alerts=words.alerts(audit),
+        models=model_rows(audit),
     )
 
 
@@ -67,6 +69,23 @@ def answers(audit: Audit) -> list[Answer]:
     often = np.argsort(-counts, kind="stable")[:ROWS]
     return [
         Answer(audit.classes[int(classes[j])], int(counts[j]), float(scores[top == classes[j]].mean())) for j in often
+    ]
+
+
+def model_rows(audit: Audit) -> list[ModelRow]:
+    """The networks beside each other; none where there is only one."""
+    if not audit.beside:
+        return []
+    return [
+        ModelRow(
+            model.card.name,
+            words.HEAD_WORDS[model.card.head],
+            model.classification.top1,
+            model.classification.top5,
+            model.localization.top1 if model.localization else None,
+            model.localization.top5 if model.localization else None,
+        )
+        for model in audit.models
     ]
 
 
@@ -224,10 +243,7 @@ def run_facts(audit: Audit) -> list[Fact]:
     return [
         Fact("Images", f"{len(audit.samples):,}, {int((audit.labels >= 0).sum()):,} with a label"),
         Fact("Network", audit.card.name),
-        Fact(
-            "Head",
-            {"own": "global average pooling and one linear layer"}.get(audit.card.head, "another; maps by Grad-CAM"),
-        ),
+        Fact("Head", words.HEAD_WORDS[audit.card.head]),
         Fact("Input", f"{audit.card.input_size} × {audit.card.input_size}, {audit.card.resize}"),
         Fact(
             "Boxes",

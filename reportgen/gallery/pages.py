@@ -72,6 +72,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class ModelRow:
+    """A network in the table that compares them: errors by class, then by class and box."""
+
+    name: str
+    head: str
+    top1: Rate | None
+    top5: Rate | None
+    box1: Rate | None
+    box5: Rate | None
+
+
+@dataclass(frozen=True)
 class Fact:
     """A line of a list of facts."""
 
@@ -94,6 +106,7 @@ class IndexPage:
     answers: Sequence[Answer]
     facts: Sequence[Fact]
     alerts: Sequence[str]
+    models: Sequence[ModelRow]
 
 
 @dataclass(frozen=True)

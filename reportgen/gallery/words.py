@@ -16,6 +16,9 @@ KIND_WORDS = {
 }
 """What the chip of an outcome says."""
 
+HEAD_WORDS = {"own": "global average pooling and one linear layer", "other": "another; maps by Grad-CAM"}
+"""How a network comes from its last maps to its logits."""
+
 
 def percent(rate: Rate | None) -> str:
     """`33.3 %`, or a dash where there is nothing to judge."""
