@@ -30,7 +30,7 @@ def value_of(option: click.Option) -> str:
         return ""
     if isinstance(option.type, click.Choice):
         return f" {{{','.join(option.type.choices)}}}"
-    return " " + option.type.name.split()[0].upper()
+    return f" {option.metavar or option.type.name.split()[0].upper()}"
 
 
 def commands() -> str:
@@ -41,18 +41,19 @@ def commands() -> str:
         usage = " ".join(["reportgen", name, *command.collect_usage_pieces(context)])
         parts.append(f"## reportgen {name}\n\n{command.help}\n\n```text\n{usage}\n```")
         options = [p for p in command.params if isinstance(p, click.Option)]
-        if rows := [[f"`{o.opts[0]}{value_of(o)}`", meaning(o)] for o in options]:
+        audits = name in ("run", "demo")
+        if rows := [[f"`{o.opts[0]}{value_of(o)}`", meaning(o, audits)] for o in options]:
             parts.append(table(["option", "meaning"], rows))
     return "\n\n".join(parts)
 
 
-def meaning(option: click.Option) -> str:
-    """Settings are explained in one place; the other options carry their own help."""
+def meaning(option: click.Option, audits: bool) -> str:
+    """An audit's settings are explained in one place; other options carry their own help."""
     name = str(option.name)
-    if name in EXPLAINED:
+    if audits and name in EXPLAINED:
         default = getattr(AuditConfig(), name)
         return EXPLAINED[name] + ("" if default is None else f" (default `{default}`)")
-    return str(option.help) + (f" Default `{option.default}`." if option.show_default else "")
+    return " ".join(str(option.help).split()) + (f" Default `{option.default}`." if option.show_default else "")
 
 
 def settings() -> str:

@@ -57,7 +57,8 @@ def test_the_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) 
         archive.extractall(tmp_path)
     code = "from reportgen.gallery import assets, build\nbuild.environment().get_template('index.html')\n"
     code += "print(assets.folder('templates'), assets.folder('assets'), sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     package = tmp_path.resolve() / "reportgen"
     assert done.stdout.split("\n")[:2] == [str(package / "_templates"), str(package / "_assets")]
 
