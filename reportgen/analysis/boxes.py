@@ -7,6 +7,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
+from reportgen.analysis.components import regions
+
 EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 NO_BOX = np.full(4, np.nan)
 
@@ -47,20 +49,81 @@ def to_image(box: np.ndarray, window: np.ndarray, input_size: int, size: np.ndar
     return np.clip(box * scale + [x0, y0, x0, y0], 0, [size[0], size[1]] * 2)
 
 
-def iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of a box `(4,)` with boxes `(B, 4)`: `(B,)`; 0 for a NaN box."""
-    if np.isnan(box).any():
-        return np.zeros(len(boxes))
-    shared = intersection(box, boxes)
-    return shared / (area(box) + area(boxes) - shared)
+INCLUSIVE = 1
+"""What ILSVRC's and wsolevaluation's released codes add to every side: their right and lower pixels belong to a box."""
 
 
-def intersection(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Shared area of a box `(4,)` with boxes `(B, 4)`."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    return np.prod(np.maximum(sides, 0), axis=1)
+def iou(box: np.ndarray, boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:
+    """Intersection over union of boxes `(…, 4)` that broadcast: `(…)`; 0 where one is NaN."""
+    shared = intersection(box, boxes, inclusive)
+    return np.nan_to_num(shared / (area(box, inclusive) + area(boxes, inclusive) - shared))
 
 
-def area(boxes: np.ndarray) -> np.ndarray:
+def intersection(box: np.ndarray, boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:
+    """Shared area of boxes `(…, 4)` that broadcast."""
+    sides = np.minimum(box[..., 2:], boxes[..., 2:]) - np.maximum(box[..., :2], boxes[..., :2]) + inclusive
+    return np.prod(np.maximum(sides, 0), axis=-1)
+
+
+def area(boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:
     """Area of boxes `(…, 4)`."""
-    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    return (boxes[..., 2] - boxes[..., 0] + inclusive) * (boxes[..., 3] - boxes[..., 1] + inclusive)
+
+
+def paper_boxes(map_: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """`paper_box` at every one of T rising thresholds: `(T, 4)`."""
+    peak = map_.max()
+    if not np.isfinite(map_).all() or peak <= 0:
+        return np.full((len(thresholds), 4), np.nan)
+    found = regions(np.searchsorted(thresholds * peak, map_.ravel(), "right").reshape(map_.shape), map_)
+    return found.boxes[found.largest(len(thresholds))[1:]].astype(np.float64)
+
+
+CAFFE_THRESHOLDS = (20, 100, 110)
+CAFFE_ERODED = 10.5
+"""A pixel stays if its distance to what is outside, stretched to 0–255 and rounded, is greater than 10."""
+CAFFE_MARGIN = 5
+"""The released code keeps boxes so many pixels away from the right and lower border."""
+
+
+def caffe_boxes(map_: np.ndarray) -> np.ndarray:
+    """Boxes of the CAM paper's released code, the largest first: `(R, 4)` float64 in the map's pixels.
+
+    The map ÷ its maximum in 8 bits is cut at each threshold; each mask is worn down by a distance transform; the boxes
+    of all contours, holes' too, are ranked by area, and a box that overlaps an earlier one by more than half of the
+    larger's area goes. (As released, the box after one that went is passed over.) map_: `(H, W)`; R is 0 where the map
+    has no positive maximum or is not finite.
+    """
+    peak = map_.max()
+    if not np.isfinite(map_).all() or peak <= 0:
+        return np.zeros((0, 4))
+    eight = np.round(255 * np.maximum(map_, 0) / peak)
+    height, width = map_.shape
+    boxes = []
+    for threshold in CAFFE_THRESHOLDS:
+        mask = eight > threshold
+        if not mask.all():
+            distance = ndimage.distance_transform_edt(mask)
+            mask = distance * 255 >= CAFFE_ERODED * distance.max()
+        outside, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+        spans = ndimage.find_objects(ndimage.label(mask, EIGHT_NEIGHBOURS)[0])
+        boxes += [(x.start, y.start, x.stop, y.stop) for y, x in spans]
+        holes = ndimage.find_objects(np.where(outside == outside[0, 0], 0, outside))
+        boxes += [(s[1].start - 2, s[0].start - 2, s[1].stop, s[0].stop) for s in holes if s]  # and the pixels around
+    ranked = sorted((_kept_inside(box, width, height) for box in boxes), key=lambda box: -area(box))
+    i = 0
+    while i < len(ranked):
+        j = i + 1
+        while j < len(ranked):
+            if intersection(ranked[i], ranked[j]) > int(0.5 * max(area(ranked[i]), area(ranked[j]))):
+                del ranked[j]
+            j += 1
+        i += 1
+    corners = np.array(ranked).reshape(-1, 2, 2)
+    return np.concatenate((corners.min(1), corners.max(1)), 1).astype(np.float64)
+
+
+def _kept_inside(box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:
+    x0, y0, x1, y1 = box
+    x, y = min(x0, width - CAFFE_MARGIN), min(y0, height - CAFFE_MARGIN)
+    return np.array([x, y, x + min(x1 - x0, width - x0 - CAFFE_MARGIN), y + min(y1 - y0, height - y0 - CAFFE_MARGIN)])
