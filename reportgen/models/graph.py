@@ -30,7 +30,7 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
         graph = fx.symbolic_trace(module.eval())
     except Exception as error:
         raise ModelError(
-            f"cannot trace `{type(module).__name__}` ({_first_line(error)})",
+            f"cannot trace `{type(module).__name__}` ({reason(error)})",
             "let the `python:` factory return a `Classifier` with its own trunk and head",
         ) from error
     try:
@@ -38,13 +38,15 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
             _Shapes(graph).run(example)
     except Exception as error:
         raise ModelError(
-            f"`{type(module).__name__}` does not run on {tuple(example.shape)} ({_first_line(error)})"
+            f"`{type(module).__name__}` does not run on {tuple(example.shape)} ({reason(error)})"
         ) from error
     return graph
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def reason(error: Exception) -> str:
+    """Why something failed, in one line: torch's own messages go on for many."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
+    return (text.splitlines() or [type(error).__name__])[0]
 
 
 class _Shapes(fx.Interpreter):
@@ -63,8 +65,9 @@ def _is(node: fx.Node, graph: fx.GraphModule, modules: tuple[type, ...], functio
 
 
 def _spatial(node: fx.Node) -> bool:
+    """True for maps `(N, C, h, w)`. The example is square, so its maps are; channels-last tensors are not."""
     shape = node.meta.get("shape")
-    return shape is not None and len(shape) == 4 and shape[2] * shape[3] > 1
+    return shape is not None and len(shape) == 4 and shape[2] == shape[3] > 1
 
 
 def _after(graph: fx.GraphModule, maps: fx.Node) -> list[fx.Node]:

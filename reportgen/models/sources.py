@@ -5,23 +5,23 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
-import pickle
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors
 import safetensors.torch
 import torch
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
 from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import find_maps, first_filters, own_head, split, trace
+from reportgen.models.graph import find_maps, first_filters, own_head, reason, split, trace
 
 SEED = 0
 """Random weights are drawn with this seed."""
@@ -52,7 +52,7 @@ def classifier_from_module(
     maps = find_maps(graph, layer)
     trunk, rest = split(graph, maps)
     output = next(iter(reversed(graph.graph.nodes)))
-    logits_shape = output.all_input_nodes[0].meta["shape"]
+    logits_shape = output.args[0].meta["shape"] if isinstance(output.args[0], fx.Node) else None
     if logits_shape is None or len(logits_shape) != 2:
         raise ModelError(f"`{name}` gives {logits_shape} for one image, not a row of logits")
     classes = logits_shape[1]
@@ -74,15 +74,18 @@ def classifier_from_module(
         preprocessing=preprocessing,
         filters=first_filters(graph),
         parameters=sum(p.numel() for p in module.parameters()),
-        weights_digest=weights_digest(module),
+        weights_digest=weights_digest(graph),
         source=source,
     )
 
 
-def weights_digest(module: nn.Module) -> str:
-    """SHA-256 over name, dtype, shape and bytes of every parameter and buffer, and the module's description."""
-    digest = hashlib.sha256(str(module).encode())
-    for name, tensor in sorted(module.state_dict().items()):
+def weights_digest(graph: nn.Module) -> str:
+    """SHA-256 over the network's description and the name, dtype, shape and bytes of every parameter and buffer.
+
+    A traced graph describes itself by its modules and its code, so a change of the forward pass alone shows, too.
+    """
+    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(graph)).encode())
+    for name, tensor in sorted(graph.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
@@ -115,10 +118,9 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
 
 
 def _torchvision(name: str, config: AuditConfig) -> Classifier:
-    try:
-        weights_enum = torchvision.models.get_model_weights(name)
-    except ValueError:
-        raise ConfigError(f"torchvision has no model `{name}`", _nearest(name)) from None
+    if name not in torchvision.models.list_models(torchvision.models):
+        raise ConfigError(f"torchvision has no classifier `{name}`", _nearest(name))
+    known_weights = torchvision.models.get_model_weights(name)
     path = Path(config.weights)
     state: dict[str, Tensor] | None = None
     weights = None
@@ -128,29 +130,28 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
         state = _read_weights(path)
     else:
         try:
-            weights = weights_enum[config.weights] if config.weights != "DEFAULT" else weights_enum.DEFAULT
+            weights = known_weights[config.weights] if config.weights != "DEFAULT" else known_weights.DEFAULT
         except KeyError:
-            known = ", ".join(f"`{w.name}`" for w in weights_enum)
+            known = ", ".join(f"`{w.name}`" for w in known_weights)
             raise ConfigError(
                 f"`{name}` has no weights `{config.weights}`", f"known: {known}, a file, or `random`"
             ) from None
     options: dict[str, Any] = {}
-    if name in ("googlenet", "inception_v3") and not weights:
-        options["init_weights"] = config.weights == "random"  # said, or these two warn
-    classes = _classes_in(state)
-    if classes:
-        options["num_classes"] = classes
+    if name in ("googlenet", "inception_v3") and weights is None:
+        options = {"aux_logits": False, "init_weights": config.weights == "random"}
+    if state is not None:
+        options["num_classes"] = _classes_in(state, name, options)
     try:
         module = torchvision.models.get_model(name, weights=weights, **options)
     except Exception as error:  # no network, a broken download, a full disk: all mean that the weights are not there
         raise ModelError(
-            f"the weights of `{name}` could not be loaded ({str(error).splitlines()[0]})",
+            f"the weights of `{name}` could not be loaded ({reason(error)})",
             "give a file with --weights FILE.pth, or --weights random",
         ) from error
     if state is not None:
         _load(module, state, path)
-    presets = weights or next(iter(weights_enum), None)
-    known_names = imagenet_vocabulary() if classes in (None, 1000) else None
+    presets = weights or next(iter(known_weights), None)
+    known_names = imagenet_vocabulary() if options.get("num_classes", 1000) == 1000 else None
     return classifier_from_module(
         module,
         name,
@@ -158,7 +159,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
         _preset(presets),
         config.layer,
         config.head,
-        f"{name}, {config.weights}",
+        f"{name}, {config.weights if state is None else path.name}",
     )
 
 
@@ -184,21 +185,23 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
             state = safetensors.torch.load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+    except Exception as error:  # a damaged file can make the readers raise nearly every type that there is
         raise ModelError(
-            f"cannot read weights `{path}` ({str(error).splitlines()[0]})",
+            f"cannot read weights `{path}` ({reason(error)})",
             "save a plain state dict: torch.save(model.state_dict(), …) or safetensors",
         ) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise ModelError(f"`{path}` holds no state dict", "save torch.save(model.state_dict(), …)")
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-def _classes_in(state: dict[str, Tensor] | None) -> int | None:
-    """The number of classes of a state dict: the length of its last vector or matrix of weights, or None."""
-    last = [v for k, v in (state or {}).items() if k.endswith("weight") and v.ndim in (2, 4)]
-    return last[-1].shape[0] if last else None
+def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
+    """The number of classes of a state dict: the rows of the network's last weight, or 1,000 where it has none."""
+    with torch.device("meta"):
+        module = torchvision.models.get_model(name, **options)
+    last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]
+    return state[last].shape[0] if last in state else 1000
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
@@ -223,14 +226,35 @@ def _python(spec: str, config: AuditConfig) -> Classifier:
         factory: Callable[[], object] = getattr(importlib.import_module(module_name), factory_name)
         made = factory()
     except Exception as error:
-        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {error})") from error
+        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {reason(error)})") from error
     if isinstance(made, Classifier):
-        return made
+        return _checked(made, spec, config)
     if not isinstance(made, nn.Module):
         raise ModelError(f"`python:{spec}` returned a {type(made).__name__}, not a module or a Classifier")
     source = f"python:{spec}"
     vocabulary = _vocabulary(config, None)
     return classifier_from_module(made, factory_name, vocabulary, None, config.layer, config.head, source)
+
+
+def _checked(made: Classifier, spec: str, config: AuditConfig) -> Classifier:
+    """A classifier that the user's code cut, once its parts are seen to fit: a wrong one would fail in mid-run."""
+    if config.layer or config.head:
+        raise ConfigError(f"`python:{spec}` returns a Classifier, which has its layer and head", "leave the flag out")
+    made = replace(made, vocabulary=_vocabulary(config, None) or made.vocabulary)
+    size = made.preprocessing.size
+    try:
+        with torch.inference_mode():
+            maps = made.trunk.eval()(torch.zeros(1, 3, size, size))
+            logits = made.head.eval()(maps)
+        found = (tuple(maps.shape), tuple(logits.shape))
+    except Exception as error:
+        raise ModelError(f"the Classifier of `python:{spec}` does not run ({reason(error)})") from error
+    if found != ((1, *made.maps_shape), (1, len(made.vocabulary.names))):
+        raise ModelError(
+            f"the Classifier of `python:{spec}` gives maps {found[0]} and logits {found[1]} for one image, "
+            f"not {(1, *made.maps_shape)} and one logit for each of its {len(made.vocabulary.names)} class names"
+        )
+    return made
 
 
 SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python}
