@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent / "docs" / "img" / "overview.png"
-WIDTH, HEIGHT = 1280, 1010
+WIDTH, HEIGHT = 1280, 1140
 LARGEST = 250 * 1024
 
 
@@ -29,9 +29,11 @@ def photograph(page: Path) -> bytes:
 
 
 def small_png(shot: bytes) -> bytes:
-    """The same picture with 256 colours."""
+    """The same picture with 256 colours, dithered, since bands in a map would look like a result."""
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(shot)).convert("RGB").quantize(256).save(buffer, "PNG", optimize=True)
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    colours = picture.quantize(256, kmeans=2)
+    picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
