@@ -6,6 +6,7 @@ stdout is data, stderr is talk. Exit codes: 0 fine, 1 a check found something, 2
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -24,14 +25,14 @@ from reportgen.errors import OutputError, ReportgenError
 if TYPE_CHECKING:
     from reportgen.run import Audit, Summary
 
-talk = Console(stderr=True, highlight=False)
+talk = Console(stderr=True, highlight=False, emoji=False)
 
 
 def main() -> None:
     """The `reportgen` command."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(sys.argv[1:] or ["--help"], standalone_mode=False))
     except click.exceptions.Abort:
         _stop("interrupted", "run the same command again to go on where it stopped", 130)
     except KeyboardInterrupt:
@@ -69,10 +70,15 @@ def _command(error: click.ClickException) -> str:
 
 def _stop(message: str, hint: str | None, code: int) -> NoReturn:
     talk.print("[red]error:[/red]", end=" ")
-    talk.print(message, markup=False, soft_wrap=True)
+    talk.print(_line(message), markup=False, soft_wrap=True)
     if hint:
-        talk.print(f"\nhint: {hint}", markup=False, soft_wrap=True)
+        talk.print(f"\nhint: {_line(hint)}", markup=False, soft_wrap=True)
     sys.exit(code)
+
+
+def _line(text: str) -> str:
+    """One line that no name or library can break or colour."""
+    return "".join(c if c.isprintable() else "�" for c in " ".join(text.split()))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -263,7 +269,7 @@ def _close(summary: Summary) -> None:
         talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
     for name, value in rows:
         talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
-    click.echo(summary.index)
+    click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text
     if audit.unreadable:
         talk.print(f"note: {len(audit.unreadable):,} files could not be read; the report lists them", markup=False)
         sys.exit(3)

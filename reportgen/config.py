@@ -79,7 +79,8 @@ def read_config(path: Path) -> AuditConfig:
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read `{path}` ({error})", "`reportgen init` writes a commented one") from None
+        cause = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read `{path}` ({cause})", "`reportgen init` writes a commented one") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"`{path}` is not TOML: {error}") from None
     models = table.pop("models", [])

@@ -72,8 +72,12 @@ def _predictions(audit: Audit) -> Iterator[list[str]]:
     for i, sample in enumerate(audit.samples):
         label = "" if sample.label is None else audit.classes[sample.label]
         top = zip(c.top[i], c.scores[i], strict=True)
-        answers = [text for k, score in top for text in (audit.classes[int(k)], f"{score:.6f}")]
+        answers = [text for k, score in top for text in (audit.classes[int(k)], _number(score))]
         yield [audit.card.name, sample.name, label, audit.kinds[i], *answers]
+
+
+def _number(score: float) -> str:
+    return "" if np.isnan(score) else f"{score:.6f}"
 
 
 def localization_csv(audit: Audit) -> str:

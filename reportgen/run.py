@@ -23,9 +23,10 @@ from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
+from reportgen.data.files import one_line
 from reportgen.data.readers import read_dataset
-from reportgen.data.sample import Dataset, Sample
-from reportgen.errors import ConfigError, DataError
+from reportgen.data.sample import Dataset, Refused, Sample
+from reportgen.errors import ConfigError, DataError, OutputError
 from reportgen.extract.forward import evaluating, extract, pick_device
 from reportgen.extract.loader import Decoded, look_at_all
 from reportgen.gallery.build import build, write_if_changed
@@ -107,6 +108,7 @@ def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> Su
 def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress) -> Summary:
     clock = _Clock()
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    refuse_foreign_site(config.out)
     with only_run(config.out):
         with clock("load the model"), progress("Loading the model", None, ""):
             device = pick_device(config.device)
@@ -114,13 +116,15 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             classifiers = load_classifiers(networks, device)
         with clock("read the data set"), progress("Reading the data set", None, ""):
             dataset = read(classifiers[0].vocabulary).limited(config.limit)
-            dataset = replace(dataset, name=config.name or dataset.name)
+            dataset = replace(dataset, name=config.name or dataset.name).printable()
         stores, looked = [], []
         for classifier, network in zip(classifiers, networks, strict=True):
             with clock("extract"):
                 stores.append(Store(config.out / "cache", store_settings(classifier, network, device)))
                 looked.append(fill_store(stores[-1], dataset, classifier, network, device, progress))
         samples, unreadable = seen_by_all(stores, looked)
+        samples, beyond = inside(samples, stores[0]["samples/size"])
+        dataset = replace(dataset, refused=[*dataset.refused, *beyond])
         with clock("analyse"), progress("Analysing", None, ""):
             first, *others = [
                 analyse(dataset, samples, unreadable, model_card(classifier, network, device), store, classifier)
@@ -142,6 +146,13 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         return summary
 
 
+def refuse_foreign_site(out: Path) -> None:
+    """Errors: OutputError where `out` has a `site` that no run made: building removes pages that it did not write."""
+    ours = (".lock", "cache", "report.json")
+    if not any((out / name).exists() for name in ours) and (out / "site").is_dir() and any((out / "site").iterdir()):
+        raise OutputError(f"`{out / 'site'}` is there already, and is no report", "name another folder with --out")
+
+
 def pages_of(audit: Audit) -> int:
     """About how many pages there will be."""
     return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
@@ -152,7 +163,7 @@ def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> l
     found: list[Classifier] = []
     for network in networks:
         classifier = load_classifier(network).to(device)
-        classifier = replace(classifier, name=network.model_name or classifier.name)
+        classifier = replace(classifier, name=one_line(network.model_name or classifier.name))
         if any(classifier.name == other.name for other in found):
             raise ConfigError(
                 f"two networks are called `{classifier.name}`", "give each of them a `name` in its [[models]] table"
@@ -252,6 +263,20 @@ def seen_by_all(stores: Sequence[Store], looked: Sequence[LookedAt]) -> tuple[li
     return samples, [*looked[0].unreadable, *((name, "changed during the run") for name in first if name not in kept)]
 
 
+def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[Refused]]:
+    """The samples with their boxes cut at the image's right and lower border (sizes: `(N, 2)`), which only the decoded
+    image tells, and the boxes that are wholly beyond it."""
+    kept, beyond = [], []
+    for sample, size in zip(samples, sizes, strict=True):
+        boxes = np.minimum(sample.boxes, np.tile(size, 2).astype(np.float32))
+        seen = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+        kept.append(replace(sample, boxes=boxes[seen]))
+        for box in sample.boxes[~seen]:
+            shown = " ".join(f"{v:g}" for v in box)
+            beyond.append(Refused(sample.name, f"box {shown} lies outside of the image of {size[0]} × {size[1]}"))
+    return kept, beyond
+
+
 def analyse(
     dataset: Dataset,
     samples: list[Sample],
@@ -273,11 +298,16 @@ def analyse(
     return Audit(dataset, samples, unreadable, card, store, classification, localization, kinds, identity)
 
 
-def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float:
-    """Largest |mean(CAM) + bias − logit| over the stored maps: 0 but for rounding where CAM is exact."""
+def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float | None:
+    """Largest |mean(CAM) + bias − logit| over the stored maps: 0 but for rounding where CAM is exact.
+
+    Maps that are not finite are left out; None where no map is finite.
+    """
     looked_up = np.maximum(classes, 0)
-    difference = maps.astype(np.float64).mean((2, 3)) + bias[looked_up] - np.take_along_axis(logits, looked_up, 1)
-    return float(np.abs(difference[classes >= 0]).max())
+    finite = (classes >= 0) & np.isfinite(maps).all((2, 3))
+    means = maps.astype(np.float64).mean((2, 3)) + bias[looked_up]
+    difference = means[finite] - np.take_along_axis(logits, looked_up, 1)[finite]
+    return float(np.abs(difference).max()) if finite.any() else None
 
 
 def model_card(classifier: Classifier, config: AuditConfig, device: torch.device) -> ModelCard:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from reportgen.data.files import one_line
 from reportgen.errors import DataError
 
 
@@ -60,6 +62,23 @@ class Dataset:
     def __post_init__(self) -> None:
         if not self.samples:
             raise DataError(f"data set `{self.name}` has no images", "see `reportgen run --help` for what --data takes")
+
+    def printable(self) -> Dataset:
+        """The same with names as people are shown them: one line that prints, and each name once.
+
+        A file's name may hold newlines, direction marks or bytes that are no text; two of ImageNet's classes are
+        called `crane`, and become `crane (134)` and `crane (517)`.
+        """
+        counts = Counter(classes := [one_line(name) for name in self.classes])
+        classes = [f"{name} ({k})" if counts[name] > 1 else name for k, name in enumerate(classes)]
+        samples, taken = [], set()
+        for sample in self.samples:
+            name = one_line(sample.name)
+            while name in taken:  # `a\n` of three letters beside the one of two
+                name += "~"
+            taken.add(name)
+            samples.append(replace(sample, name=name))
+        return replace(self, name=one_line(self.name), samples=samples, classes=tuple(classes))
 
     @property
     def annotation_digest(self) -> str:

@@ -233,8 +233,9 @@ def image_facts(audit: Audit, i: int) -> list[Fact]:
             Fact("IoU, predicted class", f"{where.best[i, 0]:.2f} ({IOU:.2f} counts)"),
             Fact("IoU, label's map", f"{where.best[i, LABEL]:.2f}"),
         ]
-    low, high = float(np.nanmin(audit.cams[i, 0])), float(np.nanmax(audit.cams[i, 0]))
-    facts.append(Fact("Map's range", f"{low:.1f} to {high:.1f} logit"))
+    map_ = audit.cams[i, 0]
+    span = f"{map_.min():.1f} to {map_.max():.1f} logit" if np.isfinite(map_).all() else "not finite"
+    facts.append(Fact("Map's range", span))
     return facts
 
 

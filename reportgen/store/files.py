@@ -69,6 +69,7 @@ def only_run(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out") from None
-        for left in folder.rglob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        for place in ("", "cache/**/", "site/**/", "demo/**/"):  # our own folders: `--out .` may hold anything else
+            for left in folder.glob(f"{place}.*.[0-9]*.tmp"):
+                left.unlink(missing_ok=True)
         yield

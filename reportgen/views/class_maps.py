@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from reportgen.analysis.audit import LABEL, Audit
 from reportgen.views.album import Album
 from reportgen.views.panel import Section, View
-from reportgen.views.photo import card
+from reportgen.views.photo import card, highest
 
 MOST = 120
 """Images on a class page; the rest are on the images pages."""
@@ -20,7 +18,7 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     if not len(images):
         return None
     maps = audit.cams[images, LABEL]
-    top = float(np.nanmax(maps, initial=0))
+    top = highest(maps)
     figures = [card(audit, album, int(i), top, LABEL) for i in images[:MOST]]
     shown = f"The first {MOST} of {len(images)} images" if len(images) > MOST else "All images"
     caption = (

@@ -8,13 +8,13 @@ from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.localization import THRESHOLD
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import map_layer, marks
+from reportgen.views.photo import highest, map_layer, marks
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
     """The top-1 class's map, its box, and the true boxes; all stored maps go along for the browser."""
     assert i is not None
-    top = float(np.nanmax(audit.cams[i, :, :, :]))
+    top = highest(audit.cams[i])
     name = audit.classes[int(audit.cam_classes[i, 0])]
     boxes = marks(audit, i, 0)
     figure = Figure(

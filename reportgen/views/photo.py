@@ -13,6 +13,11 @@ from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Mark
 
 
+def highest(maps: np.ndarray) -> float:
+    """The largest finite value of some maps, for the end of their scale; 0 where none is positive."""
+    return float(np.max(maps, initial=0, where=np.isfinite(maps)))
+
+
 def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Media | None:
     """The map in a column of `cam/map` over image i, `top` getting the last colour; None where there is no evidence:
     no positive value, or a value that is not a number."""
@@ -36,7 +41,7 @@ def card(audit: Audit, album: Album, i: int, top: float | None = None, column: i
     k = int(audit.cam_classes[i, column])
     if column == LABEL and k < 0:
         column, k = 0, int(audit.cam_classes[i, 0])
-    top = float(audit.cams[i, column].max()) if top is None else top
+    top = highest(audit.cams[i, column]) if top is None else top
     label = audit.samples[i].label
     name = audit.classes[label] if label is not None else audit.classes[int(audit.classification.top[i, 0])]
     value = ""

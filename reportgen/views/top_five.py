@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from reportgen.analysis.audit import Audit
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import map_layer, marks
+from reportgen.views.photo import highest, map_layer, marks
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
     """One figure a class, class and probability above it, all on one scale."""
     assert i is not None
     k = audit.cam_classes.shape[1] - 1
-    top = float(np.nanmax(audit.cams[i]))
+    top = highest(audit.cams[i])
     figures = [
         Figure(
             picture=album.add(audit.picture(i)),

@@ -1,0 +1,100 @@
+"""`audit.toml` and flags: types, names, paths, and which of them wins."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from reportgen.config import EXPLAINED, AuditConfig, commented_toml, override, read_config
+from reportgen.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "audit.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_key_with_its_type_and_paths_relative_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    found = read_config(
+        write(
+            tmp_path,
+            'data = "photos"\nmodel = "torchvision:resnet18"\nweights = "w.pth"\nannotations = "/abs/boxes.csv"\n'
+            'classes = "../names.txt"\nlayer = "layer4"\nhead = "fc"\nresize = "crop"\ndevice = "cpu"\nout = "r"\n'
+            'limit = 7\nbatch_size = 3\nname = "mine"\nmodel_name = "net"\n',
+        )
+    )
+    assert found == AuditConfig(
+        data=tmp_path / "photos",
+        model="torchvision:resnet18",
+        weights=str(tmp_path / "w.pth"),
+        annotations=Path("/abs/boxes.csv"),
+        classes=tmp_path / "../names.txt",
+        layer="layer4",
+        head="fc",
+        resize="crop",
+        device="cpu",
+        out=tmp_path / "r",
+        limit=7,
+        batch_size=3,
+        name="mine",
+        model_name="net",
+    )
+
+
+def test_an_empty_file_has_the_defaults(tmp_path: Path) -> None:
+    assert read_config(write(tmp_path, "")) == AuditConfig()
+    assert read_config(write(tmp_path, 'weights = "DEFAULT"')).weights == "DEFAULT"
+
+
+def test_a_flag_beats_the_file_and_one_that_is_not_given_does_not() -> None:
+    config = AuditConfig(data=Path("a"), limit=5, resize="crop")
+    found = override(config, {"data": Path("b"), "limit": None, "resize": None, "device": "cpu"})
+    assert found == AuditConfig(data=Path("b"), limit=5, resize="crop", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ('dta = "x"', "unknown key `dta`", "did you mean `data`?"),
+        ("bach-size = 3", "unknown key `bach-size`", "did you mean `batch_size`?"),
+        ("xyzzy = 3", "unknown key `xyzzy`", "see `reportgen init`"),
+        ("data = 3", "`data` in", "it must be"),
+        ('limit = "3"', "is '3'", "it must be"),
+        ("limit = true", "is True", "it must be"),
+        ("limit = 2.5", "is 2.5", "it must be"),
+        ("limit = 0", "`limit` is 0", "use a whole number from 1 on"),
+        ("batch_size = -1", "`batch_size` is -1", "use a whole number from 1 on"),
+        ('resize = "stretch"', "`resize` is `stretch`", "use one of `crop`, `warp`"),
+        ('device = "tpu"', "`device` is `tpu`", "use `auto`"),
+        ("[data]\nx = 1", "`data` in", "it must be"),
+        ("data = ", "is not TOML", None),
+        ("\x00", "is not TOML", None),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, message: str, hint: str | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert (caught.value.hint is None) if hint is None else caught.value.hint.startswith(hint)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read `.*none\.toml` \(No such file or directory\)"):
+        read_config(tmp_path / "none.toml")
+    (tmp_path / "audit.toml").write_bytes(b'name = "\xff"')
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_config(tmp_path / "audit.toml")
+
+
+def test_the_file_of_init_loads_and_says_every_key(tmp_path: Path) -> None:
+    text = commented_toml()
+    found = read_config(write(tmp_path, text))
+    assert found == AuditConfig(data=tmp_path / "photos", out=tmp_path / "report")
+    uncommented = "\n".join(
+        line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in text.splitlines()
+    )
+    for field in fields(AuditConfig):
+        assert EXPLAINED[field.name] in text
+        assert f"\n{field.name} = " in uncommented or f"[[{field.name}]]" in uncommented
