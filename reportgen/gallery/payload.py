@@ -1,0 +1,80 @@
+"""Data for the browser: classic scripts of base64 typed columns, the one form that loads from file:// and loads fast.
+
+A chunk is `reportgen.take(name, {n, columns: {key: [type, base64]}, texts: {key: "a\\nb"}, …})`; `data.js` decodes it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.gallery import words
+from reportgen.store.files import write_atomic
+from reportgen.views.links import image_page
+from reportgen.views.panel import Figure
+
+TYPES = {"uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2", "uint32": "u4", "int32": "i4", "float32": "f4"}
+SHARE = 1000
+"""Shares (probabilities, IoU) travel as whole thousandths; −1 says that there is none."""
+
+
+def script(
+    name: str, columns: Mapping[str, np.ndarray], texts: Mapping[str, Sequence[str]], more: Mapping[str, Any]
+) -> bytes:
+    """The bytes of one chunk. columns: arrays of one dtype of `TYPES`, sent little-endian; texts: one line a row."""
+    packed = {
+        key: [TYPES[array.dtype.name], base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode()]
+        for key, array in columns.items()
+    }
+    lines = {key: "\n".join(" ".join(text.splitlines()) for text in rows) for key, rows in texts.items()}
+    body = {**more, "columns": packed, "texts": lines}
+    return f"reportgen.take({json.dumps(name)}, {json.dumps(body, allow_nan=False, sort_keys=True)});\n".encode()
+
+
+def write_chunk(site: Path, name: str, data: bytes) -> str:
+    """Writes a chunk under `data/` with its digest in its name; removes older ones; returns its URL."""
+    url = f"data/{name}.{hashlib.sha256(data).hexdigest()[:10]}.js"
+    for old in (site / "data").glob(f"{name}.*.js"):
+        if old.name != Path(url).name:
+            old.unlink(missing_ok=True)
+    if not (site / url).is_file():
+        write_atomic(site / url, data)
+    return url
+
+
+def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
+    """What the table of images and the review know of every image. cards: one a sample, in order."""
+    c, where = audit.classification, audit.localization
+    shares = np.full(len(audit.samples), -1.0) if where is None else np.where(where.judged, where.best[:, 0], -1.0)
+    kinds = list(words.KIND_WORDS)
+    columns = {
+        "label": audit.labels.astype(np.int16 if len(audit.classes) < 2**15 else np.int32),
+        "predicted": c.top[:, 0].astype(np.int16 if len(audit.classes) < 2**15 else np.int32),
+        "score": np.round(SHARE * c.scores[:, 0]).astype(np.int16),
+        "iou": np.where(shares < 0, -1, np.round(SHARE * shares)).astype(np.int16),
+        "kind": np.array([kinds.index(kind) for kind in audit.kinds], np.uint8),
+        "width": audit.sizes[:, 0].astype(np.int32),
+        "height": audit.sizes[:, 1].astype(np.int32),
+    }
+    texts = {
+        "id": [identity.decode()[:16] for identity in audit.store["samples/id"].tolist()],
+        "name": [sample.name for sample in audit.samples],
+        "page": [image_page(audit, i) for i in range(len(audit.samples))],
+        "photo": [card.picture.url for card in cards],
+        "layer": [card.overlay.url if card.overlay else "" for card in cards],
+    }
+    used = sorted({*audit.labels[audit.labels >= 0].tolist(), *c.top[:, 0].tolist()})
+    more = {
+        "n": len(audit.samples),
+        "report": audit.store.fingerprint[:8] + audit.dataset.annotation_digest[:8],
+        "kinds": [[kind, words.KIND_WORDS[kind]] for kind in kinds],
+        "classes": {str(k): audit.classes[k] for k in used},
+    }
+    return script("images", columns, texts, more)

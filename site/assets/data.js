@@ -1,0 +1,101 @@
+/* Data chunks and what every feature needs of them: decode, filter, state in the address, CSV, pictures. */
+window.reportgen = (() => {
+  "use strict";
+  const types = { u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, u4: Uint32Array, i4: Int32Array, f4: Float32Array };
+  const chunks = {};
+  const root = document.documentElement.dataset.root || "";
+
+  const take = (name, body) => {
+    const table = { ...body };
+    for (const [key, [type, text]] of Object.entries(body.columns)) {
+      const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      table[key] = new types[type](bytes.buffer);
+    }
+    for (const [key, text] of Object.entries(body.texts)) table[key] = text.split("\n");
+    delete table.columns;
+    delete table.texts;
+    chunks[name] = table;
+  };
+
+  // A filter is a plain object of texts, as it stands in the address: {q, kind, label, predicted, from, to, iouFrom, iouTo, side}
+  const readState = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const writeState = (state) => {
+    const kept = Object.entries(state).filter(([, value]) => value !== "" && value != null);
+    const hash = new URLSearchParams(kept).toString();
+    if (hash !== location.hash.slice(1)) history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  };
+  const tests = (table, state) => {
+    const found = {};
+    const number = (key) => (state[key] === undefined || state[key] === "" ? null : Number(state[key]));
+    if (state.q) { const q = state.q.toLowerCase(); found.q = (i) => table.name[i].toLowerCase().includes(q); }
+    if (state.kind) { const kinds = new Set(state.kind.split(",").map((k) => table.kinds.findIndex(([name]) => name === k))); found.kind = (i) => kinds.has(table.kind[i]); }
+    if (state.label) { const k = Number(state.label); found.label = (i) => table.label[i] === k; }
+    if (state.predicted) { const k = Number(state.predicted); found.predicted = (i) => table.predicted[i] === k; }
+    for (const [key, column] of [["score", "score"], ["iou", "iou"]]) {
+      const low = number(`${key}From`), high = number(`${key}To`);
+      if (low !== null || high !== null)
+        found[key] = (i) => table[column][i] >= 0 && table[column][i] >= (low ?? 0) * 10 && table[column][i] <= (high ?? 100) * 10;
+    }
+    if (state.side) { const side = Number(state.side); found.side = (i) => Math.min(table.width[i], table.height[i]) >= side; }
+    if (state.ids) { const ids = new Set(state.ids.split(",")); found.ids = (i) => ids.has(table.id[i]); }
+    return found;
+  };
+  const select = (table, state, without) => {
+    const use = Object.entries(tests(table, state)).filter(([key]) => key !== without).map(([, test]) => test);
+    const rows = [];
+    next: for (let i = 0; i < table.n; i++) {
+      for (const test of use) if (!test(i)) continue next;
+      rows.push(i);
+    }
+    return rows;
+  };
+  const orders = {
+    "": null,
+    "score-": (t) => (a, b) => t.score[b] - t.score[a],
+    "score+": (t) => (a, b) => t.score[a] - t.score[b],
+    "iou+": (t) => (a, b) => t.iou[a] - t.iou[b],
+    "iou-": (t) => (a, b) => t.iou[b] - t.iou[a],
+    "name": (t) => (a, b) => t.name[a].localeCompare(t.name[b]),
+    "label": (t) => (a, b) => t.label[a] - t.label[b],
+  };
+  const sorted = (table, rows, order) => (orders[order] ? [...rows].sort(orders[order](table)) : rows);
+
+  const cell = (value) => {
+    let text = String(value);
+    if (typeof value === "string" && /^[=+\-@\t\r\n]/.test(text)) text = `'${text}`;
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const csv = (header, rows) => [header, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
+  const download = (name, text, type) => {
+    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  const element = (tag, properties = {}, ...children) => {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(...children);
+    return made;
+  };
+  const shapes = {
+    right: "M1.5 6.5l3 3 6-7", class: "M2 2l8 8M10 2l-8 8", part: "M1 1h10v10H1zM3 3h4v4H3z", more: "M3.5 3.5h5v5h-5zM1 1h10v10H1z",
+    "multi-instance": "M1 1h4v4H1zM7 7h4v4H7z", other: "M1 6h10", unlabelled: "M6 1a5 5 0 100 10 5 5 0 000-10z",
+  };
+  const chip = (kind, word) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("viewBox", "0 0 12 12");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    path.setAttribute("d", shapes[kind]);
+    svg.append(path);
+    return element("span", { className: `chip ${kind}` }, svg, word);
+  };
+  const picture = (table, i) => {
+    const frame = element("span", { className: "frame" });
+    frame.append(element("img", { className: "photo", loading: "lazy", alt: table.name[i], src: root + table.photo[i] }));
+    if (table.layer[i]) frame.append(element("img", { className: "layer", loading: "lazy", alt: "", src: root + table.layer[i] }));
+    return frame;
+  };
+  const share = (value) => (value < 0 ? "–" : (value / 1000).toFixed(2));
+  const className = (table, k) => (k < 0 ? "–" : table.classes[k]);
+  return { take, chunks, root, readState, writeState, select, sorted, csv, download, element, chip, picture, share, className };
+})();
