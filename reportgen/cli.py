@@ -201,6 +201,18 @@ def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("report", type=click.Path(path_type=Path))
+@click.argument("exports", nargs=-1, required=True, metavar="EXPORT.json...", type=click.Path(path_type=Path))
+def review(report: Path, exports: tuple[Path, ...]) -> None:
+    """Merges exports of the review page, of one or more people, into review.csv and the report's page reviewed.html."""
+    from reportgen.gallery.review import review_report
+
+    page = review_report(report, exports)
+    talk.print(f"{len(page.rows):,} images by {len(page.reviewers)}, {page.conflicts:,} in conflict", markup=False)
+    click.echo(report / "site" / "reviewed.html")
+
+
+@cli.command()
 def views() -> None:
     """Lists the views that a report is made of."""
     from reportgen.views import all_views

@@ -64,7 +64,7 @@ def predictions_csv(audit: Audit) -> str:
     k = audit.classification.top.shape[1]
     ranks = [f"{what}{rank}" for rank in range(1, k + 1) for what in ("class", "score")]
     rows = (row for model in audit.models for row in _predictions(model))
-    return _csv(["model", "name", "label", "kind", *ranks], rows)
+    return csv_text(["model", "name", "label", "kind", *ranks], rows)
 
 
 def _predictions(audit: Audit) -> Iterator[list[str]]:
@@ -84,7 +84,7 @@ def localization_csv(audit: Audit) -> str:
     """One row a network and stored map of an image with boxes: its class, its box, the best IoU. Rank 0 is the
     label's own map."""
     header = ["model", "name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
-    return _csv(header, (row for model in audit.models for row in _boxes(model)))
+    return csv_text(header, (row for model in audit.models for row in _boxes(model)))
 
 
 def _boxes(audit: Audit) -> Iterator[list[str]]:
@@ -100,18 +100,20 @@ def _boxes(audit: Audit) -> Iterator[list[str]]:
             yield [audit.card.name, name, str(rank), class_name, *box, f"{best:.4f}", str(int(best >= IOU))]
 
 
-TEXT_COLUMNS = ("model", "name", "label", "class")
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The text of a CSV file. Text that a spreadsheet takes for a formula gets a quote in front; numbers do not."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    texts = {i for i, name in enumerate(header) if name.startswith(TEXT_COLUMNS)}
-    writer.writerows([_safe(cell) if i in texts else cell for i, cell in enumerate(row)] for row in rows)
+    writer.writerows([_safe(cell) for cell in row] for row in rows)
     return buffer.getvalue()
 
 
-def _safe(text: str) -> str:
-    """Text that a spreadsheet would take for a formula gets a quote in front."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+def _safe(cell: str) -> str:
+    if cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "\n"):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

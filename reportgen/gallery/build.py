@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jinja2
 
 from reportgen import __version__
 from reportgen.analysis.audit import Audit
-from reportgen.gallery import assets, compose, words
+from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.store.files import write_atomic
 from reportgen.views import views_of
 from reportgen.views.album import Album
+from reportgen.views.panel import Figure
+from reportgen.views.photo import card
+
+MADE_LATER = {"reviewed.html"}
+"""Pages that other commands make of a report, and that a new build leaves alone."""
 
 
 def environment() -> jinja2.Environment:
@@ -32,19 +37,20 @@ def environment() -> jinja2.Environment:
     return env
 
 
-def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple[str, str, object]]:
     """Every page as (URL, template, context)."""
     rows = compose.class_rows(audit)
     yield "index.html", "index.html", compose.index_page(audit, album, rows)
     yield "classes/index.html", "classes.html", compose.classes_page(audit, rows)
     for url, page in compose.class_pages(audit, album, rows).items():
         yield url, "class.html", page
-    for url, wall in compose.images_pages(audit, album).items():
+    for url, wall in compose.images_pages(audit, cards).items():
         yield url, "images.html", wall
     for url, image in compose.image_pages(audit, album):
         yield url, "image.html", image
     for view in (*views_of("model"), *views_of("dataset")):
         yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
+    yield "review.html", "review.html", None
     yield "404.html", "404.html", None
     yield "about.html", "about.html", compose.about_page(audit, __version__)
 
@@ -53,7 +59,7 @@ def navigation() -> list[Link]:
     """The places that every page leads to."""
     own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
     fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
-    return [*fixed, *own, Link("About", "about.html")]
+    return [*fixed, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
 def current(url: str, nav: list[Link]) -> list[Link]:
@@ -89,22 +95,31 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
     album = Album(site)
     urls = write_assets(site)
     nav = navigation()
-    card = audit.card
+    network = audit.card
     footer = (
-        f"{len(audit.samples):,} images · {card.name} · {card.input_size} × {card.input_size}, {card.resize} · "
-        f"{card.precision} · reportgen {__version__}"
+        f"{len(audit.samples):,} images · {network.name} · {network.input_size} × {network.input_size}, "
+        f"{network.resize} · {network.precision} · reportgen {__version__}"
     )
     written = {*urls.values()}
     write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
-    for url, template, page in pages(audit, album):
+    cards = [card(audit, album, i) for i in range(len(audit.samples))]
+    data = {
+        "images": payload.write_chunk(site, "images", payload.images_chunk(audit, cards)),
+        "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
+    }
+    for url, template, page in pages(audit, album, cards):
         frame = Frame(audit.title, "../" * url.count("/"), current(url, nav), footer)
-        html = env.get_template(template).render(page=page, frame=frame, assets=urls)
+        html = env.get_template(template).render(page=page, frame=frame, assets=urls, data=data)
         write_if_changed(site / url, html.encode())
         written.add(url)
         progress(url)
     album.sweep()
     for path in site.rglob("*"):
         name = path.relative_to(site).as_posix()
-        if path.is_file() and name not in written and (path.suffix == ".html" or name.startswith("assets/")):
+        if (
+            path.is_file()
+            and name not in written | MADE_LATER
+            and (path.suffix == ".html" or name.startswith("assets/"))
+        ):
             path.unlink()
     return sum(url.endswith(".html") for url in written)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from reportgen.gallery.pages import (
 from reportgen.views import views_of
 from reportgen.views.album import Album
 from reportgen.views.links import class_page, image_page
+from reportgen.views.panel import Figure
 from reportgen.views.photo import card
 
 SHOWN = 6
@@ -169,7 +170,7 @@ def classes_page(audit: Audit, rows: list[ClassRow]) -> ClassesPage:
     return ClassesPage(rows, int((audit.labels < 0).sum()))
 
 
-def images_pages(audit: Audit, album: Album) -> dict[str, ImagesPage]:
+def images_pages(audit: Audit, cards: Sequence[Figure]) -> dict[str, ImagesPage]:
     """The wall of images in parts, by URL."""
     total = len(audit.samples)
     starts = range(0, total, WALL)
@@ -179,8 +180,7 @@ def images_pages(audit: Audit, album: Album) -> dict[str, ImagesPage]:
     for start, url in zip(starts, urls, strict=True):
         stop = min(start + WALL, total)
         links = [Link(str(1 + j), u, u == url) for j, u in enumerate(urls)] if len(urls) > 1 else []
-        cards = [card(audit, album, i) for i in range(start, stop)]
-        pages[url] = ImagesPage(cards, start + 1, stop, total, links, unreadable)
+        pages[url] = ImagesPage(cards[start:stop], start + 1, stop, total, links, unreadable)
     return pages
 
 

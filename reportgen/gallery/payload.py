@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.analysis.audit import Audit
+from reportgen.errors import OutputError
 from reportgen.gallery import words
 from reportgen.store.files import write_atomic
 from reportgen.views.links import image_page
@@ -49,6 +50,16 @@ def write_chunk(site: Path, name: str, data: bytes) -> str:
     return url
 
 
+def read_chunk(site: Path, name: str) -> dict[str, Any]:
+    """A chunk as it was written, its columns still packed. Errors: OutputError where there is none."""
+    found = sorted((site / "data").glob(f"{name}.*.js"))
+    if len(found) != 1:
+        raise OutputError(f"`{site}` has no data of its {name}", "build the report again")
+    text = found[0].read_text("utf-8")
+    body: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    return body
+
+
 def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
     """What the table of images and the review know of every image. cards: one a sample, in order."""
     c, where = audit.classification, audit.localization
@@ -73,8 +84,24 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
     used = sorted({*audit.labels[audit.labels >= 0].tolist(), *c.top[:, 0].tolist()})
     more = {
         "n": len(audit.samples),
+        "title": audit.title,
         "report": audit.store.fingerprint[:8] + audit.dataset.annotation_digest[:8],
         "kinds": [[kind, words.KIND_WORDS[kind]] for kind in kinds],
         "classes": {str(k): audit.classes[k] for k in used},
     }
     return script("images", columns, texts, more)
+
+
+def maps_chunk(audit: Audit) -> bytes:
+    """Every image's top-1 map in eight bits on its own scale, what the network saw, and the true boxes."""
+    maps = np.where(np.isfinite(audit.cams[:, 0]), audit.cams[:, 0], 0).astype(np.float64)
+    low, high = maps.min((1, 2)), maps.max((1, 2))
+    span = np.where(high > low, high - low, 1)[:, None, None]
+    columns = {
+        "grid": np.round(255 * (maps - low[:, None, None]) / span).astype(np.uint8).ravel(),
+        "low": low.astype(np.float32),
+        "high": high.astype(np.float32),
+        "window": audit.windows.astype(np.float32).ravel(),
+    }
+    boxes = [";".join(",".join(f"{v:.1f}" for v in box) for box in sample.boxes) for sample in audit.samples]
+    return script("maps", columns, {"true": boxes}, {"shape": list(maps.shape[1:]), "input": audit.card.input_size})

@@ -20,6 +20,7 @@
   const choice = (key, label, options) => {
     const input = element("select", {});
     for (const [value, text] of options) input.append(element("option", { value, textContent: text }));
+    input.setAttribute("aria-label", label);
     input.value = state[key] ?? "";
     input.addEventListener("input", () => set(key, input.value));
     inputs[key] = input;
