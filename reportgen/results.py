@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
+from reportgen.analysis.study import Study
 
 SCHEMA = 1
 
@@ -51,7 +54,41 @@ def _model(audit: Audit) -> dict[str, Any]:
             "top1_error": where.top1.value,
             "top5_error": where.top5.value,
             "gt_known_error": where.gt_known.value,
+            **(_study(audit, audit.study) if audit.study else {}),
         },
+    }
+
+
+def _study(audit: Audit, study: Study) -> dict[str, Any]:
+    """The further localization figures: accuracies and errors are shares of the images with boxes."""
+    counts = Counter(audit.kinds[i] for i in study.images)
+    return {
+        "images": len(study.images),
+        "max_box_acc": study.v1.value,
+        "max_box_acc_v2": study.v2.value,
+        "max_box_acc_v2_by_iou": dict(zip(map(str, study.v2.limits), study.v2.best.tolist(), strict=True)),
+        "pxap": study.pxap,
+        "threshold_oracle": study.oracle.threshold,
+        "threshold_oracle_gt_known_error": study.oracle.gt_known.value,
+        "threshold_heldout": study.heldout and study.heldout.threshold,
+        "threshold_heldout_gt_known_error": study.heldout and study.heldout.gt_known.value,
+        "pointing_game": float(study.pointing.mean()),
+        "energy_in_box": float(study.energy.mean()),
+        "completeness": float(study.complete.mean()),
+        "failures": {kind.replace("-", "_"): counts[kind] for kind in KINDS},
+        "controls": {
+            name: {"gt_known_error": control.gt_known.value, "images": control.gt_known.n}
+            for name, control in study.controls.items()
+        },
+        "recipes": {
+            name: {
+                "top1_error": errors.top1.value,
+                "top5_error": errors.top5.value,
+                "gt_known_error": errors.gt_known.value,
+            }
+            for name, errors in study.recipes.items()
+        },
+        "ci95": {name: [round(bound, 6) for bound in bounds] for name, bounds in study.ci95.items()},
     }
 
 

@@ -21,6 +21,7 @@ from reportgen.analysis.audit import Audit, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
+from reportgen.analysis.study import study
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
 from reportgen.data.files import one_line
@@ -29,6 +30,7 @@ from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, DataError, OutputError
 from reportgen.extract.forward import evaluating, extract, pick_device
 from reportgen.extract.loader import Decoded, look_at_all
+from reportgen.extract.randomised import randomised
 from reportgen.gallery.build import build, write_if_changed
 from reportgen.models.classifier import Classifier
 from reportgen.models.sources import load_classifier
@@ -125,10 +127,15 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         samples, unreadable = seen_by_all(stores, looked)
         samples, beyond = inside(samples, stores[0]["samples/size"])
         dataset = replace(dataset, refused=[*dataset.refused, *beyond])
+
+        random_maps = []
+        for classifier, network in zip(classifiers, networks, strict=True):
+            with clock("random weights"):
+                random_maps.append(maps_of_random_weights(dataset, samples, classifier, network, device, progress))
         with clock("analyse"), progress("Analysing", None, ""):
             first, *others = [
-                analyse(dataset, samples, unreadable, model_card(classifier, network, device), store, classifier)
-                for classifier, network, store in zip(classifiers, networks, stores, strict=True)
+                analyse(dataset, samples, unreadable, model_card(classifier, network, device), store, classifier, maps)
+                for classifier, network, store, maps in zip(classifiers, networks, stores, random_maps, strict=True)
             ]
             audit = replace(first, beside=others)
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
@@ -277,6 +284,32 @@ def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], 
     return kept, beyond
 
 
+RANDOM_AT_MOST = 512
+"""Images with boxes that the network with random weights looks at: enough for an error known to ± 4 points."""
+
+
+def maps_of_random_weights(
+    dataset: Dataset,
+    samples: Sequence[Sample],
+    classifier: Classifier,
+    config: AuditConfig,
+    device: torch.device,
+    progress: Progress,
+) -> dict[int, np.ndarray]:
+    """Sample's row → its label's map `(h, w)` under random weights, for images with boxes, evenly spread over them."""
+    boxed = [i for i, sample in enumerate(samples) if len(sample.boxes)]
+    if not boxed:
+        return {}
+    chosen = [boxed[i * len(boxed) // RANDOM_AT_MOST] for i in range(RANDOM_AT_MOST)]
+    rows = {samples[i].name: i for i in (chosen if len(boxed) > RANDOM_AT_MOST else boxed)}
+    network = randomised(classifier)
+    store = Store(config.out / "cache", store_settings(network, config, device))
+    few = replace(dataset, samples=[samples[i] for i in rows.values()])
+    looked = fill_store(store, few, network, config, device, progress)
+    store.select(looked.keys)
+    return {rows[sample.name]: map_ for sample, map_ in zip(looked.samples, store["cam/map"][:, -1], strict=True)}
+
+
 def analyse(
     dataset: Dataset,
     samples: list[Sample],
@@ -284,18 +317,21 @@ def analyse(
     card: ModelCard,
     store: Store,
     classifier: Classifier,
+    random_maps: dict[int, np.ndarray],
 ) -> Audit:
     """Every figure of the report, from the store's arrays."""
     labels = np.array([-1 if s.label is None else s.label for s in samples])
     logits, maps, classes = store["logits"], store["cam/map"], store["cam/class"].astype(np.int64)
     boxes = [s.boxes.astype(np.float64) for s in samples]
     classification = classify(logits, labels)
-    localization = localize(maps, classes, boxes, store["samples/size"], store["samples/window"], card.input_size)
+    where = (boxes, store["samples/size"], store["samples/window"], card.input_size)
+    localization = localize(maps, classes, *where)
+    every = study(localization, classification, maps, classes, *where, random_maps) if localization else None
     kinds = failure_kinds(classification.right1, labels, localization, boxes)
     identity = None
     if classifier.own is not None:
         identity = cam_identity(maps, classes, logits, classifier.own.bias.cpu().numpy())
-    return Audit(dataset, samples, unreadable, card, store, classification, localization, kinds, identity)
+    return Audit(dataset, samples, unreadable, card, store, classification, localization, kinds, identity, every)
 
 
 def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.localization import Localization
+from reportgen.analysis.study import Study
 from reportgen.data.sample import Dataset, Sample
 from reportgen.store.store import Store
 
@@ -51,6 +52,7 @@ class Audit:
     unreadable: (name, reason) of those that could not.
     store:      with the samples' rows selected.
     kinds:      why each image's top-1 box does not count, or `right`, or `unlabelled`.
+    study:      localization from all sides, or None where there are no boxes.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     """
 
@@ -63,6 +65,7 @@ class Audit:
     localization: Localization | None
     kinds: Sequence[str]
     cam_identity: float | None
+    study: Study | None = None
     beside: Sequence[Audit] = ()
 
     @property

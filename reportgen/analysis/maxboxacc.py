@@ -101,11 +101,16 @@ def largest_contours(score: np.ndarray) -> np.ndarray:
     levels, fine = eight_bits(score)
     filled = fill_holes(levels, fine)
     h, w = filled.shape
-    corners = np.stack([filled[:-1, :-1], filled[:-1, 1:], filled[1:, :-1], filled[1:, 1:]], 2).reshape(-1, 4)
-    flat = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).reshape(-1, 1) + np.array([0, 1, w, w + 1])
-    highest = np.take_along_axis(flat, corners.argmax(1)[:, None], 1)[:, 0]
-    by_level = np.sort(corners, 1)
-    weights = (np.tile(highest, 2), by_level[:, :2].T.ravel(), np.full(2 * len(highest), 0.5))
+    a, b, c, d = (filled[y : h - 1 + y, x : w - 1 + x].ravel() for y in (0, 1) for x in (0, 1))
+    low, high = np.minimum(a, b), np.minimum(c, d)
+    lowest, second = (
+        np.minimum(low, high),
+        np.minimum(np.maximum(low, high), np.minimum(np.maximum(a, b), np.maximum(c, d))),
+    )
+    place = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).ravel()
+    best = np.maximum(np.maximum(a, b), np.maximum(c, d))
+    highest = place + np.select([a == best, b == best, c == best], [0, 1, w], w + 1)
+    weights = (np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5))
     found = regions(filled, np.where(filled > levels, filled, fine), weights=weights)
     rows = found.largest(LEVELS, last=True)[1:]
     return np.where(rows[:, None] >= 0, found.boxes[rows], 0) if len(found.level) else np.zeros((LEVELS, 4), int)
