@@ -80,10 +80,10 @@ def test_missing_packages_are_told_with_the_way_out(tmp_path, monkeypatch) -> No
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="package `skimage`, which holds the data, is not installed") as error:
         demo.make_demo_photos(tmp_path)
-    assert error.value.hint == "pip install 'reportgen[demo]'"
+    assert error.value.hint == "pip install scikit-image scikit-learn"
     with pytest.raises(ConfigError, match="package `elpv_dataset`") as error:
         demo.make_solar_table(tmp_path)
-    assert error.value.hint == "pip install 'reportgen[solar]'"
+    assert error.value.hint == "pip install elpv-dataset"
     assert not list(tmp_path.iterdir())
 
 

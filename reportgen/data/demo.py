@@ -108,7 +108,7 @@ def make_solar_table(folder: Path) -> Path:
     The defect probability and the cell type stand in columns of their own, for they are no labels.
     ConfigError where the package is not installed, OutputError where `folder` cannot be written.
     """
-    hint = "pip install 'reportgen[solar]'"
+    hint = "pip install elpv-dataset"
     data = _package("elpv_dataset", hint) / "data"
     try:
         found = [line.split() for line in (data / "labels.csv").read_text("utf-8").splitlines() if line.strip()]
@@ -140,7 +140,7 @@ def framed(image: Image.Image, boxes: Sequence[Box], framing: Framing) -> tuple[
 
 
 def _original(photo: Photo) -> Image.Image:
-    hint = "pip install 'reportgen[demo]'"
+    hint = "pip install scikit-image scikit-learn"
     try:
         return decode(read_bytes(_package(photo.package, hint) / photo.file), photo.file)
     except ImageError as error:

