@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.localization import Localization
+from reportgen.analysis.space import Space, pixel_rows
 from reportgen.analysis.study import Study
 from reportgen.data.sample import Dataset, Sample
 from reportgen.store.store import Store
@@ -106,6 +107,16 @@ class Audit:
     def windows(self) -> np.ndarray:
         """`(N, 4)` what the network saw, x0 y0 x1 y1 in the original's pixels."""
         return self.store["samples/window"]
+
+    @cached_property
+    def code_space(self) -> Space:
+        """The images by their codes, what the classifier's last layer reads."""
+        return Space.of(self.store["features/gap"])
+
+    @cached_property
+    def pixel_space(self) -> Space:
+        """The images by their pixels, as thumbnails."""
+        return Space.of(pixel_rows(self.store["image/tiny"]))
 
     @property
     def silent(self) -> int:

@@ -12,6 +12,7 @@ from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
+from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.store.files import write_atomic
 from reportgen.views import views_of
@@ -51,6 +52,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
     for view in (*views_of("model"), *views_of("dataset")):
         yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
     yield "review.html", "review.html", None
+    yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
     yield "404.html", "404.html", None
     yield "about.html", "about.html", compose.about_page(audit, __version__)
 
@@ -59,7 +61,8 @@ def navigation() -> list[Link]:
     """The places that every page leads to."""
     own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
     fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
-    return [*fixed, *own, Link("Review", "review.html"), Link("About", "about.html")]
+    space = [Link("Neighbours", "neighbours/index.html")]
+    return [*fixed, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
 def current(url: str, nav: list[Link]) -> list[Link]:

@@ -33,6 +33,7 @@ class Figure:
     title, value: above the picture (beneath it on a card), such as a class and its score; caption: beneath it.
     href:     where a click leads, relative to the site's root, or "".
     kind:     outcome whose chip is shown beneath, or "".
+    relation: in strips, `first` of a row, or whether the label is the `same` as the first one's or an `other`, or "".
     """
 
     picture: Media
@@ -45,11 +46,14 @@ class Figure:
     caption: str = ""
     href: str = ""
     kind: str = ""
+    relation: Literal["", "first", "same", "other"] = ""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One view on a page. layout: `hero` (one large figure), `five`, `cards` (a wall), or `wide` (as large as drawn).
+    """One view on a page.
+
+    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), or `wide` (as large as drawn).
 
     scale: label of the colour scale's two ends, or None; data: small numbers that let the browser redraw the figure.
     """
@@ -58,7 +62,7 @@ class Section:
     title: str
     caption: str
     figures: Sequence[Figure]
-    layout: Literal["hero", "five", "cards", "wide"]
+    layout: Literal["hero", "five", "cards", "strips", "wide"]
     scale: tuple[str, str] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
