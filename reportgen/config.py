@@ -59,7 +59,7 @@ EXPLAINED = {
     "data": "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
     "model": "`demo`, `torchvision:NAME` or `python:package.module:factory`",
     "weights": "`torchvision:` only: `DEFAULT`, a member of its enum, a .pth or .safetensors file, or `random`",
-    "annotations": "a CSV table with labels and boxes, its paths relative to `data`",
+    "annotations": "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv",
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
     "head": "the linear module that reads their mean (default: found in the graph)",

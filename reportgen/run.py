@@ -21,10 +21,12 @@ from reportgen.analysis.audit import Audit, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
+from reportgen.analysis.maxboxacc import SIDE
 from reportgen.analysis.study import study
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
 from reportgen.data.files import one_line
+from reportgen.data.outline import seen
 from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, DataError, OutputError
@@ -326,7 +328,8 @@ def analyse(
     classification = classify(logits, labels)
     where = (boxes, store["samples/size"], store["samples/window"], card.input_size)
     localization = localize(maps, classes, *where)
-    every = study(localization, classification, maps, classes, *where, random_maps) if localization else None
+    masks = {i: seen(s.outlines, store["samples/window"][i], SIDE) for i, s in enumerate(samples) if s.outlines}
+    every = study(localization, classification, maps, classes, *where, random_maps, masks) if localization else None
     kinds = failure_kinds(classification.right1, labels, localization, boxes)
     identity = None
     if classifier.own is not None:

@@ -302,7 +302,7 @@ def test_annotations_that_cannot_be_used(tmp_path) -> None:
     (tmp_path / "t.csv").write_text("path\n1.jpg\n")
     with pytest.raises(DataError, match="is a table already"):
         read_dataset(tmp_path / "t.csv", PETS, tmp_path / "t.csv")
-    with pytest.raises(DataError, match=r"table `.*marks` cannot be read: is a directory"):
+    with pytest.raises(DataError, match=r"annotations `.*marks` have no XML files"):
         read_dataset(tmp_path, PETS, tmp_path / "marks")
     with pytest.raises(DataError, match="cannot be read: no such file"):
         read_dataset(tmp_path, PETS, tmp_path / "gone.csv")

@@ -21,11 +21,12 @@ def read_folder(
     """The images below `root`, sorted by name, labelled by their first-level folder, and all that was left out.
 
     Images at the top have no label. Those of a folder that names no class stay, unlabelled; the folder is listed.
-    The file `annotations` may lie among them.
+    The file or folder `annotations` may lie among them.
     """
     names, refused = list_files(root)
     if annotations is not None:
-        names = [name for name in names if os.path.abspath(root / name) != os.path.abspath(annotations)]
+        own = os.path.abspath(annotations)
+        names = [n for n in names if is_image(n) or not f"{os.path.abspath(root / n)}/".startswith(f"{own}/")]
     images = [name for name in names if is_image(name)]
     endings = Counter(PurePosixPath(name).suffix.lower() for name in names if not is_image(name))
     for ending, count in sorted(endings.items()):

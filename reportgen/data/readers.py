@@ -11,6 +11,7 @@ from pathlib import Path
 from reportgen.data.files import one_line
 from reportgen.data.folder import is_image, read_folder
 from reportgen.data.labels import Vocabulary
+from reportgen.data.published import annotate, is_published
 from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.data.table import Mark, read_table
 from reportgen.errors import DataError
@@ -19,8 +20,9 @@ from reportgen.errors import DataError
 def read_dataset(source: Path, vocabulary: Vocabulary, annotations: Path | None = None) -> Dataset:
     """The data set of a folder of images or of a CSV table, sorted by name; DataError if there is none.
 
-    annotations: a CSV table whose paths are relative to the folder (or else to itself), for a folder only:
-    its labels replace the folders', its boxes are added, and images that it does not name stay as they are.
+    annotations: for a folder only: a CSV table whose paths are relative to the folder (or else to itself), or the files
+    of a published data set (see `published`): its labels replace the folders', its boxes are added, and images that
+    it does not name stay as they are.
     """
     shown = f"`{one_line(str(source))}`"
     if not source.exists():
@@ -54,7 +56,10 @@ def _tabled(table: Path, vocabulary: Vocabulary) -> tuple[list[Sample], list[Ref
 def _annotated(
     folder: Path, samples: list[Sample], refused: list[Refused], annotations: Path, vocabulary: Vocabulary
 ) -> tuple[list[Sample], list[Refused]]:
-    """A folder's images with what a table says of them."""
+    """A folder's images with what a table, or another data set's own files, say of them."""
+    if is_published(annotations):
+        marked, left_out = annotate(samples, annotations, vocabulary)
+        return marked, refused + left_out
     marks, bad_rows = read_table(annotations, [folder, annotations.parent], vocabulary)
     real = cache(os.path.realpath)  # of folders: they may be reached under several names
     pending = {(real(path.parent), path.name): mark for path, mark in marks.items()}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reportgen.data.files import one_line
+from reportgen.data.outline import Outline
 from reportgen.errors import DataError
 
 
@@ -28,12 +29,14 @@ class Sample:
     name:  the path relative to the data set's root, with forward slashes: what people see and what is unique.
     label: index into the classifier's class names, or None.
     boxes: `(B, 4)` float32, x0 y0 x1 y1, half-open pixels of the upright image, all of the label's class.
+    outlines: silhouettes of its objects, where the annotations have them.
     """
 
     path: Path
     name: str
     label: int | None = None
     boxes: np.ndarray = field(default_factory=no_boxes)
+    outlines: tuple[Outline, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ class Dataset:
 
     @property
     def annotation_digest(self) -> str:
-        """SHA-256 of names, labels and boxes (not of the pixels: those are the store's keys)."""
-        rows = [[s.name, s.label, s.boxes.tolist()] for s in self.samples]
+        """SHA-256 of names, labels, boxes and outlines (not of the pixels: those are the store's keys)."""
+        rows = [
+            [s.name, s.label, s.boxes.tolist(), [[o.size, o.polygons, o.runs, o.turn] for o in s.outlines]]
+            for s in self.samples
+        ]
         return hashlib.sha256(json.dumps([rows, list(self.classes)]).encode()).hexdigest()
 
     def limited(self, limit: int | None) -> Dataset:

@@ -163,6 +163,11 @@ def _box(cells: list[str]) -> Box | None:
     if not all(cells):
         raise RowError("a box needs all four of x0, y0, x1, y1")
     x0, y0, x1, y1 = map(_number, cells)
+    return checked_box(x0, y0, x1, y1)
+
+
+def checked_box(x0: float, y0: float, x1: float, y1: float) -> Box:
+    """A box cut at the image's left and top; RowError if it is none."""
     shown = f"box {x0:g} {y0:g} {x1:g} {y1:g}"
     if not all(map(math.isfinite, (x0, y0, x1, y1))):
         raise RowError(f"{shown} is not finite")
