@@ -35,15 +35,21 @@ class Preprocessing:
         return (pixels.to(torch.float32) - mean) / std
 
 
+Pooling = Literal["gap", "gmp"]
+"""Global average or global maximum pooling."""
+
+
 @dataclass(frozen=True)
 class OwnHead:
-    """Global average pooling and one linear layer: CAM is exact (Zhou et al. 2016, section 2).
+    """Pooling and one linear layer. After an average CAM is exact; after a maximum the same sum is drawn, but its mean
+    is not the logit (Zhou et al. 2016, section 2).
 
     weight: `(K, C)`; bias: `(K,)`.
     """
 
     weight: Tensor
     bias: Tensor
+    pooling: Pooling = "gap"
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Classifier:
 
     trunk: `(N, 3, S, S)` → the last maps `(N, C, h, w)`.
     head:  the last maps → logits `(N, K)`.
-    own:   the head's weights where it is global average pooling and one linear layer, else None (Grad-CAM is used).
+    own:   the head's weights where it is global pooling and one linear layer, else None (Grad-CAM is used).
     maps_layer: name of the node whose output the last maps are.
     weights_digest: SHA-256 of every parameter and buffer.
     """
@@ -80,7 +86,7 @@ class Classifier:
 
     @property
     def method(self) -> str:
-        """The map that is drawn: `cam` (exact) or `grad-cam`."""
+        """The map that is drawn: `cam` or `grad-cam`."""
         return "cam" if self.own else "grad-cam"
 
     @property
@@ -89,5 +95,5 @@ class Classifier:
 
     def to(self, device: torch.device) -> Classifier:
         """Moves the modules in place (torch's own habit) and returns a classifier with the head's weights there too."""
-        own = self.own and OwnHead(self.own.weight.to(device), self.own.bias.to(device))
+        own = self.own and replace(self.own, weight=self.own.weight.to(device), bias=self.own.bias.to(device))
         return replace(self, trunk=self.trunk.to(device), head=self.head.to(device), own=own)

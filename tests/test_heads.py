@@ -1,0 +1,185 @@
+"""Fitted heads: the same optimum as scikit-learn's, folds that keep groups whole, and nothing learned from the fold
+itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from reportgen.errors import DataError
+from reportgen.models.heads import NEVER, deal, fit_head, fit_softmax, grouped, out_of_fold
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """The matrices are tiny: threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def clouds(n: int, channels: int = 12, classes: int = 3, apart: float = 1.5, seed: int = 0) -> tuple:
+    """Positive features, as behind a ReLU, of overlapping classes: `(n, channels)` float32, `(n,)` int64."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, n)
+    centres = random.normal(size=(classes, channels)) * apart
+    return np.maximum(centres[labels] + random.normal(size=(n, channels)) + 2, 0).astype(np.float32), labels
+
+
+def slow_loss(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, y: np.ndarray, penalty: float) -> float:
+    """Mean cross-entropy and half the penalty times the squared weights, image by image, in float64."""
+    total = 0.0
+    for features, label in zip(x.astype(np.float64), y, strict=True):
+        logits = weight @ features + bias
+        total += np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[label]
+    return total / len(x) + penalty / 2 * float((weight**2).sum())
+
+
+@pytest.mark.parametrize("penalty", [1e-1, 1e-3])
+def test_the_fit_is_the_minimum(penalty: float) -> None:
+    """A general minimiser that starts elsewhere finds nothing lower, and scikit-learn says the same."""
+    x, y = clouds(24, 3)
+    weight, bias = (t.double().numpy() for t in fit_softmax(torch.from_numpy(x), torch.from_numpy(y), 3, penalty))
+    ours = slow_loss(weight, bias, x, y, penalty)
+
+    def unpacked(p: np.ndarray) -> float:
+        return slow_loss(p[:9].reshape(3, 3), p[9:], x, y, penalty)
+
+    assert ours <= minimize(unpacked, np.random.default_rng(1).normal(size=12), tol=1e-6).fun * 1.0005
+    peer = LogisticRegression(C=1 / (penalty * len(x)), max_iter=2000, tol=1e-7).fit(x, y)
+    assert ours == pytest.approx(slow_loss(peer.coef_, peer.intercept_, x, y, penalty), rel=1e-3)
+
+
+def test_a_better_start_changes_nothing() -> None:
+    x, y = (torch.from_numpy(a) for a in clouds(80))
+    cold, _ = fit_softmax(x, y, 3, 1e-2)
+    warm, _ = fit_softmax(x, y, 3, 1e-2, start=torch.randn(3, 12, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(warm, cold, atol=5e-3, rtol=0.05)
+
+
+def test_the_head_says_on_what_it_was_fitted() -> None:
+    x, y = clouds(90)
+    y = np.array([1, 4, 5])[y]  # of six classes, three are never seen
+    head = fit_head(x, y, np.arange(90), 6, 0, CPU)
+    assert head.weight.shape == (6, 12)
+    assert head.images == 90
+    assert head.penalty == min(head.losses, key=head.losses.__getitem__)
+    unseen = [0, 2, 3]
+    assert (head.weight[unseen] == 0).all()
+    assert (head.bias[unseen] == NEVER).all()
+    assert ((torch.from_numpy(x) @ head.weight.T + head.bias).argmax(1).numpy() == y).mean() > 0.8
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e5])
+def test_the_unit_of_the_maps_does_not_matter(scale: float) -> None:
+    x, y = clouds(90)
+    head, scaled = (fit_head(x * np.float32(s), y, np.arange(90), 3, 0, CPU) for s in (1, scale))
+    assert head.penalty == scaled.penalty
+    torch.testing.assert_close(scaled.weight * scale, head.weight, atol=5e-2, rtol=0.1)
+
+
+def test_constant_features_give_the_shares_of_the_classes() -> None:
+    y = np.array([0, 0, 0, 1] * 5)
+    head = fit_head(np.full((20, 3), 7, np.float32), y, np.arange(20), 2, 0, CPU)
+    answer = torch.softmax(torch.full((3,), 7.0) @ head.weight.T + head.bias, 0)
+    torch.testing.assert_close(answer, torch.tensor([0.75, 0.25]), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("labels", [[], [2, 2, 2]])
+def test_one_class_cannot_be_told_apart(labels: list[int]) -> None:
+    x = np.ones((len(labels), 4), np.float32)
+    with pytest.raises(DataError, match="cannot be fitted"):
+        fit_head(x, np.array(labels, np.int64), np.arange(len(labels)), 3, 0, CPU)
+
+
+# ---------------------------------------------------------------------------------------------------- splits
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 12)), min_size=1, max_size=60), st.integers(2, 6))
+def test_parts_keep_groups_whole_and_even(rows: list[tuple[int, int]], parts: int) -> None:
+    labels, groups = [label for label, _ in rows], [group for _, group in rows]
+    part = deal(labels, groups, parts, seed=3)
+    assert {(g, p) for g, p in zip(groups, part, strict=True)} == {(g, part[groups.index(g)]) for g in groups}
+    counts = np.bincount([part[groups.index(g)] for g in set(groups)], minlength=parts)
+    assert counts.max() - counts.min() <= 1
+    assert (part == deal(labels, groups, parts, seed=3)).all()
+
+
+def test_each_part_gets_its_share_of_every_class() -> None:
+    labels = [0] * 50 + [1] * 20
+    part = deal(labels, range(70), 5, seed=0)
+    assert np.bincount(part[:50]).tolist() == [10] * 5
+    assert np.bincount(part[50:]).tolist() == [4] * 5
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        ((["a", "b", "a"],), [[0, 2], [1]]),
+        ((["a", "b", "c"], ["", "", ""]), [[0], [1], [2]]),
+        ((["a", "b", "c", "d"], ["x", "x", "y", "z"]), [[0, 1], [2], [3]]),
+        ((["a", "b", "b", "c"], ["x", "x", "y", "y"]), [[0, 1, 2, 3]]),  # through a chain of shared names
+        ((["a", "b"], ["a", ""]), [[0], [1]]),  # one list's names are not the other's
+    ],
+)
+def test_images_that_share_a_name_are_one_group(names: tuple, groups: list[list[int]]) -> None:
+    found = grouped(*names)
+    assert sorted(np.flatnonzero(found == g).tolist() for g in np.unique(found)) == groups
+
+
+# ------------------------------------------------------------------------------- no head sees its own images
+
+
+def accuracy(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int = 5) -> float:
+    """Out-of-fold, one image at a time."""
+    heads, fold = out_of_fold(x, labels, groups, 3, folds, 0, CPU)
+    answers = [
+        (heads[f].weight.numpy() @ features + heads[f].bias.numpy()).argmax()
+        for features, f in zip(x, fold, strict=True)
+    ]
+    return float((np.array(answers) == labels).mean())
+
+
+def test_out_of_fold_answers_are_right_where_there_is_something_to_learn() -> None:
+    x, y = clouds(120)
+    assert accuracy(x, y, np.arange(120)) > 0.8
+
+
+def test_permuted_labels_fall_to_chance() -> None:
+    """60 channels for 90 images: a head that had seen its images would know nearly all of them by heart."""
+    x, y = clouds(90, channels=60)
+    shuffled = np.random.default_rng(5).permutation(y)
+    by_heart = fit_softmax(torch.from_numpy(x), torch.from_numpy(shuffled), 3, 1e-4)
+    assert ((x @ by_heart[0].numpy().T + by_heart[1].numpy()).argmax(1) == shuffled).mean() > 0.95
+    assert accuracy(x, shuffled, np.arange(90)) < 1 / 3 + 3 * np.sqrt(2 / 9 / 90)
+
+
+def test_copies_do_not_tell() -> None:
+    """Each image four times, under labels without sense: only a head that sees a copy can know them."""
+    x, y = clouds(40, channels=60)
+    y = np.random.default_rng(6).permutation(y)
+    x, y, same = np.repeat(x, 4, 0), np.repeat(y, 4), np.repeat(np.arange(40), 4)
+    assert accuracy(x, y, np.arange(160)) > 0.8
+    assert accuracy(x, y, same) < 1 / 3 + 3 * np.sqrt(2 / 9 / 40)
+
+
+def test_a_head_is_fitted_on_exactly_the_other_folds() -> None:
+    x, y = clouds(50)
+    y[:7] = -1
+    heads, fold = out_of_fold(x, y, np.arange(50), 3, 5, 0, CPU)
+    for f, head in enumerate(heads):
+        rest = (fold != f) & (y >= 0)
+        again = fit_head(x[rest], y[rest], np.arange(50)[rest], 3, 0, CPU)
+        assert head.images == rest.sum()
+        torch.testing.assert_close(head.weight, again.weight)
