@@ -25,7 +25,7 @@ def randomised(classifier: Classifier) -> Classifier:
     """
     trunk, head = copy.deepcopy(classifier.trunk), copy.deepcopy(classifier.head)
     generator = torch.Generator().manual_seed(SEED)
-    own = classifier.own and [_same(head, values) for values in (classifier.own.weight, classifier.own.bias)]
+    same = [_same(head, values) for values in (classifier.own.weight, classifier.own.bias)] if classifier.own else []
     for module in (trunk, head):
         for name, parameter in module.named_parameters():
             parameter.data.copy_(_drawn(name, parameter, generator))
@@ -38,14 +38,18 @@ def randomised(classifier: Classifier) -> Classifier:
         name=f"{classifier.name}, random weights",
         trunk=trunk,
         head=head,
-        own=OwnHead(*(p.detach().float() for p in own if p is not None))
-        if own and all(p is not None for p in own)
-        else None,
+        own=_own(classifier.own, same),
         weights_digest=weights_digest(nn.ModuleList([trunk, head])),
     )
 
 
-def _same(module: nn.Module, values: Tensor) -> Tensor | None:
+def _own(own: OwnHead | None, drawn: list[nn.Parameter | None]) -> OwnHead | None:
+    """The head's weights as they were drawn anew, or None where it has none of its own."""
+    found = [parameter.detach().float() for parameter in drawn if parameter is not None]
+    return replace(own, weight=found[0], bias=found[1]) if own and len(found) == 2 else None
+
+
+def _same(module: nn.Module, values: Tensor) -> nn.Parameter | None:
     """The parameter of a module that has these values."""
     return next((p for p in module.parameters() if p.shape == values.shape and torch.equal(p.float(), values)), None)
 

@@ -151,14 +151,11 @@ def out_of_fold(
 class PooledHead(nn.Module):
     """The last maps `(N, C, h, w)` → logits `(N, K)`: pooling and one linear layer."""
 
-    weight: Tensor
-    bias: Tensor
-
     def __init__(self, pooling: Pooling, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.pooling: Pooling = pooling
-        self.register_buffer("weight", weight)
-        self.register_buffer("bias", bias)
+        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.bias = nn.Parameter(bias, requires_grad=False)
 
     def forward(self, maps: Tensor) -> Tensor:
         return F.linear(POOLINGS[self.pooling](maps), self.weight, self.bias)
