@@ -87,6 +87,15 @@ def cli() -> None:
     """Runs a CNN image classifier over a data set, looks inside it, and writes a static model audit."""
 
 
+class _Names(click.ParamType):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, ...]:
+        return tuple(name for part in value.split(",") if (name := part.strip()))
+
+
 def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that a run and a demo share, one a key of audit.toml."""
     kinds: dict[str, Any] = {
@@ -104,7 +113,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
 def _help(key: str) -> str:
     default = next(f.default for f in AuditConfig.__dataclass_fields__.values() if f.name == key)
     text = EXPLAINED[key].replace("`", "")
-    return f"{text[:1].upper()}{text[1:]}." + ("" if default is None else f"  [default: {default}]")
+    return f"{text[:1].upper()}{text[1:]}." + ("" if default in (None, ()) else f"  [default: {default}]")
 
 
 @cli.command()
@@ -116,6 +125,7 @@ def _help(key: str) -> str:
 @click.option("--classes", type=click.Path(path_type=Path), help=_help("classes"))
 @click.option("--layer", help=_help("layer"))
 @click.option("--head", help=_help("head"))
+@click.option("--layers", type=_Names(), metavar="NAME,NAME", help=_help("layers"))
 @click.option("--name", help=_help("name"))
 @_settings
 def run(config: Path | None, quiet: bool, **flags: Any) -> None:
@@ -219,6 +229,18 @@ def views() -> None:
 
     for view in all_views():
         click.echo(f"{view.name:<14} {view.scope:<8} {view.about}")
+
+
+@cli.command()
+@click.argument("model", default="demo")
+@click.option("--weights", help=_help("weights"))
+@click.option("--layer", help=_help("layer"))
+def layers(model: str, **flags: Any) -> None:
+    """Lists the layers of MODEL: name, maps, stride and receptive field; * marks those that a run looks at."""
+    from reportgen.run import list_layers
+
+    for row in list_layers(override(AuditConfig(model=model), flags)):
+        click.echo(row)
 
 
 def _progress(quiet: bool) -> Any:

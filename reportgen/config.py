@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from reportgen.errors import ConfigError
 
@@ -26,6 +26,7 @@ class AuditConfig:
     classes: Path | None = None
     layer: str | None = None
     head: str | None = None
+    layers: tuple[str, ...] = ()
     resize: str = "warp"
     device: str = "auto"
     out: Path = Path("report")
@@ -52,7 +53,7 @@ class AuditConfig:
 
 
 CHOICES = {"resize": ("crop", "warp")}
-MODEL_KEYS = ("model", "weights", "layer", "head", "resize")
+MODEL_KEYS = ("model", "weights", "layer", "head", "layers", "resize")
 """What a `[[models]]` table may say, beside `name`."""
 
 EXPLAINED = {
@@ -63,6 +64,7 @@ EXPLAINED = {
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
     "head": "the linear module that reads their mean (default: found in the graph)",
+    "layers": "the layers whose units are looked at (default: the ends of the stages; see `reportgen layers`)",
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
     "device": "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`",
     "out": "the folder that the report is written to",
@@ -117,6 +119,10 @@ def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) ->
     if key not in known:
         near = difflib.get_close_matches(key, known, 1, 0.4)
         raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{where} is {value!r}", 'it must be a list of texts, as `["a", "b"]`')
+        return tuple(value)
     wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if wanted is Path and isinstance(value, str):
         return Path(value)
@@ -151,6 +157,7 @@ def commented_toml() -> str:
             ]
             continue
         shown = "" if default is None else f'"{default}"' if isinstance(default, str | Path) else default
+        shown = list(shown) if isinstance(shown, tuple) else shown
         example = {"data": '"photos"', "limit": "1000"}.get(field.name, '""')
         commented = default is None and field.name != "data"
         lines += ["", f"# {EXPLAINED[field.name]}", f"{'# ' if commented else ''}{field.name} = {shown or example}"]

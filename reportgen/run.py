@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import PIL
 import torch
+from torch.fx import GraphModule
 
 from reportgen import __version__, results
 from reportgen.analysis.audit import Audit, ModelCard
@@ -30,11 +31,13 @@ from reportgen.data.outline import seen
 from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, DataError, OutputError
-from reportgen.extract.forward import evaluating, extract, pick_device
+from reportgen.extract.forward import Pass, evaluating, extract, pick_device
 from reportgen.extract.loader import Decoded, look_at_all
 from reportgen.extract.randomised import randomised
 from reportgen.gallery.build import build, write_if_changed
 from reportgen.models.classifier import Classifier
+from reportgen.models.layers import find_layers
+from reportgen.models.receptive import receptive_fields
 from reportgen.models.sources import load_classifier
 from reportgen.store.files import only_run
 from reportgen.store.store import Key, Store
@@ -124,8 +127,9 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         stores, looked = [], []
         for classifier, network in zip(classifiers, networks, strict=True):
             with clock("extract"):
-                stores.append(Store(config.out / "cache", store_settings(classifier, network, device)))
-                looked.append(fill_store(stores[-1], dataset, classifier, network, device, progress))
+                forward = Pass(classifier, network.layers)
+                stores.append(Store(config.out / "cache", store_settings(forward, network, device)))
+                looked.append(fill_store(stores[-1], dataset, forward, network, device, progress))
         samples, unreadable = seen_by_all(stores, looked)
         samples, beyond = inside(samples, stores[0]["samples/size"])
         dataset = replace(dataset, refused=[*dataset.refused, *beyond])
@@ -186,11 +190,31 @@ def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> l
     return found
 
 
-def store_settings(classifier: Classifier, config: AuditConfig, device: torch.device) -> dict[str, Any]:
+def list_layers(config: AuditConfig) -> list[str]:
+    """A line for each layer of the network that the settings name: what `layers` may say."""
+    classifier = load_classifier(config)
+    layers = find_layers(classifier.trunk, classifier.head)
+    if not isinstance(classifier.trunk, GraphModule):
+        raise ConfigError(f"`{config.model}` is no graph whose layers could be listed")
+    fields = receptive_fields(classifier.trunk)
+    width = max(len(layer.name) for layer in layers)
+    lines = []
+    for layer in layers:
+        field = fields[layer.node.name]
+        seen = f"stride {field.stride[0]:<3} field {field.size[0]}" if field.stride and field.size else "whole image"
+        maps = "×".join(map(str, layer.shape))
+        lines.append(f"{'*' if layer.stage_end else ' '} {layer.name:<{width}}  {maps:<13}  {seen}")
+    return lines
+
+
+def store_settings(forward: Pass, config: AuditConfig, device: torch.device) -> dict[str, Any]:
     """Everything, beside an image's bytes and its label, that could change a stored number."""
+    classifier = forward.classifier
     return {
         "weights": classifier.weights_digest,
         "maps": classifier.maps_layer,
+        "layers": forward.layers,
+        "aliases": forward.aliases,
         "method": classifier.method,
         "preprocessing": asdict(classifier.preprocessing),
         "resize": config.resize,
@@ -219,7 +243,7 @@ class LookedAt:
 def fill_store(
     store: Store,
     dataset: Dataset,
-    classifier: Classifier,
+    forward: Pass,
     config: AuditConfig,
     device: torch.device,
     progress: Progress,
@@ -233,9 +257,8 @@ def fill_store(
         return (identity, -1 if label is None else label) in store
 
     def missing(tick: Ticker) -> Iterator[Decoded]:
-        found = look_at_all(
-            dataset.samples, known, classifier.preprocessing, config.resize, threads, 2 * config.batch_size
-        )
+        preprocessing = forward.classifier.preprocessing
+        found = look_at_all(dataset.samples, known, preprocessing, config.resize, threads, 2 * config.batch_size)
         for sample, look in zip(dataset.samples, found, strict=True):
             tick()
             if look.id is None and look.decoded is None:
@@ -252,8 +275,8 @@ def fill_store(
                 looked.computed += 1
                 yield look.decoded
 
-    with progress("Looking at the images", len(dataset.samples), "images") as tick, evaluating(classifier):
-        for arrays in extract(classifier, missing(tick), device, config.batch_size):
+    with progress("Looking at the images", len(dataset.samples), "images") as tick, evaluating(forward.classifier):
+        for arrays in extract(forward, missing(tick), device, config.batch_size):
             store.commit(arrays)
     if not looked.keys:
         first = f", the first because {looked.unreadable[0][1]}" if looked.unreadable else ""
@@ -304,10 +327,10 @@ def maps_of_random_weights(
         return {}
     chosen = [boxed[i * len(boxed) // RANDOM_AT_MOST] for i in range(RANDOM_AT_MOST)]
     rows = {samples[i].name: i for i in (chosen if len(boxed) > RANDOM_AT_MOST else boxed)}
-    network = randomised(classifier)
-    store = Store(config.out / "cache", store_settings(network, config, device))
+    forward = Pass(randomised(classifier), config.layers)
+    store = Store(config.out / "cache", store_settings(forward, config, device))
     few = replace(dataset, samples=[samples[i] for i in rows.values()])
-    looked = fill_store(store, few, network, config, device, progress)
+    looked = fill_store(store, few, forward, config, device, progress)
     store.select(looked.keys)
     return {rows[sample.name]: map_ for sample, map_ in zip(looked.samples, store["cam/map"][:, -1], strict=True)}
 

@@ -52,7 +52,7 @@ def meaning(option: click.Option, audits: bool) -> str:
     name = str(option.name)
     if audits and name in EXPLAINED:
         default = getattr(AuditConfig(), name)
-        return EXPLAINED[name] + ("" if default is None else f" (default `{default}`)")
+        return EXPLAINED[name] + ("" if default in (None, ()) else f" (default `{default}`)")
     return " ".join(str(option.help).split()) + (f" Default `{option.default}`." if option.show_default else "")
 
 

@@ -14,6 +14,7 @@ from reportgen.attribution.gradcam import grad_cam
 from reportgen.errors import ConfigError
 from reportgen.extract.loader import Decoded, chunks
 from reportgen.models.classifier import Classifier
+from reportgen.models.layers import choose_layers, code_node, tapped, unit_maxima
 
 TOP = 5
 """Classes an image whose maps are kept, beside the label's."""
@@ -54,37 +55,65 @@ def top_classes(logits: Tensor, k: int) -> Tensor:
     return torch.sort(ranked, dim=1, descending=True, stable=True).indices[:, :k]
 
 
-def forward(classifier: Classifier, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
-    """One batch through the network, everything of it that is kept.
+class Pass:
+    """Everything that is kept of an image, from one forward pass of a classifier.
 
-    pixels: `(N, 3, S, S)` uint8, on the classifier's device.
-    Returns `logits (N, K)`, `features/gap (N, C)`, `features/gmp (N, C)`, `cam/class (N, M) int32` with the top five
-    classes and then the label's (−1: none), `cam/map (N, M, h, w)` float32 in logit units (zeros for class −1).
+    layers: names of those whose units are looked at beside the last maps. aliases: arrays that are another's twin and
+    stored once; the code is the mean of the maps where the head is global average pooling and one linear layer.
     """
-    with torch.no_grad():
-        maps = classifier.trunk(classifier.preprocessing.normalise(pixels))
-        logits = classifier.head(maps).float()
-        top = top_classes(logits, min(TOP, logits.shape[1]))
-        label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
-        classes = torch.cat((top, label), 1)
-        looked_up = classes.clamp(min=0)
-        if classifier.own is not None:
-            cams = class_activation_maps(maps, classifier.own.weight, looked_up)
-        else:
-            cams = grad_cam(classifier.head, maps, looked_up)
-        cams = cams.float() * (classes >= 0)[:, :, None, None]
-        gap, gmp = maps.mean((2, 3)).float(), maps.amax((2, 3)).float()
-    return {
-        "logits": logits,
-        "features/gap": gap,
-        "features/gmp": gmp,
-        "cam/class": classes.to(torch.int32),
-        "cam/map": cams,
-    }
+
+    def __init__(self, classifier: Classifier, layers: Sequence[str] = ()) -> None:
+        self.classifier = classifier
+        chosen = choose_layers(classifier.trunk, classifier.head, layers)
+        taps = [layer for layer in chosen if layer.name != classifier.maps_layer]
+        self.layers = [*(layer.name for layer in taps), classifier.maps_layer]
+        self.aliases = {f"units/{classifier.maps_layer}/max": "features/gmp"}
+        code = None if classifier.own else code_node(classifier.head)
+        if code is None:
+            self.aliases["features/code"] = "features/gap"
+        self._trunk = tapped(classifier.trunk, [layer.node for layer in taps], unit_maxima)
+        self._head = tapped(classifier.head, [] if code is None else [code])
+
+    def __call__(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
+        """One batch through the network.
+
+        pixels: `(N, 3, S, S)` uint8, on the classifier's device.
+        Returns `logits (N, K)`, `features/gap (N, C)`, `features/gmp (N, C)`, `features/code (N, D)` (see `aliases`),
+        `units/<layer>/max (N, U)` and `units/<layer>/where (N, U) int32` (see `unit_maxima`), `cam/class (N, M) int32`
+        with the top five classes and then the label's (−1: none), `cam/map (N, M, h, w)` float32 in logit units
+        (zeros for class −1).
+        """
+        classifier = self.classifier
+        with torch.no_grad():
+            maps, maxima = self._trunk(classifier.preprocessing.normalise(pixels))
+            gmp, where = unit_maxima(maps)
+            gap = maps.mean((2, 3))
+            logits, code = self._head(maps)
+            top = top_classes(logits, min(TOP, logits.shape[1]))
+            label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
+            classes = torch.cat((top, label), 1)
+            looked_up = classes.clamp(min=0)
+            if classifier.own is not None:
+                cams = class_activation_maps(maps, classifier.own.weight, looked_up)
+            else:
+                cams = grad_cam(classifier.head, maps, looked_up)
+        kept = {
+            "logits": logits,
+            "features/gap": gap,
+            "features/gmp": gmp,
+            "cam/class": classes.to(torch.int32),
+            "cam/map": cams * (classes >= 0)[:, :, None, None],
+            f"units/{classifier.maps_layer}/where": where,
+        }
+        if code:
+            kept["features/code"] = code[0]
+        for name, (maximum, position) in zip(self.layers, maxima, strict=False):
+            kept |= {f"units/{name}/max": maximum, f"units/{name}/where": position}
+        return kept
 
 
 def extract(
-    classifier: Classifier, images: Iterable[Decoded], device: torch.device, batch_size: int
+    forward: Pass, images: Iterable[Decoded], device: torch.device, batch_size: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """The arrays of one shard after another: each batch goes through the network as soon as it is decoded.
 
@@ -94,7 +123,7 @@ def extract(
     batches: list[tuple[list[Decoded], dict[str, np.ndarray]]] = []
     for batch in chunks(images, batch_size):
         pixels = torch.from_numpy(np.stack([image.pixels for image in batch])).to(device)
-        kept = forward(classifier, pixels, [image.label for image in batch])
+        kept = forward(pixels, [image.label for image in batch])
         batches.append((batch, {name: tensor.cpu().numpy() for name, tensor in kept.items()}))
         if len(batches) >= max(1, SHARD // batch_size):
             yield _shard(batches)

@@ -67,7 +67,7 @@ class Classifier:
     trunk: `(N, 3, S, S)` → the last maps `(N, C, h, w)`.
     head:  the last maps → logits `(N, K)`.
     own:   the head's weights where it is global pooling and one linear layer, else None (Grad-CAM is used).
-    maps_layer: name of the node whose output the last maps are.
+    maps_layer: name of the layer whose output the last maps are.
     weights_digest: SHA-256 of every parameter and buffer.
     """
 

@@ -58,7 +58,7 @@ class _Shapes(fx.Interpreter):
         return result
 
 
-def _is(node: fx.Node, graph: fx.GraphModule, modules: tuple[type, ...], functions: tuple = ()) -> bool:
+def is_node_of(node: fx.Node, graph: fx.GraphModule, modules: tuple[type, ...], functions: tuple = ()) -> bool:
     if node.op == "call_module":
         return isinstance(graph.get_submodule(str(node.target)), modules)
     return node.op == "call_function" and node.target in functions
@@ -102,10 +102,13 @@ def find_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Node:
         return inside[-1]
     for node in reversed(nodes):
         if _is_cut(graph, node):
-            while _is(node, graph, POOLING + PASSING, POOLING_FUNCTIONS) or node.target in (F.dropout, F.dropout2d):
+            while is_node_of(node, graph, POOLING + PASSING, POOLING_FUNCTIONS) or node.target in (
+                F.dropout,
+                F.dropout2d,
+            ):
                 node = node.all_input_nodes[0]
             head = _after(graph, node)
-            if any(_is(n, graph, MIXING, MIXING_FUNCTIONS) for n in head):
+            if any(is_node_of(n, graph, MIXING, MIXING_FUNCTIONS) for n in head):
                 raise _not_found(graph, nodes, "the layers after the last maps mix positions (attention?)")
             return node
     raise _not_found(graph, nodes, "no layer with maps of (channels, height, width) leads to the logits")
@@ -197,7 +200,7 @@ def own_head(graph: fx.GraphModule, head: fx.GraphModule, maps: fx.Node, name: s
 def first_filters(graph: fx.GraphModule) -> Filters | None:
     """The kernels of the first convolution that the input meets, or None."""
     for node in graph.graph.nodes:
-        if _is(node, graph, (nn.Conv2d,)):
+        if is_node_of(node, graph, (nn.Conv2d,)):
             return Filters(str(node.target), _attribute(graph, f"{node.target}.weight"))
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
             weight = node.all_input_nodes[1]

@@ -22,6 +22,7 @@ from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import find_maps, first_filters, own_head, reason, split, trace
+from reportgen.models.layers import find_layers
 
 SEED = 0
 """Random weights are drawn with this seed."""
@@ -68,7 +69,7 @@ def classifier_from_module(
         trunk=trunk,
         head=rest,
         own=own_head(graph, rest, maps, head),
-        maps_layer=maps.name,
+        maps_layer=find_layers(trunk, rest)[-1].name,
         maps_shape=(shape[1], shape[2], shape[3]),
         vocabulary=vocabulary,
         preprocessing=preprocessing,

@@ -76,6 +76,7 @@ class Store:
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The chosen rows of an array, `(N, …)`, copied shard by shard."""
+        name = self.settings.get("aliases", {}).get(name, name)
         where = np.array(self._chosen, np.int64).reshape(-1, 2)
         first = self.shards[where[0, 0]][name] if len(where) else np.zeros((0,))
         out = np.empty((len(where), *first.shape[1:]), first.dtype)
