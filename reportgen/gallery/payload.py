@@ -68,7 +68,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
     columns = {
         "label": audit.labels.astype(np.int16 if len(audit.classes) < 2**15 else np.int32),
         "predicted": c.top[:, 0].astype(np.int16 if len(audit.classes) < 2**15 else np.int32),
-        "score": np.round(SHARE * c.scores[:, 0]).astype(np.int16),
+        "score": np.round(SHARE * np.nan_to_num(c.scores[:, 0])).astype(np.int16),
         "iou": np.where(shares < 0, -1, np.round(SHARE * shares)).astype(np.int16),
         "kind": np.array([kinds.index(kind) for kind in audit.kinds], np.uint8),
         "width": audit.sizes[:, 0].astype(np.int32),
