@@ -113,3 +113,10 @@ def test_accuracies_by_hand() -> None:
     assert found.thresholds.tolist() == THRESHOLDS[first].tolist()
     flat = max_box_acc(ious, np.array([0, 255]), (0.5,))  # a map without contours keeps its one value
     assert flat.best.tolist() == [0.5]
+
+
+def test_the_benchmarks_contestants_agree() -> None:
+    pytest.importorskip("cv2")
+    boxes = pytest.importorskip("benchmarks.boxes")
+    given = boxes.case(4, 9)
+    np.testing.assert_array_equal(boxes.ours(given), boxes.opencv(given))

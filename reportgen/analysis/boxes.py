@@ -61,8 +61,11 @@ def iou(box: np.ndarray, boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:
 
 def intersection(box: np.ndarray, boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:
     """Shared area of boxes `(…, 4)` that broadcast."""
-    sides = np.minimum(box[..., 2:], boxes[..., 2:]) - np.maximum(box[..., :2], boxes[..., :2]) + inclusive
-    return np.prod(np.maximum(sides, 0), axis=-1)
+    width, height = (
+        np.minimum(box[..., far], boxes[..., far]) - np.maximum(box[..., near], boxes[..., near]) + inclusive
+        for near, far in ((0, 2), (1, 3))
+    )
+    return np.maximum(width, 0) * np.maximum(height, 0)
 
 
 def area(boxes: np.ndarray, inclusive: int = 0) -> np.ndarray:

@@ -83,24 +83,25 @@ def basins(levels: np.ndarray, order: np.ndarray, neighbours: Neighbours) -> Bas
         np.copyto(uphill, vertical, where=(other > value) | ((other == value) & (vertical > uphill)))
     top = uphill.ravel()
     roots = np.flatnonzero(top == self_.ravel())
-    while not np.array_equal(top, jumped := top[top]):
-        top = jumped
+    while not np.array_equal(jumped := top[top], top := jumped[jumped]):
+        pass
     index = np.zeros(h * w, np.int64)
     index[roots] = np.arange(len(roots))
     of = index[top]
-    grid, keys, heights = of.reshape(h, w), [], []
+    pairs = []
     for dy, dx in BEFORE[neighbours]:
-        here = (slice(-dy, h), slice(max(0, -dx), w - max(0, dx)))
-        there = (slice(0, h + dy), slice(max(0, dx), w + min(0, dx)))
-        touch = np.nonzero(grid[here] != grid[there])
-        a, b = grid[here][touch], grid[there][touch]
-        keys.append(np.minimum(a, b) * len(roots) + np.maximum(a, b))
-        heights.append(np.minimum(levels[here][touch], levels[there][touch]))
-    key, height = np.concatenate(keys), np.concatenate(heights)
-    by_pair = np.lexsort((height, key))
-    edges = by_pair[np.flatnonzero(np.diff(key[by_pair], append=-1))]  # the last of each pair is its highest
-    edges = edges[np.argsort(-height[edges], kind="stable")]
-    return Basins(of, roots, key[edges] // len(roots), key[edges] % len(roots), height[edges])
+        back = -dy * w - dx
+        here = back + np.flatnonzero(of[back:] != of[: max(0, h * w - back)])
+        here = here if dx == 0 else here[here % w != (0 if dx < 0 else w - 1)]  # there the row before it ends
+        pairs.append(np.stack((here, here - back)))
+    a, b = np.concatenate(pairs, 1)
+    height = np.minimum(levels.ravel()[a], levels.ravel()[b])
+    a, b, depth = of[a], of[b], int(levels.max()) + 1
+    code = np.sort((np.minimum(a, b) * len(roots) + np.maximum(a, b)) * depth + height)
+    pair, height = np.divmod(code, depth)
+    highest = np.flatnonzero(np.diff(pair, append=-1))  # the last of each pair
+    highest = highest[np.argsort(-height[highest], kind="stable")]
+    return Basins(of, roots, *np.divmod(pair[highest], len(roots)), height[highest])
 
 
 Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -137,6 +138,7 @@ def regions(
         sums = np.cumsum(sums[:, ::-1], 1)[:, ::-1]
     bounds = np.minimum.accumulate(bounds.reshape(4, -1, depth)[:, :, ::-1], 2)[:, :, ::-1]
 
+    every = np.arange(depth)
     group = list(range(len(cut.roots)))
     open_from = flat[cut.roots].tolist()
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -145,7 +147,7 @@ def regions(
         """Writes down component k for the levels above `down_to` that it has been open for."""
         if open_from[k] > down_to:
             span = slice(down_to + 1, open_from[k] + 1)
-            found.append((np.arange(span.start, span.stop), bounds[:, k, span].copy(), sums[k, span].copy()))
+            found.append((every[span], bounds[:, k, span], sums[k, span]))
             open_from[k] = down_to
 
     for a, b, s in zip(cut.low.tolist(), cut.high.tolist(), cut.level.tolist(), strict=True):
@@ -156,8 +158,9 @@ def regions(
             close(a, s)
             close(b, s)
             group[b] = a
-            np.minimum(bounds[:, a], bounds[:, b], out=bounds[:, a])
-            sums[a] += sums[b]
+            below = slice(1, s + 1)  # what is above is written down already
+            np.minimum(bounds[:, a, below], bounds[:, b, below], out=bounds[:, a, below])
+            sums[a, below] += sums[b, below]
     for k in range(len(cut.roots)):
         if group[k] == k:
             close(k, 0)
