@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from reportgen.analysis.boxes import paper_box, to_image, upsample
@@ -129,6 +130,20 @@ def test_tables_sort_by_a_heading(browser: Browser, demo_report: Path) -> None:
         page.get_by_role("button", name="Top-1 error").click()
         up = [float(v) for v in column.evaluate_all("cells => cells.map(c => c.dataset.value)")]
         assert up == sorted(up) != down
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser: Browser, demo_report: Path, scheme: str) -> None:
+    """WCAG 2.2 A and AA by axe-core, on one page of each kind, and on the images as a table."""
+    site = demo_report / "site"
+    rules = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+    with opened(browser, scheme=scheme, offline=True) as (page, _):
+        for name in [*one_of_each(site), "images/index.html#view=table"]:
+            page.goto("about:blank")
+            page.goto(f"{site.as_uri()}/{name}")
+            found = Axe().run(page, options=rules).response["violations"]
+            told = [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])} places)" for v in found]
+            assert told == [], name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

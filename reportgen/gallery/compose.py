@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
 from reportgen.gallery import words
@@ -101,12 +102,16 @@ def headlines(audit: Audit) -> list[Headline]:
     """The four figures that the overview opens with."""
     c, where = audit.classification, audit.localization
     found = [
-        Headline("Top-1 error", c.top1, "classes/index.html", "no labels"),
+        Headline("Top-1 error", c.top1, "images/index.html#kind=class", "no labels"),
         Headline("Top-5 error", c.top5, "classes/index.html", "no labels"),
     ]
     top1, known, control = (where.top1, where.gt_known, where.whole) if where else (None, None, None)
-    for label, rate in (("Localization error, top-1", top1), ("Localization error, class given", known)):
-        found.append(Headline(label, rate, "classes/index.html", "no boxes", control, "whole image"))
+    missed = ",".join(kind for kind in KINDS if kind != "right")
+    for label, rate, url in (
+        ("Localization error, top-1", top1, f"images/index.html#kind={missed}"),
+        ("Localization error, class given", known, "classes/index.html"),
+    ):
+        found.append(Headline(label, rate, url, "no boxes", control, "whole image"))
     return found
 
 
