@@ -156,9 +156,9 @@ def commented_toml() -> str:
                 '# model = "torchvision:resnet50"',
             ]
             continue
-        shown = "" if default is None else f'"{default}"' if isinstance(default, str | Path) else default
-        shown = list(shown) if isinstance(shown, tuple) else shown
         example = {"data": '"photos"', "limit": "1000"}.get(field.name, '""')
+        shown = list(default) if isinstance(default, tuple) else default
+        value = example if shown is None else f'"{shown}"' if isinstance(shown, str | Path) else shown
         commented = default is None and field.name != "data"
-        lines += ["", f"# {EXPLAINED[field.name]}", f"{'# ' if commented else ''}{field.name} = {shown or example}"]
+        lines += ["", f"# {EXPLAINED[field.name]}", f"{'# ' if commented else ''}{field.name} = {value}"]
     return "\n".join(lines) + "\n"
