@@ -305,5 +305,6 @@ def _close(summary: Summary) -> None:
         talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
     click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text
     if audit.unreadable:
-        talk.print(f"note: {len(audit.unreadable):,} files could not be read; the report lists them", markup=False)
+        bad, found = len(audit.unreadable), len(audit.unreadable) + len(audit.samples)
+        talk.print(f"note: {bad:,} of {found:,} files could not be read; the report lists them", markup=False)
         sys.exit(3)

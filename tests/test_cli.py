@@ -131,7 +131,7 @@ def test_unreadable_files_end_in_3_and_in_the_report(small: tuple[Path, Done]) -
     folder, done = small
     assert done.returncode == 3, done.stderr
     assert done.stdout == f"{folder / 'report' / 'site' / 'index.html'}\n"
-    assert "note: 1 files could not be read" in done.stderr
+    assert "note: 1 of 10 files could not be read" in done.stderr
     metrics = json.loads((folder / "report" / "metrics.json").read_text())
     assert metrics["dataset"] == {
         "name": "data",

@@ -84,7 +84,8 @@ def alerts(audit: Audit) -> list[str]:
         )
     if audit.unreadable:
         found.append(
-            f"{len(audit.unreadable):,} files could not be read and are in no figure. They are listed under Images."
+            f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read "
+            "and are in no figure. Images lists them at its end."
         )
     if audit.silent:
         found.append(
@@ -93,6 +94,6 @@ def alerts(audit: Audit) -> list[str]:
         )
     if audit.dataset.refused:
         found.append(
-            f"{len(audit.dataset.refused):,} rows or files of the data set were left out. They are listed under About."
+            f"Rows and files of the data set that were left out: {len(audit.dataset.refused):,}. About lists them."
         )
     return found
