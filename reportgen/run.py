@@ -131,7 +131,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
                 stores.append(Store(config.out / "cache", store_settings(forward, network, device)))
                 looked.append(fill_store(stores[-1], dataset, forward, network, device, progress))
         samples, unreadable = seen_by_all(stores, looked)
-        samples, beyond = inside(samples, stores[0]["samples/size"])
+        samples, beyond = inside(samples, np.asarray(stores[0]["samples/size"]))
         dataset = replace(dataset, refused=[*dataset.refused, *beyond])
 
         random_maps = []
@@ -346,12 +346,14 @@ def analyse(
 ) -> Audit:
     """Every figure of the report, from the store's arrays."""
     labels = np.array([-1 if s.label is None else s.label for s in samples])
-    logits, maps, classes = store["logits"], store["cam/map"], store["cam/class"].astype(np.int64)
+    logits, maps = np.asarray(store["logits"]), np.asarray(store["cam/map"])
+    classes = np.asarray(store["cam/class"], np.int64)
+    sizes, windows = np.asarray(store["samples/size"]), np.asarray(store["samples/window"])
     boxes = [s.boxes.astype(np.float64) for s in samples]
     classification = classify(logits, labels)
-    where = (boxes, store["samples/size"], store["samples/window"], card.input_size)
+    where = (boxes, sizes, windows, card.input_size)
     localization = localize(maps, classes, *where)
-    masks = {i: seen(s.outlines, store["samples/window"][i], SIDE) for i, s in enumerate(samples) if s.outlines}
+    masks = {i: seen(s.outlines, windows[i], SIDE) for i, s in enumerate(samples) if s.outlines}
     every = study(localization, classification, maps, classes, *where, random_maps, masks) if localization else None
     kinds = failure_kinds(classification.right1, labels, localization, boxes)
     identity = None

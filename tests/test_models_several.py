@@ -42,7 +42,7 @@ def test_results_have_an_entry_for_each(two: Summary) -> None:
     metrics = json.loads((out / "metrics.json").read_text())
     assert [m["name"] for m in metrics["models"]] == ["network", "another"]
     for model, audit in zip(metrics["models"], two.audit.models, strict=True):
-        top1 = audit.store["logits"].argmax(1) != audit.labels
+        top1 = np.asarray(audit.store["logits"]).argmax(1) != audit.labels
         assert model["classification"]["top1_error"] == pytest.approx(top1.mean())
     for name in ("predictions.csv", "localization.csv"):
         rows = list(csv.DictReader((out / name).open()))

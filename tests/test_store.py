@@ -21,7 +21,7 @@ ARRAYS = {
     "features/gap": np.full((3, 2), np.nan, np.float16),
     "samples/id": np.array([b"a" * 64, b"b" * 64, b"c" * 64], "S64"),
     "samples/label": np.array([0, -1, 2], np.int32),
-    "empty": np.zeros((0, 7), np.uint8),
+    "empty": np.zeros((3, 0, 7), np.uint8),
 }
 
 
@@ -56,7 +56,7 @@ def test_a_truncated_or_changed_shard_is_refused(tmp_path: Path) -> None:
             Shard(path)
     at = whole.index(ARRAYS["logits"].tobytes())
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-    with pytest.raises(StoreError, match=r"bad digest in `logits\.npy`"):
+    with pytest.raises(StoreError, match="its digest does not fit"):
         Shard(path).verify()
 
 
@@ -68,6 +68,9 @@ def test_a_store_finds_rows_by_image_and_label(tmp_path: Path) -> None:
     assert ("a" * 64, 1) not in store
     store.select([("c" * 64, 2), ("a" * 64, 0)])
     np.testing.assert_array_equal(store["logits"], ARRAYS["logits"][[2, 0]])
+    assert store.find(["a" * 64, "c" * 64]).tolist() == [1, 0]
+    with pytest.raises(KeyError, match="no array `logit`, only empty, features/gap, logits"):
+        store["logit"]
     again = Store(tmp_path, {"weights": "w"})
     assert len(again.shards) == 2
     assert not Store(tmp_path, {"weights": "other"}).shards
@@ -120,7 +123,9 @@ def test_two_files_of_the_same_bytes_are_computed_once(tmp_path: Path) -> None:
     table.write_text(table.read_text() + "twin.png,red,,,,\n")
     found = run(tmp_path)
     assert (found.computed, found.reused) == (3, 1)
-    logits = dict(zip((s.name for s in found.audit.samples), found.audit.store["logits"].tolist(), strict=True))
+    logits = dict(
+        zip((s.name for s in found.audit.samples), np.asarray(found.audit.store["logits"]).tolist(), strict=True)
+    )
     assert logits["twin.png"] == logits["red-0.png"]
 
 

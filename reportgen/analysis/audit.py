@@ -91,32 +91,32 @@ class Audit:
     @cached_property
     def cams(self) -> np.ndarray:
         """`(N, M, h, w)` float32 in logit units: the top classes' maps, then the label's."""
-        return self.store["cam/map"]
+        return np.asarray(self.store["cam/map"])
 
     @cached_property
     def cam_classes(self) -> np.ndarray:
         """`(N, M)` int64; the last column is the label, −1 for none."""
-        return self.store["cam/class"].astype(np.int64)
+        return np.asarray(self.store["cam/class"], np.int64)
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """`(N, 2)` width and height of the upright originals."""
-        return self.store["samples/size"]
+        return np.asarray(self.store["samples/size"])
 
     @cached_property
     def windows(self) -> np.ndarray:
         """`(N, 4)` what the network saw, x0 y0 x1 y1 in the original's pixels."""
-        return self.store["samples/window"]
+        return np.asarray(self.store["samples/window"])
 
     @cached_property
     def code_space(self) -> Space:
         """The images by their codes, what the classifier's last layer reads."""
-        return Space.of(self.store["features/gap"])
+        return Space.of(np.asarray(self.store["features/code"]))
 
     @cached_property
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails."""
-        return Space.of(pixel_rows(self.store["image/tiny"]))
+        return Space.of(pixel_rows(np.asarray(self.store["image/tiny"])))
 
     @property
     def silent(self) -> int:
@@ -126,7 +126,7 @@ class Audit:
 
     def picture(self, i: int) -> bytes:
         """The JPEG that the gallery shows of image i."""
-        return self.store.ragged("image/jpeg", "image/offset", i)
+        return self.store.ragged("image/jpeg", i)
 
     def of_class(self, k: int) -> np.ndarray:
         """The images with label k."""

@@ -70,7 +70,8 @@ class Pass:
         self.aliases = {f"units/{classifier.maps_layer}/max": "features/gmp"}
         code = None if classifier.own else code_node(classifier.head)
         if code is None:
-            self.aliases["features/code"] = "features/gap"
+            pooling = classifier.own.pooling if classifier.own else "gap"
+            self.aliases["features/code"] = f"features/{pooling}"
         self._trunk = tapped(classifier.trunk, [layer.node for layer in taps], unit_maxima)
         self._head = tapped(classifier.head, [] if code is None else [code])
 

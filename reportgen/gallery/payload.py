@@ -75,7 +75,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
         "height": audit.sizes[:, 1].astype(np.int32),
     }
     texts = {
-        "id": [identity.decode()[:16] for identity in audit.store["samples/id"].tolist()],
+        "id": [identity.decode()[:16] for identity in audit.store["samples/id"]],
         "name": [sample.name for sample in audit.samples],
         "page": [image_page(audit, i) for i in range(len(audit.samples))],
         "photo": [card.picture.url for card in cards],

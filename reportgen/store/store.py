@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,66 @@ from reportgen.store.shard import FORMAT, Shard, write_shard
 
 Key = tuple[str, int]
 """What a row is found by: the SHA-256 of the image's bytes, and its label (−1: none), whose map the row holds."""
+RAGGED = {"image/jpeg": "image/offset"}
+"""Arrays of bytes without rows of their own, and the array `(N + 1,)` that says where each image's bytes start."""
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
     """SHA-256 of everything that could change a stored number: weights, preprocessing, layers, precision, versions."""
     text = json.dumps({"format": FORMAT, **settings}, sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Rows:
+    """The chosen rows `(N, …)` of one array, read from the shards when they are asked for.
+
+    `rows[i]`, `rows[10:20]`, `rows[indices]` and `rows[indices, 0]` read only those; `np.asarray(rows)` reads all;
+    `rows.blocks(n)` reads n at a time.
+    """
+
+    def __init__(self, name: str, shards: Sequence[Shard], shard: np.ndarray, row: np.ndarray) -> None:
+        """shard, row: `(N,)`, the place of each row."""
+        self._members = [one[name] for one in shards]
+        self._shard, self._row = shard, row
+        like = self._members[0] if self._members else np.zeros((0,))
+        self.dtype = like.dtype
+        self.shape: tuple[int, ...] = (len(row), *like.shape[1:])
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __getitem__(self, index: Any) -> Any:
+        first, *rest = index if isinstance(index, tuple) else (index,)
+        if isinstance(first, int | np.integer):
+            place = range(len(self))[first]
+            row = self._members[self._shard[place]][self._row[place]]
+            return row[tuple(rest)] if rest else row
+        taken = self._take(self._shard[first], self._row[first])
+        return taken[(slice(None), *rest)] if rest else taken
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._take(self._shard, self._row).astype(dtype or self.dtype, copy=False)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def blocks(self, size: int) -> Iterator[np.ndarray]:
+        """All rows, `size` at a time."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+    def _take(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
+        out = np.empty((len(row), *self.shape[1:]), self.dtype)
+        ends = np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1  # of runs that lie in one piece
+        if len(ends) <= len(row) / 8:
+            for start, stop in zip([0, *ends], [*ends, len(row)], strict=True):
+                if start < stop:
+                    out[start:stop] = self._members[shard[start]][row[start] : row[start] + stop - start]
+        else:
+            order = np.argsort(shard, kind="stable")
+            for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+                out[at] = self._members[shard[at[0]]][row[at]]
+        return out
 
 
 class Store:
@@ -30,33 +86,40 @@ class Store:
     A shard that is damaged, or of another fingerprint, is renamed to `….corrupt`, named in `set_aside`, and recomputed.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Any], verify: bool = True) -> None:
+        """verify: read every byte of every shard first. Without it only their form is looked at."""
         self.settings = dict(settings)
         self.fingerprint = fingerprint(settings)
         self.folder = folder / self.fingerprint[:16]
         self.shards: list[Shard] = []
         self.set_aside: list[str] = []
         self._rows: dict[Key, tuple[int, int]] = {}
-        self._chosen: list[tuple[int, int]] = []
-        for path in sorted(self.folder.glob("[0-9]*.npz")):
-            try:
-                self._adopt(path, verify=True)
-            except StoreError as error:
-                self.set_aside.append(str(error))
-                path.replace(path.with_suffix(".corrupt"))
+        self._chosen = np.zeros((0, 2), np.int64)
+        paths = sorted(self.folder.glob("[0-9]*.npz"))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda path: _opened(path, verify), paths)
+            for path, shard in zip(paths, found, strict=True):
+                try:
+                    if isinstance(shard, StoreError):
+                        raise shard
+                    self._adopt(shard)
+                except StoreError as error:
+                    self.set_aside.append(str(error))
+                    path.replace(path.with_suffix(".corrupt"))
 
-    def _adopt(self, path: Path, verify: bool) -> None:
-        shard = Shard(path)
-        if shard.attributes.get("fingerprint") != self.fingerprint or shard.attributes.get("name") != path.name:
-            raise StoreError(f"shard `{path.name}` belongs to another store", "run the same command again")
-        if verify:
-            shard.verify()
-        ids, labels = shard["samples/id"], shard["samples/label"]
-        for row, (identity, label) in enumerate(zip(ids.tolist(), labels.tolist(), strict=True)):
-            self._rows.setdefault((identity.decode("ascii"), label), (len(self.shards), row))
+    def _adopt(self, shard: Shard) -> None:
+        belongs = (shard.attributes.get("fingerprint"), shard.attributes.get("name"))
+        if belongs != (self.fingerprint, shard.path.name):
+            raise StoreError(f"shard `{shard.path.name}` belongs to another store", "run the same command again")
+        form = _form(shard)
+        if self.shards and form != _form(self.shards[0]):
+            raise shard.corrupt("its arrays are not those of the other shards")
+        ids, labels = shard["samples/id"].tolist(), shard["samples/label"].tolist()
+        for row, (identity, label) in enumerate(zip(ids, labels, strict=True)):
+            self._rows.setdefault((identity.decode("ascii", "replace"), label), (len(self.shards), row))
         self.shards.append(shard)
 
-    def __contains__(self, key: Key) -> bool:
+    def __contains__(self, key: object) -> bool:
         return key in self._rows
 
     def commit(self, arrays: Mapping[str, np.ndarray]) -> None:
@@ -65,29 +128,71 @@ class Store:
         name = next(n for k in range(len(taken) + 1) if (n := f"{k:06d}.npz") not in taken)
         path = self.folder / name
         write_shard(path, arrays, {"fingerprint": self.fingerprint, "name": name, "settings": self.settings})
-        self._adopt(path, verify=False)
+        self._adopt(Shard(path))
 
     def select(self, keys: Iterable[Key]) -> None:
         """Chooses the rows that this store's arrays have, in this order. Errors: KeyError for a missing one."""
-        self._chosen = [self._rows[key] for key in keys]
+        self._chosen = np.array([self._rows[key] for key in keys], np.int64).reshape(-1, 2)
 
     def __len__(self) -> int:
         return len(self._chosen)
 
-    def __getitem__(self, name: str) -> np.ndarray:
-        """The chosen rows of an array, `(N, …)`, copied shard by shard."""
-        name = self.settings.get("aliases", {}).get(name, name)
-        where = np.array(self._chosen, np.int64).reshape(-1, 2)
-        first = self.shards[where[0, 0]][name] if len(where) else np.zeros((0,))
-        out = np.empty((len(where), *first.shape[1:]), first.dtype)
-        for number in np.unique(where[:, 0]):
-            rows = np.flatnonzero(where[:, 0] == number)
-            out[rows] = self.shards[number][name][where[rows, 1]]
-        return out
+    def names(self) -> list[str]:
+        """The slash paths that can be read, aliases too."""
+        held = self.shards[0].names() if self.shards else []
+        return sorted({*held, *self.settings.get("aliases", {})})
 
-    def ragged(self, name: str, offsets: str, row: int) -> bytes:
-        """The bytes of one chosen row of a ragged array, such as `image/jpeg` cut by `image/offset`."""
+    def __getitem__(self, name: str) -> Rows:
+        """The chosen rows of an array. Errors: KeyError that lists what there is."""
+        held = self.settings.get("aliases", {}).get(name, name)
+        if self.shards and held not in self.shards[0]:
+            raise KeyError(f"no array `{name}`, only {', '.join(self.names())}")
+        return Rows(held, self.shards, *self._chosen.T)
+
+    def find(self, ids: Sequence[str]) -> np.ndarray:
+        """Where among the chosen rows each of these images (SHA-256 in hex) is, `(len(ids),)`. Errors: KeyError."""
+        place = {identity.decode(): i for i, identity in enumerate(np.asarray(self["samples/id"]).tolist())}
+        return np.array([place[identity] for identity in ids], np.int64)
+
+    def ragged(self, name: str, row: int) -> bytes:
+        """The bytes of one chosen row of a ragged array, such as `image/jpeg`."""
         number, inside = self._chosen[row]
         shard = self.shards[number]
-        start, stop = shard[offsets][inside : inside + 2]
+        start, stop = shard[RAGGED[name]][inside : inside + 2]
         return shard[name][start:stop].tobytes()
+
+
+def _opened(path: Path, verify: bool) -> Shard | StoreError:
+    try:
+        shard = Shard(path)
+        if verify:
+            shard.verify()
+    except StoreError as error:
+        return error
+    except OSError as error:
+        return StoreError(f"shard `{path.name}` cannot be read ({error.strerror})")
+    return shard
+
+
+def _form(shard: Shard) -> dict[str, tuple]:
+    """Name → type and shape of a row, for every array. Errors: StoreError where they are not of the same images."""
+    if not {"samples/id", "samples/label"} <= set(shard.names()):
+        raise shard.corrupt("it says not whose images these are")
+    n = len(shard["samples/id"])
+    form = {}
+    for name in shard.names():
+        array = shard[name]
+        rows = {"image/jpeg": None, "image/offset": n + 1}.get(name, n)
+        if array.ndim == 0 or rows not in (None, len(array)):
+            raise shard.corrupt(f"`{name}` has not a row for each image")
+        form[name] = (array.dtype, array.shape[1:])
+    if form["samples/id"] != (np.dtype("S64"), ()) or form["samples/label"] != (np.dtype(np.int32), ()):
+        raise shard.corrupt("`samples/id` or `samples/label` has another type")
+    for name, offsets in RAGGED.items():
+        if name in form and not (offsets in form and _are_offsets(shard[offsets], len(shard[name]))):
+            raise shard.corrupt(f"`{offsets}` does not fit `{name}`")
+    return form
+
+
+def _are_offsets(offsets: np.ndarray, size: int) -> bool:
+    return bool(offsets[0] == 0 and offsets[-1] == size and (np.diff(offsets) >= 0).all())
