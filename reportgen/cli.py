@@ -125,6 +125,8 @@ def _help(key: str) -> str:
 @click.option("--classes", type=click.Path(path_type=Path), help=_help("classes"))
 @click.option("--layer", help=_help("layer"))
 @click.option("--head", help=_help("head"))
+@click.option("--folds", type=click.IntRange(2), help=_help("folds"))
+@click.option("--fit-data", type=click.Path(path_type=Path), help=_help("fit_data"))
 @click.option("--layers", type=_Names(), metavar="NAME,NAME", help=_help("layers"))
 @click.option("--name", help=_help("name"))
 @_settings

@@ -34,15 +34,17 @@ class AuditConfig:
     batch_size: int = 32
     name: str | None = None
     model_name: str | None = None
+    folds: int = 5
+    fit_data: Path | None = None
     models: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         for key, allowed in CHOICES.items():
             if (value := getattr(self, key)) not in allowed:
                 raise ConfigError(f"`{key}` is `{value}`", f"use one of {', '.join(f'`{a}`' for a in allowed)}")
-        for key in ("limit", "batch_size"):
-            if (value := getattr(self, key)) is not None and value < 1:
-                raise ConfigError(f"`{key}` is {value}", "use a whole number from 1 on")
+        for key, least in (("limit", 1), ("batch_size", 1), ("folds", 2)):
+            if (value := getattr(self, key)) is not None and value < least:
+                raise ConfigError(f"`{key}` is {value}", f"use a whole number from {least} on")
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
         self.networks()  # a bad value in one of the tables is an error like any other
@@ -63,7 +65,7 @@ EXPLAINED = {
     "annotations": "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv",
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
-    "head": "the linear module that reads their mean (default: found in the graph)",
+    "head": "`gap` or `gmp`: fitted here on the last maps; or the linear module that reads their mean (default: found)",
     "layers": "the layers whose units are looked at (default: the ends of the stages; see `reportgen layers`)",
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
     "device": "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`",
@@ -72,6 +74,8 @@ EXPLAINED = {
     "batch_size": "images a forward pass",
     "name": "what the report calls the data set (default: the name of its folder)",
     "model_name": "what the report calls the network (default: its own name)",
+    "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",
+    "fit_data": "`head = gap` or `gmp`: another data set to fit the head on, in place of folds",
     "models": "several networks in one audit: a table each, whose keys go before those above; pages show the first",
 }
 

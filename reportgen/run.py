@@ -7,10 +7,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import PIL
@@ -26,44 +26,34 @@ from reportgen.analysis.maxboxacc import SIDE
 from reportgen.analysis.study import study
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
-from reportgen.data.files import one_line
 from reportgen.data.outline import seen
 from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Dataset, Refused, Sample
-from reportgen.errors import ConfigError, DataError, OutputError
-from reportgen.extract.forward import Pass, evaluating, extract, pick_device
-from reportgen.extract.loader import Decoded, look_at_all
-from reportgen.extract.randomised import randomised
+from reportgen.errors import ConfigError, OutputError
+from reportgen.extract.forward import pick_device
 from reportgen.gallery.build import build, write_if_changed
-from reportgen.models.classifier import Classifier
+from reportgen.models.heads import POOLINGS
 from reportgen.models.layers import find_layers
 from reportgen.models.receptive import receptive_fields
 from reportgen.models.sources import load_classifier
+from reportgen.passes import (
+    Look,
+    Progress,
+    load_classifiers,
+    look,
+    look_with_fitted_head,
+    maps_of_random_weights,
+    seen_by_all,
+    silent,
+    vocabulary_of,
+)
 from reportgen.store.files import only_run
-from reportgen.store.store import Key, Store
 
 LEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
     '<title>Report</title><a href="site/index.html">Open the report</a></html>\n'
 )
 """The page above the site, for whoever opens the report's folder."""
-
-
-class Ticker(Protocol):
-    """Counts the steps of a stage."""
-
-    def __call__(self, steps: int = 1) -> None: ...
-
-
-class Progress(Protocol):
-    """How a stage's progress is shown; the job itself prints nothing."""
-
-    def __call__(self, stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]: ...
-
-
-def silent(stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]:
-    """Progress that is not shown."""
-    return nullcontext(lambda steps=1: None)
 
 
 @dataclass
@@ -122,26 +112,32 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             networks = config.networks()
             classifiers = load_classifiers(networks, device)
         with clock("read the data set"), progress("Reading the data set", None, ""):
-            dataset = read(classifiers[0].vocabulary).limited(config.limit)
+            vocabulary = vocabulary_of(config, classifiers, read)
+            dataset = read(vocabulary).limited(config.limit)
             dataset = replace(dataset, name=config.name or dataset.name).printable()
-        stores, looked = [], []
+            training = read_dataset(config.fit_data, vocabulary) if config.fit_data else None
+        looks: list[Look] = []
         for classifier, network in zip(classifiers, networks, strict=True):
             with clock("extract"):
-                forward = Pass(classifier, network.layers)
-                stores.append(Store(config.out / "cache", store_settings(forward, network, device)))
-                looked.append(fill_store(stores[-1], dataset, forward, network, device, progress))
-        samples, unreadable = seen_by_all(stores, looked)
-        samples, beyond = inside(samples, np.asarray(stores[0]["samples/size"]))
+                looks.append(
+                    look_with_fitted_head(dataset, training, classifier, network, device, progress)
+                    if network.head in POOLINGS
+                    else look(dataset, classifier, network, device, progress)
+                )
+        samples, unreadable = seen_by_all(looks)
+        samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
         dataset = replace(dataset, refused=[*dataset.refused, *beyond])
 
         random_maps = []
-        for classifier, network in zip(classifiers, networks, strict=True):
+        for one in looks:
             with clock("random weights"):
-                random_maps.append(maps_of_random_weights(dataset, samples, classifier, network, device, progress))
+                random_maps.append(
+                    maps_of_random_weights(dataset, samples, one.classifier, one.network, device, progress)
+                )
         with clock("analyse"), progress("Analysing", None, ""):
             first, *others = [
-                analyse(dataset, samples, unreadable, model_card(classifier, network, device), store, classifier, maps)
-                for classifier, network, store, maps in zip(classifiers, networks, stores, random_maps, strict=True)
+                analyse(dataset, samples, unreadable, model_card(one, device), one, maps)
+                for one, maps in zip(looks, random_maps, strict=True)
             ]
             audit = replace(first, beside=others)
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
@@ -150,9 +146,9 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             config.out / "site" / "index.html",
             audit,
             pages,
-            sum(part.computed for part in looked),
-            sum(part.reused for part in looked),
-            [line for store in stores for line in store.set_aside],
+            sum(one.looked.computed for one in looks),
+            sum(one.looked.reused for one in looks),
+            [line for one in looks for line in one.store.set_aside],
             clock.seconds,
         )
         write_results(summary, config)
@@ -169,25 +165,6 @@ def refuse_foreign_site(out: Path) -> None:
 def pages_of(audit: Audit) -> int:
     """About how many pages there will be."""
     return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
-
-
-def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> list[Classifier]:
-    """The networks of an audit, on the device. Errors: ConfigError unless they share their classes and no name."""
-    found: list[Classifier] = []
-    for network in networks:
-        classifier = load_classifier(network).to(device)
-        classifier = replace(classifier, name=one_line(network.model_name or classifier.name))
-        if any(classifier.name == other.name for other in found):
-            raise ConfigError(
-                f"two networks are called `{classifier.name}`", "give each of them a `name` in its [[models]] table"
-            )
-        if found and classifier.class_names != found[0].class_names:
-            raise ConfigError(
-                f"`{found[0].name}` and `{classifier.name}` have different classes",
-                "audit them in two reports, or name the same classes with `classes`",
-            )
-        found.append(classifier)
-    return found
 
 
 def list_layers(config: AuditConfig) -> list[str]:
@@ -207,94 +184,6 @@ def list_layers(config: AuditConfig) -> list[str]:
     return lines
 
 
-def store_settings(forward: Pass, config: AuditConfig, device: torch.device) -> dict[str, Any]:
-    """Everything, beside an image's bytes and its label, that could change a stored number."""
-    classifier = forward.classifier
-    return {
-        "weights": classifier.weights_digest,
-        "maps": classifier.maps_layer,
-        "layers": forward.layers,
-        "aliases": forward.aliases,
-        "method": classifier.method,
-        "preprocessing": asdict(classifier.preprocessing),
-        "resize": config.resize,
-        "precision": "fp32",
-        "device": device.type,
-        "reportgen": __version__,
-        "torch": torch.__version__,
-        "pillow": PIL.__version__,
-    }
-
-
-@dataclass
-class LookedAt:
-    """What the extraction made of a data set's samples: every one of them is in `samples` or in `unreadable`.
-
-    keys: where the store has each of `samples`.
-    """
-
-    samples: list[Sample]
-    keys: list[Key]
-    unreadable: list[tuple[str, str]]
-    computed: int
-    reused: int
-
-
-def fill_store(
-    store: Store,
-    dataset: Dataset,
-    forward: Pass,
-    config: AuditConfig,
-    device: torch.device,
-    progress: Progress,
-) -> LookedAt:
-    """Puts every readable image of the data set into the store."""
-    looked = LookedAt([], [], [], 0, 0)
-    threads = max(2, torch.get_num_threads())
-    coming: set[Key] = set()
-
-    def known(identity: str, label: int | None) -> bool:
-        return (identity, -1 if label is None else label) in store
-
-    def missing(tick: Ticker) -> Iterator[Decoded]:
-        preprocessing = forward.classifier.preprocessing
-        found = look_at_all(dataset.samples, known, preprocessing, config.resize, threads, 2 * config.batch_size)
-        for sample, look in zip(dataset.samples, found, strict=True):
-            tick()
-            if look.id is None and look.decoded is None:
-                looked.unreadable.append((sample.name, look.error or ""))
-                continue
-            looked.samples.append(sample)
-            identity = look.id or (look.decoded.id if look.decoded else "")
-            key = (identity, -1 if sample.label is None else sample.label)
-            looked.keys.append(key)
-            if look.decoded is None or key in coming:  # in the store, or a second file of the same bytes
-                looked.reused += 1
-            else:
-                coming.add(key)
-                looked.computed += 1
-                yield look.decoded
-
-    with progress("Looking at the images", len(dataset.samples), "images") as tick, evaluating(forward.classifier):
-        for arrays in extract(forward, missing(tick), device, config.batch_size):
-            store.commit(arrays)
-    if not looked.keys:
-        first = f", the first because {looked.unreadable[0][1]}" if looked.unreadable else ""
-        raise DataError(f"none of the {len(dataset.samples)} files could be read{first}")
-    return looked
-
-
-def seen_by_all(stores: Sequence[Store], looked: Sequence[LookedAt]) -> tuple[list[Sample], list[tuple[str, str]]]:
-    """The samples that every network saw with the same bytes, their rows selected in each store, and the others."""
-    rows = [dict(zip((s.name for s in part.samples), part.keys, strict=True)) for part in looked]
-    first = rows[0]
-    samples = [s for s in looked[0].samples if all(found.get(s.name) == first[s.name] for found in rows)]
-    for store in stores:
-        store.select([first[s.name] for s in samples])
-    kept = {s.name for s in samples}
-    return samples, [*looked[0].unreadable, *((name, "changed during the run") for name in first if name not in kept)]
-
-
 def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[Refused]]:
     """The samples with their boxes cut at the image's right and lower border (sizes: `(N, 2)`), which only the decoded
     image tells, and the boxes that are wholly beyond it."""
@@ -309,42 +198,16 @@ def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], 
     return kept, beyond
 
 
-RANDOM_AT_MOST = 512
-"""Images with boxes that the network with random weights looks at: enough for an error known to ± 4 points."""
-
-
-def maps_of_random_weights(
-    dataset: Dataset,
-    samples: Sequence[Sample],
-    classifier: Classifier,
-    config: AuditConfig,
-    device: torch.device,
-    progress: Progress,
-) -> dict[int, np.ndarray]:
-    """Sample's row → its label's map `(h, w)` under random weights, for images with boxes, evenly spread over them."""
-    boxed = [i for i, sample in enumerate(samples) if len(sample.boxes)]
-    if not boxed:
-        return {}
-    chosen = [boxed[i * len(boxed) // RANDOM_AT_MOST] for i in range(RANDOM_AT_MOST)]
-    rows = {samples[i].name: i for i in (chosen if len(boxed) > RANDOM_AT_MOST else boxed)}
-    forward = Pass(randomised(classifier), config.layers)
-    store = Store(config.out / "cache", store_settings(forward, config, device))
-    few = replace(dataset, samples=[samples[i] for i in rows.values()])
-    looked = fill_store(store, few, forward, config, device, progress)
-    store.select(looked.keys)
-    return {rows[sample.name]: map_ for sample, map_ in zip(looked.samples, store["cam/map"][:, -1], strict=True)}
-
-
 def analyse(
     dataset: Dataset,
     samples: list[Sample],
     unreadable: list[tuple[str, str]],
     card: ModelCard,
-    store: Store,
-    classifier: Classifier,
+    look: Look,
     random_maps: dict[int, np.ndarray],
 ) -> Audit:
     """Every figure of the report, from the store's arrays."""
+    store = look.store
     labels = np.array([-1 if s.label is None else s.label for s in samples])
     logits, maps = np.asarray(store["logits"]), np.asarray(store["cam/map"])
     classes = np.asarray(store["cam/class"], np.int64)
@@ -356,26 +219,26 @@ def analyse(
     masks = {i: seen(s.outlines, windows[i], SIDE) for i, s in enumerate(samples) if s.outlines}
     every = study(localization, classification, maps, classes, *where, random_maps, masks) if localization else None
     kinds = failure_kinds(classification.right1, labels, localization, boxes)
-    identity = None
-    if classifier.own is not None:
-        identity = cam_identity(maps, classes, logits, classifier.own.bias.cpu().numpy())
+    bias = look.bias(samples)
+    identity = None if bias is None else cam_identity(maps, classes, logits, bias)
     return Audit(dataset, samples, unreadable, card, store, classification, localization, kinds, identity, every)
 
 
 def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float | None:
     """Largest |mean(CAM) + bias − logit| over the stored maps: 0 but for rounding where CAM is exact.
 
-    Maps that are not finite are left out; None where no map is finite.
+    bias: `(N, K)`, of the head that gave an image's logits. Maps that are not finite are left out; None where none is.
     """
     looked_up = np.maximum(classes, 0)
     finite = (classes >= 0) & np.isfinite(maps).all((2, 3))
-    means = maps.astype(np.float64).mean((2, 3)) + bias[looked_up]
+    means = maps.astype(np.float64).mean((2, 3)) + np.take_along_axis(bias, looked_up, 1)
     difference = means[finite] - np.take_along_axis(logits, looked_up, 1)[finite]
     return float(np.abs(difference).max()) if finite.any() else None
 
 
-def model_card(classifier: Classifier, config: AuditConfig, device: torch.device) -> ModelCard:
+def model_card(look: Look, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
+    classifier, config = look.classifier, look.network
     p = classifier.preprocessing
     how = (
         f"squashed to {p.size} × {p.size}"
@@ -386,7 +249,8 @@ def model_card(classifier: Classifier, config: AuditConfig, device: torch.device
     return ModelCard(
         name=classifier.name,
         source=classifier.source,
-        head="own" if classifier.own else "other",
+        head=str(config.head) if look.heads else "own" if classifier.own else "other",
+        fit=look.fit_in_words(),
         method=classifier.method,
         maps_layer=classifier.maps_layer,
         maps_shape=classifier.maps_shape,

@@ -23,6 +23,7 @@ LABEL = -1
 class ModelCard:
     """What the report says of the network; plain values, so that a report is drawn again without the model.
 
+    fit: how a fitted head came about, in words; "" for the network's own.
     filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
     """
 
@@ -39,6 +40,7 @@ class ModelCard:
     device: str
     input_size: int
     preprocessing: str
+    fit: str = ""
     filters_layer: str | None = None
     filters: np.ndarray | None = None
 

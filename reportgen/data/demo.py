@@ -14,7 +14,7 @@ from PIL import Image
 
 from reportgen.data.decode import decode, read_bytes
 from reportgen.data.files import cause, one_line
-from reportgen.data.table import COLUMNS
+from reportgen.data.table import CORNERS, KNOWN
 from reportgen.errors import ConfigError, ImageError, OutputError
 
 DEMO_NOTE = (
@@ -96,9 +96,10 @@ def make_demo_photos(folder: Path) -> Path:
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=92)
             _write(folder / name, buffer.getvalue())
-            rows += [(name, photo.label, *box) for box in boxes] or [(name, photo.label, "", "", "", "")]
+            where: list[Sequence[object]] = [*boxes] or [("",) * len(CORNERS)]
+            rows += [(name, photo.label, *corners, photo.name) for corners in where]
     table = folder / "photos.csv"
-    _write(table, _csv(COLUMNS, rows))
+    _write(table, _csv(KNOWN, rows))
     return table
 
 

@@ -75,6 +75,7 @@ def _annotated(
 
 def _marked(sample: Sample, mark: Mark, table: Path, refused: list[Refused]) -> Sample:
     """The sample with a table's label and boxes; boxes of an image without a label are added to `refused`."""
+    sample = dataclasses.replace(sample, group=mark.group)
     label = sample.label if mark.label is None else mark.label
     if label is None:
         refused.extend(_row(table, line, "a box needs a label, and the image has none") for line in mark.box_lines)

@@ -30,6 +30,7 @@ class Sample:
     label: index into the classifier's class names, or None.
     boxes: `(B, 4)` float32, x0 y0 x1 y1, half-open pixels of the upright image, all of the label's class.
     outlines: silhouettes of its objects, where the annotations have them.
+    group: what it shares with other images, such as the photograph that all are cut from, or "".
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Sample:
     label: int | None = None
     boxes: np.ndarray = field(default_factory=no_boxes)
     outlines: tuple[Outline, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True)

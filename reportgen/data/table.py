@@ -20,6 +20,7 @@ from reportgen.errors import DataError
 
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("path", "label", *CORNERS)
+KNOWN = (*COLUMNS, "group")
 LARGEST = 2.0**24  # pixels; float32 counts no further, and no image that decodes is larger
 Box = tuple[float, float, float, float]
 
@@ -34,6 +35,7 @@ class Mark:
 
     label: int | None = None
     lines: dict[Box | int | None, int] = field(default_factory=dict)
+    group: str = ""
 
     @property
     def boxes(self) -> np.ndarray:
@@ -71,6 +73,7 @@ def _add(
 ) -> None:
     """Puts one row down under its image; RowError for what of it cannot be used."""
     mark = marks.setdefault(_locate(row["path"], folders), Mark())
+    mark.group = mark.group or row["group"]
     label = None
     if row["label"]:
         try:
@@ -113,7 +116,7 @@ def _header(table: Path, lines: list[str]) -> tuple[str, dict[str, int], int]:
         lacking = "`path`" if "path" not in found else ", ".join(f"`{name}`" for name in missing)
         message = f"table `{one_line(str(table))}` has no column {lacking}; columns found: {shown}"
         raise DataError(message, "write the header `path,label,x0,y0,x1,y1` above the rows, as UTF-8 text")
-    return delimiter, {name: found.index(name) for name in COLUMNS if name in found}, top + 1
+    return delimiter, {name: found.index(name) for name in KNOWN if name in found}, top + 1
 
 
 def _records(lines: list[str], delimiter: str, start: int) -> Iterator[tuple[int, list[str] | str]]:
@@ -137,7 +140,7 @@ def _records(lines: list[str], delimiter: str, start: int) -> Iterator[tuple[int
 
 def _row(cells: list[str], columns: dict[str, int]) -> dict[str, str]:
     """The known cells of a row by column; a short row ends in empty cells."""
-    return {name: cells[columns[name]] if columns.get(name, len(cells)) < len(cells) else "" for name in COLUMNS}
+    return {name: cells[columns[name]] if columns.get(name, len(cells)) < len(cells) else "" for name in KNOWN}
 
 
 def _locate(cell: str, folders: Sequence[Path]) -> Path:

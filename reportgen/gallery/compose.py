@@ -282,6 +282,7 @@ def about_page(audit: Audit, version: str) -> AboutPage:
                 Fact("Maps", "class activation maps, exact" if card_.method == "cam" else "Grad-CAM, through the head"),
                 Fact("mean(CAM) + bias − logit, largest", identity),
                 Fact("Preprocessing", card_.preprocessing),
+                *([Fact("Head", card_.fit)] if card_.fit else []),
                 Fact("Precision", card_.precision),
                 Fact("Weights, SHA-256", card_.weights_digest[:16]),
             ],

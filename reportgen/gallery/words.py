@@ -16,7 +16,12 @@ KIND_WORDS = {
 }
 """What the chip of an outcome says."""
 
-HEAD_WORDS = {"own": "global average pooling and one linear layer", "other": "another; maps by Grad-CAM"}
+HEAD_WORDS = {
+    "own": "global average pooling and one linear layer",
+    "other": "another; maps by Grad-CAM",
+    "gap": "average pooling and a linear layer fitted here",
+    "gmp": "maximum pooling and a linear layer fitted here",
+}
 """How a network comes from its last maps to its logits."""
 
 
