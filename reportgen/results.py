@@ -15,6 +15,7 @@ from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
 from reportgen.analysis.study import Study
+from reportgen.analysis.tables import NONE, all_tables, as_latex, as_markdown
 
 SCHEMA = 1
 
@@ -115,6 +116,17 @@ def _predictions(audit: Audit) -> Iterator[list[str]]:
 
 def _number(score: float) -> str:
     return "" if np.isnan(score) else f"{score:.6f}"
+
+
+def table_files(audit: Audit) -> dict[str, str]:
+    """The error tables by file name, each as CSV, LaTeX and Markdown."""
+    files = {}
+    for table in all_tables(audit):
+        rows = ([row.kind, *("" if cell == NONE else cell for cell in row.cells)] for row in table.rows)
+        files[f"{table.name}.csv"] = csv_text(["kind", *table.head], rows)
+        files[f"{table.name}.tex"] = as_latex(table)
+        files[f"{table.name}.md"] = as_markdown(table)
+    return files
 
 
 def localization_csv(audit: Audit) -> str:

@@ -273,6 +273,7 @@ def write_results(summary: Summary, config: AuditConfig) -> None:
         "metrics.json": json.dumps(results.metrics(audit), indent=2, allow_nan=False) + "\n",
         "predictions.csv": results.predictions_csv(audit),
         "localization.csv": results.localization_csv(audit),
+        **results.table_files(audit),
     }
     for name, text in files.items():
         write_if_changed(out / name, text.encode())

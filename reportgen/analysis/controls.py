@@ -50,7 +50,8 @@ def centre(true_boxes: Sequence[np.ndarray], sizes: np.ndarray) -> Control:
     for i, true in enumerate(true_boxes):
         fits[i] = (iou((relative * np.tile(sizes[i], 2))[:, None], true) >= IOU).any(1)
     best = int(fits.sum(0).argmax())
-    about = f"a centred box, {width[best]:.0%} × {height[best]:.0%} of the image: the size that is best on these images"
+    size = f"{100 * width[best]:.0f} % × {100 * height[best]:.0f} %"
+    about = f"a centred box, {size} of the image: the size that is best on these images"
     return Control.on_all(fits[:, best], about)
 
 

@@ -257,7 +257,7 @@ def _groups(
 
 
 def _percent(low: float, high: float) -> str:
-    return f"{low:.0%} and more" if np.isinf(high) else f"{low:.0%} to {high:.0%}"
+    return f"{100 * low:.0f} % and more" if np.isinf(high) else f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _decimal(low: float, high: float) -> str:

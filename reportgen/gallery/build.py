@@ -12,6 +12,7 @@ from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
+from reportgen.gallery.localization import localization_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.store.files import write_atomic
@@ -51,6 +52,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
         yield url, "image.html", image
     for view in (*views_of("model"), *views_of("dataset")):
         yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
+    yield "localization/index.html", "localization.html", localization_page(audit)
     yield "review.html", "review.html", None
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
     yield "404.html", "404.html", None
@@ -61,8 +63,9 @@ def navigation() -> list[Link]:
     """The places that every page leads to."""
     own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
     fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
+    where = [Link("Localization", "localization/index.html")]
     space = [Link("Neighbours", "neighbours/index.html")]
-    return [*fixed, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
+    return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
 def current(url: str, nav: list[Link]) -> list[Link]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.interval import Rate
+from reportgen.analysis.tables import CONTROL_WORDS
 
 KIND_WORDS = {
     "right": "right",
@@ -78,15 +79,29 @@ def lead(audit: Audit) -> str:
     return text
 
 
+def control_alerts(audit: Audit) -> list[str]:
+    """A sentence for every network whose maps do not beat boxes that do not look at the image."""
+    found = []
+    for model in audit.models:
+        if model.study is None or model.localization is None:
+            continue
+        known = model.localization.gt_known
+        equal = [
+            f"{CONTROL_WORDS[name]} ({percent(control.gt_known)})"
+            for name, control in model.study.controls.items()
+            if control.gt_known.value <= known.value
+        ]
+        if equal:
+            found.append(
+                f"The maps of {model.card.name} do not beat boxes that do not look at the image: with the class given, "
+                f"{percent(known)} are wrong, against {', '.join(equal)}."
+            )
+    return found
+
+
 def alerts(audit: Audit) -> list[str]:
     """What a reader must know before trusting the figures."""
-    found = []
-    where = audit.localization
-    if where is not None and where.gt_known.count >= where.whole.count:
-        found.append(
-            "The maps localize no better than a box around the whole image: "
-            f"{of(where.gt_known)} wrong against {of(where.whole)}."
-        )
+    found = control_alerts(audit)
     if audit.unreadable:
         found.append(
             f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read "

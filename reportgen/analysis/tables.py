@@ -1,0 +1,240 @@
+"""The error tables, as the CAM paper has them: plain cells, and the same as LaTeX and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.bootstrap import Interval
+from reportgen.analysis.interval import Rate
+from reportgen.analysis.study import Study
+
+CONTROL_WORDS = {
+    "whole_image": "whole image",
+    "centre": "centred box, best size",
+    "mean_map": "mean map",
+    "random_weights": "random weights",
+}
+RECIPE_WORDS = {
+    "paper": "paper: 20 % of the maximum, largest region",
+    "caffe": "caffe: the paper's released code",
+    "v2": "v2: wsolevaluation, every contour, best threshold",
+}
+PUBLISHED = (
+    # network, localization top-1 and top-5, classification top-1 and top-5: errors in per cent
+    ("GoogLeNet-GAP", 56.40, 43.00, 35.0, 13.2),
+    ("VGGnet-GAP", 57.20, 45.14, 33.4, 12.2),
+    ("GoogLeNet", 60.09, 49.34, 31.9, 11.3),
+    ("AlexNet*-GAP", 63.75, 49.53, 44.9, 20.9),
+    ("AlexNet-GAP", 67.19, 52.16, 51.1, 26.3),
+    ("NIN", 65.47, 54.19, 41.9, 19.6),
+    ("Backprop on GoogLeNet", 61.31, 50.55, None, None),
+    ("Backprop on VGGnet", 61.12, 51.46, None, None),
+    ("Backprop on AlexNet", 65.17, 52.64, None, None),
+    ("GoogLeNet-GMP", 57.78, 45.26, 35.6, 13.9),
+    ("VGGnet", None, None, 31.2, 11.4),
+    ("AlexNet", None, None, 42.6, 19.5),
+)
+"""Zhou et al. 2016, Tables 1 and 2: ILSVRC validation. For orientation; never mixed with what was measured here."""
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """cells: the first is the row's name; kind: measured here, a control of the row above, or published elsewhere."""
+
+    cells: Sequence[str]
+    kind: Literal["measured", "control", "published"] = "measured"
+
+
+@dataclass(frozen=True)
+class Table:
+    """name: of its files; head: one text a column."""
+
+    name: str
+    title: str
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Row]
+
+
+def per_cent(value: float | None) -> str:
+    return NONE if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(value: float, interval: Interval) -> str:
+    """`43.3 (26.7–60.0)`."""
+    return f"{per_cent(value)} ({per_cent(interval[0])}–{per_cent(interval[1])})"
+
+
+def _rate(rate: Rate | None) -> str:
+    return NONE if rate is None else with_interval(rate.value, rate.interval)
+
+
+def _published(columns: tuple[int, int]) -> list[Row]:
+    rows = [(p[0], p[columns[0]], p[columns[1]]) for p in PUBLISHED]
+    digits = 2 if columns == (1, 2) else 1
+    return [
+        Row([name, f"{a:.{digits}f}", f"{b:.{digits}f}", *([NONE] if digits == 2 else [])], "published")
+        for name, a, b in rows
+        if a is not None and b is not None
+    ]
+
+
+def classification_table(audit: Audit) -> Table:
+    """Table 1: classification error of every network of the audit, with Wilson's intervals."""
+    rows = [Row([m.card.name, _rate(m.classification.top1), _rate(m.classification.top5)]) for m in audit.models]
+    n = audit.classification.top1.n if audit.classification.top1 else 0
+    caption = (
+        f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson). Grey: published figures "
+        "(Zhou et al. 2016, Table 1) on ILSVRC validation, another data set, for orientation only."
+    )
+    return Table(
+        "table-1-classification",
+        "Table 1. Classification error",
+        caption,
+        ["Network", "Top-1, %", "Top-5, %"],
+        [*rows, *_published((3, 4))],
+    )
+
+
+def localization_table(audit: Audit) -> Table:
+    """Table 2: localization error of every network, its controls beneath, with bootstrap intervals."""
+    rows = []
+    for model in audit.models:
+        where, study = model.localization, model.study
+        if where is None or study is None:
+            continue
+        figures = {"top1_error": where.top1, "top5_error": where.top5, "gt_known_error": where.gt_known}
+        cells = [with_interval(rate.value, study.ci95[name]) for name, rate in figures.items()]
+        rows.append(Row([f"{model.card.name}, {model.card.method.upper()}", *cells]))
+        rows += [_control(model, study, name) for name in study.controls]
+    n = len(audit.study.images) if audit.study else 0
+    caption = (
+        f"Error in per cent on the {n:,} images with boxes; recipe “paper”, threshold 20 %, IoU ≥ 0.5; 95 % intervals "
+        "(bootstrap). Indented: boxes that do not look at the image, with the network's own classes; a network that "
+        "does not beat them has not localized. Grey: published figures (Zhou et al. 2016, Table 2) on ILSVRC "
+        "validation, another data set, for orientation only."
+    )
+    return Table(
+        "table-2-localization",
+        "Table 2. Localization error",
+        caption,
+        ["Network", "Top-1, %", "Top-5, %", "Class given, %"],
+        [*rows, *_published((1, 2))],
+    )
+
+
+def _control(audit: Audit, study: Study, name: str) -> Row:
+    """A control's three errors: its box under the network's own classes."""
+    control = study.controls[name]
+    images = study.images[control.rows]
+    right1, right5 = audit.classification.right1[images], audit.classification.right5[images]
+    errors = [1 - float(np.mean(right & control.fits)) for right in (right1, right5, np.ones(len(images), bool))]
+    return Row([CONTROL_WORDS[name], *map(per_cent, errors)], "control")
+
+
+def recipes_table(audit: Audit) -> Table:
+    """The three box recipes side by side: how far the headline moves."""
+    rows = []
+    for model in audit.models:
+        if model.study is None:
+            continue
+        for name, errors in model.study.recipes.items():
+            cells = [per_cent(rate.value) for rate in (errors.top1, errors.top5, errors.gt_known)]
+            rows.append(
+                Row([f"{model.card.name}, {RECIPE_WORDS[name]}" if audit.beside else RECIPE_WORDS[name], *cells])
+            )
+    return Table(
+        "recipes",
+        "Three recipes",
+        "The same maps, three ways to make a box of them. “caffe” guesses two boxes for each of the first two classes "
+        "and one for the third, and counts inclusive pixels; “v2” takes any contour's box at the threshold that is "
+        "best on these very images, so it is the most lenient.",
+        ["Recipe", "Top-1, %", "Top-5, %", "Class given, %"],
+        rows,
+    )
+
+
+def measures_table(audit: Audit) -> Table:
+    """What is measured beside the headline, one column a network, each with its control."""
+    models = [m for m in audit.models if m.study is not None]
+    studies = [m.study for m in models if m.study is not None]
+    rows = [
+        ("MaxBoxAcc, IoU 0.5 (oracle threshold)", [with_interval(s.v1.value, s.ci95["max_box_acc"]) for s in studies]),
+        (
+            "MaxBoxAccV2, mean of IoU 0.3, 0.5, 0.7 (oracle thresholds)",
+            [with_interval(s.v2.value, s.ci95["max_box_acc_v2"]) for s in studies],
+        ),
+        ("at IoU 0.3 / 0.5 / 0.7", [" / ".join(per_cent(v) for v in s.v2.best) for s in studies]),
+        ("Pointing game", [with_interval(float(s.pointing.mean()), s.ci95["pointing_game"]) for s in studies]),
+        ("middle of the image", [per_cent(float(s.centre_point.mean())) for s in studies]),
+        ("Energy inside the boxes", [with_interval(float(s.energy.mean()), s.ci95["energy"]) for s in studies]),
+        ("a map that is the same everywhere", [per_cent(float(s.box_share.mean())) for s in studies]),
+        ("Completeness: share of the true box covered", [per_cent(float(s.complete.mean())) for s in studies]),
+        ("PxAP (pixels, where silhouettes are given)", [per_cent(s.pxap) for s in studies]),
+    ]
+    controls = {"middle of the image", "a map that is the same everywhere", "at IoU 0.3 / 0.5 / 0.7"}
+    return Table(
+        "measures",
+        "Other measures",
+        "All of the label's own map; higher is better. Indented: what it is made of, or what something gets that does "
+        "not look at the image. The pointing game has no tolerance: the map's maximum must lie in a true box.",
+        ["Measure, %", *(m.card.name for m in models)],
+        [Row([name, *cells], "control" if name in controls else "measured") for name, cells in rows],
+    )
+
+
+def all_tables(audit: Audit) -> list[Table]:
+    """Those that this audit can fill."""
+    tables = [classification_table(audit)] if audit.classification.top1 else []
+    if audit.study:
+        tables += [localization_table(audit), recipes_table(audit), measures_table(audit)]
+    return tables
+
+
+# --------------------------------------------------------------------------------------------------- as text
+
+
+def as_markdown(table: Table) -> str:
+    lines = [f"**{_plain(table.title)}**", "", _line(table.head), _line(["---", *["---:"] * (len(table.head) - 1)])]
+    for row in table.rows:
+        lead = {"measured": "", "control": "… ", "published": "published: "}[row.kind]
+        lines.append(_line([lead + row.cells[0], *row.cells[1:]]))
+    return "\n".join([*lines, "", _plain(table.caption), ""])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_plain, cells))} |"
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown finds nothing to mark up."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "“": "``", "”": "''", "≥": r"$\geq$",
+}  # fmt: skip
+
+
+def as_latex(table: Table) -> str:
+    """For `booktabs`; published rows are grey (`xcolor`)."""
+    lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}", r"\toprule", _latex(table.head), r"\midrule"]
+    for before, row in zip([None, *table.rows], table.rows, strict=False):
+        if before is not None and before.kind != "published" == row.kind:
+            lines.append(r"\midrule")
+        first = r"\quad " if row.kind == "control" else ""
+        grey = r"\color{gray}" if row.kind == "published" else ""
+        lines.append(_latex(row.cells, first, grey))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {' '.join(table.caption.split())}", ""])
+
+
+def _latex(cells: Sequence[str], first: str = "", each: str = "") -> str:
+    safe = ["".join(LATEX.get(c, c) for c in cell) for cell in cells]
+    return first + " & ".join(each + (" " if each else "") + cell for cell in safe) + r" \\"
