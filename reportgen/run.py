@@ -18,12 +18,13 @@ import torch
 from torch.fx import GraphModule
 
 from reportgen import __version__, results
-from reportgen.analysis.audit import Audit, ModelCard
+from reportgen.analysis.audit import Audit, LayerCard, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
 from reportgen.analysis.maxboxacc import SIDE
 from reportgen.analysis.study import study
+from reportgen.closer import Subject, look_closer
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
 from reportgen.data.outline import seen
@@ -32,6 +33,7 @@ from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, OutputError
 from reportgen.extract.forward import pick_device
 from reportgen.gallery.build import build, write_if_changed
+from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
 from reportgen.models.layers import find_layers
 from reportgen.models.receptive import receptive_fields
@@ -140,6 +142,8 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
                 for one, maps in zip(looks, random_maps, strict=True)
             ]
             audit = replace(first, beside=others)
+        with clock("look closer"):
+            audit = look_closer(Subject(looks[0].classifier, networks[0], device, audit, config.out), progress)
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
             pages = build(audit, config.out / "site", lambda url: tick())
         summary = Summary(
@@ -236,6 +240,21 @@ def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias
     return float(np.abs(difference).max()) if finite.any() else None
 
 
+def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard]:
+    """The layers whose units the pass looks at, with what each position of them sees; none for what is no graph."""
+    if not isinstance(classifier.trunk, GraphModule):
+        return []
+    fields = receptive_fields(classifier.trunk)
+    cards = []
+    for layer in find_layers(classifier.trunk, classifier.head):
+        if layer.name in wanted:
+            field = fields[layer.node.name]
+            cards.append(
+                LayerCard(layer.name, layer.shape, field.rows.seen, field.columns.seen, field.size, field.stride)
+            )
+    return cards
+
+
 def model_card(look: Look, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
     classifier, config = look.classifier, look.network
@@ -263,6 +282,7 @@ def model_card(look: Look, device: torch.device) -> ModelCard:
         preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",
         filters_layer=classifier.filters.layer if classifier.filters else None,
         filters=classifier.filters.weight.numpy() if classifier.filters else None,
+        layers=layer_cards(classifier, look.store.settings["layers"]),
     )
 
 

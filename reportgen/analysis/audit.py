@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.localization import Localization
+from reportgen.analysis.patches import Unit, study_units
 from reportgen.analysis.space import Space, pixel_rows
 from reportgen.analysis.study import Study
 from reportgen.data.sample import Dataset, Sample
@@ -17,6 +18,28 @@ from reportgen.store.store import Store
 
 LABEL = -1
 """Column of `cam/map` and `cam/class` that holds the label's map; the columns before it are the top classes."""
+
+
+@dataclass(frozen=True)
+class LayerCard:
+    """A layer whose units are looked at. shape: channels, height, width of its maps.
+
+    rows, columns: `(height, 2)` and `(width, 2)` int64, for each position the half-open interval of input pixels that
+    it sees; field, stride: height and width in input pixels without borders, or None where it sees the whole image.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    rows: np.ndarray
+    columns: np.ndarray
+    field: tuple[int, int] | None
+    stride: tuple[int, int] | None
+
+    def box(self, where: int) -> np.ndarray:
+        """`(4,)` float64 x0 y0 x1 y1 in input pixels of what the flat position `y·w + x` sees."""
+        y, x = divmod(where, self.shape[2])
+        (y0, y1), (x0, x1) = self.rows[y], self.columns[x]
+        return np.array([x0, y0, x1, y1], np.float64)
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,15 @@ class ModelCard:
     fit: str = ""
     filters_layer: str | None = None
     filters: np.ndarray | None = None
+    layers: Sequence[LayerCard] = ()
+
+
+@dataclass(frozen=True)
+class CloseLook:
+    """What one kind of costly look gave. store: a row an image; rows: sample's row in the audit → row in this store."""
+
+    store: Store
+    rows: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -56,6 +88,8 @@ class Audit:
     store:      with the samples' rows selected.
     kinds:      why each image's top-1 box does not count, or `right`, or `unlabelled`.
     study:      localization from all sides, or None where there are no boxes.
+    unconfirmed: (layer, unit, image) of the top patches whose value their image alone did not reach: a defect.
+    looks:      what was computed for chosen images only, by kind, such as `occlusion`.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     """
 
@@ -70,6 +104,8 @@ class Audit:
     cam_identity: float | None
     study: Study | None = None
     beside: Sequence[Audit] = ()
+    unconfirmed: frozenset[tuple[str, int, int]] = frozenset()
+    looks: Mapping[str, CloseLook] = field(default_factory=dict)
 
     @property
     def models(self) -> Sequence[Audit]:
@@ -125,6 +161,26 @@ class Audit:
         """How many images have a top-1 map without evidence: no positive value, or one that is not finite."""
         first = self.cams[:, 0].reshape(len(self.samples), -1)
         return int((~np.isfinite(first).all(1) | ~(first.max(1) > 0)).sum())
+
+    @cached_property
+    def _of_units(self) -> dict[str, np.ndarray]:
+        names = [f"units/{layer.name}/{what}" for layer in self.card.layers for what in ("max", "where")]
+        return {name: np.asarray(self.store[name]) for name in names}
+
+    def maxima(self, layer: LayerCard) -> np.ndarray:
+        """`(N, U)` float32, the maximum of each unit of a layer in each image."""
+        return self._of_units[f"units/{layer.name}/max"]
+
+    def places(self, layer: LayerCard) -> np.ndarray:
+        """`(N, U)` int32, the flat position `y·w + x` of each of these maxima."""
+        return self._of_units[f"units/{layer.name}/where"]
+
+    @cached_property
+    def units(self) -> dict[str, list[Unit]]:
+        """The units of each layer, by the layer's name."""
+        return {
+            layer.name: study_units(self.maxima(layer), self.places(layer), self.labels) for layer in self.card.layers
+        }
 
     def picture(self, i: int) -> bytes:
         """The JPEG that the gallery shows of image i."""

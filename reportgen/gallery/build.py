@@ -51,7 +51,11 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
     for url, image in compose.image_pages(audit, album):
         yield url, "image.html", image
     for view in (*views_of("model"), *views_of("dataset")):
-        yield f"{view.name}/index.html", "view.html", ViewPage(view.label, view.about, view.draw(audit, album, None))
+        if view.pages is not None:
+            yield from view.pages(audit, album)
+        else:
+            shown = ViewPage(view.label, view.about, view.draw(audit, album, None))
+            yield f"{view.name}/index.html", "view.html", shown
     yield "localization/index.html", "localization.html", localization_page(audit)
     yield "review.html", "review.html", None
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
@@ -70,8 +74,8 @@ def navigation() -> list[Link]:
 
 def current(url: str, nav: list[Link]) -> list[Link]:
     """The navigation as seen from a page: a folder's pages belong to the folder's entry."""
-    folder = url.rsplit("/", 1)[0] if "/" in url else url
-    return [Link(e.label, e.url, e.url.rsplit("/", 1)[0] == folder or e.url == url) for e in nav]
+    folder = url.split("/", 1)[0]
+    return [Link(e.label, e.url, e.url.split("/", 1)[0] == folder) for e in nav]
 
 
 def write_assets(site: Path) -> dict[str, str]:

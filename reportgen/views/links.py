@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from reportgen.analysis.audit import Audit
+from reportgen.analysis.audit import Audit, LayerCard
 
 
 def slug(text: str) -> str:
@@ -23,3 +23,13 @@ def image_page(audit: Audit, i: int) -> str:
     """The page of image i: its place in the data set keeps files of one content apart."""
     stem = audit.samples[i].name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     return f"images/{i:06d}-{slug(stem)}.html"
+
+
+def layer_page(layer: LayerCard) -> str:
+    """The page of a layer; a dot and a dash in two names stay apart by the layer's number of positions and units."""
+    return f"units/{slug(layer.name)}-{layer.shape[0]}x{layer.shape[1]}/index.html"
+
+
+def unit_page(layer: LayerCard, u: int) -> str:
+    """The page of unit u of a layer."""
+    return layer_page(layer).replace("index", f"{u:04d}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -76,6 +76,7 @@ class View:
     needs: slash paths of the store's arrays that it reads.
     order: where it stands among the others.
     about: one sentence for the manual and `reportgen views`.
+    pages: for a view that is more than a section: its pages as (URL, template, context), the first `<name>/index.html`.
     """
 
     name: str
@@ -85,3 +86,4 @@ class View:
     about: str
     needs: Sequence[str]
     draw: Callable[[Audit, Album, int | None], Section | None]
+    pages: Callable[[Audit, Album], Iterable[tuple[str, str, object]]] | None = None

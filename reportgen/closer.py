@@ -1,0 +1,127 @@
+"""The costly looks of a run: what is computed for chosen images only, each kind in a store of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.patches import recomputed_wrong
+from reportgen.config import AuditConfig
+from reportgen.data.sample import Sample
+from reportgen.extract.forward import Pass, evaluating
+from reportgen.extract.loader import Decoded, look
+from reportgen.models.classifier import Classifier
+from reportgen.passes import Progress
+from reportgen.store.store import Key, Store
+
+SHARD = 16
+"""Images whose results are committed together: what an interrupted run loses at most."""
+Arrays = dict[str, np.ndarray]
+See = Callable[[Decoded, Tensor], Arrays]
+"""What one image gives: arrays without an image axis. The tensor is its normalised input `(1, 3, S, S)`."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What looks are made of: one network with its settings, and the images that it has seen."""
+
+    classifier: Classifier
+    network: AuditConfig
+    device: torch.device
+    audit: Audit
+    out: Path
+
+    def keys(self) -> list[Key]:
+        """Where the stores have each of the audit's samples."""
+        ids, labels = (np.asarray(self.audit.store[f"samples/{what}"]) for what in ("id", "label"))
+        return [(i.decode("ascii"), int(y)) for i, y in zip(ids.tolist(), labels.tolist(), strict=True)]
+
+
+def look_at(
+    subject: Subject, kind: str, settings: Mapping[str, Any], rows: Sequence[int], see: See, tick: Callable[[], object]
+) -> tuple[Store, list[int]]:
+    """`see` of the samples in these rows, computed or found in the store of this kind and these settings.
+
+    Returns the store with rows selected, and which of the samples they belong to: a file that has changed since the
+    pass is left out.
+    """
+    store = Store(subject.out / "cache", {**subject.audit.store.settings, "aliases": {}, "look": kind, **settings})
+    keys = subject.keys()
+    with evaluating(subject.classifier):
+        for shard in _shards(_missing(subject, store, rows, keys, see, tick)):
+            store.commit(shard)
+    there = [row for row in rows if keys[row] in store]
+    store.select([keys[row] for row in there])
+    return store, there
+
+
+def _missing(
+    subject: Subject, store: Store, rows: Sequence[int], keys: list[Key], see: See, tick: Callable[[], object]
+) -> Iterator[Arrays]:
+    coming: set[Key] = set()
+    for row in rows:
+        decoded = None
+        if keys[row] not in store and keys[row] not in coming:
+            sample: Sample = subject.audit.samples[row]
+            decoded = look(sample, lambda *_: False, subject.classifier.preprocessing, subject.network.resize).decoded
+        if decoded is not None and decoded.id == keys[row][0]:
+            coming.add(keys[row])
+            pixels = torch.tensor(decoded.pixels)[None].to(subject.device)
+            arrays = see(decoded, subject.classifier.preprocessing.normalise(pixels))
+            yield arrays | {"samples/id": np.array(keys[row][0], "S64"), "samples/label": np.array(keys[row][1], "i4")}
+        tick()
+
+
+def _shards(images: Iterator[Arrays]) -> Iterator[Arrays]:
+    waiting: list[Arrays] = []
+    for arrays in images:
+        waiting.append(arrays)
+        if len(waiting) == SHARD:
+            yield {name: np.stack([a[name] for a in waiting]) for name in waiting[0]}
+            waiting = []
+    if waiting:
+        yield {name: np.stack([a[name] for a in waiting]) for name in waiting[0]}
+
+
+def winners(audit: Audit) -> list[int]:
+    """The images among the top patches of any unit."""
+    images = [unit.images for units in audit.units.values() for unit in units]
+    return np.unique(np.concatenate(images)).tolist() if images else []
+
+
+def unconfirmed(subject: Subject, tick: Callable[[], object]) -> set[tuple[str, int, int]]:
+    """(layer, unit, image) of the top patches whose value their image alone, in a batch of one, does not reach."""
+
+    def see(decoded: Decoded, x: Tensor) -> Arrays:
+        pixels = torch.tensor(decoded.pixels)[None].to(subject.device)
+        kept = forward(pixels, [decoded.label])
+        kept |= {alias: kept[name] for alias, name in forward.aliases.items() if name in kept}
+        return {f"units/{layer.name}/max": kept[f"units/{layer.name}/max"][0].cpu().numpy() for layer in layers}
+
+    forward = Pass(subject.classifier, subject.network.layers)
+    layers = subject.audit.card.layers
+    store, rows = look_at(subject, "alone", {}, winners(subject.audit), see, tick)
+    place = {row: i for i, row in enumerate(rows)}
+    found = set()
+    for layer in layers:
+        alone = np.asarray(store[f"units/{layer.name}/max"])
+        for u, unit in enumerate(subject.audit.units[layer.name]):
+            kept = [j for j, image in enumerate(unit.images) if int(image) in place]
+            again = np.array([alone[place[int(unit.images[j])], u] for j in kept])
+            for j in np.flatnonzero(recomputed_wrong(unit.values[kept], again)):
+                found.add((layer.name, u, int(unit.images[kept[j]])))
+    return found
+
+
+def look_closer(subject: Subject, progress: Progress) -> Audit:
+    """The audit with what is computed for chosen images only."""
+    audit = subject.audit
+    with progress("Checking top patches", len(winners(audit)), "images") as tick:
+        return replace(audit, unconfirmed=frozenset(unconfirmed(subject, tick)))

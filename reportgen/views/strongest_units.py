@@ -1,0 +1,67 @@
+"""The units of each layer that an image makes fire most, beside what else makes them fire."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.boxes import to_image
+from reportgen.views.album import Album
+from reportgen.views.links import unit_page
+from reportgen.views.panel import Figure, Mark, Section, View
+
+EACH = 2
+"""Units a layer."""
+
+
+def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
+    """The image once for each of them, with the receptive field of where the unit fires most."""
+    assert i is not None
+    figures = [
+        figure
+        for layer in audit.card.layers
+        for u in strongest(audit.maxima(layer), i)
+        for figure in [_figure(audit, album, i, layer, u)]
+    ]
+    if not figures:
+        return None
+    caption = (
+        "Of each layer the units whose largest value in this image stands out most from their values in all images, "
+        "in standard deviations; white, what the unit sees where it fires most. A click leads to what else makes it "
+        "fire."
+    )
+    return Section("strongest_units", "Its strongest units", caption, figures, "five")
+
+
+def strongest(maxima: np.ndarray, i: int) -> list[int]:
+    """The units with the largest standard score of image i among all images; a unit that never changes has none."""
+    deviation = maxima.std(0)
+    score = np.divide(maxima[i] - maxima.mean(0), deviation, out=np.full(len(deviation), -np.inf), where=deviation > 0)
+    order = np.argsort(-score, kind="stable")[:EACH]
+    return [int(u) for u in order if np.isfinite(score[u])]
+
+
+def _figure(audit: Audit, album: Album, i: int, layer: LayerCard, u: int) -> Figure:
+    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
+    where = int(audit.places(layer)[i, u])
+    x0, y0, x1, y1 = to_image(layer.box(where), audit.windows[i], audit.card.input_size, audit.sizes[i])
+    return Figure(
+        picture=album.add(audit.picture(i)),
+        alt=f"receptive field of unit {u} of {layer.name}",
+        size=size,
+        marks=[Mark("true", *(round(float(v), 1) for v in (x0, y0, x1 - x0, y1 - y0)))],
+        title=f"{layer.name} · {u}",
+        value=f"{audit.maxima(layer)[i, u]:.3g}",
+        href=unit_page(layer, u),
+    )
+
+
+VIEW = View(
+    name="strongest_units",
+    label="Strongest units",
+    scope="image",
+    order=40,
+    about="The units of each layer that an image makes fire most, with what they see of it.",
+    needs=("units/<layer>/max", "units/<layer>/where"),
+    draw=draw,
+)
