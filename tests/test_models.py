@@ -390,6 +390,20 @@ def test_a_factory_gives_a_module_or_a_classifier(own_code: Callable[[str], str]
         assert tuple(named.class_names) == ("x", "y", "z")
 
 
+def test_a_network_without_names_takes_those_of_as_many_class_folders(
+    own_code: Callable[[str], str], tmp_path: Path
+) -> None:
+    for name in ("wolf", "Ape", "cat"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "1.jpg").touch()
+    for text, expected in ((MODULE, ("Ape", "cat", "wolf")), (CLASSIFIER, ("a", "b", "c"))):
+        found = load_classifier(AuditConfig(model=own_code(text), data=tmp_path / "data"))
+        assert tuple(found.class_names) == expected
+    (tmp_path / "data" / "dog").mkdir()  # four folders for three classes
+    found = load_classifier(AuditConfig(model=own_code(MODULE), data=tmp_path / "data"))
+    assert tuple(found.class_names) == ("class 0", "class 1", "class 2")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

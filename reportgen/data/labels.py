@@ -21,6 +21,11 @@ class Vocabulary:
     names: tuple[str, ...]
     wnids: tuple[str, ...] | None = None
 
+    @classmethod
+    def numbered(cls, count: int) -> Vocabulary:
+        """The names of classes that nobody has named."""
+        return cls(tuple(f"class {k}" for k in range(count)))
+
     def index(self, text: str) -> int:
         """The class that `text` means: a name as written, else a name but for case and `_`, a wnid, a decimal index.
 

@@ -18,6 +18,7 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
+from reportgen.data.folder import folder_class_names
 from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
@@ -35,7 +36,17 @@ def load_classifier(config: AuditConfig) -> Classifier:
         raise ConfigError(
             f"unknown model `{config.model}`", "use `demo`, `torchvision:NAME` or `python:package.module:factory`"
         )
-    return SOURCES[kind](rest, config)
+    return _named_by_folders(SOURCES[kind](rest, config), config.data)
+
+
+def _named_by_folders(classifier: Classifier, data: Path | None) -> Classifier:
+    """A network without class names takes those of the data set's class folders, sorted, where there are as many: the
+    convention of torchvision's ImageFolder, which it was most likely trained by."""
+    count = len(classifier.class_names)
+    folders = folder_class_names(data) if data and classifier.vocabulary == Vocabulary.numbered(count) else None
+    if folders is None or len(folders) != count:
+        return classifier
+    return replace(classifier, vocabulary=Vocabulary(folders))
 
 
 def classifier_from_module(
@@ -57,7 +68,7 @@ def classifier_from_module(
     if logits_shape is None or len(logits_shape) != 2:
         raise ModelError(f"`{name}` gives {logits_shape} for one image, not a row of logits")
     classes = logits_shape[1]
-    vocabulary = vocabulary or Vocabulary(tuple(f"class {k}" for k in range(classes)))
+    vocabulary = vocabulary or Vocabulary.numbered(classes)
     if len(vocabulary.names) != classes:
         raise ModelError(
             f"`{name}` has {classes} outputs but {len(vocabulary.names)} class names",
