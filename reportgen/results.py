@@ -76,6 +76,7 @@ def _study(audit: Audit, study: Study) -> dict[str, Any]:
         "pointing_game": float(study.pointing.mean()),
         "energy_in_box": float(study.energy.mean()),
         "completeness": float(study.complete.mean()),
+        "parts_confirmed": int(audit.parts.confirmed.sum()) if audit.parts else 0,
         "failures": {kind.replace("-", "_"): counts[kind] for kind in KINDS},
         "controls": {
             name: {"gt_known_error": control.gt_known.value, "images": control.gt_known.n}

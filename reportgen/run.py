@@ -31,6 +31,7 @@ from reportgen.data.outline import seen
 from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, OutputError
+from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
 from reportgen.gallery.build import build, write_if_changed
 from reportgen.models.classifier import Classifier
@@ -137,9 +138,14 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
                     maps_of_random_weights(dataset, samples, one.classifier, one.network, device, progress)
                 )
         with clock("analyse"), progress("Analysing", None, ""):
-            first, *others = [
+            audits = [
                 analyse(dataset, samples, unreadable, model_card(one, device), one, maps)
                 for one, maps in zip(looks, random_maps, strict=True)
+            ]
+        with clock("hide parts"):
+            first, *others = [
+                replace(one, parts=part_test(one, look, device, progress))
+                for one, look in zip(audits, looks, strict=True)
             ]
             audit = replace(first, beside=others)
         with clock("look closer"):

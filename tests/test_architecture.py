@@ -14,9 +14,9 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results",
     "draw", "views", "gallery",
-    "passes", "closer", "run", "cli", "__main__",
+    "passes", "closer", "experiments", "run", "cli", "__main__",
 ]  # fmt: skip
-NEEDS_TORCH = {"models", "attribution", "extract", "passes", "closer", "run"}
+NEEDS_TORCH = {"models", "attribution", "extract", "passes", "closer", "experiments", "run"}
 FOR_CLI = {"", "errors", "config"}
 LAZY_FOR_CLI = FOR_CLI | {"run", "views", "gallery"}
 

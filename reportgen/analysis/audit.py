@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from reportgen.analysis.classification import Classification
+from reportgen.analysis.failures import PartTest
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.patches import Unit, study_units
 from reportgen.analysis.space import Space, pixel_rows
@@ -87,6 +88,7 @@ class Audit:
     unreadable: (name, reason) of those that could not.
     store:      with the samples' rows selected.
     kinds:      why each image's top-1 box does not count, or `right`, or `unlabelled`.
+    parts:      the causal test of the *part* failures, or None where there are none.
     study:      localization from all sides, or None where there are no boxes.
     unconfirmed: (layer, unit, image) of the top patches whose value their image alone did not reach: a defect.
     looks:      what was computed for chosen images only, by kind, such as `occlusion`.
@@ -103,6 +105,7 @@ class Audit:
     kinds: Sequence[str]
     cam_identity: float | None
     study: Study | None = None
+    parts: PartTest | None = None
     beside: Sequence[Audit] = ()
     unconfirmed: frozenset[tuple[str, int, int]] = frozenset()
     looks: Mapping[str, CloseLook] = field(default_factory=dict)

@@ -49,6 +49,13 @@ def to_image(box: np.ndarray, window: np.ndarray, input_size: int, size: np.ndar
     return np.clip(box * scale + [x0, y0, x0, y0], 0, [size[0], size[1]] * 2)
 
 
+def to_input(box: np.ndarray, window: np.ndarray, input_size: int) -> np.ndarray:
+    """The whole pixels of the network's input that a box `(4,)` of the image touches; may reach beyond it."""
+    x0, y0, x1, y1 = window
+    place = (box - [x0, y0, x0, y0]) * input_size / np.array([x1 - x0, y1 - y0] * 2)
+    return np.concatenate((np.floor(place[:2] + 1e-6), np.ceil(place[2:] - 1e-6))).astype(np.int64)
+
+
 INCLUSIVE = 1
 """What ILSVRC's and wsolevaluation's released codes add to every side: their right and lower pixels belong to a box."""
 

@@ -55,3 +55,16 @@ def _axis(source: int, target: int, start: float, stop: float) -> tuple[np.ndarr
     position = np.clip(centre * source - 0.5, 0, source - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(source)))
     return weights, (centre >= 0) & (centre <= 1)
+
+
+def draw_map(map_: np.ndarray, top: float) -> bytes:
+    """PNG of a map `(h, w)` by itself, from black at zero and below to the last colour at `top`."""
+    height, width = map_.shape
+    size = overlay_size((width, height))
+    rows, columns = _axis(height, size[1], 0, 1)[0], _axis(width, size[0], 0, 1)[0]
+    values = rows @ np.maximum(map_, 0).astype(np.float64) @ columns.T
+    picture = Image.fromarray(np.clip(np.round(255 * values / top), 0, 255).astype(np.uint8), "L")
+    picture.putpalette(inferno().tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -12,6 +12,7 @@ from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
+from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
@@ -57,6 +58,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
             shown = ViewPage(view.label, view.about, view.draw(audit, album, None))
             yield f"{view.name}/index.html", "view.html", shown
     yield "localization/index.html", "localization.html", localization_page(audit)
+    yield from failure_pages(audit, album)
     yield "review.html", "review.html", None
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
     yield "404.html", "404.html", None
@@ -67,7 +69,7 @@ def navigation() -> list[Link]:
     """The places that every page leads to."""
     own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
     fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
-    where = [Link("Localization", "localization/index.html")]
+    where = [Link("Localization", "localization/index.html"), Link("Failures", "failures/index.html")]
     space = [Link("Neighbours", "neighbours/index.html")]
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
