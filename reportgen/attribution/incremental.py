@@ -10,16 +10,15 @@ Kumar and Papakonstantinou, SIGMOD 2019, section 3), over any module graph.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.optimization import fuse
 
 from reportgen.attribution.occlusion import Squares
+from reportgen.models.fused import fused
 from reportgen.models.locality import Locality, Pointwise, Window, locality
 
 WHOLE = 0.8
@@ -51,7 +50,7 @@ class Incremental:
     def __init__(self, trunk: nn.Module) -> None:
         if not isinstance(trunk, fx.GraphModule):
             raise TypeError("incremental occlusion needs a traced network")
-        self.graph = _fused(trunk).to(memory_format=torch.channels_last)
+        self.graph = fused(trunk)
         self._runner = fx.Interpreter(self.graph)
         self.nodes = list(self.graph.graph.nodes)
         self.output = self.nodes[-1].all_input_nodes[0]
@@ -168,16 +167,6 @@ class Incremental:
             kept = fits.flatten().nonzero()[:, 0]
             spread.index_copy_(0, target.flatten()[kept], changed.index_select(0, kept))
         return spread.view(p, want.height, want.width, -1).permute(0, 3, 1, 2)
-
-
-def _fused(trunk: fx.GraphModule) -> fx.GraphModule:
-    """A copy with batch normalisations folded into the convolutions before them; shapes stay on the nodes."""
-    shapes = {node.name: node.meta.get("shape") for node in trunk.graph.nodes}
-    fused = fuse(copy.deepcopy(trunk).eval())
-    assert isinstance(fused, fx.GraphModule)
-    for node in fused.graph.nodes:
-        node.meta["shape"] = shapes.get(node.name)
-    return fused
 
 
 def _sides(*nodes: fx.Node) -> tuple[int, int] | None:
