@@ -64,3 +64,9 @@ def test_units_by_hand() -> None:
 def test_a_maximum_that_its_image_alone_does_not_reach_is_wrong() -> None:
     stored, alone = np.array([1.0, 1.0, 0.0, 2.0]), np.array([1.0005, 1.01, 0.0, np.nan])
     assert recomputed_wrong(stored, alone).tolist() == [False, True, False, True]
+
+
+def test_rounding_near_zero_is_no_defect() -> None:
+    """Noise of 5e-6 on terms of size 5 is rounding, also where the terms cancel to 1e-3; 1e-3 of the unit's is not."""
+    stored, alone = np.array([5.0, 1e-3, 1e-3]), np.array([5.0, 1e-3 + 5e-6, 2e-3])
+    assert recomputed_wrong(stored, alone).tolist() == [False, False, True]

@@ -118,6 +118,11 @@ def class_selectivity(maxima: np.ndarray, labels: np.ndarray) -> np.ndarray | No
 
 
 def recomputed_wrong(stored: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """Which maxima differ from those of their image alone by more than the tolerance, relative to the larger."""
-    scale = np.maximum(np.maximum(np.abs(stored), np.abs(alone)), 1e-6)
+    """Which of a unit's maxima differ from those of their image alone by more than the tolerance, relative to the larger.
+
+    A value near 0 is what is left of large terms, and its rounding is theirs: it is held to no finer a measure than a
+    hundredth of the unit's largest value.
+    """
+    least = max(1e-6, 0.01 * float(np.max(np.abs(stored), initial=0)))
+    scale = np.maximum(np.maximum(np.abs(stored), np.abs(alone)), least)
     return ~(np.abs(stored - alone) <= TOLERANCE * scale)
