@@ -118,7 +118,7 @@ def class_selectivity(maxima: np.ndarray, labels: np.ndarray) -> np.ndarray | No
 
 
 def recomputed_wrong(stored: np.ndarray, alone: np.ndarray) -> np.ndarray:
-    """Which of a unit's maxima differ from those of their image alone by more than the tolerance, relative to the larger.
+    """Which maxima of a unit differ from those of their image alone by more than the tolerance, relatively.
 
     A value near 0 is what is left of large terms, and its rounding is theirs: it is held to no finer a measure than a
     hundredth of the unit's largest value.
