@@ -100,6 +100,9 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     """The flags that a run and a demo share, one a key of audit.toml."""
     kinds: dict[str, Any] = {
         "resize": click.Choice(["crop", "warp"]),
+        "decode": click.Choice(["exact", "fast"]),
+        "precision": click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        "store_maps": click.Choice(["auto", "yes", "no"]),
         "device": str,
         "out": click.Path(path_type=Path),
         "limit": click.IntRange(1),

@@ -28,6 +28,9 @@ class AuditConfig:
     head: str | None = None
     layers: tuple[str, ...] = ()
     resize: str = "warp"
+    decode: str = "exact"
+    precision: str = "auto"
+    store_maps: str = "no"
     device: str = "auto"
     out: Path = Path("report")
     limit: int | None = None
@@ -54,8 +57,13 @@ class AuditConfig:
         return [replace(self, models=(), **table) for table in self.models] if self.models else [self]
 
 
-CHOICES = {"resize": ("crop", "warp")}
-MODEL_KEYS = ("model", "weights", "layer", "head", "layers", "resize")
+CHOICES = {
+    "resize": ("crop", "warp"),
+    "decode": ("exact", "fast"),
+    "precision": ("auto", "fp32", "bf16", "fp16"),
+    "store_maps": ("auto", "yes", "no"),
+}
+MODEL_KEYS = ("model", "weights", "layer", "head", "layers", "resize", "precision")
 """What a `[[models]]` table may say, beside `name`."""
 
 EXPLAINED = {
@@ -68,6 +76,9 @@ EXPLAINED = {
     "head": "`gap` or `gmp`: fitted here on the last maps; or the linear module that reads their mean (default: found)",
     "layers": "the layers whose units are looked at (default: the ends of the stages; see `reportgen layers`)",
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
+    "decode": "`exact`, or `fast`: large JPEGs at a fraction of their size; pixels differ a little",
+    "precision": "of the trunk: `fp32`, `bf16`, `fp16`, or `auto`: low where hardware has it and it is seen to agree",
+    "store_maps": "keep the last maps whole: `yes`, `no`, or `auto`: while they are under 4 GB",
     "device": "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`",
     "out": "the folder that the report is written to",
     "limit": "take only so many images, spread over the classes",

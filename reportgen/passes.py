@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
@@ -18,13 +20,15 @@ from reportgen.data.files import one_line
 from reportgen.data.labels import Listing, Vocabulary, read_class_file
 from reportgen.data.sample import Dataset, Sample, no_boxes
 from reportgen.errors import ConfigError, DataError
-from reportgen.extract.forward import Pass, evaluating, extract
-from reportgen.extract.loader import Decoded, look_at_all
+from reportgen.extract.forward import Pass, assembled, evaluating, extract
+from reportgen.extract.loader import Decoded, chunks, look_at_all
+from reportgen.extract.precision import TRIAL, Agreement, measure_agreement, native_precision
 from reportgen.extract.randomised import randomised
 from reportgen.models.classifier import Classifier, Pooling
 from reportgen.models.heads import POOLINGS, FittedHead, fit_head, grouped, out_of_fold, with_head
 from reportgen.models.sources import load_classifier
-from reportgen.store.store import Key, Store
+from reportgen.store.files import write_atomic
+from reportgen.store.store import Key, Store, fingerprint
 
 SPLIT_SEED = 0
 """Folds are dealt with this seed."""
@@ -95,6 +99,53 @@ def vocabulary_of(
     return Vocabulary(tuple(sorted(listing.texts)))
 
 
+def pass_for(classifier: Classifier, network: AuditConfig) -> Pass:
+    """The pass that the settings ask for, once they are `settled`."""
+    return Pass(classifier, network.layers, network.precision, network.store_maps == "yes")
+
+
+MAPS_AT_MOST = 4_000_000_000
+"""Bytes of last maps that `store_maps = auto` keeps."""
+
+
+def settled(
+    dataset: Dataset, classifier: Classifier, network: AuditConfig, device: torch.device
+) -> tuple[AuditConfig, Agreement | None]:
+    """The settings with every `auto` of the pass decided, and what the low precision was seen to do, if it was tried.
+
+    The trial is written down beside the shards, so that a rerun does not repeat it.
+    """
+    if network.store_maps == "auto":
+        fits = 4 * math.prod(classifier.maps_shape) * len(dataset.samples) <= MAPS_AT_MOST
+        network = replace(network, store_maps="yes" if fits else "no")
+    if network.precision != "auto":
+        return network, None
+    low, full = native_precision(device), replace(network, precision="fp32")
+    if low is None:
+        return full, None
+    key = fingerprint(store_settings(pass_for(classifier, replace(network, precision=low)), network, device))
+    path = network.out / "cache" / f"precision-{key[:16]}.json"
+    try:
+        agreement = Agreement(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        agreement = try_precision(dataset, classifier, full, low, device)
+        write_atomic(path, json.dumps(asdict(agreement)).encode())
+    return (replace(network, precision=low) if agreement.enough else full), agreement
+
+
+def try_precision(
+    dataset: Dataset, classifier: Classifier, network: AuditConfig, low: str, device: torch.device
+) -> Agreement:
+    """What the low precision says beside float32 of the first images."""
+    threads, first = max(2, torch.get_num_threads()), dataset.samples[:TRIAL]
+    how = (classifier.preprocessing, network.resize, network.decode, threads, 2 * network.batch_size)
+    images = (one.decoded for one in look_at_all(first, lambda identity, label: False, *how) if one.decoded)
+    with evaluating(classifier):
+        batches = (pixels.to(device) for _, pixels in assembled(chunks(images, network.batch_size), device))
+        quick = pass_for(classifier, replace(network, precision=low))
+        return measure_agreement(quick, pass_for(classifier, network), batches)
+
+
 def store_settings(forward: Pass, config: AuditConfig, device: torch.device) -> dict[str, Any]:
     """Everything, beside an image's bytes and its label, that could change a stored number."""
     classifier = forward.classifier
@@ -106,7 +157,9 @@ def store_settings(forward: Pass, config: AuditConfig, device: torch.device) -> 
         "method": classifier.method,
         "preprocessing": asdict(classifier.preprocessing),
         "resize": config.resize,
-        "precision": "fp32",
+        "decode": config.decode,
+        "precision": forward.precision,
+        "store_maps": forward.store_maps,
         "device": device.type,
         "reportgen": __version__,
         "torch": torch.__version__,
@@ -151,7 +204,9 @@ def fill_store(
 
     def missing(tick: Ticker) -> Iterator[Decoded]:
         preprocessing = forward.classifier.preprocessing
-        found = look_at_all(dataset.samples, known, preprocessing, config.resize, threads, 2 * config.batch_size)
+        found = look_at_all(
+            dataset.samples, known, preprocessing, config.resize, config.decode, threads, 2 * config.batch_size
+        )
         for sample, look in zip(dataset.samples, found, strict=True):
             tick()
             if look.id is None and look.decoded is None:
@@ -216,7 +271,7 @@ def look(
     dataset: Dataset, classifier: Classifier, network: AuditConfig, device: torch.device, progress: Progress
 ) -> Look:
     """The data set through a network with its own head."""
-    forward = Pass(classifier, network.layers)
+    forward = pass_for(classifier, network)
     store = Store(network.out / "cache", store_settings(forward, network, device))
     return Look(classifier, network, store, fill_store(store, dataset, forward, network, device, progress))
 
@@ -249,7 +304,7 @@ def look_with_fitted_head(
         heads = [fit_head(features[use], labels[use], groups, len(classes), SPLIT_SEED, device)]
         fold = np.zeros(len(samples), np.int64)
     fitted = [with_head(classifier, pooling, head, classes) for head in heads]
-    settings = store_settings(Pass(fitted[0], network.layers), network, device)
+    settings = store_settings(pass_for(fitted[0], network), network, device)
     digest = hashlib.sha256(" ".join([f.weights_digest for f in fitted]).encode()).hexdigest()
     store = Store(network.out / "cache", settings | {"weights": digest})
     parts = [first]
@@ -257,7 +312,7 @@ def look_with_fitted_head(
         inside = [sample for sample, g in zip(samples, fold, strict=True) if g == f]
         if inside:
             part = replace(dataset, samples=inside)
-            parts.append(fill_store(store, part, Pass(one, network.layers), network, device, progress))
+            parts.append(fill_store(store, part, pass_for(one, network), network, device, progress))
     keys = {s.name: key for part in parts[1:] for s, key in zip(part.samples, part.keys, strict=True)}
     looked = LookedAt(
         [s for s in samples if s.name in keys],
@@ -320,7 +375,7 @@ def maps_of_random_weights(
         return {}
     chosen = [boxed[i * len(boxed) // RANDOM_AT_MOST] for i in range(RANDOM_AT_MOST)]
     rows = {samples[i].name: i for i in (chosen if len(boxed) > RANDOM_AT_MOST else boxed)}
-    forward = Pass(randomised(classifier), config.layers)
+    forward = pass_for(randomised(classifier), replace(config, store_maps="no"))
     store = Store(config.out / "cache", store_settings(forward, config, device))
     few = replace(dataset, samples=[samples[i] for i in rows.values()])
     looked = fill_store(store, few, forward, config, device, progress)

@@ -45,6 +45,7 @@ def _model(audit: Audit) -> dict[str, Any]:
         "method": card.method,
         "resize": card.resize,
         "precision": card.precision,
+        "precision_agreement": card.agreement or None,
         "cam_identity_max_abs": audit.cam_identity,
         "classification": {"top1_error": _value(c.top1), "top5_error": _value(c.top5)},
         "localization": where

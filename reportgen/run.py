@@ -33,6 +33,7 @@ from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, OutputError
 from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
+from reportgen.extract.precision import Agreement
 from reportgen.gallery.build import build, write_if_changed
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
@@ -47,6 +48,7 @@ from reportgen.passes import (
     look_with_fitted_head,
     maps_of_random_weights,
     seen_by_all,
+    settled,
     silent,
     vocabulary_of,
 )
@@ -120,8 +122,11 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             dataset = replace(dataset, name=config.name or dataset.name).printable()
             training = read_dataset(config.fit_data, vocabulary) if config.fit_data else None
         looks: list[Look] = []
-        for classifier, network in zip(classifiers, networks, strict=True):
+        agreements = []
+        for classifier, wanted in zip(classifiers, networks, strict=True):
             with clock("extract"):
+                network, agreement = settled(dataset, classifier, wanted, device)
+                agreements.append(agreement)
                 looks.append(
                     look_with_fitted_head(dataset, training, classifier, network, device, progress)
                     if network.head in POOLINGS
@@ -139,8 +144,8 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
                 )
         with clock("analyse"), progress("Analysing", None, ""):
             audits = [
-                analyse(dataset, samples, unreadable, model_card(one, device), one, maps)
-                for one, maps in zip(looks, random_maps, strict=True)
+                analyse(dataset, samples, unreadable, model_card(one, agreement, device), one, maps)
+                for one, agreement, maps in zip(looks, agreements, random_maps, strict=True)
             ]
         with clock("hide parts"):
             first, *others = [
@@ -261,7 +266,7 @@ def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard
     return cards
 
 
-def model_card(look: Look, device: torch.device) -> ModelCard:
+def model_card(look: Look, agreement: Agreement | None, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
     classifier, config = look.classifier, look.network
     p = classifier.preprocessing
@@ -270,6 +275,8 @@ def model_card(look: Look, device: torch.device) -> ModelCard:
         if config.resize == "warp"
         else f"shorter side {p.resize_size}, centre {p.size} × {p.size}"
     )
+    if config.decode == "fast":
+        how += "; large JPEGs decoded at a fraction of their size, so that pixels differ a little"
     mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (p.mean, p.std))
     return ModelCard(
         name=classifier.name,
@@ -282,7 +289,8 @@ def model_card(look: Look, device: torch.device) -> ModelCard:
         parameters=classifier.parameters,
         weights_digest=classifier.weights_digest,
         resize=config.resize,
-        precision="fp32",
+        precision=config.precision,
+        agreement=agreement.in_words() if agreement else "",
         device=str(device),
         input_size=p.size,
         preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",

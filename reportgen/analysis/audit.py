@@ -48,6 +48,7 @@ class ModelCard:
     """What the report says of the network; plain values, so that a report is drawn again without the model.
 
     fit: how a fitted head came about, in words; "" for the network's own.
+    agreement: of a low precision with float32, in words; "" where it was not tried.
     filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
     """
 
@@ -65,6 +66,7 @@ class ModelCard:
     input_size: int
     preprocessing: str
     fit: str = ""
+    agreement: str = ""
     filters_layer: str | None = None
     filters: np.ndarray | None = None
     layers: Sequence[LayerCard] = ()

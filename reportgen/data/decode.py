@@ -24,6 +24,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+UNTURNED = (2, 3, 4)
+"""Orientations that keep width and height where they are."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -45,16 +47,28 @@ def decode(data: bytes, name: str) -> Image.Image:
     Colours are those of Pillow's `convert("RGB")`, torchvision's reference: alpha is dropped, not composited.
     Images of more than MAX_PIXELS pixels, and of files that end early, are refused.
     """
+    return decode_scaled(data, name, None)[0]
+
+
+def decode_scaled(data: bytes, name: str, at_least: int | None) -> tuple[Image.Image, tuple[int, int]]:
+    """As `decode`, and the size of the upright original.
+
+    at_least: a large JPEG comes scaled down to a half, a quarter or an eighth (by its DCT, which is much faster), each
+    side still of at least so many pixels. None: as it is.
+    """
     try:
         with Image.open(_Whole(data), formats=FORMATS) as image:
             if not 0 < image.width * image.height <= MAX_PIXELS:
                 raise ValueError(f"{image.width} × {image.height} pixels are not within 1 and {MAX_PIXELS}")
+            size = image.size
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
             image.load()
             turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))  # after `load`, which turns a TIFF by itself
             rgb = _rgb(image)
         upright = rgb if turn is None else rgb.transpose(turn)
         upright.info = {}
-        return upright
+        return upright, size if turn in (None, *UNTURNED) else size[::-1]
     except UnidentifiedImageError:
         reason = "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"
     except Exception as error:  # on damaged input Pillow's decoders raise nearly every type that there is

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from reportgen.data.decode import decode, digest, read_bytes, thumbnail_jpeg
+from reportgen.data.decode import decode_scaled, digest, read_bytes, thumbnail_jpeg
 from reportgen.data.sample import Sample
 from reportgen.errors import ImageError
 from reportgen.models.classifier import Preprocessing
@@ -85,28 +85,37 @@ def crop_window(size: tuple[int, int], preprocessing: Preprocessing, resize: str
     return (left * sx, top * sy, (left + preprocessing.size) * sx, (top + preprocessing.size) * sy)
 
 
-def look(sample: Sample, known: Callable[[str, int | None], bool], preprocessing: Preprocessing, resize: str) -> Looked:
-    """Reads one file once: hash and pixels come from the same bytes. What the store has is not decoded again."""
+Known = Callable[[str, int | None], bool]
+"""Whether the store has the image of this digest with this label."""
+
+
+def look(sample: Sample, known: Known, preprocessing: Preprocessing, resize: str, decode: str = "exact") -> Looked:
+    """Reads one file once: hash and pixels come from the same bytes. What the store has is not decoded again.
+
+    decode: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size, so that pixels differ a little.
+    """
     try:
         data = read_bytes(sample.path)
         identity = digest(data)
         if known(identity, sample.label):
             return Looked(identity)
-        image = decode(data, sample.name)
+        enough = max(PICTURE_SIDE, preprocessing.resize_size, preprocessing.size)
+        image, size = decode_scaled(data, sample.name, enough if decode == "fast" else None)
         pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
         tiny = np.asarray(image.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BILINEAR))
         picture = thumbnail_jpeg(image, PICTURE_SIDE)
-        window = crop_window(image.size, preprocessing, resize)
-        return Looked(identity, Decoded(identity, sample.label, image.size, window, pixels, picture, tiny))
+        window = crop_window(size, preprocessing, resize)
+        return Looked(identity, Decoded(identity, sample.label, size, window, pixels, picture, tiny))
     except ImageError as error:
         return Looked(error=str(error))
 
 
 def look_at_all(
     samples: Sequence[Sample],
-    known: Callable[[str, int | None], bool],
+    known: Known,
     preprocessing: Preprocessing,
     resize: str,
+    decode: str,
     threads: int,
     ahead: int,
 ) -> Iterator[Looked]:
@@ -117,7 +126,7 @@ def look_at_all(
 
         def fill() -> None:
             for sample in coming:
-                waiting.append(pool.submit(look, sample, known, preprocessing, resize))
+                waiting.append(pool.submit(look, sample, known, preprocessing, resize, decode))
                 if len(waiting) >= ahead:
                     return
 
@@ -127,7 +136,7 @@ def look_at_all(
                 result = waiting.popleft().result()
                 sample = next(coming, None)
                 if sample is not None:
-                    waiting.append(pool.submit(look, sample, known, preprocessing, resize))
+                    waiting.append(pool.submit(look, sample, known, preprocessing, resize, decode))
                 yield result
         finally:
             for future in waiting:

@@ -283,7 +283,7 @@ def about_page(audit: Audit, version: str) -> AboutPage:
                 Fact("mean(CAM) + bias − logit, largest", identity),
                 Fact("Preprocessing", card_.preprocessing),
                 *([Fact("Head", card_.fit)] if card_.fit else []),
-                Fact("Precision", card_.precision),
+                Fact("Precision", card_.precision + (f"; {card_.agreement}" if card_.agreement else "")),
                 Fact("Weights, SHA-256", card_.weights_digest[:16]),
             ],
         ),
