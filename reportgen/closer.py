@@ -70,7 +70,8 @@ def _missing(
         decoded = None
         if keys[row] not in store and keys[row] not in coming:
             sample: Sample = subject.audit.samples[row]
-            decoded = look(sample, lambda *_: False, subject.classifier.preprocessing, subject.network.resize).decoded
+            how = (subject.classifier.preprocessing, subject.network.resize, subject.network.decode)
+            decoded = look(sample, lambda *_: False, *how).decoded
         if decoded is not None and decoded.id == keys[row][0]:
             coming.add(keys[row])
             pixels = torch.tensor(decoded.pixels)[None].to(subject.device)
@@ -105,7 +106,7 @@ def unconfirmed(subject: Subject, tick: Callable[[], object]) -> set[tuple[str, 
         kept |= {alias: kept[name] for alias, name in forward.aliases.items() if name in kept}
         return {f"units/{layer.name}/max": kept[f"units/{layer.name}/max"][0].cpu().numpy() for layer in layers}
 
-    forward = Pass(subject.classifier, subject.network.layers)
+    forward = Pass(subject.classifier, subject.network.layers, subject.network.precision)
     layers = subject.audit.card.layers
     store, rows = look_at(subject, "alone", {}, winners(subject.audit), see, tick)
     place = {row: i for i, row in enumerate(rows)}

@@ -154,7 +154,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             ]
             audit = replace(first, beside=others)
         with clock("look closer"):
-            audit = look_closer(Subject(looks[0].classifier, networks[0], device, audit, config.out), progress)
+            audit = look_closer(Subject(looks[0].classifier, looks[0].network, device, audit, config.out), progress)
         with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
             pages = build(audit, config.out / "site", lambda url: tick())
         summary = Summary(
