@@ -76,12 +76,15 @@ def test_odd_images_are_prepared_as_the_reference_prepares_them(data, interpolat
     if image.getexif().get(0x0112) == 6:
         image = image.transpose(Image.Transpose.ROTATE_270)
     expected = reference(image.convert("RGB"), p, resize)
-    np.testing.assert_array_equal(np.asarray(network_input(decode(data, "x"), p, resize)), expected)
+    found = np.asarray(network_input(decode(data, "x"), p, resize))
+    panorama = max(image.size) / min(image.size) * p.resize_size > LONGEST and resize == "crop"
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1 if panorama else 0)
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     p = Preprocessing(size=64, resize_size=72)
-    deep, plain = sixteen(), Image.fromarray((np.asarray(sixteen()) // 257).astype(np.uint8))
+    deep = sixteen()
+    plain = Image.fromarray((np.asarray(deep) // 257).astype(np.uint8))
     found = np.asarray(network_input(decode(saved(deep, "PNG"), "x"), p, "crop"))
     np.testing.assert_array_equal(found, reference(plain.convert("RGB"), p, "crop"))
 

@@ -24,8 +24,13 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-UNTURNED = (2, 3, 4)
-"""Orientations that keep width and height where they are."""
+ON_ITS_SIDE = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
+"""What swaps width and height."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -68,7 +73,7 @@ def decode_scaled(data: bytes, name: str, at_least: int | None) -> tuple[Image.I
             rgb = _rgb(image)
         upright = rgb if turn is None else rgb.transpose(turn)
         upright.info = {}
-        return upright, size if turn in (None, *UNTURNED) else size[::-1]
+        return upright, size[::-1] if turn in ON_ITS_SIDE else size
     except UnidentifiedImageError:
         reason = "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"
     except Exception as error:  # on damaged input Pillow's decoders raise nearly every type that there is
