@@ -269,6 +269,7 @@ def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard
 def model_card(look: Look, agreement: Agreement | None, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
     classifier, config = look.classifier, look.network
+    pooling = classifier.own.pooling if classifier.own else ""
     p = classifier.preprocessing
     how = (
         f"squashed to {p.size} × {p.size}"
@@ -281,7 +282,8 @@ def model_card(look: Look, agreement: Agreement | None, device: torch.device) ->
     return ModelCard(
         name=classifier.name,
         source=classifier.source,
-        head=str(config.head) if look.heads else "own" if classifier.own else "other",
+        head=str(config.head) if look.heads else {"gap": "own", "gmp": "own-gmp"}.get(pooling, "other"),
+        pooling=pooling,
         fit=look.fit_in_words(),
         method=classifier.method,
         maps_layer=classifier.maps_layer,

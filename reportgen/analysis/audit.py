@@ -47,6 +47,7 @@ class LayerCard:
 class ModelCard:
     """What the report says of the network; plain values, so that a report is drawn again without the model.
 
+    pooling: `gap` or `gmp` where the maps are weighted with the head's weights, else "".
     fit: how a fitted head came about, in words; "" for the network's own.
     agreement: of a low precision with float32, in words; "" where it was not tried.
     filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
@@ -67,6 +68,7 @@ class ModelCard:
     preprocessing: str
     fit: str = ""
     agreement: str = ""
+    pooling: str = ""
     filters_layer: str | None = None
     filters: np.ndarray | None = None
     layers: Sequence[LayerCard] = ()

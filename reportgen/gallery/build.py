@@ -61,6 +61,8 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
     yield from failure_pages(audit, album)
     yield "review.html", "review.html", None
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
+    if (poolings := poolings_page(audit, album)) is not None:
+        yield "poolings/index.html", "poolings.html", poolings
     yield "404.html", "404.html", None
     yield "about.html", "about.html", compose.about_page(audit, __version__)
 

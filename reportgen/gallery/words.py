@@ -19,6 +19,7 @@ KIND_WORDS = {
 
 HEAD_WORDS = {
     "own": "global average pooling and one linear layer",
+    "own-gmp": "global maximum pooling and one linear layer",
     "other": "another; maps by Grad-CAM",
     "gap": "average pooling and a linear layer fitted here",
     "gmp": "maximum pooling and a linear layer fitted here",

@@ -53,7 +53,7 @@ class Figure:
 class Section:
     """One view on a page.
 
-    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), or `wide` (as large as drawn).
+    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), `pair` (two beside each other), or `wide` (as large as drawn).
 
     scale: label of the colour scale's two ends, or None; data: small numbers that let the browser redraw the figure.
     """
@@ -62,7 +62,7 @@ class Section:
     title: str
     caption: str
     figures: Sequence[Figure]
-    layout: Literal["hero", "five", "cards", "strips", "wide"]
+    layout: Literal["hero", "five", "cards", "strips", "pair", "wide"]
     scale: tuple[str, str] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
