@@ -25,6 +25,7 @@ class Paired:
 class Poolings:
     """Over the images with a label and boxes, from the label's maps and their boxes.
 
+    gap, gmp:   the two networks.
     complete:   share of the true box that the map's box covers.
     background: share of the map's positive energy that lies outside of the true boxes.
     error:      the map's box does not fit (GT-known).
@@ -52,13 +53,10 @@ def pair_of(audit: Audit) -> tuple[Audit, Audit] | None:
     gmp = next((model for model in audit.models if model.card.pooling == "gmp"), None)
     if gmp is None:
         return None
-    alike = [
-        model
-        for model in audit.models
-        if model.card.pooling == "gap" and (model.card.maps_shape, model.card.resize) == (gmp.card.maps_shape, gmp.card.resize)
-    ]
-    alike.sort(key=lambda model: (model.card.source != gmp.card.source, model.card.head != gmp.card.head.replace("gmp", "gap")))
-    return (alike[0], gmp) if alike else None
+    form = (gmp.card.maps_shape, gmp.card.resize)
+    gaps = [m for m in audit.models if m.card.pooling == "gap" and (m.card.maps_shape, m.card.resize) == form]
+    gaps.sort(key=lambda m: (m.card.source != gmp.card.source, (m.card.head == "gap") != (gmp.card.head == "gmp")))
+    return (gaps[0], gmp) if gaps else None
 
 
 def compare(gap: Audit, gmp: Audit) -> Poolings | None:
@@ -71,8 +69,9 @@ def compare(gap: Audit, gmp: Audit) -> Poolings | None:
     error = 1.0 - np.stack((gap.localization.known[images], gmp.localization.known[images]))
     figures = (complete, background, error)
     bounds = intervals(np.stack([a - b for a, b in figures], 1))
-    paired = [
+    paired = (
         Paired(float(a.mean()), float(b.mean()), float((a - b).mean()), ci95)
         for (a, b), ci95 in zip(figures, bounds, strict=True)
-    ]
-    return Poolings(gap, gmp, *paired, images, complete[0] - complete[1])
+    )
+    of_complete, of_background, of_error = paired
+    return Poolings(gap, gmp, of_complete, of_background, of_error, images, complete[0] - complete[1])

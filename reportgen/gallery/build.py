@@ -10,12 +10,14 @@ import jinja2
 
 from reportgen import __version__
 from reportgen.analysis.audit import Audit
+from reportgen.analysis.poolings import pair_of
 from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
+from reportgen.gallery.poolings import poolings_page
 from reportgen.store.files import write_atomic
 from reportgen.views import views_of
 from reportgen.views.album import Album
@@ -67,11 +69,13 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
     yield "about.html", "about.html", compose.about_page(audit, __version__)
 
 
-def navigation() -> list[Link]:
-    """The places that every page leads to."""
+def navigation(poolings: bool) -> list[Link]:
+    """The places that every page leads to. poolings: there is a page GAP and GMP."""
     own = [Link(view.label, f"{view.name}/index.html") for view in (*views_of("model"), *views_of("dataset"))]
     fixed = [Link("Overview", "index.html"), Link("Classes", "classes/index.html"), Link("Images", "images/index.html")]
     where = [Link("Localization", "localization/index.html"), Link("Failures", "failures/index.html")]
+    if poolings:
+        where.append(Link("GAP and GMP", "poolings/index.html"))
     space = [Link("Neighbours", "neighbours/index.html")]
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
@@ -108,7 +112,7 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
     env = environment()
     album = Album(site)
     urls = write_assets(site)
-    nav = navigation()
+    nav = navigation(pair_of(audit) is not None and audit.study is not None)
     network = audit.card
     footer = (
         f"{len(audit.samples):,} images · {network.name} · {network.input_size} × {network.input_size}, "

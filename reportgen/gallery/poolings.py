@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.analysis.poolings import Paired, Poolings, compare, pair_of
 from reportgen.analysis.audit import Audit
+from reportgen.analysis.poolings import Paired, Poolings, compare, pair_of
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure
 from reportgen.views.poolings import side_by_side
@@ -90,11 +90,12 @@ def _row(name: str, meaning: str, paired: Paired) -> Row:
 
 def answer(found: Poolings) -> str:
     """What becomes of the claim on this data, in one sentence, with the interval."""
-    low, high = (100 * bound for bound in found.complete.ci95)
+    complete = found.complete
+    low, high = (100 * bound for bound in complete.ci95)
     measured = (
-        f"the box of the GAP map covers {100 * found.complete.gap:.0f} % of the true box on average, that of the GMP map "
-        f"{100 * found.complete.gmp:.0f} %; the difference is {100 * found.complete.difference:+.1f} points, with a 95 % "
-        f"interval of {low:+.1f} to {high:+.1f}."
+        f"the box of the GAP map covers {100 * complete.gap:.0f} % of the true box on average, that of the GMP map "
+        f"{100 * complete.gmp:.0f} %; the difference is {100 * complete.difference:+.1f} points, with a 95 % interval "
+        f"of {low:+.1f} to {high:+.1f}."
     )
     verdict = {
         True: "The claim holds here",
@@ -109,7 +110,8 @@ def reading(found: Poolings) -> str:
     low, high = (100 * bound for bound in found.background.ci95)
     more = "more" if found.background.difference > 0 else "less"
     clear = "" if low > 0 or high < 0 else ", which may be chance"
+    points = f"{abs(100 * found.background.difference):.1f} points {more}"
     return (
-        f"A box may cover more only because it is larger: the GAP map has {abs(100 * found.background.difference):.1f} points "
-        f"{more} of its positive values outside of the true boxes ({low:+.1f} to {high:+.1f}){clear}."
+        f"A box may cover more only because it is larger: the GAP map has {points} of its positive values outside of "
+        f"the true boxes ({low:+.1f} to {high:+.1f}){clear}."
     )

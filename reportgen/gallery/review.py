@@ -136,7 +136,12 @@ def review_report(report: Path, exports: Sequence[Path]) -> ReviewedPage:
         for row in page.rows
     ]
     write_if_changed(report / "review.csv", csv_text(header, rows).encode())
-    frame = Frame(images["title"], "", current("review.html", navigation()), f"reportgen {__version__}")
+    frame = Frame(
+        images["title"],
+        "",
+        current("review.html", navigation((site / "poolings").is_dir())),
+        f"reportgen {__version__}",
+    )
     html = (
         environment().get_template("reviewed.html").render(page=page, frame=frame, assets=write_assets(site), data={})
     )

@@ -53,7 +53,8 @@ class Figure:
 class Section:
     """One view on a page.
 
-    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), `pair` (two beside each other), or `wide` (as large as drawn).
+    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), `pair` (two beside each other), or
+        `wide` (as large as drawn).
 
     scale: label of the colour scale's two ends, or None; data: small numbers that let the browser redraw the figure.
     """

@@ -43,9 +43,9 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     column = LABEL if audit.cam_classes[i, LABEL] >= 0 else 0
     names = {audit.classes[int(model.cam_classes[i, column])] for model in pair}
     caption = (
-        f"The map of {' and of '.join(sorted(names))} under {pair[0].card.name} and {pair[1].card.name}, each on its own "
-        "scale, with the map's box (dashed) and the true ones. Covered: the share of the true box inside the map's box; "
-        "outside: the share of the map's positive values beyond the true boxes."
+        f"The map of {' and of '.join(sorted(names))} under {pair[0].card.name} and {pair[1].card.name}, each on its"
+        " own scale, with the map's box (dashed) and the true ones. Covered: the share of the true box inside the map's"
+        " box; outside: the share of the map's positive values beyond the true boxes."
     )
     figures = [figure_of(pair[0], album, i, "GAP"), figure_of(pair[1], album, i, "GMP")]
     return Section("poolings", "Average and maximum pooling", caption, figures, "pair")
