@@ -101,7 +101,8 @@ def test_the_answer_either_way(gap: float, holds: bool | None, said: str) -> Non
     )
     assert found.holds is holds
     assert answer(found).startswith(said) or said in answer(found)
-    assert f"{100 * (gap - 0.5):+.1f} points" in answer(found).replace("-0.0", "+0.0")
+    points = f"{100 * (gap - 0.5):+.1f} points".replace("-", "−")
+    assert points in answer(found).replace("−0.0", "+0.0")
     assert "10.0 points more" in reading(found)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.analysis.audit import Audit
+from reportgen.analysis.bootstrap import Interval
 from reportgen.analysis.poolings import Paired, Poolings, compare, pair_of
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure
@@ -76,26 +77,34 @@ def _apart(title: str, found: Poolings, album: Album, rows: np.ndarray) -> Apart
     pairs = []
     for j in rows:
         figures = side_by_side(found.gap, found.gmp, album, int(found.images[j]))
-        pairs.append((*figures, f"{found.gap.samples[int(found.images[j])].name}: {100 * found.lead[j]:+.0f} points"))
+        pairs.append((*figures, f"{found.gap.samples[int(found.images[j])].name}: {signed(found.lead[j], 0)} points"))
     return Apart(title, pairs)
 
 
 def _row(name: str, meaning: str, paired: Paired) -> Row:
-    low, high = (100 * bound for bound in paired.ci95)
     return Row(
         name, meaning, f"{100 * paired.gap:.1f} %", f"{100 * paired.gmp:.1f} %",
-        f"{100 * paired.difference:+.1f}", f"{low:+.1f} to {high:+.1f}",
+        signed(paired.difference), between(paired.ci95),
     )  # fmt: skip
+
+
+def signed(share: float, digits: int = 1) -> str:
+    """A difference of shares in points: `+1.2`, `−0.3`."""
+    return f"{100 * share:+.{digits}f}".replace("-", "−")
+
+
+def between(bounds: Interval) -> str:
+    """`−1.5 to +3.1`, in points."""
+    return f"{signed(bounds[0])} to {signed(bounds[1])}"
 
 
 def answer(found: Poolings) -> str:
     """What becomes of the claim on this data, in one sentence, with the interval."""
     complete = found.complete
-    low, high = (100 * bound for bound in complete.ci95)
     measured = (
-        f"the box of the GAP map covers {100 * complete.gap:.0f} % of the true box on average, that of the GMP map "
-        f"{100 * complete.gmp:.0f} %; the difference is {100 * complete.difference:+.1f} points, with a 95 % interval "
-        f"of {low:+.1f} to {high:+.1f}."
+        f"the box of the GAP map covers {100 * complete.gap:.1f} % of the true box on average, that of the GMP map "
+        f"{100 * complete.gmp:.1f} %; the difference is {signed(complete.difference)} points, with a 95 % interval "
+        f"of {between(complete.ci95)}."
     )
     verdict = {
         True: "The claim holds here",
@@ -107,11 +116,11 @@ def answer(found: Poolings) -> str:
 
 def reading(found: Poolings) -> str:
     """What the background says beside it: a box that covers more may only be larger."""
-    low, high = (100 * bound for bound in found.background.ci95)
+    low, high = found.background.ci95
     more = "more" if found.background.difference > 0 else "less"
     clear = "" if low > 0 or high < 0 else ", which may be chance"
     points = f"{abs(100 * found.background.difference):.1f} points {more}"
     return (
         f"A box may cover more only because it is larger: the GAP map has {points} of its positive values outside of "
-        f"the true boxes ({low:+.1f} to {high:+.1f}){clear}."
+        f"the true boxes ({between(found.background.ci95)}){clear}."
     )
