@@ -139,7 +139,7 @@ def review_report(report: Path, exports: Sequence[Path]) -> ReviewedPage:
     frame = Frame(
         images["title"],
         "",
-        current("review.html", navigation((site / "poolings").is_dir())),
+        current("review.html", navigation((site / "poolings" / "index.html").is_file())),
         f"reportgen {__version__}",
     )
     html = (
