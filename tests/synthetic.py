@@ -1,8 +1,8 @@
 """Objects pasted on textured backgrounds, with exact boxes, and a small network trained on them.
 
-Three classes are squares of one colour: all of the object tells the class. Two classes, `yellow corner` and `pink
-corner`, are grey squares that one coloured corner tells apart; a grey square without a corner stands in every other
-image too, so that grey means nothing. A network that does its job finds the corner alone: a planted *part* failure.
+Three classes are squares of one colour: all of the object tells the class. `yellow corner` is a grey square that one
+corner tells from `grey`; a grey square stands in the images of the colours, too, so that grey means little. A network
+that does its job finds the corner alone: a planted *part* failure.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from reportgen.models.sources import classifier_from_module
 
 SIDE = 64
 COLOURS = {"blue": (50, 70, 220), "green": (50, 190, 70), "red": (215, 60, 50)}
-CORNERS = {"yellow corner": (235, 215, 40), "pink corner": (230, 60, 190)}
-CLASSES = (*COLOURS, *CORNERS)
+CORNERS = {"yellow corner": (235, 215, 40)}
+CLASSES = (*COLOURS, *CORNERS, "grey")
 GREY = (128, 128, 128)
 
 
@@ -51,7 +51,8 @@ def picture(label: str, random: np.random.Generator) -> tuple[np.ndarray, tuple[
         paste(pixels, box, COLOURS[label])
     else:
         paste(pixels, box, GREY)
-        paste(pixels, (x + 1, y + 1, x + 9, y + 9), CORNERS[label])
+        if label in CORNERS:
+            paste(pixels, (x + 1, y + 1, x + 9, y + 9), CORNERS[label])
     return pixels, box
 
 

@@ -40,7 +40,7 @@ def test_parts_are_ranked_by_how_small_and_how_inside() -> None:
 
 def test_confirmed_is_a_larger_drop_without_the_box() -> None:
     test = PartTest(
-        np.arange(4), np.ones(4), np.array([[0.9, 0.1, 0.8], [0.9, 0.8, 0.1], [0.9, 0.9, 0.9], [0.2, 0.3, 0.4]])
+        np.arange(4), np.ones(4), np.array([[0.9, 0.1, 0.8], [0.9, 0.8, 0.1], [0.9, 0.9, 0.9], [0.9, 0.81, 0.9]])
     )
     np.testing.assert_allclose(test.drops[0], [0.8, 0.1])
     assert test.confirmed.tolist() == [True, False, False, False]

@@ -43,14 +43,12 @@ def test_the_planted_part_failure_is_found_ranked_first_and_confirmed(report: tu
     _, audit = report
     corners = [i for i, k in enumerate(audit.labels) if audit.classes[k] in synthetic.CORNERS]
     named = [i for i in corners if audit.classification.right1[i]]
-    assert len(named) >= 8
-    assert Counter(audit.kinds[i] for i in named)["part"] >= 0.7 * len(named)
+    assert len(named) >= 5
+    assert Counter(audit.kinds[i] for i in named)["part"] >= 0.8 * len(named)
     assert audit.parts is not None
     planted = [name in synthetic.CORNERS for name in names_of(audit, audit.parts.rows)]
-    assert all(planted[: max(1, len(planted) // 2)])
-    assert np.mean(planted) > 0.8
-    assert audit.parts.confirmed[: len(planted) // 2].all()
-    assert audit.parts.confirmed.mean() > 0.8
+    assert all(planted[: sum(planted)])  # before any other
+    assert audit.parts.confirmed[np.array(planted)].mean() > 0.8
     assert (np.diff(audit.parts.score) <= 0).all()
 
 

@@ -86,6 +86,10 @@ def ranked_parts(
     return np.array(rows, int)[order], np.array(scores)[order]
 
 
+LEAST_DROP = 0.1
+"""Of a probability; less is not taken for an effect."""
+
+
 @dataclass(frozen=True)
 class PartTest:
     """What the network answers when parts of *part* failures are hidden (the causal test).
@@ -105,8 +109,9 @@ class PartTest:
 
     @property
     def confirmed(self) -> np.ndarray:
-        """`(P,)` bool: the network lives on the part: hiding the box costs more than hiding all the rest."""
-        return (self.drops[:, 0] > self.drops[:, 1]) & (self.drops[:, 0] > 0)
+        """`(P,)` bool: the network lives on the part: without the box it loses at least 0.1, and more than without the
+        rest."""
+        return (self.drops[:, 0] >= LEAST_DROP) & (self.drops[:, 0] > self.drops[:, 1])
 
 
 @dataclass(frozen=True)

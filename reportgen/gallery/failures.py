@@ -207,8 +207,8 @@ def _tested(audit: Audit) -> str:
     n, yes = len(audit.parts.rows), int(audit.parts.confirmed.sum())
     return (
         f"The causal test: the box of the map was hidden, and then the rest of the object. In {yes:,} of {n:,} hiding "
-        "the box cost the label more probability than hiding all the rest: there the network lives on the part, and "
-        "the map says the truth about it."
+        "the box cost the label 0.1 of probability or more, and more than hiding all the rest: there the network lives "
+        "on the part, and the map says the truth about it."
     )
 
 
