@@ -19,6 +19,7 @@ from reportgen import results
 from reportgen.analysis.audit import Audit, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.localization import localize
+from reportgen.analysis.study import study
 from reportgen.cli import cli
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Dataset, Sample
@@ -125,7 +126,9 @@ def tiny_audit() -> Audit:
     samples = [Sample(Path(f"{i}.png"), f"{i}.png", 0, boxes[i]) for i in range(2)]
     card = ModelCard("net", "net", "own", "cam", "conv", (1, 2, 2), 1, "", "warp", "fp32", "cpu", 4, "")
     dataset, figures = Dataset("two", samples, ["a", "b"]), classify(logits, labels)
-    audit = Audit(dataset, samples, [], card, None, figures, where, ["right", "class"], 0.0)
+    sizes, windows = np.full((2, 2), 8), np.array([[0.0, 0, 8, 8]] * 2)
+    every = study(where, figures, maps, classes, boxes, sizes, windows, 4, {0: maps[0, -1]})
+    audit = Audit(dataset, samples, [], card, None, figures, where, ["right", "class"], 0.0, every)
     audit.__dict__["cam_classes"] = classes
     return audit
 
