@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-HARNESS = ("__init__", "__main__", "codes", "timing")
+HARNESS = ("__init__", "__main__", "codes", "photographs", "timing")
 
 
 def names() -> list[str]:

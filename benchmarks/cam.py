@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torchcam.methods import CAM
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.extract.forward import TOP, evaluating, forward
+from reportgen.extract.forward import TOP, Pass, evaluating
 from reportgen.models.classifier import Classifier
 from reportgen.models.sources import SEED, classifier_from_module
 
@@ -46,10 +46,11 @@ def run(quick: bool) -> Result:
     frozen = frozen_before_last(network)
     pixels = random_pixels(images, 224)
     normalise = classifier.preprocessing.normalise
-    differences = differences_to_peers(network, classifier, pixels)
+    forward = Pass(classifier)
+    differences = differences_to_peers(network, forward, pixels)
     timings = measure(
         {
-            OURS: lambda: ours(classifier, pixels),
+            OURS: lambda: ours(forward, pixels),
             "grad-cam": lambda: grad_cam(GradCAM, network, normalise(pixels)),
             "torchcam": lambda: torchcam(network, normalise(pixels)),
             "bare forward pass": lambda: bare(network, normalise(pixels)),
@@ -89,9 +90,9 @@ def bare(network: nn.Module, x: Tensor) -> Tensor:
         return network(x)
 
 
-def ours(classifier: Classifier, pixels: Tensor) -> dict[str, Tensor]:
-    with evaluating(classifier):
-        return forward(classifier, pixels, [None] * len(pixels))
+def ours(forward: Pass, pixels: Tensor) -> dict[str, Tensor]:
+    with evaluating(forward.classifier):
+        return forward(pixels, [None] * len(pixels))
 
 
 def grad_cam(kind: type[GradCAM], network: nn.Module, x: Tensor) -> list[np.ndarray]:
@@ -119,10 +120,10 @@ def torchcam_map_by_map(network: nn.Module, x: Tensor) -> list[Tensor]:
     return maps
 
 
-def differences_to_peers(network: nn.Module, classifier: Classifier, pixels: Tensor) -> dict[str, float]:
+def differences_to_peers(network: nn.Module, forward: Pass, pixels: Tensor) -> dict[str, float]:
     """Peer → the largest |Δ| between its raw maps and ours, over all images and their five top classes."""
-    mine = ours(classifier, pixels)["cam/map"][:, :TOP].numpy()
-    x = classifier.preprocessing.normalise(pixels)
+    mine = ours(forward, pixels)["cam/map"][:, :TOP].numpy()
+    x = forward.classifier.preprocessing.normalise(pixels)
     raw: list[np.ndarray] = []
 
     class RawGradCAM(GradCAM):

@@ -122,8 +122,9 @@ def cam() -> Iterator[types.ModuleType]:
 
 def test_the_peers_raw_maps_are_ours_and_the_gate_sees_a_wrong_one(cam, monkeypatch) -> None:
     network, classifier = cam.resnet18()
+    forward = cam.Pass(classifier)
     pixels = cam.random_pixels(2, 64)
-    differences = cam.differences_to_peers(network, classifier, pixels)
+    differences = cam.differences_to_peers(network, forward, pixels)
     assert set(differences) == {"grad-cam", "torchcam"}
     assert all(value < cam.LIMIT for value in differences.values())
 
@@ -132,9 +133,9 @@ def test_the_peers_raw_maps_are_ours_and_the_gate_sees_a_wrong_one(cam, monkeypa
         kept["cam/map"][1, 4, 0, 1] += 2 * cam.LIMIT
         return kept
 
-    right = cam.forward
-    monkeypatch.setattr(cam, "forward", shifted)
-    differences = cam.differences_to_peers(network, classifier, pixels)
+    right = cam.ours
+    monkeypatch.setattr(cam, "ours", shifted)
+    differences = cam.differences_to_peers(network, forward, pixels)
     assert all(value > cam.LIMIT for value in differences.values())
 
 

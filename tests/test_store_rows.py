@@ -101,7 +101,7 @@ def test_rows_are_indexed_as_numpy_indexes_the_whole(three, index, column) -> No
     assert np.shape(found) == whole[at].shape
 
 
-def test_rows_are_an_array_on_request_and_come_in_blocks(three) -> None:
+def test_rows_are_an_array_on_request_and_come_in_blocks(three, tmp_path: Path) -> None:
     store, whole = three
     rows = store["value"]
     assert (rows.shape, rows.dtype, rows.ndim, len(rows)) == (whole.shape, whole.dtype, 3, 12)
@@ -109,6 +109,15 @@ def test_rows_are_an_array_on_request_and_come_in_blocks(three) -> None:
     assert np.asarray(rows, np.float64).dtype == np.float64
     assert [len(block) for block in rows.blocks(5)] == [5, 5, 2]
     np.testing.assert_array_equal(np.concatenate(list(rows.blocks(5))), whole)
+    long = Store(tmp_path, {"weights": "w"})
+    parts = [rows_of(20), rows_of(30, 20)]
+    for part in parts:
+        long.commit(part)
+    long.select([(f"{i:064x}", -1) for i in range(2, 50)])
+    blocks = list(long["value"].blocks(12))
+    assert [len(block) for block in blocks] == [12, 6, 12, 12, 6]
+    assert not any(block.flags.owndata or block.flags.writeable for block in blocks)
+    np.testing.assert_array_equal(np.concatenate(blocks), np.concatenate([part["value"] for part in parts])[2:])
     with pytest.raises(IndexError):
         rows[12]
     assert store.ragged("image/jpeg", 5) == bytes([7 + 14, 7 + 15])

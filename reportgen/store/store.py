@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+WORTH = 8
+"""Rows that a piece must have on average for reading piece by piece to be faster than row by row."""
+
+
 class Rows:
     """The chosen rows `(N, …)` of one array, read from the shards when they are asked for.
 
     `rows[i]`, `rows[10:20]`, `rows[indices]` and `rows[indices, 0]` read only those; `np.asarray(rows)` reads all;
-    `rows.blocks(n)` reads n at a time.
+    `for block in rows.blocks(n)` reads all, at most n at a time, and copies nothing that lies in one piece.
     """
 
     def __init__(self, name: str, shards: Sequence[Shard], shard: np.ndarray, row: np.ndarray) -> None:
@@ -61,22 +66,34 @@ class Rows:
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    def blocks(self, size: int) -> Iterator[np.ndarray]:
-        """All rows, `size` at a time."""
-        return (self[start : start + size] for start in range(0, len(self), size))
+    def blocks(self, at_most: int) -> Iterator[np.ndarray]:
+        """All rows in order, `(n, …)` with n ≤ `at_most`; read-only views of the files where they can be."""
+        pieces = _pieces(self._shard, self._row)
+        if len(pieces) > len(self) / WORTH:
+            return (self[start : start + at_most] for start in range(0, len(self), at_most))
+        return (
+            self._members[self._shard[start]][row : min(row + at_most, self._row[start] + stop - start)]
+            for start, stop in pieces
+            for row in range(self._row[start], self._row[start] + stop - start, at_most)
+        )
 
     def _take(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
         out = np.empty((len(row), *self.shape[1:]), self.dtype)
-        ends = np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1  # of runs that lie in one piece
-        if len(ends) <= len(row) / 8:
-            for start, stop in zip([0, *ends], [*ends, len(row)], strict=True):
-                if start < stop:
-                    out[start:stop] = self._members[shard[start]][row[start] : row[start] + stop - start]
+        pieces = _pieces(shard, row)
+        if len(pieces) <= len(row) / WORTH:
+            for start, stop in pieces:
+                out[start:stop] = self._members[shard[start]][row[start] : row[start] + stop - start]
         else:
             order = np.argsort(shard, kind="stable")
             for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
                 out[at] = self._members[shard[at[0]]][row[at]]
         return out
+
+
+def _pieces(shard: np.ndarray, row: np.ndarray) -> list[tuple[int, int]]:
+    """(start, stop) of the runs of places that follow one another in one shard."""
+    ends = np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1
+    return list(pairwise([0, *ends.tolist(), len(row)])) if len(row) else []
 
 
 class Store:

@@ -1,0 +1,70 @@
+"""JPEG files to what is kept of them on the disk, beside ImageFolder, DataLoader, a forward pass and `np.savez`.
+
+ResNet-50 with random weights, float32; synthetic photographs of 500 × 375, the size of most of ImageNet's.
+
+- `reportgen`: the extraction stage of `reportgen run` into an empty store: hashes, decodes, keeps logits, features,
+  maps, units' maxima, thumbnails and pictures, and flushes every shard to the disk.
+- `dataloader`: two worker processes decode and scale to 224 × 224; `module(images)`; `np.savez` of logits and pooled
+  features. No hash, no map, no thumbnail.
+
+Gate: the same images get the same logits, to 1e-3 of their range.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from benchmarks.photographs import make_photographs
+from benchmarks.timing import OURS, Result, measure, table
+from reportgen.config import AuditConfig
+from reportgen.data.readers import read_dataset
+from reportgen.models.sources import load_classifier
+from reportgen.passes import look, silent
+
+CPU = torch.device("cpu")
+
+
+def run(quick: bool) -> Result:
+    """3 rounds of 256 images; `quick`: 2 of 64 through ResNet-18."""
+    images, rounds, name = (64, 2, "resnet18") if quick else (256, 3, "resnet50")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "photographs"
+        make_photographs(folder, images)
+        network = AuditConfig(
+            data=folder, model=f"torchvision:{name}", weights="random", precision="fp32", out=Path(scratch) / "report"
+        )
+        ours, plain = load_classifier(network), load_classifier(network)
+        dataset = read_dataset(folder, ours.vocabulary)
+        logits: dict[str, np.ndarray] = {}
+
+        def stage() -> None:
+            shutil.rmtree(network.out, ignore_errors=True)
+            seen = look(dataset, ours, network, CPU, silent)
+            seen.store.select(seen.looked.keys)
+            logits[OURS] = np.asarray(seen.store["logits"])
+
+        def peer() -> None:
+            p = plain.preprocessing
+            steps = [transforms.Resize((p.size, p.size)), transforms.ToTensor(), transforms.Normalize(p.mean, p.std)]
+            loader = DataLoader(ImageFolder(folder, transforms.Compose(steps)), 32, num_workers=2)
+            kept = []
+            with torch.inference_mode():
+                for batch, _ in loader:
+                    maps = plain.trunk(batch)
+                    kept.append((plain.head(maps).numpy(), maps.mean((2, 3)).numpy()))
+            logits["dataloader"], features = (np.concatenate(parts) for parts in zip(*kept, strict=True))
+            np.savez(Path(scratch) / "kept.npz", logits=logits["dataloader"], features=features)
+
+        timings = measure({OURS: stage, "dataloader": peer}, rounds)
+    a, b = logits[OURS], logits["dataloader"]
+    lines = [f"{images} images through {name}, {torch.get_num_threads()} threads", *table(timings)]
+    lines += [f"{key}: {images / timings.median(key):.1f} images/s" for key in timings.seconds]
+    return Result({"dataloader": timings.ratio("dataloader")}, bool(np.abs(a - b).max() < 1e-3 * np.ptp(b)), lines)

@@ -1,0 +1,48 @@
+"""The pass at `precision = auto`, beside the plain network in float32 (ResNet-18 and ResNet-50, random weights).
+
+- `reportgen`: the whole pass at the precision that `auto` settles on, after its trial.
+- `eager-fp32`: `module(images)`, memory laid out as PyTorch does by itself.
+
+Only processors with AMX (and GPUs) have a low precision worth taking; elsewhere `auto` stays with float32, says so, and
+the ratio shows the layout and folding alone.
+
+Gate: top classes agree on at least 99.5 % of the images, pooled features have a cosine of at least 0.999.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from benchmarks.timing import OURS, Result, measure, table
+from reportgen.config import AuditConfig
+from reportgen.extract.forward import Pass
+from reportgen.extract.precision import measure_agreement, native_precision
+from reportgen.models.sources import load_classifier
+
+
+def run(quick: bool) -> Result:
+    """5 rounds of 32 images; `quick`: 3 of 8 through ResNet-18."""
+    batch, rounds, names = (8, 3, ["resnet18"]) if quick else (32, 5, ["resnet18", "resnet50"])
+    native = native_precision(torch.device("cpu"))
+    results = [beside(name, native, batch, rounds) for name in names]
+    lines = [f"{batch} images; this processor's low precision: {native or 'none, so `auto` is float32'}"]
+    ratio = {"eager-fp32": min(one.ratio["eager-fp32"] for one in results)}
+    return Result(ratio, all(one.gate for one in results), lines + [line for one in results for line in one.lines])
+
+
+def beside(name: str, native: str | None, batch: int, rounds: int) -> Result:
+    config = AuditConfig(model=f"torchvision:{name}", weights="random")
+    classifier, plain = load_classifier(config), load_classifier(config)
+    random = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (batch, 3, 224, 224), dtype=torch.uint8, generator=random)
+    agreement = measure_agreement(Pass(classifier, precision=native or "fp32"), Pass(classifier), [pixels])
+    forward = Pass(classifier, precision=native if native and agreement.enough else "fp32")
+
+    def eager() -> Tensor:
+        with torch.inference_mode():
+            return plain.head(plain.trunk(plain.preprocessing.normalise(pixels)))
+
+    timings = measure({OURS: lambda: forward(pixels, [1] * batch), "eager-fp32": eager}, rounds)
+    lines = [f"{name}: {forward.precision}; {agreement.in_words()}", *table(timings)]
+    return Result({"eager-fp32": timings.ratio("eager-fp32")}, agreement.enough, lines)
