@@ -68,7 +68,7 @@ MODEL_KEYS = ("model", "weights", "layer", "head", "layers", "resize", "precisio
 
 EXPLAINED = {
     "data": "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
-    "model": "`demo`, `torchvision:NAME` or `python:package.module:factory`",
+    "model": "`demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`",
     "weights": "`torchvision:` only: `DEFAULT`, a member of its enum, a .pth or .safetensors file, or `random`",
     "annotations": "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv",
     "classes": "a text file with one class name a line, in the order of the model's outputs",

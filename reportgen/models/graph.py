@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Filters, OwnHead
+from reportgen.models.heads import POOLINGS
 
 # What may lie between the last maps and the logits: a head that looks at positions through these alone can be
 # explained by its maps. Attention or a convolution in the head means that the maps chosen are not the last ones.
@@ -168,10 +169,11 @@ def _adopt_batch_size(node: fx.Node, graph: fx.GraphModule, inside: dict, head: 
 
 
 def own_head(graph: fx.GraphModule, head: fx.GraphModule, maps: fx.Node, name: str | None = None) -> OwnHead | None:
-    """The weights of the head where it is global average pooling and one linear layer; None where it is another.
+    """The weights of the head where it is global pooling and one linear layer; None where it is another.
 
     The structure proposes (the one linear layer that takes as many inputs as there are maps, or `name`), random maps
-    decide: `head(f) = W mean(f) + b` must hold. A head named by the user that does not pass is an error.
+    decide: `head(f) = W mean(f) + b` or `W max(f) + b` must hold. A head that the user names and that does not pass is
+    an error.
     """
     channels = maps.meta["shape"][1]
     linears = [
@@ -182,17 +184,18 @@ def own_head(graph: fx.GraphModule, head: fx.GraphModule, maps: fx.Node, name: s
     chosen = [m for n, m in linears if (name is None or n == name) and m.in_features == channels]
     if len(linears) == 1 and len(chosen) == 1:
         linear = chosen[0]
-        bias = linear.bias if linear.bias is not None else torch.zeros(linear.out_features)
-        own = OwnHead(linear.weight.detach().float(), bias.detach().float())
+        weight = linear.weight.detach().float()
+        bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float()
         f = torch.randn(2, *maps.meta["shape"][1:], generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
-            expected = f.mean((2, 3)) @ own.weight.T + own.bias
-            if torch.allclose(head(f), expected, rtol=1e-4, atol=1e-4):
-                return own
+            for pooling, pool in POOLINGS.items():
+                if torch.allclose(head(f), pool(f) @ weight.T + bias, rtol=1e-4, atol=1e-4):
+                    return OwnHead(weight, bias, pooling)
     if name is not None:
         listed = ", ".join(f"`{n}`" for n, _ in linears) or "none"
         raise ModelError(
-            f"head `{name}` is not a linear layer on the mean of the last maps", f"linear layers after them: {listed}"
+            f"head `{name}` is not a linear layer on the mean or maximum of the last maps",
+            f"linear layers after them: {listed}",
         )
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,10 @@ from torch import Tensor, nn
 from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier, OwnHead, Pooling
 
-POOLINGS = {"gap": lambda maps: maps.mean((2, 3)), "gmp": lambda maps: maps.amax((2, 3))}
+POOLINGS: dict[Pooling, Callable[[Tensor], Tensor]] = {
+    "gap": lambda maps: maps.mean((2, 3)),
+    "gmp": lambda maps: maps.amax((2, 3)),
+}
 PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """The search, strongest first, for features whose variance is 1 on average; the same for both poolings."""
 NEVER = -100.0

@@ -1,10 +1,11 @@
-"""Where classifiers come from: `demo`, `torchvision:NAME` and `python:package.module:factory`."""
+"""Where classifiers come from: `demo`, `torchvision:NAME`, `cam:NAME` and `python:package.module:factory`."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import importlib
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.folder import folder_class_names
 from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
+from reportgen.models.camnets import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import find_maps, first_filters, own_head, reason, split, trace
 from reportgen.models.layers import find_layers
@@ -34,7 +36,8 @@ def load_classifier(config: AuditConfig) -> Classifier:
     kind, _, rest = config.model.partition(":")
     if kind not in SOURCES or bool(rest) is not (kind != "demo"):
         raise ConfigError(
-            f"unknown model `{config.model}`", "use `demo`, `torchvision:NAME` or `python:package.module:factory`"
+            f"unknown model `{config.model}`",
+            "use `demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`",
         )
     return _named_by_folders(SOURCES[kind](rest, config), config.data)
 
@@ -272,4 +275,41 @@ def _checked(made: Classifier, spec: str, config: AuditConfig) -> Classifier:
     return made
 
 
-SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python}
+def _cam(name: str, config: AuditConfig) -> Classifier:
+    """One of the CAM paper's networks, with weights that `reportgen fit` made, or random ones."""
+    refuse_unknown(name)
+    path = Path(config.weights)
+    if config.weights == "random":
+        vocabulary = _vocabulary(config, imagenet_vocabulary())
+        assert vocabulary is not None
+        module = cam_network(name, len(vocabulary.names), published=False, seed=SEED)
+    elif path.suffix in (".pth", ".pt", ".safetensors"):
+        state = _read_weights(path)
+        classes = len(state.get("fc.weight", ())) or 1  # a file without it does not fit, as is said below
+        names = _metadata(path).get("classes")
+        vocabulary = _vocabulary(config, Vocabulary(tuple(json.loads(names))) if names else None)
+        module = cam_network(name, classes, published=False, seed=SEED)
+        _load(module, state, path)
+    else:
+        raise ConfigError(
+            f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
+        )
+    return classifier_from_module(module, name, vocabulary, None, config.layer, config.head, f"cam:{name}, {path.name}")
+
+
+def refuse_unknown(name: str) -> None:
+    """Errors: ConfigError unless `cam:name` is a network."""
+    if name not in CAM_NETWORKS:
+        known = ", ".join(f"`cam:{n}`" for n in CAM_NETWORKS)
+        raise ConfigError(f"there is no network `cam:{name}`", f"use one of {known}")
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """What a .safetensors file says beside its tensors."""
+    if path.suffix != ".safetensors":
+        return {}
+    with safetensors.safe_open(path, "pt") as file:
+        return file.metadata() or {}
+
+
+SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python, "cam": _cam}
