@@ -1,5 +1,7 @@
 """Quadrants, the ranking of part failures, peaks and mean maps: by hand, and counted slowly."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from reportgen.analysis.boxes import to_image, to_input
 from reportgen.analysis.failures import PartTest, mean_maps, peaks, quadrants, ranked_parts
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import Localization
+from reportgen.gallery import words
 
 
 def located(boxes: list[list[float]], best: list[float], judged: list[bool]) -> Localization:
@@ -76,3 +79,23 @@ def test_a_box_goes_to_the_input_and_back(window: list[float]) -> None:
         there = to_image(np.array(box, float), frame, 224, size)
         assert to_input(there, frame, 224).tolist() == box
     assert to_input(np.array([0.0, 0, 3, 3]), np.array([0.0, 0, 640, 480]), 224).tolist() == [0, 0, 2, 2]
+
+
+def test_alarms_in_words() -> None:
+    audit = SimpleNamespace(cams=np.zeros((12, 2, 3, 3)))
+    audit.cams[:, 0, 1, 2] = 1
+    assert words.peak_alarm(audit).startswith(
+        "100 % of the 12 top-1 maps peak in the same cell (row 2, column 3 of 3 ×"
+    )
+    audit.cams[np.arange(12), 0, np.arange(12) % 3, 0] = 2
+    assert words.peak_alarm(audit) == ""
+
+    def model(known: Rate, control: Rate) -> SimpleNamespace:
+        study = SimpleNamespace(controls={"centre": SimpleNamespace(gt_known=control)})
+        where = SimpleNamespace(gt_known=known)
+        return SimpleNamespace(study=study, localization=where, card=SimpleNamespace(name="net"))
+
+    for control, told in ((Rate(4, 10), False), (Rate(3, 10), True), (Rate(2, 10), True)):
+        found = words.control_alerts(SimpleNamespace(models=[model(Rate(3, 10), control)]))
+        assert bool(found) is told
+        assert not told or "net do not beat" in found[0]

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
-from reportgen.analysis.failures import KINDS, QUADRANTS, mean_maps, peaks, quadrants
+from reportgen.analysis.failures import KINDS, QUADRANTS, mean_maps, quadrants
 from reportgen.draw.overlay import draw_map
 from reportgen.gallery import words
+from reportgen.gallery.compose import spread
 from reportgen.gallery.pages import Link
 from reportgen.views.album import Album
 from reportgen.views.links import class_page
@@ -159,7 +160,7 @@ def _first(
             "one kind, the first that fits, in the order wrong class, right, several as one, part only, spills over, "
             "elsewhere (after the released code of TS-CAM)."
         ),
-        alarm=_alarm(audit),
+        alarm=words.peak_alarm(audit),
         cells=[
             Cell(QUADRANT_WORDS[q], len(by_cell[q]), _share(len(by_cell[q]), n), _url(q), q == "right-right")
             for q in QUADRANTS
@@ -171,7 +172,7 @@ def _first(
                 _share(len(rows), n),
                 _url(kind),
                 KINDS_EXPLAINED[kind][0],
-                [_card(audit, album, i) for i in rows[:SHOWN]],
+                [_card(audit, album, i) for i in (rows[:SHOWN] if kind == "part" else spread(rows, SHOWN))],
             )
             for kind, rows in sorted(by_kind.items(), key=lambda item: (item[0] == "right", -len(item[1])))
         ],
@@ -187,17 +188,6 @@ def _first(
 
 def _share(count: int, n: int) -> str:
     return f"{100 * count / n:.0f} %"
-
-
-def _alarm(audit: Audit) -> str:
-    where = peaks(audit.cams[:, 0])
-    if where is None or not where.alarming:
-        return ""
-    return (
-        f"{100 * where.share:.0f} % of the {where.n:,} top-1 maps peak in the same cell (row {where.row + 1}, column "
-        f"{where.column + 1} of {audit.cams.shape[2]} × {audit.cams.shape[3]}), whatever the image: see whether the "
-        "maps follow the objects at all."
-    )
 
 
 def _tested(audit: Audit) -> str:

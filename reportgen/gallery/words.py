@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reportgen.analysis.audit import Audit
+from reportgen.analysis.failures import peaks
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.tables import CONTROL_WORDS
 
@@ -100,9 +101,21 @@ def control_alerts(audit: Audit) -> list[str]:
     return found
 
 
+def peak_alarm(audit: Audit) -> str:
+    """A sentence where the maps peak at one place whatever the image, else ""."""
+    where = peaks(audit.cams[:, 0])
+    if where is None or not where.alarming:
+        return ""
+    return (
+        f"{100 * where.share:.0f} % of the {where.n:,} top-1 maps peak in the same cell (row {where.row + 1}, column "
+        f"{where.column + 1} of {audit.cams.shape[2]} × {audit.cams.shape[3]}), whatever the image: see whether the "
+        "maps follow the objects at all."
+    )
+
+
 def alerts(audit: Audit) -> list[str]:
     """What a reader must know before trusting the figures."""
-    found = control_alerts(audit)
+    found = [*control_alerts(audit), *filter(None, [peak_alarm(audit)])]
     if audit.unreadable:
         found.append(
             f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read "
