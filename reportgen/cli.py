@@ -107,6 +107,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
         "out": click.Path(path_type=Path),
         "limit": click.IntRange(1),
         "batch_size": click.IntRange(1),
+        "select": str,
     }
     for key, kind in reversed(kinds.items()):
         function = click.option(f"--{key.replace('_', '-')}", key, type=kind, help=_help(key))(function)
@@ -148,7 +149,7 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
     """Audits the embedded network on embedded photographs, or on solar cells (extra `solar`)."""
     from reportgen.run import run_demo
 
-    _close(run_demo(which, override(AuditConfig(), flags), _progress(quiet)))
+    _close(run_demo(which, override(AuditConfig(select="1"), flags), _progress(quiet)))
 
 
 @cli.command()

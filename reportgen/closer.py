@@ -11,12 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reportgen.analysis.audit import Audit
+from reportgen.analysis.audit import Audit, CloseLook
 from reportgen.analysis.patches import recomputed_wrong
+from reportgen.analysis.selection import choose
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Sample
+from reportgen.errors import ConfigError
 from reportgen.extract.forward import Pass, evaluating
 from reportgen.extract.loader import Decoded, look
+from reportgen.extract.occluded import occluder
 from reportgen.models.classifier import Classifier
 from reportgen.passes import Progress
 from reportgen.store.store import Key, Store
@@ -125,4 +128,44 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
     """The audit with what is computed for chosen images only."""
     audit = subject.audit
     with progress("Checking top patches", len(winners(audit)), "images") as tick:
-        return replace(audit, unconfirmed=frozenset(unconfirmed(subject, tick)))
+        audit = replace(audit, unconfirmed=frozenset(unconfirmed(subject, tick)))
+    if subject.network.select == "none":
+        return audit
+    return replace(audit, looks={"occlusion": _occlusion(subject, progress)})
+
+
+def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
+    audit, network = subject.audit, subject.network
+    fill = fill_colour(audit, network.occlusion_fill)
+    try:
+        ready = occluder(subject.classifier, network.occlusion_side, network.occlusion_stride, fill)
+    except ValueError as error:
+        raise ConfigError(str(error), "choose a smaller `occlusion_side`") from None
+    failed = np.array([kind not in ("right", "unlabelled") for kind in audit.kinds])
+    names = [sample.name for sample in audit.samples]
+    rows = choose(network.select, names, audit.labels, failed, ready.seconds)
+    settings = {
+        "side": network.occlusion_side,
+        "rows": list(ready.squares.rows),
+        "columns": list(ready.squares.columns),
+        "fill": list(fill),
+        "way": "plain" if ready.incremental is None else "incremental",
+        "note": ready.note,
+    }
+
+    def see(decoded: Decoded, x: Tensor) -> Arrays:
+        return ready(x, decoded.label)
+
+    minutes = max(1, round(ready.seconds * len(rows) / 60))
+    with progress(f"Occluding (≈ {minutes} min)", len(rows), "images") as tick:
+        store, there = look_at(subject, "occlusion", settings, rows, see, tick)
+    return CloseLook(store, {row: i for i, row in enumerate(there)})
+
+
+def fill_colour(audit: Audit, fill: str) -> tuple[float, float, float]:
+    """The square's colour, RGB in [0, 1], to four decimals: the mean colour of the data set's thumbnails, or grey."""
+    if fill == "grey":
+        return (0.5, 0.5, 0.5)
+    mean = np.asarray(audit.store["image/tiny"]).mean((0, 1, 2)) / 255
+    r, g, b = (round(float(v), 4) for v in mean)
+    return r, g, b

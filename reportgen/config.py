@@ -35,6 +35,10 @@ class AuditConfig:
     out: Path = Path("report")
     limit: int | None = None
     batch_size: int = 32
+    select: str = "auto"
+    occlusion_side: int = 32
+    occlusion_stride: int = 8
+    occlusion_fill: str = "mean"
     name: str | None = None
     model_name: str | None = None
     folds: int = 5
@@ -45,7 +49,13 @@ class AuditConfig:
         for key, allowed in CHOICES.items():
             if (value := getattr(self, key)) not in allowed:
                 raise ConfigError(f"`{key}` is `{value}`", f"use one of {', '.join(f'`{a}`' for a in allowed)}")
-        for key, least in (("limit", 1), ("batch_size", 1), ("folds", 2)):
+        for key, least in (
+            ("limit", 1),
+            ("batch_size", 1),
+            ("folds", 2),
+            ("occlusion_side", 1),
+            ("occlusion_stride", 1),
+        ):
             if (value := getattr(self, key)) is not None and value < least:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number from {least} on")
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
@@ -58,6 +68,7 @@ class AuditConfig:
 
 
 CHOICES = {
+    "occlusion_fill": ("mean", "grey"),
     "resize": ("crop", "warp"),
     "decode": ("exact", "fast"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
@@ -83,6 +94,10 @@ EXPLAINED = {
     "out": "the folder that the report is written to",
     "limit": "take only so many images, spread over the classes",
     "batch_size": "images a forward pass",
+    "select": "images that get the costly looks: `auto`, `all`, a number (of each class), `failures`, `none`, or names",
+    "occlusion_side": "side of the square that hides a part of the network's input, in its pixels",
+    "occlusion_stride": "by how many pixels that square moves",
+    "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
     "name": "what the report calls the data set (default: the name of its folder)",
     "model_name": "what the report calls the network (default: its own name)",
     "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",

@@ -25,7 +25,7 @@ from tests.process import Done, reportgen, start
 from tests.tiny import squares
 
 Command = Callable[..., Done]
-TINY = ("--model", "python:tests.tiny:network", "--quiet")
+TINY = ("--model", "python:tests.tiny:network", "--select", "none", "--quiet")
 
 
 def error_of(done: Done, code: int = 2) -> str:

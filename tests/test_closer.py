@@ -12,8 +12,10 @@ from PIL import Image
 from torch import nn
 
 from reportgen.analysis.boxes import to_image
+from reportgen.analysis.selection import choose
 from reportgen.closer import Subject, unconfirmed
 from reportgen.config import AuditConfig
+from reportgen.errors import ConfigError
 from reportgen.models.sources import load_classifier
 from reportgen.run import Summary, run_audit
 
@@ -89,3 +91,84 @@ def test_a_maximum_that_is_not_reached_alone_is_a_defect(report: Summary, tmp_pa
     found = unconfirmed(subject, lambda: None)
     assert {(layer, u) for layer, u, _ in found} == {("1", 2)}
     assert len(found) == len(units[2].images)
+
+
+def test_hiding_the_pattern_takes_its_units_total_away(report: Summary) -> None:
+    """The grids of an image with the pattern, beside the network run on the image with each square drawn in."""
+    audit = report.audit
+    look = audit.looks["occlusion"]
+    assert sorted(look.rows) == list(range(8))
+    assert look.store.settings["way"] == "incremental"
+    row = look.rows[4]
+    rows, columns, side = (look.store.settings[name] for name in ("rows", "columns", "side"))
+    probability = np.asarray(look.store["occlusion/probability"][row])
+    classes = np.asarray(look.store["occlusion/class"][row])
+    network = planted().eval()
+    pixels = np.asarray(Image.open(audit.dataset.samples[4].path).convert("RGB")) / 255
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    for r, c in ((0, 0), (len(rows) - 1, 3), (PLACES[4][0] // 8, PLACES[4][1] // 8)):
+        hidden = pixels.copy()
+        hidden[rows[r] : rows[r] + side, columns[c] : columns[c] + side] = look.store.settings["fill"]
+        x = torch.from_numpy(((hidden - mean) / std).transpose(2, 0, 1)[None]).float()
+        with torch.no_grad():
+            expected = network(x).softmax(1)[0]
+        subject = int(look.store["occlusion/subject"][row])
+        assert probability[r, c] == pytest.approx(float(expected[subject]), abs=1e-4)
+        assert classes[r, c, 0] == int(expected.argmax())
+
+
+def test_occlusion_pages_show_maps_and_hold_the_data_for_the_browser(report: Summary) -> None:
+    page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    assert "With a part hidden" in page
+    assert page.count('class="layer"') >= 3
+    assert '"rows":' in page
+
+
+def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")}
+    monkeypatch.setattr("reportgen.extract.occluded.occlude", lambda *_: pytest.fail("occluded again"))
+    monkeypatch.setattr("reportgen.extract.occluded._agrees", lambda *_: True)
+    config = AuditConfig(
+        data=report.index.parents[2] / "photos", model="python:tests.test_closer:planted", layers=("1", "3"),
+        device="cpu", out=report.index.parents[1],
+    )  # fmt: skip
+    again = run_audit(config)
+    assert sorted(again.audit.looks["occlusion"].rows) == list(range(8))
+    assert {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")} == before
+
+
+def test_a_square_larger_than_the_input_is_refused(tmp_path: Path, report: Summary) -> None:
+    config = AuditConfig(
+        data=report.index.parents[2] / "photos", model="python:tests.test_closer:planted", occlusion_side=300,
+        device="cpu", out=tmp_path / "r",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="a square of 300 pixels does not fit into 224 × 224"):
+        run_audit(config)
+
+
+LABELS = np.array([0, 0, 0, 0, 1, 1, -1])
+FAILED = np.array([False, True, False, False, False, True, False])
+NAMES = list("abcdefg")
+
+
+@pytest.mark.parametrize(
+    ("select", "seconds", "rows"),
+    [
+        ("all", 1e9, [0, 1, 2, 3, 4, 5, 6]),
+        ("none", 0, []),
+        ("failures", 0, [1, 5]),
+        ("1", 0, [2, 5]),
+        ("2", 0, [1, 3, 4, 5]),
+        ("b, g", 0, [1, 6]),
+        ("auto", 600 / 7 - 1, [0, 1, 2, 3, 4, 5, 6]),
+        ("auto", 600 / 7 + 1, [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_which_images_are_chosen(select: str, seconds: float, rows: list[int]) -> None:
+    assert choose(select, NAMES, LABELS, FAILED, seconds) == rows
+
+
+def test_without_labels_so_many_of_all_and_an_unknown_name_is_told() -> None:
+    assert len(choose("3", NAMES, np.full(7, -1), FAILED, 0)) == 3
+    with pytest.raises(ConfigError, match="names `x`"):
+        choose("a,x", NAMES, LABELS, FAILED, 0)

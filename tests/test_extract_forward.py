@@ -193,6 +193,7 @@ def test_auto_tries_once_keeps_what_agrees_and_says_so(tmp_path: Path, monkeypat
         data=table,
         classes=table.parent / "classes.txt",
         model="python:tests.tiny:network",
+        select="none",
         device="cpu",
         out=tmp_path / "out",
         batch_size=4,

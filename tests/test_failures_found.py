@@ -19,7 +19,7 @@ from tests import synthetic
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Audit]:
     folder = tmp_path_factory.mktemp("synthetic")
     table = synthetic.write(folder / "data", each=6)
-    config = AuditConfig(data=table, model="python:tests.synthetic:trained", out=folder / "report")
+    config = AuditConfig(data=table, model="python:tests.synthetic:trained", select="none", out=folder / "report")
     return folder / "report", run.run_audit(config).audit
 
 
@@ -84,7 +84,11 @@ def test_a_rerun_hides_nothing_again(report: tuple[Path, Audit], monkeypatch: py
     monkeypatch.setattr(experiments, "_ask", lambda *_: pytest.fail("the network was asked again"))
     monkeypatch.setattr(run, "build", lambda *_: 0)
     config = AuditConfig(
-        data=out.parent / "data" / "table.csv", model="python:tests.synthetic:trained", out=out, limit=None
+        data=out.parent / "data" / "table.csv",
+        model="python:tests.synthetic:trained",
+        select="none",
+        out=out,
+        limit=None,
     )
     again = run.run_audit(config).audit
     assert audit.parts is not None

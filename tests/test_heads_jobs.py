@@ -25,7 +25,7 @@ TRUNK = "python:tests.tiny:network"
 
 def audit_of(folder: Path, **settings: object) -> Summary:
     tables = settings.pop("models", ({"head": "gap"}, {"head": "gmp"}))
-    return run_audit(AuditConfig(model=TRUNK, out=folder / "report", models=tables, **settings))  # type: ignore[arg-type]
+    return run_audit(AuditConfig(model=TRUNK, select="none", out=folder / "report", models=tables, **settings))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,7 @@ def test_the_figures_are_out_of_fold(both: Summary) -> None:
 def test_a_rerun_looks_at_nothing_twice(both: Summary) -> None:
     config = AuditConfig(
         model=TRUNK,
+        select="none",
         out=both.index.parents[1],
         data=both.index.parents[2] / "data" / "table.csv",
         models=({"head": "gap"}, {"head": "gmp"}),

@@ -20,7 +20,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     folder = tmp_path_factory.mktemp("several")
     squares(folder / "data", each=3)
     (folder / "audit.toml").write_text(
-        'data = "data/table.csv"\nclasses = "data/classes.txt"\nout = "report"\nmodel = "python:tests.tiny:network"\n'
+        'data = "data/table.csv"\nclasses = "data/classes.txt"\nout = "report"\nselect = "none"\n'
+        'model = "python:tests.tiny:network"\n'
         "[[models]]\n"
         '[[models]]\nname = "another"\nmodel = "python:tests.tiny:other_network"\nresize = "crop"\n'
     )
@@ -99,7 +100,9 @@ def test_bad_tables_are_named(tmp_path: Path, text: str, said: str) -> None:
 )
 def test_networks_that_cannot_stand_together(tmp_path: Path, tables: tuple, said: str) -> None:
     table = squares(tmp_path / "data", each=1)
-    config = AuditConfig(data=table, model="python:tests.tiny:network", out=tmp_path / "report", models=tables)
+    config = AuditConfig(
+        data=table, model="python:tests.tiny:network", select="none", out=tmp_path / "report", models=tables
+    )
     with pytest.raises(ReportgenError) as error:
         run_audit(config)
     assert said in str(error.value)

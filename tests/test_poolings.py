@@ -115,7 +115,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     folder = tmp_path_factory.mktemp("poolings")
     table = squares(folder / "data", each=5)
     heads = ({"head": "gap"}, {"head": "gmp"})
-    return run_audit(AuditConfig(data=table, model="python:tests.tiny:network", out=folder / "report", models=heads))
+    return run_audit(
+        AuditConfig(data=table, model="python:tests.tiny:network", select="none", out=folder / "report", models=heads)
+    )
 
 
 def test_the_page_gives_the_answer_and_the_pictures(both: Summary) -> None:
@@ -132,6 +134,8 @@ def test_the_page_gives_the_answer_and_the_pictures(both: Summary) -> None:
 
 def test_without_both_there_is_no_page(both: Summary, tmp_path: Path) -> None:
     table = both.audit.samples[0].path.parent / "table.csv"
-    alone = run_audit(AuditConfig(data=table, model="python:tests.tiny:network", out=tmp_path, head="gap"))
+    alone = run_audit(
+        AuditConfig(data=table, model="python:tests.tiny:network", select="none", out=tmp_path, head="gap")
+    )
     assert not (alone.index.parent / "poolings").exists()
     assert "GAP and GMP" not in alone.index.read_text()

@@ -37,7 +37,13 @@ def test_a_network_with_random_weights_goes_through_the_job(
     photographs: Path, tmp_path: Path, name: str, side: int, method: str
 ) -> None:
     config = AuditConfig(
-        data=photographs, model=f"torchvision:{name}", weights="random", device="cpu", out=tmp_path, batch_size=3
+        data=photographs,
+        model=f"torchvision:{name}",
+        weights="random",
+        select="none",
+        device="cpu",
+        out=tmp_path,
+        batch_size=3,
     )
     summary = run_audit(config)
     assert summary.computed == 4
@@ -70,7 +76,14 @@ def _runs(row: np.ndarray) -> list[int]:
 def test_the_filters_of_the_page_are_the_networks_weights(photographs: Path, tmp_path: Path) -> None:
     """Tile by tile from the picture: on the shared scale, mid-grey is 0 and the largest magnitude is black or white."""
     summary = run_audit(
-        AuditConfig(data=photographs, model="torchvision:shufflenet_v2_x0_5", weights="random", out=tmp_path, limit=1)
+        AuditConfig(
+            data=photographs,
+            model="torchvision:shufflenet_v2_x0_5",
+            weights="random",
+            select="none",
+            out=tmp_path,
+            limit=1,
+        )
     )
     import torch
 

@@ -53,19 +53,21 @@ class Figure:
 class Section:
     """One view on a page.
 
-    layout: `hero` (one large figure), `five`, `cards` (a wall), `strips` (rows), `pair` (two beside each other), or
-        `wide` (as large as drawn).
+    layout: `hero` (one large figure), `four`, `five`, `cards` (a wall), `strips` (rows), `pair` (two beside each
+        other), or `wide` (as large as drawn).
 
     scale: label of the colour scale's two ends, or None; data: small numbers that let the browser redraw the figure.
+    legend: (colour, what it stands for) of pictures whose colours are kinds.
     """
 
     view: str
     title: str
     caption: str
     figures: Sequence[Figure]
-    layout: Literal["hero", "five", "cards", "strips", "pair", "wide"]
+    layout: Literal["hero", "four", "five", "cards", "strips", "pair", "wide"]
     scale: tuple[str, str] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    legend: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True)

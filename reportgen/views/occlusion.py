@@ -1,0 +1,129 @@
+"""A square hides one part after the other: what the network then answers (Zeiler & Fergus 2014, Figure 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.draw.raster import KINDS, REST, Place, draw_kinds, draw_values
+from reportgen.views.album import Album, Media
+from reportgen.views.panel import Figure, Section, View
+
+
+def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
+    """The probability of the class, the most probable class, and the strongest unit's total, by the square's place."""
+    assert i is not None
+    row = row_of(audit, i)
+    if row is None:
+        return None
+    settings = audit.looks["occlusion"].store.settings
+    name = audit.classes[int(row["subject"])]
+    clean, clean_total = (float(v) for v in row["clean"])
+    first = row["class"][..., 0]
+    kinds, order = kinds_of(first)
+    high, most = float(max(row["probability"].max(), clean)), float(max(row["total"].max(), clean_total))
+    place = place_of(audit, i)
+    layer, unit = audit.card.maps_layer, int(row["unit"])
+    figures = [
+        _figure(audit, album, i, None, "The image", "", ""),
+        _figure(
+            audit, album, i, album.add(draw_values(row["probability"], 0, high, place)), f"Probability of {name}",
+            f"{row['probability'].min():.2f} to {row['probability'].max():.2f}", f"Whole image: {clean:.2f}.",
+        ),
+        _figure(
+            audit, album, i, album.add(draw_kinds(kinds, place)), "Most probable class", "",
+            "Where it changes, the square hides what the answer rests on.",
+        ),
+        _figure(
+            audit, album, i, album.add(draw_values(row["total"], 0, most, place)), f"Unit {unit} of {layer}",
+            f"{row['total'].min():.3g} to {row['total'].max():.3g}",
+            f"Total of the last convolution's strongest unit. Whole image: {clean_total:.3g}.",
+        ),
+    ]  # fmt: skip
+    colours = [*KINDS, REST]
+    legend = [(colours[min(n, len(KINDS))], audit.classes[k]) for n, k in enumerate(order[: len(KINDS) + 1])]
+    if len(order) > len(KINDS) + 1:
+        legend[-1] = (REST, f"{len(order) - len(KINDS)} others")
+    side, way = settings["side"], settings["way"]
+    caption = (
+        f"A square of {side} × {side} pixels in the data set's mean colour hides a part of the network's input; each "
+        "point of a map is the answer with the square centred there. Dark in the second map: hiding this place takes "
+        "the probability away. "
+    )
+    caption += "Computed exactly, only where the square changes something." if way == "incremental" else (
+        f"Computed in full for every place: {settings['note']}."
+    )  # fmt: skip
+    return Section(
+        "occlusion", "With a part hidden", caption, figures, "four", ("0", f"{high:.2f}"), _data(audit, i, row), legend
+    )
+
+
+def row_of(audit: Audit, i: int) -> Mapping[str, np.ndarray] | None:
+    """What is kept of image i's occlusion, by the last part of the arrays' names; None for an image not looked at."""
+    look = audit.looks.get("occlusion")
+    if look is None or i not in look.rows:
+        return None
+    names = ("subject", "clean", "probability", "class", "score", "unit", "total")
+    return {name: np.asarray(look.store[f"occlusion/{name}"][look.rows[i]]) for name in names}
+
+
+def place_of(audit: Audit, i: int) -> Place:
+    """Where the square's places lie on image i."""
+    settings = audit.looks["occlusion"].store.settings
+    rows, columns = (np.array(settings[axis]) + settings["side"] / 2 for axis in ("rows", "columns"))
+    return Place(rows, columns, audit.card.input_size, audit.windows[i], audit.sizes[i])
+
+
+def kinds_of(classes: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """The grid with each class replaced by its rank by area, and the classes in that order; ties: the lower class."""
+    found, inverse, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    order = np.lexsort((found, -counts))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[inverse.reshape(classes.shape)], [int(k) for k in found[order]]
+
+
+def _figure(audit: Audit, album: Album, i: int, layer: Media | None, title: str, value: str, caption: str) -> Figure:
+    return Figure(
+        picture=album.add(audit.picture(i)),
+        alt=f"{audit.samples[i].name}: {title.lower()}",
+        size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+        overlay=layer,
+        title=title,
+        value=value,
+        caption=caption,
+    )
+
+
+def _data(audit: Audit, i: int, row: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the browser needs to show the square where it stood and the classes there."""
+    settings = audit.looks["occlusion"].store.settings
+    classes = np.unique(row["class"])
+    return {
+        "size": audit.sizes[i].tolist(),
+        "window": [round(float(v), 2) for v in audit.windows[i]],
+        "input": audit.card.input_size,
+        "side": settings["side"],
+        "rows": settings["rows"],
+        "columns": settings["columns"],
+        "names": [audit.classes[int(k)] for k in classes],
+        "classes": np.searchsorted(classes, row["class"]).reshape(-1, row["class"].shape[-1]).tolist(),
+        "scores": np.round(100 * row["score"].astype(np.float64))
+        .astype(int)
+        .reshape(-1, row["score"].shape[-1])
+        .tolist(),
+    }
+
+
+VIEW = View(
+    name="occlusion",
+    label="Occlusion",
+    scope="image",
+    order=30,
+    about="The class's probability, the most probable class and the strongest unit while a square hides a part.",
+    needs=("occlusion/probability", "occlusion/class", "occlusion/total"),
+    draw=draw,
+)
