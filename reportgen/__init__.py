@@ -1,3 +1,21 @@
 """reportgen: run a CNN image classifier over a data set, look inside it, and write a static model audit."""
 
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reportgen.report import Report
+
 __version__ = "0.1.0"
+
+
+def open(report: str | PathLike[str] = "report") -> Report:
+    """A finished report, to read its figures and arrays in a notebook. Does not import torch.
+
+    Errors: StoreError if the folder holds no report, or a damaged one.
+    """
+    from reportgen.report import open_report
+
+    return open_report(report)

@@ -238,6 +238,25 @@ def views() -> None:
 
 
 @cli.command()
+@click.argument("what", type=click.Choice(["list", "verify", "prune"]))
+@click.argument("report", default="report", type=click.Path(path_type=Path))
+def cache(what: str, report: Path) -> None:
+    """Lists a report's stores, verifies every byte of them, or prunes those that the last run had no use for.
+
+    Verify exits with 1 where something is corrupt; the next run recomputes it.
+    """
+    from reportgen.store import cache as stores
+
+    if what == "verify":
+        faults = stores.faults(report)
+        for fault in faults:
+            click.echo(fault)
+        sys.exit(1 if faults else 0)
+    for entry in stores.entries(report) if what == "list" else stores.prune(report):
+        click.echo(entry.line())
+
+
+@cli.command()
 @click.argument("model", default="demo")
 @click.option("--weights", help=_help("weights"))
 @click.option("--layer", help=_help("layer"))

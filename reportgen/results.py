@@ -151,6 +151,44 @@ def _boxes(audit: Audit) -> Iterator[list[str]]:
             yield [audit.card.name, name, str(rank), class_name, *box, f"{best:.4f}", str(int(best >= IOU))]
 
 
+def arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `reportgen.open` needs: arrays, and attributes in plain values. Network m's arrays are under `m/`.
+
+    `samples/id`, `samples/label`: where the stores have each sample; `m/predictions`, `m/localization`: as in the CSV
+    files, but classes by their index and one column for the ranks.
+    """
+    store = audit.store
+    found = {f"samples/{what}": np.asarray(store[f"samples/{what}"]) for what in ("id", "label")}
+    names = np.array([sample.name for sample in audit.samples])
+    for m, model in enumerate(audit.models):
+        c, where = model.classification, model.localization
+        columns = {"name": names, "label": audit.labels, "kind": np.array(model.kinds), "top": c.top, "score": c.scores}
+        found[f"{m}/predictions"] = _structured(columns)
+        if where is not None:
+            rows, ranks = np.nonzero(where.judged[:, None] & (model.cam_classes >= 0))
+            last = model.cam_classes.shape[1] - 1
+            columns = {
+                "name": names[rows],
+                "rank": np.where(ranks == last, 0, ranks + 1),
+                "class": model.cam_classes[rows, ranks],
+                "box": where.boxes[rows, ranks],
+                "iou": where.best[rows, ranks],
+                "fits": where.best[rows, ranks] >= IOU,
+            }
+            found[f"{m}/localization"] = _structured(columns)
+    models = [{"name": m.card.name, "settings": m.store.settings} for m in audit.models]
+    return found, {"name": audit.dataset.name, "classes": list(audit.classes), "models": models}
+
+
+def _structured(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Columns `(N, …)` as one structured array `(N,)`."""
+    dtype = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
+    out = np.empty(len(next(iter(columns.values()))), dtype)
+    for name, column in columns.items():
+        out[name] = column
+    return out
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """The text of a CSV file. Text that a spreadsheet takes for a formula gets a quote in front; numbers do not."""
     buffer = io.StringIO()

@@ -52,7 +52,10 @@ from reportgen.passes import (
     silent,
     vocabulary_of,
 )
+from reportgen.report import REPORT
 from reportgen.store.files import only_run
+from reportgen.store.shard import encode
+from reportgen.store.store import begin_use
 
 LEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
@@ -112,6 +115,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     refuse_foreign_site(config.out)
     with only_run(config.out):
+        begin_use(config.out / "cache")
         with clock("load the model"), progress("Loading the model", None, ""):
             device = pick_device(config.device)
             networks = config.networks()
@@ -315,6 +319,7 @@ def write_results(summary: Summary, config: AuditConfig) -> None:
         write_if_changed(out / name, text.encode())
         write_if_changed(out / "site" / "data" / name, text.encode())
     write_if_changed(out / "index.html", LEAD.encode())
+    write_if_changed(out / REPORT, encode(*results.arrays(audit)))
     write_if_changed(
         out / "report.json", (json.dumps(provenance(summary, config), indent=2, default=str) + "\n").encode()
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import StoreError
+from reportgen.store.files import cannot_write
 from reportgen.store.shard import FORMAT, Shard, write_shard
 
 Key = tuple[str, int]
@@ -30,6 +31,33 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
 
 WORTH = 8
 """Rows that a piece must have on average for reading piece by piece to be faster than row by row."""
+
+
+USED = "used"
+"""File of the cache that lists the stores that the last run opened, a line each. Only `reportgen cache` reads it."""
+
+
+def begin_use(cache: Path) -> None:
+    """A run begins: no store has been used yet."""
+    (cache / USED).unlink(missing_ok=True)
+
+
+def used_stores(cache: Path) -> set[str]:
+    """The folders of the stores that the last run opened; none if that is not known."""
+    try:
+        return set((cache / USED).read_text("ascii").split())
+    except (OSError, UnicodeDecodeError):
+        return set()
+
+
+def _note_use(cache: Path, name: str) -> None:
+    if name not in used_stores(cache):
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+            with open(cache / USED, "a") as file:
+                file.write(f"{name}\n")
+        except OSError as error:
+            raise cannot_write(cache / USED, error) from error
 
 
 class Rows:
@@ -103,8 +131,11 @@ class Store:
     A shard that is damaged, or of another fingerprint, is renamed to `….corrupt`, named in `set_aside`, and recomputed.
     """
 
-    def __init__(self, folder: Path, settings: Mapping[str, Any], verify: bool = True) -> None:
-        """verify: read every byte of every shard first. Without it only their form is looked at."""
+    def __init__(self, folder: Path, settings: Mapping[str, Any], finished: bool = False) -> None:
+        """finished: a look at a finished report, which changes nothing on the disk and does not read every byte first.
+
+        Errors: StoreError, if finished, for a shard that is not what it should be.
+        """
         self.settings = dict(settings)
         self.fingerprint = fingerprint(settings)
         self.folder = folder / self.fingerprint[:16]
@@ -114,15 +145,19 @@ class Store:
         self._chosen = np.zeros((0, 2), np.int64)
         paths = sorted(self.folder.glob("[0-9]*.npz"))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(lambda path: _opened(path, verify), paths)
+            found = pool.map(lambda path: _opened(path, not finished), paths)
             for path, shard in zip(paths, found, strict=True):
                 try:
                     if isinstance(shard, StoreError):
                         raise shard
                     self._adopt(shard)
                 except StoreError as error:
+                    if finished:
+                        raise
                     self.set_aside.append(str(error))
                     path.replace(path.with_suffix(".corrupt"))
+        if not finished:
+            _note_use(folder, self.folder.name)
 
     def _adopt(self, shard: Shard) -> None:
         belongs = (shard.attributes.get("fingerprint"), shard.attributes.get("name"))
