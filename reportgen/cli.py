@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from reportgen import __version__
-from reportgen.config import EXPLAINED, AuditConfig, commented_toml, override, read_config
+from reportgen.config import EXPLAINED, AuditConfig, FitConfig, commented_toml, override, read_config
 from reportgen.errors import OutputError, ReportgenError
 
 if TYPE_CHECKING:
@@ -120,6 +120,11 @@ def _help(key: str) -> str:
     return f"{text[:1].upper()}{text[1:]}." + ("" if default in (None, ()) else f"  [default: {default}]")
 
 
+def _default(name: str, default: object, kind: Any, text: str) -> Callable[..., Any]:
+    """An option that shows its default."""
+    return click.option(name, default=default, show_default=True, type=kind, help=text)
+
+
 @cli.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help=_help("data"))
@@ -150,6 +155,29 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
     from reportgen.run import run_demo
 
     _close(run_demo(which, override(AuditConfig(select="1"), flags), _progress(quiet)))
+
+
+@cli.command()
+@click.argument("model")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help=_help("data"))
+@click.option("--annotations", type=click.Path(path_type=Path), help=_help("annotations"))
+@click.option("--classes", type=click.Path(path_type=Path), help=_help("classes"))
+@_default("--out", "weights", click.Path(path_type=Path), "The folder of the weights.")
+@_default("--trunk", "published", click.Choice(["published", "random"]), "The weights that the trunk begins with.")
+@click.option("--train-trunk", is_flag=True, help="Train the trunk, too, at a tenth of the rate.")
+@_default("--epochs", 10, click.IntRange(1), "How often each image is seen.")
+@_default("--rate", 0.01, click.FloatRange(0, min_open=True), "The learning rate at the start.")
+@_default("--batch-size", 32, click.IntRange(1), "Images a step.")
+@_default("--seed", 0, click.IntRange(0), "Of new weights, order and framings.")
+@click.option("--device", default="auto", help=_help("device"))
+@click.option("--quiet", is_flag=True, help="No progress.")
+def fit(quiet: bool, **flags: Any) -> None:
+    """Trains MODEL, one of the CAM paper's networks (cam:NAME), or goes on where a training stopped."""
+    from reportgen.fit import fit_network
+
+    path = fit_network(FitConfig(**flags), _progress(quiet))
+    talk.print(f"next: reportgen run --model {flags['model']} --weights {path} --data …", markup=False, soft_wrap=True)
+    click.echo(path)
 
 
 @cli.command()

@@ -106,6 +106,24 @@ EXPLAINED = {
 }
 
 
+@dataclass(frozen=True)
+class FitConfig:
+    """What a training can be told: the arguments and flags of `reportgen fit`. rate: of the first epoch."""
+
+    model: str
+    data: Path
+    annotations: Path | None = None
+    classes: Path | None = None
+    out: Path = Path("weights")
+    trunk: str = "published"
+    train_trunk: bool = False
+    epochs: int = 10
+    rate: float = 0.01
+    batch_size: int = 32
+    device: str = "auto"
+    seed: int = 0
+
+
 def read_config(path: Path) -> AuditConfig:
     """Reads `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
     try:

@@ -18,7 +18,7 @@ import torch
 from torch.fx import GraphModule
 
 from reportgen import __version__, results
-from reportgen.analysis.audit import Audit, LayerCard, ModelCard
+from reportgen.analysis.audit import Audit, Epoch, LayerCard, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
@@ -289,6 +289,7 @@ def model_card(look: Look, agreement: Agreement | None, device: torch.device) ->
         head=str(config.head) if look.heads else {"gap": "own", "gmp": "own-gmp"}.get(pooling, "other"),
         pooling=pooling,
         fit=look.fit_in_words(),
+        curve=[Epoch(**row) for row in classifier.curve],  # type: ignore[arg-type]
         method=classifier.method,
         maps_layer=classifier.maps_layer,
         maps_shape=classifier.maps_shape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -12,6 +14,8 @@ from reportgen.errors import ConfigError
 from reportgen.extract.randomised import randomised
 from reportgen.models.camnets import CAM_NETWORKS, TRUNKS, CamNet, TransformInput, cam_network
 from reportgen.models.sources import classifier_from_module, load_classifier
+from reportgen.run import run_audit
+from tests.tiny import squares
 
 
 @pytest.mark.parametrize(
@@ -91,3 +95,15 @@ def test_random_weights_are_for_trying_and_none_are_published() -> None:
     with pytest.raises(ConfigError, match="no network `cam:resnet`") as error:
         load_classifier(AuditConfig(model="cam:resnet"))
     assert all(f"`cam:{name}`" in str(error.value.hint) for name in CAM_NETWORKS)
+
+
+def test_the_example_of_network_in_network(tmp_path: Path) -> None:
+    """One map a class, whose mean is the logit, through the whole job."""
+    table = squares(tmp_path / "data", each=1)
+    table.write_text("path\nred-0.png\nblue-0.png\n")
+    audit = run_audit(AuditConfig(data=table, model="python:examples.nin:build", out=tmp_path / "report")).audit
+    assert audit.card.maps_shape == (1000, 5, 5)
+    assert audit.card.method == "cam"
+    assert audit.cam_identity is not None
+    assert audit.cam_identity < 1e-4
+    assert audit.cams.shape[2:] == (5, 5)

@@ -44,9 +44,22 @@ class LayerCard:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """Of a training: its number, the learning rate, the mean loss in training, and on images kept back the mean loss
+    and the share that was named wrongly."""
+
+    epoch: int
+    rate: float
+    loss: float
+    held_loss: float
+    held_error: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What the report says of the network; plain values, so that a report is drawn again without the model.
 
+    curve: how a network of `reportgen fit` was trained.
     pooling: `gap` or `gmp` where the maps are weighted with the head's weights, else "".
     fit: how a fitted head came about, in words; "" for the network's own.
     agreement: of a low precision with float32, in words; "" where it was not tried.
@@ -69,6 +82,7 @@ class ModelCard:
     fit: str = ""
     agreement: str = ""
     pooling: str = ""
+    curve: Sequence[Epoch] = ()
     filters_layer: str | None = None
     filters: np.ndarray | None = None
     layers: Sequence[LayerCard] = ()

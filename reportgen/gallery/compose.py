@@ -26,6 +26,7 @@ from reportgen.gallery.pages import (
     Link,
     ModelRow,
 )
+from reportgen.gallery.training import learning_curves
 from reportgen.views import views_of
 from reportgen.views.album import Album
 from reportgen.views.links import class_page, image_page
@@ -303,4 +304,5 @@ def about_page(audit: Audit, version: str) -> AboutPage:
         groups,
         [Fact(name, reason) for name, reason in audit.unreadable],
         [Fact(refused.where, refused.reason) for refused in dataset.refused],
+        learning_curves(audit),
     )

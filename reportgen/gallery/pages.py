@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reportgen.analysis.interval import Rate
+from reportgen.gallery.training import LearningCurve
 from reportgen.views.panel import Figure, Section
 
 
@@ -169,8 +170,9 @@ class ViewPage:
 
 @dataclass(frozen=True)
 class AboutPage:
-    """Where the figures come from: groups of facts, and what was left out."""
+    """Where the figures come from: groups of facts, what was left out, and how networks were trained."""
 
     groups: Sequence[tuple[str, Sequence[Fact]]]
     unreadable: Sequence[Fact]
     refused: Sequence[Fact]
+    curves: Sequence[LearningCurve]

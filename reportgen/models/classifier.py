@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -69,6 +69,7 @@ class Classifier:
     own:   the head's weights where it is global pooling and one linear layer, else None (Grad-CAM is used).
     maps_layer: name of the layer whose output the last maps are.
     weights_digest: SHA-256 of every parameter and buffer.
+    curve: of a training by `reportgen fit`, what is known of each epoch.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Classifier:
     parameters: int
     weights_digest: str
     source: str
+    curve: tuple[Mapping[str, float], ...] = ()
 
     @property
     def method(self) -> str:

@@ -278,7 +278,7 @@ def _checked(made: Classifier, spec: str, config: AuditConfig) -> Classifier:
 def _cam(name: str, config: AuditConfig) -> Classifier:
     """One of the CAM paper's networks, with weights that `reportgen fit` made, or random ones."""
     refuse_unknown(name)
-    path = Path(config.weights)
+    path, curve = Path(config.weights), []
     if config.weights == "random":
         vocabulary = _vocabulary(config, imagenet_vocabulary())
         assert vocabulary is not None
@@ -286,15 +286,18 @@ def _cam(name: str, config: AuditConfig) -> Classifier:
     elif path.suffix in (".pth", ".pt", ".safetensors"):
         state = _read_weights(path)
         classes = len(state.get("fc.weight", ())) or 1  # a file without it does not fit, as is said below
-        names = _metadata(path).get("classes")
-        vocabulary = _vocabulary(config, Vocabulary(tuple(json.loads(names))) if names else None)
+        said = json.loads(_metadata(path).get("reportgen", "{}"))
+        names, curve = said.get("classes"), said.get("curve", [])
+        vocabulary = _vocabulary(config, Vocabulary(tuple(names)) if names else None)
         module = cam_network(name, classes, published=False, seed=SEED)
         _load(module, state, path)
     else:
         raise ConfigError(
             f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
         )
-    return classifier_from_module(module, name, vocabulary, None, config.layer, config.head, f"cam:{name}, {path.name}")
+    source = f"cam:{name}, {path.name}"
+    classifier = classifier_from_module(module, name, vocabulary, None, config.layer, config.head, source)
+    return replace(classifier, curve=tuple(curve))
 
 
 def refuse_unknown(name: str) -> None:
