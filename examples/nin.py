@@ -32,7 +32,7 @@ def mlpconv(
 
 
 def trunk(classes: int = 1000) -> nn.Sequential:
-    """`(N, 3, 224, 224)` → the maps of the classes, `(N, K, 5, 5)`."""
+    """`(N, 3, 224, 224)` → the maps of the classes, `(N, K, 6, 6)`."""
     pool = nn.MaxPool2d(3, 2, ceil_mode=True)
     return nn.Sequential(
         mlpconv(3, 96, 11, 4), pool,
@@ -57,7 +57,7 @@ def build() -> Classifier:
         head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         own=OwnHead(torch.eye(classes), torch.zeros(classes)),
         maps_layer="7",
-        maps_shape=(classes, 5, 5),
+        maps_shape=(classes, 6, 6),
         vocabulary=vocabulary,
         preprocessing=Preprocessing(),
         filters=first_filters(graph),

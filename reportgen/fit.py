@@ -148,8 +148,7 @@ def _finish(training: Training, config: FitConfig, vocabulary: Vocabulary) -> Pa
     """Writes the weights with the class names and the learning curve in one file."""
     said = {"model": config.model, "classes": list(vocabulary.names), "curve": training.curve}
     state = {name: tensor.cpu().contiguous() for name, tensor in training.network.state_dict().items()}
-    data = safetensors.torch.save(
-        state, {"reportgen": json.dumps(said)}
-    )  # one entry: the order of several is not fixed
+    # one entry, for the order of several is not fixed
+    data = safetensors.torch.save(state, {"reportgen": json.dumps(said)})
     write_atomic(config.out / WEIGHTS, data)
     return config.out / WEIGHTS

@@ -102,8 +102,8 @@ def test_the_example_of_network_in_network(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=1)
     table.write_text("path\nred-0.png\nblue-0.png\n")
     audit = run_audit(AuditConfig(data=table, model="python:examples.nin:build", out=tmp_path / "report")).audit
-    assert audit.card.maps_shape == (1000, 5, 5)
+    assert audit.card.maps_shape == (1000, 6, 6)
     assert audit.card.method == "cam"
     assert audit.cam_identity is not None
     assert audit.cam_identity < 1e-4
-    assert audit.cams.shape[2:] == (5, 5)
+    assert audit.cams.shape[2:] == (6, 6)
