@@ -10,14 +10,14 @@ from PIL import Image
 SIZE = (500, 375)
 
 
-def make_photographs(folder: Path, images: int) -> None:
-    """Writes `images` different JPEG files of about 90 KB into ten class folders."""
+def make_photographs(folder: Path, images: int, size: tuple[int, int] = SIZE) -> None:
+    """Writes `images` different JPEG files into ten class folders; of the default size they have about 90 KB."""
     random = np.random.default_rng(0)
-    width, height = SIZE
+    width, height = size
     grain = random.normal(0, 9, (height + 64, width + 64, 3))
     for i in range(images):
         coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        smooth = np.asarray(Image.fromarray(coarse).resize(SIZE, Image.Resampling.BICUBIC), np.float32)
+        smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC), np.float32)
         y, x = random.integers(0, 64, 2)
         pixels = (smooth + grain[y : y + height, x : x + width]).clip(0, 255).astype(np.uint8)
         path = folder / f"class {i % 10}" / f"{i:06d}.jpg"

@@ -173,9 +173,10 @@ def extract(
 
 
 def assembled(batches: Iterable[list[Decoded]], device: torch.device) -> Iterator[Batch]:
-    """Batches with their pixels; in pinned memory, from which they are copied without waiting, where there is CUDA."""
+    """Batches with their pixels, laid out channels last as images are; in pinned memory, from which they are copied
+    without waiting, where there is CUDA."""
     for batch in batches:
-        pixels = torch.from_numpy(np.stack([image.pixels for image in batch]))
+        pixels = torch.from_numpy(np.stack([image.pixels.transpose(1, 2, 0) for image in batch])).permute(0, 3, 1, 2)
         yield batch, pixels.pin_memory() if device.type == "cuda" else pixels
 
 

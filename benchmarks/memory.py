@@ -1,0 +1,52 @@
+"""Peak resident memory of the extraction stage with ten times as many images, beside that of the smaller set.
+
+20,000 and 2,000 small synthetic photographs through a network of three layers, each set in a process of its own, into
+an empty store and again with everything in it. The ratio is the smaller set's peak ÷ the larger's: 1 is no growth at
+all, and 0.83 is 1.2 times as much.
+
+Gate: at most 1.2 times as much.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from benchmarks.photographs import make_photographs
+from benchmarks.timing import Result
+from reportgen.config import AuditConfig
+from reportgen.data.readers import read_dataset
+from reportgen.models.sources import load_classifier
+from reportgen.passes import look, silent
+
+LIMIT = 1.2
+
+
+def run(quick: bool) -> Result:
+    """`quick`: 4,000 and 400 images."""
+    few, many = (400, 4_000) if quick else (2_000, 20_000)
+    peaks = {}
+    for images in (few, many):
+        with tempfile.TemporaryDirectory() as scratch:
+            make_photographs(Path(scratch) / "photographs", images, (160, 120))
+            command = [sys.executable, "-m", "benchmarks.memory", scratch]
+            done = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in ("full", "again")]
+            peaks[images] = [json.loads(one.stdout) / 1024 for one in done]
+    lines = [f"{n:,} images: peak {full:,.0f} MiB, again {again:,.0f} MiB" for n, (full, again) in peaks.items()]
+    growth = [b / a for a, b in zip(peaks[few], peaks[many], strict=True)]
+    return Result({"a tenth": min(1 / g for g in growth)}, max(growth) <= LIMIT, lines)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    config = AuditConfig(model="python:benchmarks.rerun:network", out=folder / "report", precision="fp32")
+    classifier = load_classifier(config)
+    dataset = read_dataset(folder / "photographs", classifier.vocabulary)
+    look(dataset, classifier, config, torch.device("cpu"), silent)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
