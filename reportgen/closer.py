@@ -20,6 +20,7 @@ from reportgen.errors import ConfigError
 from reportgen.extract.forward import Pass, evaluating
 from reportgen.extract.loader import Decoded, look
 from reportgen.extract.occluded import occluder
+from reportgen.extract.salient import Salience
 from reportgen.models.classifier import Classifier
 from reportgen.passes import Progress
 from reportgen.store.store import Key, Store
@@ -131,7 +132,12 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
         audit = replace(audit, unconfirmed=frozenset(unconfirmed(subject, tick)))
     if subject.network.select == "none":
         return audit
-    return replace(audit, looks={"occlusion": _occlusion(subject, progress)})
+    occlusion = _occlusion(subject, progress)
+    salience = Salience(subject.classifier)
+    with progress("Taking gradients", len(occlusion.rows), "images") as tick:
+        store, there = look_at(subject, "saliency", {}, list(occlusion.rows), lambda _, x: salience(x), tick)
+    saliency = CloseLook(store, {row: i for i, row in enumerate(there)})
+    return replace(audit, looks={"occlusion": occlusion, "saliency": saliency})
 
 
 def _occlusion(subject: Subject, progress: Progress) -> CloseLook:

@@ -124,6 +124,24 @@ def test_occlusion_pages_show_maps_and_hold_the_data_for_the_browser(report: Sum
     assert '"rows":' in page
 
 
+def test_saliency_is_kept_as_the_definition_gives_it(report: Summary) -> None:
+    look = report.audit.looks["saliency"]
+    row = look.rows[4]
+    network = planted().eval()
+    pixels = np.asarray(Image.open(report.audit.dataset.samples[4].path).convert("RGB")) / 255
+    x = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    leaf = torch.from_numpy(x.transpose(2, 0, 1)[None]).float().requires_grad_()
+    logits = network(leaf)[0]
+    logits.max().backward()
+    expected = leaf.grad[0].abs().amax(0).reshape(112, 2, 112, 2).mean((1, 3))
+    kept = np.asarray(look.store["saliency/map"][row])
+    assert int(look.store["saliency/class"][row]) == int(logits.argmax())
+    np.testing.assert_allclose(kept[0], expected, rtol=1e-3, atol=1e-7)
+    page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    assert "pixel by pixel" in page
+    assert "Rank correlation" in page
+
+
 def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")}
     monkeypatch.setattr("reportgen.extract.occluded.occlude", lambda *_: pytest.fail("occluded again"))

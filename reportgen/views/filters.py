@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from reportgen.analysis.audit import Audit
+from reportgen.analysis.filters import FilterRow, study_filters
 from reportgen.draw.mosaic import mosaic, own_scale, shared_scale
-from reportgen.views.album import Album
+from reportgen.views.album import Album, Media
 from reportgen.views.panel import Figure, Section, View
 
+THUMB = 48
+"""About how wide a single filter is drawn, in pixels."""
 WIDTH = 640
 """About how wide the mosaic is drawn, in pixels."""
 
@@ -44,6 +50,31 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
     return Section("filters", about, "", figures, "wide")
 
 
+@dataclass(frozen=True)
+class FiltersPage:
+    """The mosaics, and a row a filter with its picture. section: None where there are no such filters."""
+
+    section: Section | None
+    rows: Sequence[tuple[FilterRow, Media]]
+    dead: int
+    twins: int
+    largest: float
+
+
+def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+    """The one page."""
+    section, filters = draw(audit, album, None), audit.card.filters
+    rows: list[tuple[FilterRow, Media]] = []
+    if section is not None and filters is not None:
+        zoom = max(1, THUMB // filters.shape[-1])
+        tiles = own_scale(filters)
+        found = study_filters(filters)
+        rows = [(row, album.add(mosaic(tiles[row.number : row.number + 1], zoom, 1))) for row in found]
+    dead, twins = sum(row.dead for row, _ in rows), sum(row.twin is not None for row, _ in rows)
+    largest = max((row.energy for row, _ in rows), default=0.0)
+    yield "filters/index.html", "filters.html", FiltersPage(section, rows, dead, twins, largest)
+
+
 VIEW = View(
     name="filters",
     label="Filters",
@@ -52,4 +83,5 @@ VIEW = View(
     about="The kernels of the first convolution, each on its own scale and all on one.",
     needs=(),
     draw=draw,
+    pages=pages,
 )
