@@ -73,7 +73,7 @@ def choose_layers(trunk: nn.Module, head: nn.Module, wanted: Sequence[str]) -> l
 
 def _is_maps(node: fx.Node) -> bool:
     shape: tuple[int, ...] = node.meta.get("shape") or ()
-    return node.op != "get_attr" and len(shape) == 4 and shape[2] == shape[3] > 1
+    return node.op not in ("get_attr", "output") and len(shape) == 4 and shape[2] == shape[3] > 1
 
 
 def _modules(node: fx.Node) -> list[str]:
