@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.failures import PartTest
+from reportgen.analysis.layouts import Maps, make_maps
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.patches import Unit, study_units
 from reportgen.analysis.space import Space, pixel_rows
@@ -176,6 +177,11 @@ class Audit:
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails."""
         return Space.of(pixel_rows(np.asarray(self.store["image/tiny"])))
+
+    @cached_property
+    def maps(self) -> Maps:
+        """The images in the plane."""
+        return make_maps(self.code_space, self.pixel_space, self.labels)
 
     @property
     def silent(self) -> int:

@@ -22,6 +22,8 @@ LARGEST = 200_000
 """Images that t-SNE arranges itself; the others are placed among a sample of so many."""
 EARLY, LATER = 150, 350
 """Iterations with and without exaggeration."""
+FEW = 2_000
+"""Images below which t-SNE's threads would wait for each other longer than they work."""
 JUDGED = 2_000
 """Images that trustworthiness is measured on; it needs their distances to all others."""
 NEAR = 15
@@ -110,12 +112,13 @@ def tsne(space: Space, components: Components, seed: int = 0) -> np.ndarray:
     start += random.normal(
         0, 1e-6, start.shape
     )  # identical images must not lie on one point, where no force parts them
+    threads = (os.cpu_count() or 1) if len(chosen) >= FEW else 1
     affinities = openTSNE.affinity.PerplexityBasedNN(
         perplexity=min(KEPT, len(chosen) - 1) / 3,
         knn_index=_Exact(space.rows[chosen], _neighbours_among(space, chosen, len(use))),
-        n_jobs=os.cpu_count(),
+        n_jobs=threads,
     )
-    method = openTSNE.TSNE(early_exaggeration_iter=EARLY, n_iter=LATER, n_jobs=os.cpu_count(), random_state=seed)
+    method = openTSNE.TSNE(early_exaggeration_iter=EARLY, n_iter=LATER, n_jobs=threads, random_state=seed)
     placed = method.fit(affinities=affinities, initialization=start)
     positions[chosen] = placed
     if len(rest := np.setdiff1d(use, chosen)):

@@ -15,6 +15,7 @@ from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
+from reportgen.gallery.maps import maps_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.gallery.poolings import poolings_page
@@ -42,7 +43,7 @@ def environment() -> jinja2.Environment:
     return env
 
 
-def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple[str, str, object]]:
+def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> Iterator[tuple[str, str, object]]:
     """Every page as (URL, template, context)."""
     rows = compose.class_rows(audit)
     yield "index.html", "index.html", compose.index_page(audit, album, rows)
@@ -62,6 +63,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure]) -> Iterator[tuple
     yield "localization/index.html", "localization.html", localization_page(audit)
     yield from failure_pages(audit, album)
     yield "review.html", "review.html", None
+    yield "maps/index.html", "maps.html", maps_page(audit, album, site)
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
     if (poolings := poolings_page(audit, album)) is not None:
         yield "poolings/index.html", "poolings.html", poolings
@@ -76,7 +78,7 @@ def navigation(poolings: bool) -> list[Link]:
     where = [Link("Localization", "localization/index.html"), Link("Failures", "failures/index.html")]
     if poolings:
         where.append(Link("GAP and GMP", "poolings/index.html"))
-    space = [Link("Neighbours", "neighbours/index.html")]
+    space = [Link("Maps", "maps/index.html"), Link("Neighbours", "neighbours/index.html")]
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
@@ -125,7 +127,7 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
         "images": payload.write_chunk(site, "images", payload.images_chunk(audit, cards)),
         "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
     }
-    for url, template, page in pages(audit, album, cards):
+    for url, template, page in pages(audit, album, cards, site):
         frame = Frame(audit.title, "../" * url.count("/"), current(url, nav), footer)
         html = env.get_template(template).render(page=page, frame=frame, assets=urls, data=data)
         write_if_changed(site / url, html.encode())

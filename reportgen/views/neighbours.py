@@ -71,6 +71,6 @@ VIEW = View(
     scope="image",
     order=60,
     about="The ten nearest images by the network's codes above the ten nearest by pixels, with distance and label.",
-    needs=("features/gap", "image/tiny"),
+    needs=("features/code", "image/tiny"),
     draw=draw,
 )

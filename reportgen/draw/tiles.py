@@ -1,0 +1,103 @@
+"""Many photographs in one picture: atlases for the browser, image grids, and maps of thumbnails."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from PIL import Image
+
+GROUND = (23, 24, 27)
+"""Behind maps and grids that are files: dark, so that photographs stand out in either colour scheme."""
+ATLAS = 2048
+"""Side of an atlas in pixels."""
+
+
+def tile(photograph: bytes, side: int) -> Image.Image:
+    """The middle square of a JPEG, `side` pixels wide."""
+    with Image.open(io.BytesIO(photograph)) as picture:
+        picture.draft("RGB", (2 * side, 2 * side))
+        square = min(picture.size)
+        left, top = ((length - square) // 2 for length in picture.size)
+        return picture.convert("RGB").resize(
+            (side, side), Image.Resampling.LANCZOS, (left, top, left + square, top + square)
+        )
+
+
+def small_tile(pixels: np.ndarray) -> Image.Image:
+    """A thumbnail `(32, 32, 3)` uint8 as it is stored."""
+    return Image.fromarray(pixels)
+
+
+def side_for(images: int) -> int:
+    """How large the tiles of an atlas are: small data sets can afford sharper ones."""
+    return 128 if images <= 1_024 else 64 if images <= 8_192 else 32
+
+
+def atlases(images: int, tile_of: Callable[[int], Image.Image], side: int) -> Iterable[bytes]:
+    """JPEGs of the tiles in order, row by row, `(ATLAS // side)²` in each; the last is only as high as it must be."""
+    across = ATLAS // side
+    for start in range(0, images, across * across):
+        count = min(across * across, images - start)
+        sheet = Image.new("RGB", (ATLAS, -(-count // across) * side), GROUND)
+        for k in range(count):
+            sheet.paste(tile_of(start + k), (k % across * side, k // across * side))
+        yield _jpeg(sheet, 82)
+
+
+def grid_picture(
+    cells: np.ndarray, shape: tuple[int, int], tile_of: Callable[[int, int], Image.Image], width: int
+) -> bytes:
+    """JPEG of an image grid about `width` pixels wide. cells: `(N, 2)` centres in cells, NaN for none."""
+    rows, columns = shape
+    side = max(1, round(width / columns))
+    sheet = Image.new("RGB", (columns * side, rows * side), GROUND)
+    for i in np.flatnonzero(np.isfinite(cells).all(1)):
+        sheet.paste(tile_of(int(i), side), (int(cells[i, 0]) * side, int(cells[i, 1]) * side))
+    return _jpeg(sheet, 88)
+
+
+def repeated_picture(nearest: np.ndarray, tile_of: Callable[[int, int], Image.Image], width: int) -> bytes:
+    """JPEG of `(rows, columns)` image numbers, about `width` pixels wide."""
+    rows, columns = nearest.shape
+    side = max(1, round(width / columns))
+    sheet = Image.new("RGB", (columns * side, rows * side), GROUND)
+    for y, x in np.ndindex(rows, columns):
+        sheet.paste(tile_of(int(nearest[y, x]), side), (x * side, y * side))
+    return _jpeg(sheet, 85)
+
+
+def map_picture(
+    unit: np.ndarray,
+    colours: Sequence[tuple[int, int, int]],
+    tile_of: Callable[[int, int], Image.Image],
+    size: tuple[int, int],
+) -> bytes:
+    """JPEG of a map: a framed thumbnail where there is room for one, a dot elsewhere.
+
+    unit: `(N, 2)` places in [0, 1], NaN for none; colours: one for each image.
+    """
+    width, height = size
+    side = int(np.clip(1.1 * np.sqrt(width * height / max(1, len(unit))) / 2, 22, 64))
+    sheet = Image.new("RGB", size, GROUND)
+    taken = set()
+    shown = []
+    for i in map(int, np.flatnonzero(np.isfinite(unit).all(1))):
+        x, y = (int(side + u * (length - 2 * side)) for u, length in zip(unit[i], size, strict=True))
+        cell = (x // side, y // side)
+        if cell in taken:
+            sheet.paste(colours[i], (x - 2, y - 2, x + 2, y + 2))
+        else:
+            taken.add(cell)
+            shown.append((i, x - side // 2, y - side // 2))
+    for i, x, y in shown:
+        sheet.paste(colours[i], (x - 2, y - 2, x + side + 2, y + side + 2))
+        sheet.paste(tile_of(int(i), side), (x, y))
+    return _jpeg(sheet, 85)
+
+
+def _jpeg(sheet: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()

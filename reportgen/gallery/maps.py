@@ -1,0 +1,149 @@
+"""The page of maps: what its pictures, its table and its data for the browser are."""
+
+from __future__ import annotations
+
+import base64
+import colorsys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.embedding import Quality
+from reportgen.analysis.grid import nearest_at
+from reportgen.analysis.layouts import Maps
+from reportgen.analysis.space import SHOWN, agreement, hub_counts
+from reportgen.draw.tiles import atlases, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
+from reportgen.gallery.payload import script, write_chunk
+from reportgen.views.album import Album, Media
+
+NOWHERE = 2**16 - 1
+"""Coordinate of an image without a place; the others are whole numbers from 0 to NOWHERE − 1."""
+STILL = (1200, 840)
+"""Size of the maps that are files."""
+POSTER = 4000
+"""About how wide the poster is."""
+MOST_ATLASES = 24
+"""Beyond these, images show as dots only: a million images would be gigabytes of thumbnails."""
+DISTINCT = ("0072b2", "e69f00", "009e73", "cc79a7", "56b4e9", "d55e00", "b8a800", "7f7f7f")
+"""The first colours of classes, apart for every kind of eye (after Okabe and Ito)."""
+
+
+@dataclass(frozen=True)
+class MapRow:
+    """One map: its picture, or None, and how far it can be trusted."""
+
+    name: str
+    label: str
+    how: str
+    picture: Media | None
+    quality: Quality | None
+
+
+@dataclass(frozen=True)
+class MapsPage:
+    """All maps. data: what the browser needs to draw them itself."""
+
+    rows: Sequence[MapRow]
+    poster: Media | None
+    nearest: Media | None
+    placed: int
+    total: int
+    data: Mapping[str, Any]
+
+
+def maps_page(audit: Audit, album: Album, site: Path) -> MapsPage:
+    """The page, its pictures and its chunks of data. Errors: OutputError."""
+    maps = audit.maps
+    n = len(audit.samples)
+    side = side_for(n)
+    tiny = np.asarray(audit.store["image/tiny"]) if side == 32 else None
+
+    def any_tile(i: int, size: int) -> Image.Image:
+        return small_tile(tiny[i]).resize((size, size)) if tiny is not None else tile(audit.picture(i), size)
+
+    colours = class_colours(np.where(audit.labels >= 0, audit.labels, audit.classification.top[:, 0]))
+    rgb = [(r, g, b) for r, g, b in map(bytes.fromhex, colours)]
+    rows = []
+    for layout in maps.layouts:
+        if layout.name == "grid":
+            picture = grid_picture(layout.positions, maps.grid, any_tile, STILL[0])
+        else:
+            picture = map_picture(to_unit(layout.positions), rgb, any_tile, STILL)
+        rows.append(MapRow(layout.name, layout.label, layout.how, album.add(picture), layout.quality))
+    grid = next(layout for layout in maps.layouts if layout.name == "grid")
+    place = maps.layouts[0].positions
+    use = np.flatnonzero(np.isfinite(place).all(1))
+    poster = nearest = None
+    if len(use):
+        poster = album.add(grid_picture(grid.positions, maps.grid, any_tile, POSTER))
+        nearest = album.add(repeated_picture(use[nearest_at(place[use], 21, 30)], any_tile, STILL[0]))
+    numbers = {
+        "agreement": agreement(audit.code_space.neighbours.index[:, :SHOWN], audit.labels).astype(np.int16),
+        "hub": np.minimum(hub_counts(audit.code_space.neighbours.index[:, :SHOWN]), 2**15 - 1).astype(np.int16),
+    }
+    chunks = write_maps(site, maps, numbers, lambda i: any_tile(i, side), side)
+    return MapsPage(rows, poster, nearest, len(use), n, chunks)
+
+
+def write_maps(
+    site: Path, maps: Maps, numbers: Mapping[str, np.ndarray], tile_of: Callable[[int], Image.Image], side: int
+) -> dict[str, Any]:
+    """Writes the maps' chunks: places and numbers, and the atlases of thumbnails. Returns their addresses.
+
+    numbers: columns `(N,)` that images can be coloured by.
+    """
+    n = len(maps.layouts[0].positions)
+    columns = {layout.name: _packed(to_unit(layout.positions)) for layout in maps.layouts if layout.name != "pca"}
+    axes = maps.components.positions
+    columns["axes"] = _packed(to_unit(axes) if axes.shape[1] else np.full((n, 1), 0.5))
+    more = {
+        "n": n,
+        "layouts": [[layout.name, layout.label] for layout in maps.layouts],
+        "axes_explained": [round(float(e), 4) for e in maps.components.explained],
+        "grid": list(maps.grid),
+        "side": side,
+    }
+    texts: dict[str, Sequence[str]] = {}
+    places = script("places", {**columns, **numbers}, texts, more)
+    sheets: list[str] = []
+    for k, jpeg in enumerate(_first(atlases(n, tile_of, side), MOST_ATLASES)):
+        body = script(f"atlas-{k}", {}, texts, {"jpeg": base64.b64encode(jpeg).decode()})
+        sheets.append(write_chunk(site, f"atlas-{k}", body))
+    for old in (site / "data").glob("atlas-*.js"):
+        if f"data/{old.name}" not in sheets:
+            old.unlink(missing_ok=True)
+    return {"places": write_chunk(site, "places", places), "atlases": sheets}
+
+
+def _first(items: Iterable[bytes], count: int) -> Iterable[bytes]:
+    return (item for item, _ in zip(items, range(count), strict=False))
+
+
+def to_unit(positions: np.ndarray) -> np.ndarray:
+    """`(N, A)` moved and scaled into [0, 1], all axes by one factor and centred; NaN stays."""
+    use = np.isfinite(positions).all(1)
+    if not use.any():
+        return np.full(positions.shape, np.nan)
+    low, high = positions[use].min(0), positions[use].max(0)
+    span = (high - low).max()
+    return 0.5 + (positions - (low + high) / 2) / (span if span > 0 else 1)
+
+
+def _packed(unit: np.ndarray) -> np.ndarray:
+    return np.where(np.isfinite(unit), np.round(unit * (NOWHERE - 1)), NOWHERE).astype(np.uint16).ravel()
+
+
+def class_colours(classes: np.ndarray) -> list[str]:
+    """A colour for each image by its class `(N,)`, as six hexadecimal digits; the most frequent classes come first."""
+    names, counts = np.unique(classes, return_counts=True)
+    order = {int(k): rank for rank, k in enumerate(names[np.argsort(-counts, kind="stable")])}
+    palette = [*DISTINCT]
+    for rank in range(len(DISTINCT), len(order)):
+        light = 0.42 + 0.16 * (rank % 3)
+        palette.append(bytes(round(255 * v) for v in colorsys.hls_to_rgb(rank * 0.61803 % 1, light, 0.6)).hex())
+    return [palette[order[int(k)]] for k in classes]

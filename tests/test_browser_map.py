@@ -1,0 +1,183 @@
+"""The page of maps in a browser: by mouse, by keyboard, with WebGL2, with a 2-D canvas, and without scripts."""
+
+from __future__ import annotations
+
+import base64
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from reportgen.gallery.payload import read_chunk
+from tests.browser import opened, sideways
+
+
+@contextmanager
+def the_map(browser: Browser, report: Path, after: str = "", **options: object) -> Iterator[Page]:
+    """The page with all of its data, offline; in the end nothing may have gone wrong in it."""
+    with opened(browser, offline=True, **options) as (page, said):
+        page.goto((report / "site" / "maps" / "index.html").as_uri() + after)
+        expect(page.locator(".map")).not_to_have_attribute("data-sprites", "0")
+        yield page
+        assert [line for line in said if "GPU stall" not in line] == []
+
+
+def listed(page: Page) -> list[str]:
+    return page.locator(".listing tbody a").all_inner_texts()
+
+
+def count(page: Page) -> int:
+    return int(page.locator("#map output.count").inner_text().split()[0].replace(",", ""))
+
+
+@pytest.mark.parametrize(("after", "renderer"), [("", "WebGL2"), ("?canvas2d", "2-D canvas")])
+def test_dots_and_thumbnails_are_drawn(browser: Browser, demo_report: Path, after: str, renderer: str) -> None:
+    with the_map(browser, demo_report, after) as page:
+        expect(page.locator(".map")).to_have_attribute("data-renderer", renderer)
+        assert count(page) == 96
+        page.get_by_label("map", exact=True).select_option("grid")
+        page.wait_for_timeout(1200)
+        assert int(page.locator(".map").get_attribute("data-sprites") or 0) == 96
+        shot = page.locator(".map").screenshot()
+        assert len(set(shot)) > 200
+        assert not page.locator("#stills").is_visible()
+
+
+def test_a_filter_and_the_table_are_in_step(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        page.get_by_label("label", exact=True).select_option(label="espresso")
+        assert count(page) == len(listed(page)) == 12
+        assert all("coffee" in name for name in listed(page))
+        assert "label=" in page.url
+        page.get_by_role("button", name="clear").click()
+        assert count(page) == 96
+        page.get_by_label("outcome").select_option(label="wrong class")
+        assert count(page) == len(listed(page)) < 96
+        again = page.url
+    with the_map(browser, demo_report, "#" + again.partition("#")[2]) as page:
+        assert count(page) < 96  # the address holds the state
+
+
+def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        area = page.locator(".map").bounding_box()
+        assert area is not None
+        middle = area["x"] + area["width"] / 2
+        page.get_by_role("button", name="lasso").click()
+        top, bottom = area["y"] + 4, area["y"] + area["height"] - 4
+        page.mouse.move(middle, top)
+        page.mouse.down()
+        for x, y in ((area["x"] + 4, top), (area["x"] + 4, bottom), (middle, bottom), (middle, top)):
+            page.mouse.move(x, y, steps=8)
+        page.mouse.up()
+        chosen = count(page)
+        assert 0 < chosen < 96
+        assert "lasso=" in page.url
+        places = read_chunk(demo_report / "site", "places")
+        assert places["n"] == 96
+        with page.expect_download() as found:
+            page.get_by_role("button", name="export CSV").click()
+        rows = list(csv.DictReader(Path(found.value.path()).read_text("utf-8").splitlines()))
+        assert [row["name"] for row in rows] == listed(page)
+        assert len(rows) == chosen
+        address = page.url
+    with the_map(browser, demo_report, "#" + address.partition("#")[2]) as page:
+        assert count(page) == chosen
+
+
+def test_everything_by_keyboard(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        surface = page.locator(".map .surface")
+        surface.focus()
+        for _ in range(6):
+            page.keyboard.press("+")
+        page.wait_for_timeout(400)
+        assert float(page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")[2]) > 5
+        page.keyboard.press("Enter")
+        inside = count(page)
+        assert inside < 96
+        page.keyboard.press("0")
+        page.keyboard.press("Escape")
+        assert count(page) == 96
+        page.keyboard.press("Enter")
+        assert count(page) == 96
+        page.keyboard.press("Space")
+        expect(page.get_by_label("map", exact=True)).not_to_have_value("tsne")
+        page.keyboard.press("Space")
+
+
+def test_wheel_drag_and_buttons_move_the_map(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        area = page.locator(".map").bounding_box()
+        assert area is not None
+
+        def at() -> list[float]:
+            page.wait_for_timeout(350)
+            return [float(v) for v in page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")]
+
+        page.mouse.move(area["x"] + 300, area["y"] + 200)
+        page.mouse.wheel(0, -600)
+        zoomed = at()
+        assert zoomed[2] > 1.5
+        page.mouse.down()
+        page.mouse.move(area["x"] + 400, area["y"] + 200, steps=5)
+        page.mouse.up()
+        assert at()[0] < zoomed[0]
+        page.get_by_role("button", name="show the whole map").click()
+        assert at() == [0.5, 0.5, 1]
+
+
+def test_from_a_point_to_its_image(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        page.get_by_label("map", exact=True).select_option("grid")
+        page.wait_for_timeout(1200)
+        area = page.locator(".map").bounding_box()
+        assert area is not None
+        kind, packed = read_chunk(demo_report / "site", "places")["columns"]["grid"]
+        assert kind == "u2"
+        u, v = np.frombuffer(base64.b64decode(packed), "<u2")[2 * 7 : 2 * 7 + 2] / 65534  # image 7's cell
+        side = 0.92 * min(area["width"], area["height"])
+        x, y = area["x"] + area["width"] / 2 + (u - 0.5) * side, area["y"] + area["height"] / 2 + (v - 0.5) * side
+        page.mouse.move(x, y)
+        name = page.locator(".map .hover .quiet").last.inner_text()
+        page.mouse.click(x, y)
+        page.wait_for_url("**/images/000007-*.html")
+        assert name in page.locator("main").inner_text()
+
+
+def test_two_fingers_zoom(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report, has_touch=True) as page:
+        touch = page.context.new_cdp_session(page)
+        area = page.locator(".map").bounding_box()
+        assert area is not None
+        x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 3
+
+        def fingers(kind: str, apart: float) -> None:
+            points = (
+                [] if kind == "touchEnd" else [{"x": x - apart, "y": y, "id": 0}, {"x": x + apart, "y": y, "id": 1}]
+            )
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        fingers("touchStart", 40)
+        for apart in (60, 80, 100, 120):
+            fingers("touchMove", apart)
+        fingers("touchEnd", 0)
+        page.wait_for_timeout(400)
+        assert float(page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")[2]) > 2
+
+
+def test_without_scripts_the_maps_are_pictures(browser: Browser, demo_report: Path) -> None:
+    with opened(browser, offline=True, java_script_enabled=False) as (page, _):
+        page.goto((demo_report / "site" / "maps" / "index.html").as_uri())
+        assert page.locator("#stills figure").count() == 5
+        assert page.locator("#stills img").first.is_visible()
+        assert not page.locator("#map").is_visible()
+
+
+def test_a_narrow_screen(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report, width=400) as page:
+        assert sideways(page) <= 0

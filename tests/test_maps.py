@@ -1,0 +1,101 @@
+"""The data of the maps' page: packed places, class colours, atlases, grids and layouts."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from reportgen.analysis.layouts import make_maps
+from reportgen.analysis.space import Space
+from reportgen.draw.tiles import ATLAS, GROUND, atlases, grid_picture, repeated_picture, tile
+from reportgen.gallery.maps import NOWHERE, class_colours, to_unit, write_maps
+from reportgen.gallery.payload import read_chunk
+
+
+def plain(i: int, side: int = 32) -> Image.Image:
+    """A tile whose red says which image it is."""
+    return Image.new("RGB", (side, side), (4 * i, 128, 255 - 4 * i))
+
+
+def opened(jpeg: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
+
+
+def test_places_keep_their_proportions_and_are_centred() -> None:
+    unit = to_unit(np.array([[0.0, 0], [4, 1], [np.nan, 0], [2, 0.5]]))
+    np.testing.assert_allclose(unit[[0, 1, 3]], [[0, 0.375], [1, 0.625], [0.5, 0.5]])
+    assert np.isnan(unit[2]).any()
+    np.testing.assert_allclose(to_unit(np.ones((3, 2))), 0.5)
+    assert np.isnan(to_unit(np.full((2, 2), np.nan))).all()
+
+
+def test_atlases_hold_every_image_once_in_order() -> None:
+    sheets = list(atlases(70, lambda i: plain(i % 60, 256), 256))  # 64 in each
+    assert [opened(sheet).shape for sheet in sheets] == [(ATLAS, ATLAS, 3), (256, ATLAS, 3)]
+    for i in (0, 7, 8, 59):
+        y, x = 256 * (i // 8) + 128, 256 * (i % 8) + 128
+        np.testing.assert_allclose(opened(sheets[0])[y, x], [4 * i, 128, 255 - 4 * i], atol=6)
+    np.testing.assert_allclose(opened(sheets[1])[128, 128], opened(sheets[0])[128, 256 * 4 + 128], atol=6)
+
+
+def test_a_grid_picture_has_each_image_at_its_cell() -> None:
+    cells = np.array([[0.5, 0.5], [2.5, 1.5], [np.nan, np.nan]])
+    picture = opened(grid_picture(cells, (2, 3), lambda i, side: plain(40 * i, side), 240))
+    assert picture.shape == (160, 240, 3)
+    np.testing.assert_allclose(picture[40, 40], [0, 128, 255], atol=6)
+    np.testing.assert_allclose(picture[120, 200], [160, 128, 95], atol=6)
+    np.testing.assert_allclose(picture[120, 40], GROUND, atol=6)
+    repeated = opened(repeated_picture(np.array([[1, 1]]), lambda i, side: plain(40 * i, side), 64))
+    assert repeated.shape == (32, 64, 3)
+    np.testing.assert_allclose(repeated[16, [16, 48]], [[160, 128, 95]] * 2, atol=6)
+
+
+def test_a_tile_is_the_middle_square() -> None:
+    photograph = np.zeros((100, 300, 3), np.uint8)
+    photograph[:, 100:200] = 200
+    buffer = io.BytesIO()
+    Image.fromarray(photograph).save(buffer, "JPEG")
+    found = np.asarray(tile(buffer.getvalue(), 40)).astype(int)
+    assert found.shape == (40, 40, 3)
+    np.testing.assert_allclose(found[20, [5, 35]], 200, atol=12)
+
+
+def test_class_colours_go_by_frequency_and_are_all_different() -> None:
+    colours = class_colours(np.array([3, 3, 3, 9, 9, 1]))
+    assert colours[0] == colours[2] == "0072b2"
+    assert colours[3] == "e69f00"
+    many = class_colours(np.arange(60))
+    assert len(set(many)) == 60
+    assert all(re.fullmatch("[0-9a-f]{6}", colour) for colour in many)
+
+
+def test_the_chunks_hold_the_maps(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows, pixels = random.normal(size=(30, 6)), random.normal(size=(30, 9))
+    rows[4] = np.nan
+    maps = make_maps(Space.of(rows), Space.of(pixels), random.integers(0, 3, 30))
+    assert [layout.name for layout in maps.layouts] == ["tsne", "pca", "grid", "pixels-tsne", "pixels-pca"]
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "atlas-7.0123456789.js").write_text("of a larger data set")
+    urls = write_maps(tmp_path, maps, {"hub": np.arange(30, dtype=np.int16)}, plain, 32)
+    assert sorted(f"data/{path.name}" for path in data.iterdir()) == sorted([urls["places"], *urls["atlases"]])
+    chunk = read_chunk(tmp_path, "places")
+
+    def column(name: str) -> np.ndarray:
+        kind, packed = chunk["columns"][name]
+        return np.frombuffer(base64.b64decode(packed), {"u2": "<u2", "i2": "<i2"}[kind])
+
+    grid = column("grid").reshape(-1, 2)
+    assert grid[4].tolist() == [NOWHERE, NOWHERE]
+    assert len({tuple(place) for place in np.delete(grid, 4, 0).tolist()}) == 29
+    assert column("axes").reshape(30, -1).shape[1] == len(chunk["axes_explained"]) == 6
+    assert column("hub").tolist() == list(range(30))
+    placed = maps.layouts[0].positions
+    expected = np.round(to_unit(placed)[5] * (NOWHERE - 1))
+    assert column("tsne").reshape(-1, 2)[5].tolist() == expected.tolist()
+    sheet = read_chunk(tmp_path, "atlas-0")["jpeg"]
+    assert opened(base64.b64decode(sheet)).shape == (32, ATLAS, 3)
