@@ -13,6 +13,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.analysis.poolings import pair_of
 from reportgen.gallery import assets, compose, payload, words
 from reportgen.gallery.check import POLICY
+from reportgen.gallery.confusions import confusions_page
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
 from reportgen.gallery.maps import maps_page
@@ -63,6 +64,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> It
     yield "localization/index.html", "localization.html", localization_page(audit)
     yield from failure_pages(audit, album)
     yield "review.html", "review.html", None
+    yield "confusions/index.html", "confusions.html", confusions_page(audit, album, site)
     yield "maps/index.html", "maps.html", maps_page(audit, album, site)
     yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
     if (poolings := poolings_page(audit, album)) is not None:
@@ -78,7 +80,11 @@ def navigation(poolings: bool) -> list[Link]:
     where = [Link("Localization", "localization/index.html"), Link("Failures", "failures/index.html")]
     if poolings:
         where.append(Link("GAP and GMP", "poolings/index.html"))
-    space = [Link("Maps", "maps/index.html"), Link("Neighbours", "neighbours/index.html")]
+    space = [
+        Link("Confusions", "confusions/index.html"),
+        Link("Maps", "maps/index.html"),
+        Link("Neighbours", "neighbours/index.html"),
+    ]
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
