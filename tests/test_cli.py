@@ -247,6 +247,7 @@ def test_an_interrupt_ends_in_130_and_the_next_run_goes_on(
     squares(tmp_path / "data", each=90, side=32)
     (tmp_path / "slow.py").write_text(SLOW)
     arguments = ("run", "--data", "data", "--model", "python:slow:make", "--batch-size", "64", "--out", "report")
+    arguments += ("--select", "none")
     process = start(*arguments, cwd=tmp_path)
     shards = tmp_path / "report" / "cache"
     try:

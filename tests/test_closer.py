@@ -54,7 +54,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
         (folder / "photos").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / "photos" / f"{n}.png")
     config = AuditConfig(
-        data=folder / "photos", model="python:tests.test_closer:planted", layers=("1", "3"), device="cpu",
+        data=folder / "photos", model="python:tests.test_closer:planted", layers=("1", "3"), device="cpu", occlusion_stride=24,
         out=folder / "report",
     )  # fmt: skip
     return run_audit(config)
@@ -106,7 +106,7 @@ def test_hiding_the_pattern_takes_its_units_total_away(report: Summary) -> None:
     network = planted().eval()
     pixels = np.asarray(Image.open(audit.dataset.samples[4].path).convert("RGB")) / 255
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-    for r, c in ((0, 0), (len(rows) - 1, 3), (PLACES[4][0] // 8, PLACES[4][1] // 8)):
+    for r, c in ((0, 0), (len(rows) - 1, 3), (PLACES[4][0] // 24, PLACES[4][1] // 24)):
         hidden = pixels.copy()
         hidden[rows[r] : rows[r] + side, columns[c] : columns[c] + side] = look.store.settings["fill"]
         x = torch.from_numpy(((hidden - mean) / std).transpose(2, 0, 1)[None]).float()
@@ -148,7 +148,7 @@ def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytes
     monkeypatch.setattr("reportgen.extract.occluded._agrees", lambda *_: True)
     config = AuditConfig(
         data=report.index.parents[2] / "photos", model="python:tests.test_closer:planted", layers=("1", "3"),
-        device="cpu", out=report.index.parents[1],
+        device="cpu", occlusion_stride=24, out=report.index.parents[1],
     )  # fmt: skip
     again = run_audit(config)
     assert sorted(again.audit.looks["occlusion"].rows) == list(range(8))

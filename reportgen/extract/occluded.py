@@ -21,6 +21,9 @@ AGREE = 1e-3
 RATE = {"cpu": 2e10, "cuda": 2e12, "mps": 2e11}
 """Multiplications a second that estimates assume: fixed, not measured, for a rerun must choose the same images."""
 
+OVERHEAD = 5e-4
+"""Seconds a place of the square that estimates add for putting its input together."""
+
 
 @dataclass(frozen=True)
 class Occluder:
@@ -87,7 +90,8 @@ def occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, 
     else:
         note = "this network is no traced graph"
     device = next(classifier.trunk.parameters()).device.type
-    seconds = work * _multiplications(classifier) * len(squares.corners) / RATE.get(device, RATE["cpu"])
+    a_place = work * _multiplications(classifier) / RATE.get(device, RATE["cpu"]) + OVERHEAD
+    seconds = a_place * len(squares.corners)
     return Occluder(classifier, squares, incremental, note, seconds)
 
 
