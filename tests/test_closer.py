@@ -54,8 +54,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
         (folder / "photos").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / "photos" / f"{n}.png")
     config = AuditConfig(
-        data=folder / "photos", model="python:tests.test_closer:planted", layers=("1", "3"), device="cpu", occlusion_stride=24,
-        out=folder / "report",
+        data=folder / "photos", model="python:tests.test_closer:planted", layers=("1", "3"), device="cpu",
+        occlusion_stride=24, out=folder / "report",
     )  # fmt: skip
     return run_audit(config)
 
