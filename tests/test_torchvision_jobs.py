@@ -58,8 +58,8 @@ def test_a_network_with_random_weights_goes_through_the_job(
     page = (tmp_path / "site" / "filters" / "index.html").read_text()
     assert f"64 filters of 3×{side}×{side}" in page
     pictures = re.findall(r'src="\.\./(media/[^"]+)" width="(\d+)" height="(\d+)"', page)
-    assert len(pictures) == 2
-    for file, width, height in pictures:
+    assert len(pictures) == 2 + 64  # two mosaics, and each filter by itself
+    for file, width, height in pictures[:2]:
         with Image.open(tmp_path / "site" / file) as mosaic:
             assert mosaic.size == (int(width), int(height))
             tiles = np.asarray(mosaic)[..., 3] > 0
@@ -91,9 +91,10 @@ def test_the_filters_of_the_page_are_the_networks_weights(photographs: Path, tmp
     weight = torchvision.models.shufflenet_v2_x0_5().conv1[0].weight.detach().numpy()
     np.testing.assert_array_equal(summary.audit.card.filters, weight)
     page = (tmp_path / "site" / "filters" / "index.html").read_text()
-    own, shared = (
+    own, shared, *each = (
         np.asarray(Image.open(tmp_path / "site" / file)) for file in re.findall(r'src="\.\./(media/[^"]+)"', page)
     )
+    assert len(each) == len(weight)
     step = (own.shape[1] + 2) // 8
     zoom = (step - 2) // 3
     limit = np.abs(weight).max()
