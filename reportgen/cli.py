@@ -44,10 +44,12 @@ def main() -> None:
     except Exception as error:
         import traceback
 
-        trace = traceback.extract_tb(error.__traceback__)[-1]
+        package = str(Path(__file__).parent)
+        frames = traceback.extract_tb(error.__traceback__)
+        trace = [f for f in frames if f.filename.startswith(package) or f.filename.endswith(".html")][-1]
         said = " ".join(str(error).split())
         _stop(
-            f"internal: {type(error).__name__}: {said} ({trace.name}, line {trace.lineno})",
+            f"internal: {type(error).__name__}: {said} ({Path(trace.filename).name}, line {trace.lineno})",
             "this is a defect of reportgen; please report it with the command that you ran",
             2,
         )

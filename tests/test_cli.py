@@ -394,14 +394,17 @@ def test_the_demos_metrics_have_every_key(demo_report: Path) -> None:
     (model,) = metrics["models"]
     identity = model.pop("cam_identity_max_abs")
     assert 0 <= identity < 1e-4
-    assert {key: model[key] for key in ("name", "head", "method", "resize", "precision")} == {
+    assert {key: model[key] for key in ("name", "head", "method", "resize")} == {
         "name": "efficientnet_lite0",
         "head": "own",
         "method": "cam",
         "resize": "warp",
-        "precision": "fp32",
     }
-    assert set(model) == {"name", "head", "method", "resize", "precision", "classification", "localization"}
+    assert set(model) == {
+        "name", "head", "method", "resize", "precision", "precision_agreement", "classification", "localization"
+    }  # fmt: skip
+    tried = model["precision_agreement"]  # only where the hardware has low-precision matrix units
+    assert model["precision"] in (("fp32", "bf16", "fp16") if tried else ("fp32",))
     assert {key: model["localization"][key] for key in ("recipe", "threshold", "iou")} == {
         "recipe": "paper",
         "threshold": 0.2,

@@ -83,8 +83,8 @@ class ConfusionsPage:
     cells: Sequence[Sequence[Cell]]
     picture: Media | None
     ece: float | None
-    confidence: float
-    accuracy: float
+    confidence: float | None
+    accuracy: float | None
     reliability: Sequence[Bar]
     bins: Sequence[BinRow]
     histogram: Sequence[Bar]
@@ -112,8 +112,8 @@ def confusions_page(audit: Audit, album: Album, site: Path) -> ConfusionsPage:
         cells=_cells(matrix) if table else [],
         picture=picture,
         ece=found.ece if found else None,
-        confidence=found.mean_confidence if found else 0.0,
-        accuracy=found.accuracy if found else 0.0,
+        confidence=found.mean_confidence if found else None,
+        accuracy=found.accuracy if found else None,
         reliability=_reliability(found) if found else [],
         bins=_bins(found) if found else [],
         histogram=_histogram(confidence[use], right[use]) if found else [],

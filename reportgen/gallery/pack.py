@@ -94,6 +94,7 @@ def _main_of(page: Path, site: Path) -> str:
     main = html[html.index('<main id="main">') + len('<main id="main">') : html.index("</main>")]
     main = re.sub(r'<script\b.*?</script>|<div class="crumbs">.*?</div>', "", main, flags=re.S)
     main = re.sub(r"<a\b[^>]*>(.*?)</a>", r"<span>\1</span>", main, flags=re.S)
+    main = main.replace(' loading="lazy"', "")  # the picture is here already, and printing must not wait for a scroll
 
     def inline(match: re.Match[str]) -> str:
         picture = (page.parent / match[1]).resolve()

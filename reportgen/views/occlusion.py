@@ -17,7 +17,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     """The probability of the class, the most probable class, and the strongest unit's total, by the square's place."""
     assert i is not None
     row = row_of(audit, i)
-    if row is None:
+    if row is None or not all(np.isfinite(row[name]).all() for name in ("probability", "score", "total")):
         return None
     settings = audit.looks["occlusion"].store.settings
     name = audit.classes[int(row["subject"])]
