@@ -15,7 +15,8 @@ from torch import nn
 
 from reportgen.models.classifier import Classifier, OwnHead, Preprocessing
 from reportgen.models.graph import first_filters, trace
-from reportgen.models.sources import imagenet_vocabulary, weights_digest
+from reportgen.models.sources import imagenet_vocabulary
+from reportgen.models.weights import weights_digest
 
 WEIGHTS = Path("nin.safetensors")
 

@@ -292,14 +292,14 @@ def cache(what: str, report: Path) -> None:
 @click.option("--layer", help=_help("layer"))
 def layers(model: str, **flags: Any) -> None:
     """Lists the layers of MODEL: name, maps, stride and receptive field; * marks those that a run looks at."""
-    from reportgen.run import list_layers
+    from reportgen.cards import list_layers
 
     for row in list_layers(override(AuditConfig(model=model), flags)):
         click.echo(row)
 
 
 def _progress(quiet: bool) -> Any:
-    from reportgen.run import silent
+    from reportgen.passes import silent
 
     if quiet or not talk.is_terminal:  # bars are for people; a log gets the closing lines
         return silent

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
@@ -16,22 +15,16 @@ import torch
 
 from reportgen import __version__
 from reportgen.config import AuditConfig
-from reportgen.data.files import one_line
-from reportgen.data.labels import Listing, Vocabulary, read_class_file
-from reportgen.data.sample import Dataset, Sample, no_boxes
-from reportgen.errors import ConfigError, DataError
+from reportgen.data.sample import Dataset, Sample
+from reportgen.errors import DataError
 from reportgen.extract.forward import Pass, assembled, evaluating, extract
 from reportgen.extract.loader import Decoded, chunks, look_at_all
 from reportgen.extract.precision import TRIAL, Agreement, measure_agreement, native_precision
 from reportgen.extract.randomised import randomised
-from reportgen.models.classifier import Classifier, Pooling
-from reportgen.models.heads import POOLINGS, FittedHead, fit_head, grouped, out_of_fold, with_head
-from reportgen.models.sources import load_classifier
+from reportgen.models.classifier import Classifier
+from reportgen.models.heads import FittedHead
 from reportgen.store.files import write_atomic
 from reportgen.store.store import Key, Store, fingerprint
-
-SPLIT_SEED = 0
-"""Folds are dealt with this seed."""
 
 
 class Ticker(Protocol):
@@ -49,54 +42,6 @@ class Progress(Protocol):
 def silent(stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]:
     """Progress that is not shown."""
     return nullcontext(lambda steps=1: None)
-
-
-def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> list[Classifier]:
-    """The networks of an audit, on the device; for a fitted head, the network whose trunk it is fitted on.
-
-    Errors: ConfigError unless those with their own head share their classes, and none its name with another.
-    """
-    loaded: dict[AuditConfig, Classifier] = {}
-    found: list[Classifier] = []
-    own: Classifier | None = None
-    for network in networks:
-        fitted = network.head in POOLINGS
-        plain = replace(network, model_name=None)
-        if fitted:
-            plain = replace(plain, head=None, classes=None)
-        if plain not in loaded:
-            loaded[plain] = load_classifier(plain).to(device)
-        name = loaded[plain].name + (f" + {network.head.upper()}" if fitted and network.head else "")
-        classifier = replace(loaded[plain], name=one_line(network.model_name or name))
-        if any(classifier.name == other.name for other in found):
-            raise ConfigError(
-                f"two networks are called `{classifier.name}`", "give each of them a `name` in its [[models]] table"
-            )
-        found.append(classifier)
-        if fitted:
-            continue
-        own = own or classifier
-        if classifier.class_names != own.class_names:
-            raise ConfigError(
-                f"`{own.name}` and `{classifier.name}` have different classes",
-                "audit them in two reports, or name the same classes with `classes`",
-            )
-    return found
-
-
-def vocabulary_of(
-    config: AuditConfig, classifiers: Sequence[Classifier], read: Callable[[Vocabulary], Dataset]
-) -> Vocabulary:
-    """The classes of the audit: those of the networks with their own head; where all heads are fitted, those of the
-    file `classes`, or else every label of the data set, sorted."""
-    own = [c for c, network in zip(classifiers, config.networks(), strict=True) if network.head not in POOLINGS]
-    if own:
-        return own[0].vocabulary
-    if config.classes:
-        return Vocabulary(read_class_file(config.classes))
-    listing = Listing(())
-    read(listing)
-    return Vocabulary(tuple(sorted(listing.texts)))
 
 
 def pass_for(classifier: Classifier, network: AuditConfig) -> Pass:
@@ -274,76 +219,6 @@ def look(
     forward = pass_for(classifier, network)
     store = Store(network.out / "cache", store_settings(forward, network, device))
     return Look(classifier, network, store, fill_store(store, dataset, forward, network, device, progress))
-
-
-def look_with_fitted_head(
-    dataset: Dataset,
-    training: Dataset | None,
-    classifier: Classifier,
-    network: AuditConfig,
-    device: torch.device,
-    progress: Progress,
-) -> Look:
-    """The data set through a trunk and heads fitted on its last maps, each image through one that never saw it.
-
-    The first look gives the pooled maps. Heads are fitted on them, on `training` or else in folds; what has the bytes
-    of an image, or its group, is never in the training of the head that judges it. A second look gives logits and maps.
-    """
-    pooling: Pooling = "gap" if network.head == "gap" else "gmp"
-    classes = dataset.classes
-    features, first = _pooled(dataset, classifier, network, device, progress)
-    samples, ids, labels = first.samples, first.ids, _labels(first.samples)
-    if training is None:
-        groups = grouped(ids, [sample.group for sample in samples])
-        heads, fold = out_of_fold(features, labels, groups, len(classes), network.folds, SPLIT_SEED, device)
-    else:
-        features, others = _pooled(training, classifier, network, device, progress)
-        labels = _labels(others.samples)
-        use = (labels >= 0) & ~np.isin(others.ids, ids)
-        groups = grouped(others.ids, [sample.group for sample in others.samples])[use]
-        heads = [fit_head(features[use], labels[use], groups, len(classes), SPLIT_SEED, device)]
-        fold = np.zeros(len(samples), np.int64)
-    fitted = [with_head(classifier, pooling, head, classes) for head in heads]
-    settings = store_settings(pass_for(fitted[0], network), network, device)
-    digest = hashlib.sha256(" ".join([f.weights_digest for f in fitted]).encode()).hexdigest()
-    store = Store(network.out / "cache", settings | {"weights": digest})
-    parts = [first]
-    for f, one in enumerate(fitted):
-        inside = [sample for sample, g in zip(samples, fold, strict=True) if g == f]
-        if inside:
-            part = replace(dataset, samples=inside)
-            parts.append(fill_store(store, part, pass_for(one, network), network, device, progress))
-    keys = {s.name: key for part in parts[1:] for s, key in zip(part.samples, part.keys, strict=True)}
-    looked = LookedAt(
-        [s for s in samples if s.name in keys],
-        [keys[s.name] for s in samples if s.name in keys],
-        [refused for part in parts for refused in part.unreadable],
-        sum(part.computed for part in parts),
-        sum(part.reused for part in parts),
-    )
-    folds = {sample.name: int(f) for sample, f in zip(samples, fold, strict=True)}
-    return Look(replace(fitted[0], weights_digest=digest), network, store, looked, heads, folds)
-
-
-def _pooled(
-    dataset: Dataset, classifier: Classifier, network: AuditConfig, device: torch.device, progress: Progress
-) -> tuple[np.ndarray, LookedAt]:
-    """The pooled maps `(N, C)` of the images that can be read.
-
-    Where the network's own classes are not the data set's, its head is no reason to look twice: labels stay away.
-    """
-    plain = dataset
-    if tuple(classifier.class_names) != tuple(dataset.classes):
-        plain = replace(dataset, samples=[replace(s, label=None, boxes=no_boxes()) for s in dataset.samples])
-    seen = look(plain, classifier, network, device, progress)
-    seen.store.select(seen.looked.keys)
-    by_name = {sample.name: sample for sample in dataset.samples}
-    samples = [by_name[sample.name] for sample in seen.looked.samples]
-    return np.asarray(seen.store[f"features/{network.head}"]), replace(seen.looked, samples=samples)
-
-
-def _labels(samples: Sequence[Sample]) -> np.ndarray:
-    return np.array([-1 if s.label is None else s.label for s in samples], np.int64)
 
 
 def seen_by_all(looks: Sequence[Look]) -> tuple[list[Sample], list[tuple[str, str]]]:

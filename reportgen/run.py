@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 import PIL
 import torch
-from torch.fx import GraphModule
 
 from reportgen import __version__, results
-from reportgen.analysis.audit import Audit, Epoch, LayerCard, ModelCard
+from reportgen.analysis.audit import Audit, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
 from reportgen.analysis.maxboxacc import SIDE
 from reportgen.analysis.study import study
+from reportgen.cards import model_card
 from reportgen.closer import Subject, look_closer
 from reportgen.config import AuditConfig
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
@@ -33,25 +33,11 @@ from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, OutputError
 from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
-from reportgen.extract.precision import Agreement
+from reportgen.fitted import look_with_fitted_head
 from reportgen.gallery.build import build, write_if_changed
-from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
-from reportgen.models.layers import find_layers
-from reportgen.models.receptive import receptive_fields
-from reportgen.models.sources import load_classifier
-from reportgen.passes import (
-    Look,
-    Progress,
-    load_classifiers,
-    look,
-    look_with_fitted_head,
-    maps_of_random_weights,
-    seen_by_all,
-    settled,
-    silent,
-    vocabulary_of,
-)
+from reportgen.networks import load_classifiers, vocabulary_of
+from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_by_all, settled, silent
 from reportgen.report import REPORT
 from reportgen.store.files import only_run
 from reportgen.store.shard import encode
@@ -186,23 +172,6 @@ def pages_of(audit: Audit) -> int:
     return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
 
 
-def list_layers(config: AuditConfig) -> list[str]:
-    """A line for each layer of the network that the settings name: what `layers` may say."""
-    classifier = load_classifier(config)
-    layers = find_layers(classifier.trunk, classifier.head)
-    if not isinstance(classifier.trunk, GraphModule):
-        raise ConfigError(f"`{config.model}` is no graph whose layers could be listed")
-    fields = receptive_fields(classifier.trunk)
-    width = max(len(layer.name) for layer in layers)
-    lines = []
-    for layer in layers:
-        field = fields[layer.node.name]
-        seen = f"stride {field.stride[0]:<3} field {field.size[0]}" if field.stride and field.size else "whole image"
-        maps = "×".join(map(str, layer.shape))
-        lines.append(f"{'*' if layer.stage_end else ' '} {layer.name:<{width}}  {maps:<13}  {seen}")
-    return lines
-
-
 def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[Refused]]:
     """The samples with their boxes cut at the image's right and lower border (sizes: `(N, 2)`), which only the decoded
     image tells, and the boxes that are wholly beyond it."""
@@ -253,58 +222,6 @@ def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias
     means = maps.astype(np.float64).mean((2, 3)) + np.take_along_axis(bias, looked_up, 1)
     difference = means[finite] - np.take_along_axis(logits, looked_up, 1)[finite]
     return float(np.abs(difference).max()) if finite.any() else None
-
-
-def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard]:
-    """The layers whose units the pass looks at, with what each position of them sees; none for what is no graph."""
-    if not isinstance(classifier.trunk, GraphModule):
-        return []
-    fields = receptive_fields(classifier.trunk)
-    cards = []
-    for layer in find_layers(classifier.trunk, classifier.head):
-        if layer.name in wanted:
-            field = fields[layer.node.name]
-            cards.append(
-                LayerCard(layer.name, layer.shape, field.rows.seen, field.columns.seen, field.size, field.stride)
-            )
-    return cards
-
-
-def model_card(look: Look, agreement: Agreement | None, device: torch.device) -> ModelCard:
-    """The classifier in plain values."""
-    classifier, config = look.classifier, look.network
-    pooling = classifier.own.pooling if classifier.own else ""
-    p = classifier.preprocessing
-    how = (
-        f"squashed to {p.size} × {p.size}"
-        if config.resize == "warp"
-        else f"shorter side {p.resize_size}, centre {p.size} × {p.size}"
-    )
-    if config.decode == "fast":
-        how += "; large JPEGs decoded at a fraction of their size, so that pixels differ a little"
-    mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (p.mean, p.std))
-    return ModelCard(
-        name=classifier.name,
-        source=classifier.source,
-        head=str(config.head) if look.heads else {"gap": "own", "gmp": "own-gmp"}.get(pooling, "other"),
-        pooling=pooling,
-        fit=look.fit_in_words(),
-        curve=[Epoch(**row) for row in classifier.curve],  # type: ignore[arg-type]
-        method=classifier.method,
-        maps_layer=classifier.maps_layer,
-        maps_shape=classifier.maps_shape,
-        parameters=classifier.parameters,
-        weights_digest=classifier.weights_digest,
-        resize=config.resize,
-        precision=config.precision,
-        agreement=agreement.in_words() if agreement else "",
-        device=str(device),
-        input_size=p.size,
-        preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",
-        filters_layer=classifier.filters.layer if classifier.filters else None,
-        filters=classifier.filters.weight.numpy() if classifier.filters else None,
-        layers=layer_cards(classifier, look.store.settings["layers"]),
-    )
 
 
 def write_results(summary: Summary, config: AuditConfig) -> None:

@@ -14,11 +14,23 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",
-    "passes", "closer", "experiments", "fit", "run", "cli", "__main__",
+    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "run", "cli", "__main__",
 ]  # fmt: skip
-NEEDS_TORCH = {"models", "attribution", "extract", "passes", "closer", "experiments", "fit", "run"}
+NEEDS_TORCH = {
+    "models",
+    "attribution",
+    "extract",
+    "passes",
+    "networks",
+    "fitted",
+    "cards",
+    "closer",
+    "experiments",
+    "fit",
+    "run",
+}
 FOR_CLI = {"", "errors", "config"}
-LAZY_FOR_CLI = FOR_CLI | {"fit", "run", "store", "views", "gallery"}
+LAZY_FOR_CLI = FOR_CLI | {"passes", "cards", "fit", "run", "store", "views", "gallery"}
 
 
 def stage(module: str) -> str:

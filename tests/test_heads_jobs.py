@@ -15,8 +15,8 @@ from reportgen.config import AuditConfig
 from reportgen.data.labels import Listing
 from reportgen.data.readers import read_dataset
 from reportgen.errors import ReportgenError
+from reportgen.fitted import SPLIT_SEED
 from reportgen.models.heads import out_of_fold
-from reportgen.passes import SPLIT_SEED
 from reportgen.run import Summary, run_audit
 from tests.tiny import COLOURS, network, squares
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reportgen.models.classifier import Classifier, OwnHead
-from reportgen.models.sources import weights_digest
+from reportgen.models.weights import weights_digest
 
 SEED = 0
 NORMALISING = nn.modules.batchnorm._BatchNorm

