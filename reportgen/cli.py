@@ -259,6 +259,19 @@ def review(report: Path, exports: tuple[Path, ...]) -> None:
 
 
 @cli.command()
+@click.argument("report_a", type=click.Path(path_type=Path))
+@click.argument("report_b", type=click.Path(path_type=Path))
+@_default("--out", "comparison", click.Path(path_type=Path), "The folder that the comparison is written to.")
+def compare(report_a: Path, report_b: Path, out: Path) -> None:
+    """Compares two reports on the same images: what the second network fixes and breaks, as a site of its own."""
+    from reportgen.gallery.compare import compare_reports
+    from reportgen.gallery.comparison import heading
+
+    talk.print(heading(compare_reports(report_a, report_b, out)), markup=False, soft_wrap=True)
+    click.echo(out / "site" / "index.html")
+
+
+@cli.command()
 def views() -> None:
     """Lists the views that a report is made of."""
     from reportgen.views import all_views

@@ -51,11 +51,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Report:
-    """One finished report. What it gives by itself, as `predictions` or `report["logits"]`, is its first network's."""
+    """One finished report. What it gives by itself, as `predictions` or `report["logits"]`, is its first network's.
+
+    boxes: of each image the true ones `(B, 4)`, x0 y0 x1 y1 in pixels of the upright image.
+    """
 
     name: str
     classes: Sequence[str]
     models: Sequence[Model]
+    boxes: Sequence[np.ndarray]
 
     @property
     def predictions(self) -> np.ndarray:
@@ -90,4 +94,7 @@ def open_report(folder: str | PathLike[str]) -> Report:
         models.append(
             Model(about["name"], shard[f"{m}/predictions"], localization, settings, keys, Path(folder) / "cache")
         )
-    return Report(shard.attributes["name"], shard.attributes["classes"], models)
+    if "samples/boxes" not in shard:
+        raise StoreError(f"`{folder}` was written by an older reportgen", "run the report again")
+    boxes = np.split(shard["samples/boxes"], np.searchsorted(shard["samples/box_of"], np.arange(1, len(keys))))
+    return Report(shard.attributes["name"], shard.attributes["classes"], models, boxes)

@@ -154,11 +154,14 @@ def _boxes(audit: Audit) -> Iterator[list[str]]:
 def arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What `reportgen.open` needs: arrays, and attributes in plain values. Network m's arrays are under `m/`.
 
-    `samples/id`, `samples/label`: where the stores have each sample; `m/predictions`, `m/localization`: as in the CSV
+    `samples/id`, `samples/label`: where the stores have each sample; `samples/boxes` `(B, 4)`: the true boxes, those of
+    sample `samples/box_of` `(B,)`, which rises; `m/predictions`, `m/localization`: as in the CSV
     files, but classes by their index and one column for the ranks.
     """
     store = audit.store
     found = {f"samples/{what}": np.asarray(store[f"samples/{what}"]) for what in ("id", "label")}
+    found["samples/boxes"] = np.concatenate([sample.boxes for sample in audit.samples])
+    found["samples/box_of"] = np.repeat(np.arange(len(audit.samples)), [len(sample.boxes) for sample in audit.samples])
     names = np.array([sample.name for sample in audit.samples])
     for m, model in enumerate(audit.models):
         c, where = model.classification, model.localization

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
@@ -88,7 +89,7 @@ def navigation(poolings: bool) -> list[Link]:
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
-def current(url: str, nav: list[Link]) -> list[Link]:
+def current(url: str, nav: Sequence[Link]) -> list[Link]:
     """The navigation as seen from a page: a folder's pages belong to the folder's entry."""
     folder = url.split("/", 1)[0]
     return [Link(e.label, e.url, e.url.split("/", 1)[0] == folder) for e in nav]
@@ -117,24 +118,40 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
 
     Errors: OutputError.
     """
-    env = environment()
     album = Album(site)
-    urls = write_assets(site)
-    nav = navigation(pair_of(audit) is not None and audit.study is not None)
     network = audit.card
     footer = (
         f"{len(audit.samples):,} images · {network.name} · {network.input_size} × {network.input_size}, "
         f"{network.resize} · {network.precision} · reportgen {__version__}"
     )
-    written = {*urls.values()}
-    write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
     cards = [card(audit, album, i) for i in range(len(audit.samples))]
     data = {
         "images": payload.write_chunk(site, "images", payload.images_chunk(audit, cards)),
         "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
     }
-    for url, template, page in pages(audit, album, cards, site):
-        frame = Frame(audit.title, "../" * url.count("/"), current(url, nav), footer)
+    nav = navigation(pair_of(audit) is not None and audit.study is not None)
+    frame = Frame(audit.title, "", nav, footer)
+    return write_site(site, frame, pages(audit, album, cards, site), album, data, progress)
+
+
+def write_site(
+    site: Path,
+    around: Frame,
+    pages: Iterable[tuple[str, str, object]],
+    album: Album,
+    data: Mapping[str, str],
+    progress: Callable[[str], None] = lambda url: None,
+) -> int:
+    """Writes pages given as (URL, template, context), and removes pages, assets and pictures of earlier builds.
+
+    around: as seen from the root; data: the chunks' URLs by name. Returns the number of pages. Errors: OutputError.
+    """
+    env = environment()
+    urls = write_assets(site)
+    written = {*urls.values()}
+    write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
+    for url, template, page in pages:
+        frame = replace(around, root="../" * url.count("/"), nav=current(url, around.nav))
         html = env.get_template(template).render(page=page, frame=frame, assets=urls, data=data)
         write_if_changed(site / url, html.encode())
         written.add(url)
@@ -142,10 +159,7 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
     album.sweep()
     for path in site.rglob("*"):
         name = path.relative_to(site).as_posix()
-        if (
-            path.is_file()
-            and name not in written | MADE_LATER
-            and (path.suffix == ".html" or name.startswith("assets/"))
-        ):
+        ours = path.suffix == ".html" or name.startswith("assets/")
+        if path.is_file() and ours and name not in written | MADE_LATER:
             path.unlink()
     return sum(url.endswith(".html") for url in written)

@@ -301,6 +301,8 @@ def about_page(audit: Audit, version: str) -> AboutPage:
         ),
     ]
     return AboutPage(
+        "What the figures rest on. The same inputs give the same pages, byte for byte; times and machine are in "
+        "report.json beside the site, which is not published.",
         groups,
         [Fact(name, reason) for name, reason in audit.unreadable],
         [Fact(refused.where, refused.reason) for refused in dataset.refused],

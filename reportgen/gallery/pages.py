@@ -172,6 +172,7 @@ class ViewPage:
 class AboutPage:
     """Where the figures come from: groups of facts, what was left out, and how networks were trained."""
 
+    lead: str
     groups: Sequence[tuple[str, Sequence[Fact]]]
     unreadable: Sequence[Fact]
     refused: Sequence[Fact]

@@ -21,19 +21,31 @@ def highest(maps: np.ndarray) -> float:
 def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Media | None:
     """The map in a column of `cam/map` over image i, `top` getting the last colour; None where there is no evidence:
     no positive value, or a value that is not a number."""
-    map_ = audit.cams[i, column]
-    if audit.cam_classes[i, column] < 0 or not np.isfinite(map_).all() or map_.max() <= 0:
+    if audit.cam_classes[i, column] < 0:
         return None
     size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    return album.add(draw_overlay(map_, top, size, audit.windows[i]))
+    return layer_over(album, audit.cams[i, column], top, size, audit.windows[i])
+
+
+def layer_over(album: Album, map_: np.ndarray, top: float, size: tuple[int, int], window: np.ndarray) -> Media | None:
+    """A map `(h, w)` over an image of this size, of which the network saw the window."""
+    if not np.isfinite(map_).all() or map_.max() <= 0:
+        return None
+    return album.add(draw_overlay(map_, top, size, window))
+
+
+def mark(kind: Literal["true", "found"], box: np.ndarray) -> Mark:
+    """A box x0 y0 x1 y1 to be drawn."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    return Mark(kind, round(x0, 1), round(y0, 1), round(x1 - x0, 1), round(y1 - y0, 1))
 
 
 def marks(audit: Audit, i: int, column: int) -> list[Mark]:
     """The true boxes of image i, and the box of one of its maps."""
-    boxes: list[tuple[Literal["true", "found"], np.ndarray]] = [("true", box) for box in audit.samples[i].boxes]
+    boxes = [mark("true", box) for box in audit.samples[i].boxes]
     if audit.localization is not None and not np.isnan(audit.localization.boxes[i, column]).any():
-        boxes.append(("found", audit.localization.boxes[i, column]))
-    return [Mark(kind, *(round(float(v), 1) for v in (b[0], b[1], b[2] - b[0], b[3] - b[1]))) for kind, b in boxes]
+        boxes.append(mark("found", audit.localization.boxes[i, column]))
+    return boxes
 
 
 def card(audit: Audit, album: Album, i: int, top: float | None = None, column: int = 0) -> Figure:
