@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,9 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
 
 
 WORTH = 8
-"""Rows that a piece must have on average for reading piece by piece to be faster than row by row."""
-
+"""Rows that a piece must have on average for reading piece by piece to be faster than shard by shard, where rows are
+small; one of `WORTH * LARGE` bytes is worth it by itself."""
+LARGE = 512
 
 USED = "used"
 """File of the cache that lists the stores that the last run opened, a line each. Only `reportgen cache` reads it."""
@@ -100,17 +100,17 @@ class Rows:
         if len(pieces) > len(self) / WORTH:
             return (self[start : start + at_most] for start in range(0, len(self), at_most))
         return (
-            self._members[self._shard[start]][row : min(row + at_most, self._row[start] + stop - start)]
-            for start, stop in pieces
-            for row in range(self._row[start], self._row[start] + stop - start, at_most)
+            self._members[number][first + row : first + min(row + at_most, stop - start)]
+            for start, stop, number, first in pieces
+            for row in range(0, stop - start, at_most)
         )
 
     def _take(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
         out = np.empty((len(row), *self.shape[1:]), self.dtype)
         pieces = _pieces(shard, row)
-        if len(pieces) <= len(row) / WORTH:
-            for start, stop in pieces:
-                out[start:stop] = self._members[shard[start]][row[start] : row[start] + stop - start]
+        if len(pieces) * WORTH <= max(len(row), out.nbytes // LARGE):
+            for start, stop, number, first in pieces:
+                out[start:stop] = self._members[number][first : first + stop - start]
         else:
             order = np.argsort(shard, kind="stable")
             for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
@@ -118,10 +118,13 @@ class Rows:
         return out
 
 
-def _pieces(shard: np.ndarray, row: np.ndarray) -> list[tuple[int, int]]:
-    """(start, stop) of the runs of places that follow one another in one shard."""
-    ends = np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1
-    return list(pairwise([0, *ends.tolist(), len(row)])) if len(row) else []
+def _pieces(shard: np.ndarray, row: np.ndarray) -> list[tuple[int, int, int, int]]:
+    """(start, stop, shard, first row) of the runs of places that follow one another in one shard."""
+    if not len(row):
+        return []
+    starts = np.concatenate(([0], np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1))
+    stops = [*starts[1:].tolist(), len(row)]
+    return list(zip(starts.tolist(), stops, shard[starts].tolist(), row[starts].tolist(), strict=True))
 
 
 class Store:
