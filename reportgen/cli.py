@@ -23,7 +23,7 @@ from reportgen.config import EXPLAINED, AuditConfig, FitConfig, commented_toml, 
 from reportgen.errors import OutputError, ReportgenError
 
 if TYPE_CHECKING:
-    from reportgen.run import Audit, Summary
+    from reportgen.run import Summary
 
 talk = Console(stderr=True, highlight=False, emoji=False)
 
@@ -336,43 +336,44 @@ def _progress(quiet: bool) -> Any:
     return shown
 
 
-def _figures(audit: Audit) -> list[tuple[str, str]]:
-    """The headline figures of one network, with their names."""
-    c, where = audit.classification, audit.localization
+def _figures(model: dict[str, Any], labelled: int) -> list[tuple[str, str]]:
+    """The headline figures of one network, with their names. labelled: images with a label."""
+    where = model["localization"] or {"images": 0}
     rates = (
-        ("top-1 error", c.top1),
-        ("top-5 error", c.top5),
-        ("localization error, top-1", where and where.top1),
-        ("localization error, top-5", where and where.top5),
-        ("localization error, class given", where and where.gt_known),
+        ("top-1 error", model["classification"]["top1_error"], labelled),
+        ("top-5 error", model["classification"]["top5_error"], labelled),
+        ("localization error, top-1", where.get("top1_error"), where["images"]),
+        ("localization error, top-5", where.get("top5_error"), where["images"]),
+        ("localization error, class given", where.get("gt_known_error"), where["images"]),
     )
     rows = [
-        (name, f"{100 * rate.value:.1f} %  ({rate.count:,} of {rate.n:,})" if rate else "–") for name, rate in rates
+        (name, "–" if rate is None else f"{100 * rate:.1f} %  ({round(rate * n):,} of {n:,})")
+        for name, rate, n in rates
     ]
-    if audit.cam_identity is not None:
-        rows.append(("mean(CAM) + bias − logit, largest", f"{audit.cam_identity:.1e}"))
+    if model["cam_identity_max_abs"] is not None:
+        rows.append(("mean(CAM) + bias − logit, largest", f"{model['cam_identity_max_abs']:.1e}"))
     return rows
 
 
 def _close(summary: Summary) -> None:
     """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
-    audit = summary.audit
-    rows = [
-        ("images", f"{len(audit.samples):,}" + (f", {len(audit.unreadable):,} unreadable" if audit.unreadable else ""))
-    ]
-    for model in audit.models:
-        if audit.beside:
-            rows.append(("", model.card.name))
-        rows += _figures(model)
+    data, models = summary.metrics["dataset"], summary.metrics["models"]
+    bad, read = data["unreadable"], data["images"]
+    rows = [("images", f"{read:,}" + (f", {bad:,} unreadable" if bad else ""))]
+    for model in models:
+        if len(models) > 1:
+            rows.append(("", model["name"]))
+        rows += _figures(model, data["labelled"])
     speed = summary.computed / summary.seconds["extract"]
     done = f"{summary.computed:,} computed at {speed:.1f} images/s, {summary.reused:,} reused"
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
+    if summary.stood:
+        rows.append(("report", "stands as it was: nothing has changed since the last run"))
     for line in summary.set_aside:
         talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
     for name, value in rows:
         talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
     click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text
-    if audit.unreadable:
-        bad, found = len(audit.unreadable), len(audit.unreadable) + len(audit.samples)
-        talk.print(f"note: {bad:,} of {found:,} files could not be read; the report lists them", markup=False)
+    if bad:
+        talk.print(f"note: {bad:,} of {bad + read:,} files could not be read; the report lists them", markup=False)
         sys.exit(3)

@@ -41,7 +41,8 @@ def look_with_fitted_head(
         groups = grouped(ids, [sample.group for sample in samples])
         heads, fold = out_of_fold(features, labels, groups, len(classes), network.folds, SPLIT_SEED, device)
     else:
-        features, others = _pooled(training, classifier, network, device, progress)
+        lean = replace(network, store_maps="no")  # `auto` was decided for the data set, and this one may be far larger
+        features, others = _pooled(training, classifier, lean, device, progress)
         labels = _labels(others.samples)
         use = (labels >= 0) & ~np.isin(others.ids, ids)
         groups = grouped(others.ids, [sample.group for sample in others.samples])[use]

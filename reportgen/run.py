@@ -8,7 +8,8 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,16 @@ from reportgen.errors import ConfigError, OutputError
 from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
 from reportgen.fitted import look_with_fitted_head
-from reportgen.gallery.build import build, write_if_changed
+from reportgen.gallery.build import build
+from reportgen.gallery.press import write_if_changed
 from reportgen.models.heads import POOLINGS
 from reportgen.networks import load_classifiers, vocabulary_of
 from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_by_all, settled, silent
 from reportgen.report import REPORT
+from reportgen.standing import made_of, note_standing, standing
 from reportgen.store.files import only_run
 from reportgen.store.shard import encode
-from reportgen.store.store import begin_use
+from reportgen.store.store import begin_use, note_use
 
 LEAD = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
@@ -52,15 +55,25 @@ LEAD = (
 
 @dataclass
 class Summary:
-    """What a run did. seconds: by stage; computed, reused: images through the network and images found in the store."""
+    """What a run did.
+
+    metrics: as in `metrics.json`; seconds: by stage; computed, reused: images through the network and images found in
+    the store; stood: the report stood as the last run left it, and nothing of it was made again.
+    """
 
     index: Path
-    audit: Audit
-    pages: int
+    metrics: dict[str, Any]
     computed: int
     reused: int
     set_aside: list[str]
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
+    stood: bool
+    analysed: Callable[[], Audit]
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The figures; where the report stood, they are computed when they are asked for."""
+        return self.analysed()
 
 
 class _Clock:
@@ -126,37 +139,53 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
         dataset = replace(dataset, refused=[*dataset.refused, *beyond])
 
-        random_maps = []
-        for one in looks:
+        cards = [model_card(one, agreement, device) for one, agreement in zip(looks, agreements, strict=True)]
+        of = made_of(config, replace(dataset, samples=samples), unreadable, looks, cards)
+
+        def analysed() -> Audit:
+            random_maps = []
             with clock("random weights"):
-                random_maps.append(
-                    maps_of_random_weights(dataset, samples, one.classifier, one.network, device, progress)
-                )
-        with clock("analyse"), progress("Analysing", None, ""):
-            audits = [
-                analyse(dataset, samples, unreadable, model_card(one, agreement, device), one, maps)
-                for one, agreement, maps in zip(looks, agreements, random_maps, strict=True)
-            ]
-        with clock("hide parts"):
-            first, *others = [
-                replace(one, parts=part_test(one, look, device, progress))
-                for one, look in zip(audits, looks, strict=True)
-            ]
-            audit = replace(first, beside=others)
-        with clock("look closer"):
-            audit = look_closer(Subject(looks[0].classifier, looks[0].network, device, audit, config.out), progress)
-        with clock("build the site"), progress("Building the site", pages_of(audit), "pages") as tick:
-            pages = build(audit, config.out / "site", lambda url: tick())
+                for one in looks:
+                    random_maps.append(
+                        maps_of_random_weights(dataset, samples, one.classifier, one.network, device, progress)
+                    )
+            with clock("analyse"), progress("Analysing", None, ""):
+                audits = [
+                    analyse(dataset, samples, unreadable, card, one, maps)
+                    for one, card, maps in zip(looks, cards, random_maps, strict=True)
+                ]
+            with clock("hide parts"):
+                first, *others = [
+                    replace(one, parts=part_test(one, look, device, progress))
+                    for one, look in zip(audits, looks, strict=True)
+                ]
+                audit = replace(first, beside=others)
+            with clock("look closer"):
+                subject = Subject(looks[0].classifier, looks[0].network, device, audit, config.out)
+                return look_closer(subject, progress)
+
+        stores = standing(config.out, of)
         summary = Summary(
-            config.out / "site" / "index.html",
-            audit,
-            pages,
-            sum(one.looked.computed for one in looks),
-            sum(one.looked.reused for one in looks),
-            [line for one in looks for line in one.store.set_aside],
-            clock.seconds,
+            index=config.out / "site" / "index.html",
+            metrics={},
+            computed=sum(one.looked.computed for one in looks),
+            reused=sum(one.looked.reused for one in looks),
+            set_aside=[line for one in looks for line in one.store.set_aside],
+            seconds=clock.seconds,
+            stood=stores is not None,
+            analysed=analysed,
         )
-        write_results(summary, config)
+        if stores is not None:
+            note_use(config.out / "cache", stores)
+            summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
+        else:
+            summary.metrics = results.metrics(summary.audit)
+            with clock("build the site"):
+                pages = build(
+                    summary.audit, config.out / "site", lambda total: progress("Building the site", total, "pages")
+                )
+            written = write_results(summary, config, pages)
+            note_standing(config.out, of, written)
         return summary
 
 
@@ -165,11 +194,6 @@ def refuse_foreign_site(out: Path) -> None:
     ours = (".lock", "cache", "report.json")
     if not any((out / name).exists() for name in ours) and (out / "site").is_dir() and any((out / "site").iterdir()):
         raise OutputError(f"`{out / 'site'}` is there already, and is no report", "name another folder with --out")
-
-
-def pages_of(audit: Audit) -> int:
-    """About how many pages there will be."""
-    return len(audit.samples) + len(np.unique(audit.labels)) + len(audit.samples) // 96 + 4
 
 
 def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[Refused]]:
@@ -224,11 +248,12 @@ def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias
     return float(np.abs(difference).max()) if finite.any() else None
 
 
-def write_results(summary: Summary, config: AuditConfig) -> None:
-    """The machine-readable files, here and under site/data/, and report.json, which is not published."""
+def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str]:
+    """The machine-readable files, here and under site/data/, whose names are returned, and report.json, which is not
+    published."""
     audit, out = summary.audit, config.out
     files = {
-        "metrics.json": json.dumps(results.metrics(audit), indent=2, allow_nan=False) + "\n",
+        "metrics.json": json.dumps(summary.metrics, indent=2, allow_nan=False) + "\n",
         "predictions.csv": results.predictions_csv(audit),
         "localization.csv": results.localization_csv(audit),
         **results.table_files(audit),
@@ -238,12 +263,12 @@ def write_results(summary: Summary, config: AuditConfig) -> None:
         write_if_changed(out / "site" / "data" / name, text.encode())
     write_if_changed(out / "index.html", LEAD.encode())
     write_if_changed(out / REPORT, encode(*results.arrays(audit)))
-    write_if_changed(
-        out / "report.json", (json.dumps(provenance(summary, config), indent=2, default=str) + "\n").encode()
-    )
+    about = provenance(summary, config, pages)
+    write_if_changed(out / "report.json", (json.dumps(about, indent=2, default=str) + "\n").encode())
+    return [*files, "index.html", REPORT]
 
 
-def provenance(summary: Summary, config: AuditConfig) -> dict[str, Any]:
+def provenance(summary: Summary, config: AuditConfig, pages: int) -> dict[str, Any]:
     """What was run, on what, for how long."""
     audit = summary.audit
     return {
@@ -265,7 +290,7 @@ def provenance(summary: Summary, config: AuditConfig) -> dict[str, Any]:
             "refused": len(audit.dataset.refused),
             "computed": summary.computed,
             "reused": summary.reused,
-            "pages": summary.pages,
+            "pages": pages,
         },
         "unreadable": [list(pair) for pair in audit.unreadable],
         "refused": [[r.where, r.reason] for r in audit.dataset.refused],

@@ -1,6 +1,8 @@
-"""Kills the extraction stage at every write point in turn and at random times, and compares what a rerun leaves.
+"""Kills the extraction stage at every write point in turn and at random moments, and compares what a rerun leaves.
 
 Run by `test_store_crashes.py` in a process of its own, which loads torch once and forks; prints one JSON object.
+A random moment is a call of a function, counted from the start: every place of the code that runs has its turn,
+however fast the machine is.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import os
 import random
 import signal
 import sys
-import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from reportgen import passes
 from reportgen.config import AuditConfig
 from reportgen.data.readers import read_dataset
 from reportgen.extract import forward
+from reportgen.extract.forward import Pass
+from reportgen.models.classifier import Preprocessing
 from reportgen.models.sources import load_classifier
 from reportgen.passes import look, silent
 from reportgen.store import files
@@ -29,7 +34,10 @@ torch.set_num_threads(1)  # before any work: a pool of threads does not survive 
 forward.SHARD = 8
 BATCH = 4
 CPU = torch.device("cpu")
-NETWORK = load_classifier(AuditConfig(model="python:tests.tiny:network"))
+LOADED = load_classifier(AuditConfig(model="python:tests.tiny:network"))
+NETWORK = replace(LOADED, preprocessing=Preprocessing(size=32, resize_size=32))
+FORWARD = Pass(NETWORK)
+passes.pass_for = lambda *_: FORWARD  # made once, not in every process
 POINTS = ("half written", "before the flush", "before the rename", "after the rename")
 
 
@@ -48,7 +56,7 @@ def die() -> None:
 def killed_at(point: str, shard: int) -> None:
     """Patches this process so that it dies when it writes its shard number `shard`."""
     count = -1
-    fsync, replace = os.fsync, os.replace
+    replaced = os.replace
 
     def half_written(path: Path, mode: str) -> object:
         nonlocal count
@@ -76,23 +84,37 @@ def killed_at(point: str, shard: int) -> None:
     def flushed(descriptor: int) -> None:
         if point == "before the flush" and count == shard:
             die()
-        fsync(descriptor)
 
     def renamed(a: Path, b: Path) -> None:
         if point == "before the rename" and count == shard:
             die()
-        replace(a, b)
+        replaced(a, b)
         if point == "after the rename" and count == shard:
             die()
 
     files.open, files.os.fsync, files.os.replace = half_written, flushed, renamed
 
 
+def counting(at: int, then: Callable[[], None]) -> Callable[[], int]:
+    """Counts calls and returns of this process's main thread from now on; at number `at`, `then` happens."""
+    count = 0
+
+    def called(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == at:
+            then()
+
+    sys.setprofile(called)
+    return lambda: count
+
+
 def child(work: Callable[[], None]) -> int:
-    """The process number of a fork that does the work."""
+    """The process number of a fork that does the work. Its flushes wait for no disk: a kill does not need them."""
     number = os.fork()
     if number == 0:
         try:
+            os.fsync = lambda descriptor: None
             work()
             os._exit(0)
         except BaseException as error:
@@ -114,29 +136,32 @@ def shards(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*.npz"))}
 
 
-def main(folder: Path, random_times: int) -> None:
-    squares(folder / "data", each=8)  # 24 images, 3 shards
+def main(folder: Path, moments: int) -> None:
+    squares(folder / "data", each=8, side=32)  # 24 images, 3 shards
     data, whole = folder / "data", folder / "whole"
-    start = time.perf_counter()
-    assert finished(child(lambda: job(data, whole)))
-    seconds = time.perf_counter() - start
+
+    def counted() -> None:
+        calls = counting(-1, die)
+        job(data, whole)
+        (folder / "calls").write_text(str(calls()))
+
+    assert finished(child(counted))
+    calls = int((folder / "calls").read_text())
     expected, faults, killed = shards(whole), [], 0
     chance = random.Random(0)
     tries = [(point, shard) for point in POINTS for shard in range(len(expected))]
-    tries += [("time", chance.random() * seconds) for _ in range(random_times)]
+    tries += [("call", chance.randrange(calls)) for _ in range(moments)]
     for n, (point, when) in enumerate(tries):
         out = folder / f"out{n}"
 
-        def work(out: Path = out, point: str = point, when: float = when) -> None:
-            if point != "time":
-                killed_at(point, int(when))
+        def work(out: Path = out, point: str = point, when: int = when) -> None:
+            if point == "call":
+                counting(when, die)
+            else:
+                killed_at(point, when)
             job(data, out)
 
-        number = child(work)
-        if point == "time":
-            time.sleep(when)
-            os.kill(number, signal.SIGKILL)
-        ended = finished(number)
+        ended = finished(child(work))
         killed += not ended
         there = len(shards(out)) if out.exists() else 0
         assert finished(child(lambda out=out: job(data, out)))

@@ -10,10 +10,10 @@ import pytest
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks")
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.crashes", str(tmp_path), "4"]
+    command = [sys.executable, "-m", "tests.crashes", str(tmp_path), "50"]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["faults"] == []
-    assert (found["shards"], found["tries"]) == (3, 16)
-    assert found["killed"] >= 12  # at each write point of each shard
+    assert (found["shards"], found["tries"]) == (3, 62)
+    assert found["killed"] >= 50  # at each write point of each shard, and at nearly every moment: threads differ

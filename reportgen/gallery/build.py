@@ -1,19 +1,15 @@
-"""Writes the site: pages from templates, pictures from views, assets as they are."""
+"""The site of a report: every page of it, and where each is found."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-
-import jinja2
 
 from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.poolings import pair_of
-from reportgen.gallery import assets, compose, payload, words
-from reportgen.gallery.check import POLICY
+from reportgen.gallery import compose, payload
 from reportgen.gallery.confusions import confusions_page
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
@@ -21,57 +17,41 @@ from reportgen.gallery.maps import maps_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.gallery.poolings import poolings_page
-from reportgen.store.files import write_atomic
+from reportgen.gallery.press import Progress, open_album, silent, write_site
+from reportgen.gallery.processes import shared_out
 from reportgen.views import views_of
-from reportgen.views.album import Album
-from reportgen.views.panel import Figure
+from reportgen.views.album import Added, Album
+from reportgen.views.panel import Figure, Page, View
 from reportgen.views.photo import card
 
-MADE_LATER = {"reviewed.html"}
-"""Pages that other commands make of a report, and that a new build leaves alone."""
 
-
-def environment() -> jinja2.Environment:
-    """Strict and escaping: a missing field is an error, and text never becomes markup."""
-    env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(assets.folder("templates")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.filters.update(percent=words.percent, of=words.of, interval=words.interval)
-    env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY)
-    return env
-
-
-def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> Iterator[tuple[str, str, object]]:
-    """Every page as (URL, template, context)."""
+def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> Iterator[Page]:
+    """Every page."""
     rows = compose.class_rows(audit)
-    yield "index.html", "index.html", compose.index_page(audit, album, rows)
-    yield "classes/index.html", "classes.html", compose.classes_page(audit, rows)
-    for url, page in compose.class_pages(audit, album, rows).items():
-        yield url, "class.html", page
-    for url, wall in compose.images_pages(audit, cards).items():
-        yield url, "images.html", wall
-    for url, image in compose.image_pages(audit, album):
-        yield url, "image.html", image
+    yield "index.html", "index.html", lambda: compose.index_page(audit, album, rows)
+    yield "classes/index.html", "classes.html", lambda: compose.classes_page(audit, rows)
+    yield from compose.class_pages(audit, album, rows)
+    yield from compose.images_pages(audit, cards)
+    yield from compose.image_pages(audit, album)
     for view in (*views_of("model"), *views_of("dataset")):
         if view.pages is not None:
             yield from view.pages(audit, album)
         else:
-            shown = ViewPage(view.label, view.about, view.draw(audit, album, None))
-            yield f"{view.name}/index.html", "view.html", shown
-    yield "localization/index.html", "localization.html", localization_page(audit)
+            yield f"{view.name}/index.html", "view.html", partial(_view_page, audit, album, view)
+    yield "localization/index.html", "localization.html", lambda: localization_page(audit)
     yield from failure_pages(audit, album)
-    yield "review.html", "review.html", None
-    yield "confusions/index.html", "confusions.html", confusions_page(audit, album, site)
-    yield "maps/index.html", "maps.html", maps_page(audit, album, site)
-    yield "neighbours/index.html", "neighbours.html", neighbours_page(audit, album)
+    yield "review.html", "review.html", lambda: None
+    yield "confusions/index.html", "confusions.html", lambda: confusions_page(audit, album, site)
+    yield "maps/index.html", "maps.html", lambda: maps_page(audit, album, site)
+    yield "neighbours/index.html", "neighbours.html", lambda: neighbours_page(audit, album)
     if (poolings := poolings_page(audit, album)) is not None:
-        yield "poolings/index.html", "poolings.html", poolings
-    yield "404.html", "404.html", None
-    yield "about.html", "about.html", compose.about_page(audit, __version__)
+        yield "poolings/index.html", "poolings.html", lambda: poolings
+    yield "404.html", "404.html", lambda: None
+    yield "about.html", "about.html", lambda: compose.about_page(audit, __version__)
+
+
+def _view_page(audit: Audit, album: Album, view: View) -> ViewPage:
+    return ViewPage(view.label, view.about, view.draw(audit, album, None))
 
 
 def navigation(poolings: bool) -> list[Link]:
@@ -89,42 +69,18 @@ def navigation(poolings: bool) -> list[Link]:
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
-def current(url: str, nav: Sequence[Link]) -> list[Link]:
-    """The navigation as seen from a page: a folder's pages belong to the folder's entry."""
-    folder = url.split("/", 1)[0]
-    return [Link(e.label, e.url, e.url.split("/", 1)[0] == folder) for e in nav]
-
-
-def write_assets(site: Path) -> dict[str, str]:
-    """Copies CSS and JavaScript under names that carry their digest; returns name → URL."""
-    urls = {}
-    for source in sorted(assets.folder("assets").iterdir()):
-        data = source.read_bytes()
-        urls[source.name] = f"assets/{source.stem}.{hashlib.sha256(data).hexdigest()[:10]}{source.suffix}"
-        write_if_changed(site / urls[source.name], data)
-    return urls
-
-
-def write_if_changed(path: Path, data: bytes) -> bool:
-    """True when the file was written: a page whose bytes are the same keeps its time, so that syncs skip it."""
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    write_atomic(path, data)
-    return True
-
-
-def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url: None) -> int:
-    """Builds the site and removes what earlier builds left in it; returns the number of pages.
-
-    Errors: OutputError.
-    """
-    album = Album(site)
+def build(audit: Audit, site: Path, progress: Progress = silent) -> int:
+    """Builds the site, its pictures and pages by all cores; returns the number of pages. Errors: OutputError."""
+    for name, value in vars(Audit).items():  # once here, not once in every process
+        if isinstance(value, cached_property):
+            getattr(audit, name)
+    album = open_album(site)
     network = audit.card
     footer = (
         f"{len(audit.samples):,} images · {network.name} · {network.input_size} × {network.input_size}, "
         f"{network.resize} · {network.precision} · reportgen {__version__}"
     )
-    cards = [card(audit, album, i) for i in range(len(audit.samples))]
+    cards = make_cards(audit, album)
     data = {
         "images": payload.write_chunk(site, "images", payload.images_chunk(audit, cards)),
         "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
@@ -134,32 +90,18 @@ def build(audit: Audit, site: Path, progress: Callable[[str], None] = lambda url
     return write_site(site, frame, pages(audit, album, cards, site), album, data, progress)
 
 
-def write_site(
-    site: Path,
-    around: Frame,
-    pages: Iterable[tuple[str, str, object]],
-    album: Album,
-    data: Mapping[str, str],
-    progress: Callable[[str], None] = lambda url: None,
-) -> int:
-    """Writes pages given as (URL, template, context), and removes pages, assets and pictures of earlier builds.
+def make_cards(audit: Audit, album: Album) -> list[Figure]:
+    """A card of every image."""
+    n = len(audit.samples)
+    cards: dict[int, Figure] = {}
 
-    around: as seen from the root; data: the chunks' URLs by name. Returns the number of pages. Errors: OutputError.
-    """
-    env = environment()
-    urls = write_assets(site)
-    written = {*urls.values()}
-    write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
-    for url, template, page in pages:
-        frame = replace(around, root="../" * url.count("/"), nav=current(url, around.nav))
-        html = env.get_template(template).render(page=page, frame=frame, assets=urls, data=data)
-        write_if_changed(site / url, html.encode())
-        written.add(url)
-        progress(url)
-    album.sweep()
-    for path in site.rglob("*"):
-        name = path.relative_to(site).as_posix()
-        ours = path.suffix == ".html" or name.startswith("assets/")
-        if path.is_file() and ours and name not in written | MADE_LATER:
-            path.unlink()
-    return sum(url.endswith(".html") for url in written)
+    def work(first: int, of: int) -> Iterator[dict[int, Figure] | Added]:
+        yield {i: card(audit, album, i) for i in range(first, n, of)}
+        yield album.added
+
+    for made in shared_out(work, n):
+        if isinstance(made, Added):
+            album.take(made)
+        else:
+            cards |= made
+    return [cards[i] for i in range(n)]

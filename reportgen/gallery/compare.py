@@ -12,15 +12,16 @@ import numpy as np
 from reportgen import __version__
 from reportgen.analysis.space import SHOWN, overlap
 from reportgen.errors import OutputError
-from reportgen.gallery.build import write_if_changed, write_site
 from reportgen.gallery.comparison import ClassesPage, Galleries, Pictures, class_rows, gallery_pages, index_page
 from reportgen.gallery.comparison_inside import neighbours_page, units_page
 from reportgen.gallery.pages import AboutPage, Fact, Frame, Link
 from reportgen.gallery.pairing import Paired, Side, pair_up
+from reportgen.gallery.press import open_album, write_if_changed, write_site
 from reportgen.report import open_report
 from reportgen.results import csv_text
 from reportgen.store.files import only_run
 from reportgen.views.album import Album
+from reportgen.views.panel import Page
 
 FIGURES = "comparison.json"
 
@@ -38,7 +39,7 @@ def compare_reports(first: Path, second: Path, out: Path) -> Paired:
         for name, text in files.items():
             write_if_changed(out / name, text.encode())
             write_if_changed(out / "site" / "data" / name, text.encode())
-        album = Album(out / "site")
+        album = open_album(out / "site")
         frame = Frame(
             f"{paired.a.name} → {paired.b.name}",
             "",
@@ -58,18 +59,18 @@ def navigation(paired: Paired) -> list[Link]:
     return [*first, Link("Neighbours", "neighbours.html"), Link("Units", "units.html"), Link("About", "about.html")]
 
 
-def pages(paired: Paired, album: Album) -> Iterator[tuple[str, str, object]]:
-    """Every page as (URL, template, context)."""
+def pages(paired: Paired, album: Album) -> Iterator[Page]:
+    """Every page."""
     galleries, pictures = Galleries(paired), Pictures(paired, album)
     rows = class_rows(galleries)
-    yield "index.html", "compare.html", index_page(galleries, pictures, rows, facts(paired))
+    yield "index.html", "compare.html", lambda: index_page(galleries, pictures, rows, facts(paired))
     if rows:
-        yield "classes.html", "compare_classes.html", ClassesPage(paired.a.name, paired.b.name, rows)
+        yield "classes.html", "compare_classes.html", lambda: ClassesPage(paired.a.name, paired.b.name, rows)
     yield from gallery_pages(galleries, pictures)
-    yield "neighbours.html", "compare_neighbours.html", neighbours_page(paired, album)
-    yield "units.html", "compare_units.html", units_page(paired, album)
-    yield "404.html", "404.html", None
-    yield "about.html", "about.html", about_page(paired)
+    yield "neighbours.html", "compare_neighbours.html", lambda: neighbours_page(paired, album)
+    yield "units.html", "compare_units.html", lambda: units_page(paired, album)
+    yield "404.html", "404.html", lambda: None
+    yield "about.html", "about.html", lambda: about_page(paired)
 
 
 def facts(paired: Paired) -> list[Fact]:

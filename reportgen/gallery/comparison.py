@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from reportgen.gallery.pages import Fact, Link
 from reportgen.gallery.pairing import ERRORS, Paired, Side
 from reportgen.gallery.poolings import between, signed
 from reportgen.views.album import Album
-from reportgen.views.panel import Figure
+from reportgen.views.panel import Figure, Page
 from reportgen.views.photo import highest, layer_over, mark
 
 PAGE = 48
@@ -216,20 +216,24 @@ def anchor(paired: Paired, label: str) -> str:
     return f"class-{paired.a.report.classes.index(label)}" if label else "no-label"
 
 
-def gallery_pages(galleries: Galleries, pictures: Pictures) -> Iterator[tuple[str, str, object]]:
-    """(URL, template, context) of every page of every gallery; an empty one says so."""
-    labels = galleries.paired.a.labels
+def gallery_pages(galleries: Galleries, pictures: Pictures) -> Iterator[Page]:
+    """Every page of every gallery; an empty one says so."""
     for gallery in galleries.all():
-        parts = range(max(1, -(-len(gallery.rows) // PAGE)))
-        for part in parts:
-            rows = gallery.rows[part * PAGE : (part + 1) * PAGE].tolist()
-            begins = [j == 0 or labels[i] != labels[rows[j - 1]] for j, i in enumerate(rows)]
-            pairs = [
-                pictures.both(i, anchor(galleries.paired, str(labels[i])) if new else "")
-                for i, new in zip(rows, begins, strict=True)
-            ]
-            links = [Link(str(1 + p), gallery.url(p), p == part) for p in parts] if len(parts) > 1 else []
-            yield gallery.url(part), "compare_gallery.html", GalleryPage(gallery, pairs, part * PAGE + 1, links)
+        parts = max(1, -(-len(gallery.rows) // PAGE))
+        for part in range(parts):
+            make = partial(_gallery_page, galleries.paired, pictures, gallery, part, parts)
+            yield gallery.url(part), "compare_gallery.html", make
+
+
+def _gallery_page(paired: Paired, pictures: Pictures, gallery: Gallery, part: int, parts: int) -> GalleryPage:
+    labels = paired.a.labels
+    rows = gallery.rows[part * PAGE : (part + 1) * PAGE].tolist()
+    begins = [j == 0 or labels[i] != labels[rows[j - 1]] for j, i in enumerate(rows)]
+    pairs = [
+        pictures.both(i, anchor(paired, str(labels[i])) if new else "") for i, new in zip(rows, begins, strict=True)
+    ]
+    links = [Link(str(1 + p), gallery.url(p), p == part) for p in range(parts)] if parts > 1 else []
+    return GalleryPage(gallery, pairs, part * PAGE + 1, links)
 
 
 def index_page(galleries: Galleries, pictures: Pictures, rows: list[ClassRow], facts: list[Fact]) -> IndexPage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from reportgen.gallery.training import learning_curves
 from reportgen.views import views_of
 from reportgen.views.album import Album
 from reportgen.views.links import class_page, image_page
-from reportgen.views.panel import Figure
+from reportgen.views.panel import Figure, Page
 from reportgen.views.photo import card
 
 SHOWN = 6
@@ -140,24 +141,27 @@ def class_rows(audit: Audit) -> list[ClassRow]:
     return rows
 
 
-def class_pages(audit: Audit, album: Album, rows: list[ClassRow]) -> dict[str, ClassPage]:
-    """One page a class, by URL."""
-    pages = {}
+def class_pages(audit: Audit, album: Album, rows: list[ClassRow]) -> Iterator[Page]:
+    """One page a class."""
+    around = [(row.name, row.url) for row in rows]
     for position, (k, row) in enumerate(zip(np.unique(audit.labels[audit.labels >= 0]), rows, strict=True)):
-        sections = [s for view in views_of("class") if (s := view.draw(audit, album, int(k))) is not None]
-        facts = [
-            Fact("Images", f"{row.images:,}"),
-            Fact("Top-1 error", rate_text(row.top1)),
-            Fact("Top-5 error", rate_text(row.top5)),
-        ]
-        if audit.localization is not None:
-            facts.append(Fact("Localization error, class given", rate_text(row.gt_known)))
-        if row.taken_for:
-            facts.append(Fact("Most often taken for", row.taken_for))
-        pages[row.url] = ClassPage(
-            row.name, row, sections, *_neighbours([(r.name, r.url) for r in rows], position), facts
-        )
-    return pages
+        yield row.url, "class.html", partial(_class_page, audit, album, int(k), row, *_neighbours(around, position))
+
+
+def _class_page(
+    audit: Audit, album: Album, k: int, row: ClassRow, before: Link | None, after: Link | None
+) -> ClassPage:
+    sections = [s for view in views_of("class") if (s := view.draw(audit, album, k)) is not None]
+    facts = [
+        Fact("Images", f"{row.images:,}"),
+        Fact("Top-1 error", rate_text(row.top1)),
+        Fact("Top-5 error", rate_text(row.top5)),
+    ]
+    if audit.localization is not None:
+        facts.append(Fact("Localization error, class given", rate_text(row.gt_known)))
+    if row.taken_for:
+        facts.append(Fact("Most often taken for", row.taken_for))
+    return ClassPage(row.name, row, sections, before, after, facts)
 
 
 def rate_text(rate: Rate | None) -> str:
@@ -176,49 +180,45 @@ def classes_page(audit: Audit, rows: list[ClassRow]) -> ClassesPage:
     return ClassesPage(rows, int((audit.labels < 0).sum()))
 
 
-def images_pages(audit: Audit, cards: Sequence[Figure]) -> dict[str, ImagesPage]:
-    """The wall of images in parts, by URL."""
+def images_pages(audit: Audit, cards: Sequence[Figure]) -> Iterator[Page]:
+    """The wall of images in parts."""
     total = len(audit.samples)
     starts = range(0, total, WALL)
     urls = ["images/index.html" if not start else f"images/page-{1 + start // WALL}.html" for start in starts]
     unreadable = [Fact(name, reason) for name, reason in audit.unreadable]
-    pages = {}
     for start, url in zip(starts, urls, strict=True):
         stop = min(start + WALL, total)
         links = [Link(str(1 + j), u, u == url) for j, u in enumerate(urls)] if len(urls) > 1 else []
-        pages[url] = ImagesPage(cards[start:stop], start + 1, stop, total, links, unreadable)
-    return pages
+        yield url, "images.html", partial(ImagesPage, cards[start:stop], start + 1, stop, total, links, unreadable)
 
 
-def image_pages(audit: Audit, album: Album) -> Iterator[tuple[str, ImagePage]]:
-    """One page an image, with its URL; made one by one, since there may be many."""
-    hero, *others = views_of("image")
+def image_pages(audit: Audit, album: Album) -> Iterator[Page]:
+    """One page an image."""
     items = [(sample.name, image_page(audit, i)) for i, sample in enumerate(audit.samples)]
-    for i, sample in enumerate(audit.samples):
-        first = hero.draw(audit, album, i)
-        assert first is not None
-        sections = [s for view in others if (s := view.draw(audit, album, i)) is not None]
-        label = sample.label
-        heading = (
-            audit.classes[label]
-            if label is not None
-            else f"looks like {audit.classes[int(audit.classification.top[i, 0])]}"
-        )
-        before, after = _neighbours(items, i)
-        page = ImagePage(
-            heading,
-            audit.kinds[i],
-            sample.name,
-            i + 1,
-            len(items),
-            (int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-            first,
-            sections,
-            image_facts(audit, i),
-            before,
-            after,
-        )
-        yield items[i][1], page
+    for i, (_, url) in enumerate(items):
+        yield url, "image.html", partial(_image_page, audit, album, i, *_neighbours(items, i))
+
+
+def _image_page(audit: Audit, album: Album, i: int, before: Link | None, after: Link | None) -> ImagePage:
+    hero, *others = views_of("image")
+    first = hero.draw(audit, album, i)
+    assert first is not None
+    label = audit.samples[i].label
+    return ImagePage(
+        audit.classes[label]
+        if label is not None
+        else f"looks like {audit.classes[int(audit.classification.top[i, 0])]}",
+        audit.kinds[i],
+        audit.samples[i].name,
+        i + 1,
+        len(audit.samples),
+        (int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+        first,
+        [s for view in others if (s := view.draw(audit, album, i)) is not None],
+        image_facts(audit, i),
+        before,
+        after,
+    )
 
 
 def image_facts(audit: Audit, i: int) -> list[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from reportgen.gallery.compose import spread
 from reportgen.gallery.pages import Link
 from reportgen.views.album import Album
 from reportgen.views.links import class_page
-from reportgen.views.panel import Figure
+from reportgen.views.panel import Figure, Page
 from reportgen.views.photo import card, marks
 
 SHOWN = 6
@@ -117,10 +118,10 @@ class GalleryPage:
     others: Sequence[Link]
 
 
-def failure_pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
-    """(URL, template, context) of the first page and of every gallery."""
+def failure_pages(audit: Audit, album: Album) -> Iterator[Page]:
+    """The first page and every gallery."""
     if audit.localization is None:
-        yield "failures/index.html", "failures.html", None
+        yield "failures/index.html", "failures.html", lambda: None
         return
     judged = np.flatnonzero(audit.localization.judged)
     by_kind = {kind: [i for i in map(int, judged) if audit.kinds[i] == kind] for kind in KINDS}
@@ -128,14 +129,16 @@ def failure_pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object
         tested = audit.parts.rows.tolist()
         by_kind["part"] = [*tested, *(i for i in by_kind["part"] if i not in set(tested))]
     by_cell = quadrants(audit.classification.right1, audit.localization)
-    yield "failures/index.html", "failures.html", _first(audit, album, judged, by_kind, by_cell)
+    yield "failures/index.html", "failures.html", lambda: _first(audit, album, judged, by_kind, by_cell)
     links = [Link(words.KIND_WORDS[kind], _url(kind)) for kind in KINDS if by_kind[kind]]
     for kind, rows in by_kind.items():
         said = [*KINDS_EXPLAINED[kind], *([_tested(audit)] if kind == "part" and audit.parts else [])]
-        yield _gallery(audit, album, words.KIND_WORDS[kind].capitalize(), kind, rows, said, links)
+        title = words.KIND_WORDS[kind].capitalize()
+        yield _url(kind), "failure.html", partial(_gallery, audit, album, title, kind, rows, said, links)
     for name, found in by_cell.items():
         said = ["The box is that of the top class's map; the dashed one is the map's, the solid ones are true."]
-        yield _gallery(audit, album, QUADRANT_WORDS[name], name, found.tolist(), said, links)
+        title, rows = QUADRANT_WORDS[name], found.tolist()
+        yield _url(name), "failure.html", partial(_gallery, audit, album, title, name, rows, said, links)
 
 
 def _url(name: str) -> str:
@@ -214,11 +217,11 @@ def _card(audit: Audit, album: Album, i: int) -> Figure:
 
 def _gallery(
     audit: Audit, album: Album, title: str, name: str, rows: list[int], said: Sequence[str], links: Sequence[Link]
-) -> tuple[str, str, GalleryPage]:
+) -> GalleryPage:
     cards = [_card(audit, album, i) for i in rows[:MOST]]
     more = [f"Shown are {MOST} of {len(rows):,}."] if len(rows) > MOST else []
     others = [replace(link, current=link.url == _url(name)) for link in links]
-    return _url(name), "failure.html", GalleryPage(title, len(rows), [*said, *more], cards, others)
+    return GalleryPage(title, len(rows), [*said, *more], cards, others)
 
 
 def _means(audit: Audit, album: Album) -> list[Figure]:
@@ -227,7 +230,7 @@ def _means(audit: Audit, album: Album) -> list[Figure]:
     top = max((float(maps[k].max()) for k in often), default=1.0)
     return [
         Figure(
-            picture=(picture := album.add(draw_map(maps[k], top))),
+            picture=(picture := album.draw(draw_map, maps[k], top)),
             alt=f"mean map of {audit.classes[k]}",
             size=(picture.width, picture.height),
             title=audit.classes[k],

@@ -15,10 +15,11 @@ from sklearn.metrics import cohen_kappa_score
 
 from reportgen import __version__
 from reportgen.errors import ConfigError
-from reportgen.gallery.build import current, environment, navigation, write_assets, write_if_changed
+from reportgen.gallery.build import navigation
 from reportgen.gallery.pack import site_of
 from reportgen.gallery.pages import Frame
 from reportgen.gallery.payload import read_chunk
+from reportgen.gallery.press import current, environment, write_assets, write_if_changed
 from reportgen.results import csv_text
 
 FORMAT = 1

@@ -13,9 +13,11 @@ from pathlib import Path
 from reportgen.errors import OutputError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """Writes under a temporary name in the same folder, flushes it to the disk, renames, and flushes the folder.
 
+    durable: false for one of many files that can be made again: whoever writes them flushes all at once (`os.sync`)
+        before it relies on them. Two flushes take some milliseconds, more than making a page.
     Errors: OutputError that names the path and, for a full disk, the bytes that are free.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -23,10 +25,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

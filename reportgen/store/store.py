@@ -50,12 +50,13 @@ def used_stores(cache: Path) -> set[str]:
         return set()
 
 
-def _note_use(cache: Path, name: str) -> None:
-    if name not in used_stores(cache):
+def note_use(cache: Path, names: Iterable[str]) -> None:
+    """The run uses the stores in these folders. Errors: OutputError."""
+    if new := [name for name in names if name not in used_stores(cache)]:
         try:
             cache.mkdir(parents=True, exist_ok=True)
             with open(cache / USED, "a") as file:
-                file.write(f"{name}\n")
+                file.writelines(f"{name}\n" for name in new)
         except OSError as error:
             raise cannot_write(cache / USED, error) from error
 
@@ -160,7 +161,7 @@ class Store:
                     self.set_aside.append(str(error))
                     path.replace(path.with_suffix(".corrupt"))
         if not finished:
-            _note_use(folder, self.folder.name)
+            note_use(folder, [self.folder.name])
 
     def _adopt(self, shard: Shard) -> None:
         belongs = (shard.attributes.get("fingerprint"), shard.attributes.get("name"))

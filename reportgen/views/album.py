@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+import pickle
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -21,26 +23,61 @@ class Media:
     height: int
 
 
+@dataclass(frozen=True)
+class Added:
+    """What came into an album. files: names; known: digest of its bytes → picture; drawn: digest of what it was drawn
+    of → picture."""
+
+    files: set[str] = field(default_factory=set)
+    known: dict[str, Media] = field(default_factory=dict)
+    drawn: dict[str, Media] = field(default_factory=dict)
+
+
 class Album:
     """Writes pictures into `site/media/`; `sweep` removes those that no page asked for."""
 
-    def __init__(self, site: Path) -> None:
+    def __init__(self, site: Path, drawn: Mapping[str, Media] | None = None, finished: Set[str] = frozenset()) -> None:
+        """drawn: by the last build, if its code was the same; finished: names of the files that it finished."""
         self._folder = site / "media"
         self._there = {path.name for path in self._folder.glob("*")} if self._folder.is_dir() else set()
-        self._used: dict[str, Media] = {}
+        self._before = drawn or {}
+        self._finished = finished & self._there
+        self.added = Added()
 
     def add(self, data: bytes) -> Media:
         """A PNG or JPEG picture. Errors: OutputError."""
         digest = hashlib.sha256(data).hexdigest()[:20]
-        if digest not in self._used:
+        if digest not in self.added.known:
             with Image.open(io.BytesIO(data)) as picture:
                 name = f"{digest}.{'png' if picture.format == 'PNG' else 'jpg'}"
-                self._used[digest] = Media(f"media/{name}", *picture.size)
-            if name not in self._there:
-                write_atomic(self._folder / name, data)
-        return self._used[digest]
+                media = Media(f"media/{name}", *picture.size)
+            path = self._folder / name
+            if name not in self._finished and not (name in self._there and path.read_bytes() == data):
+                write_atomic(path, data, durable=False)
+            self.added.known[digest] = media
+            self.added.files.add(name)
+        return self.added.known[digest]
+
+    def draw(self, picture: Callable[..., bytes], *of: object) -> Media:
+        """The picture that a function draws of plain data; the same of the same is drawn once, builds apart."""
+        what = pickle.dumps((picture.__module__, picture.__qualname__, of), 5)
+        key = hashlib.sha256(what).hexdigest()[:32]
+        if key not in self.added.drawn:
+            media = self._before.get(key)
+            if media is None or (name := Path(media.url).name) not in self._finished:
+                media = self.add(picture(*of))
+            else:
+                self.added.files.add(name)
+            self.added.drawn[key] = media
+        return self.added.drawn[key]
+
+    def take(self, added: Added) -> None:
+        """Takes over what another process added to its copy of this album."""
+        self.added.files.update(added.files)
+        self.added.known.update(added.known)
+        self.added.drawn.update(added.drawn)
 
     def sweep(self) -> None:
         """Deletes the pictures of earlier builds that this one did not use."""
-        for name in self._there - {Path(media.url).name for media in self._used.values()}:
+        for name in self._there - self.added.files:
             (self._folder / name).unlink(missing_ok=True)

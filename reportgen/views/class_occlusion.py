@@ -27,7 +27,7 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
             picture=album.add(audit.picture(i)),
             alt=f"probability of {audit.classes[k]} with a part of {audit.samples[i].name} hidden",
             size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-            overlay=album.add(draw_values(row["probability"], 0, high, place_of(audit, i))),
+            overlay=album.draw(draw_values, row["probability"], 0, high, place_of(audit, i)),
             title=audit.samples[i].name.rsplit("/", 1)[-1],
             value=f"{row['probability'].min():.2f} of {row['clean'][0]:.2f} left",
             href=image_page(audit, i),

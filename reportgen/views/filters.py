@@ -11,7 +11,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.analysis.filters import FilterRow, study_filters
 from reportgen.draw.mosaic import mosaic, own_scale, shared_scale
 from reportgen.views.album import Album, Media
-from reportgen.views.panel import Figure, Section, View
+from reportgen.views.panel import Figure, Page, Section, View
 
 THUMB = 48
 """About how wide a single filter is drawn, in pixels."""
@@ -43,7 +43,7 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
             "which hardly see anything.",
         ),
     ):
-        picture = album.add(mosaic(scaled, zoom, columns))
+        picture = album.draw(mosaic, scaled, zoom, columns)
         figures.append(
             Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption)
         )
@@ -61,18 +61,22 @@ class FiltersPage:
     largest: float
 
 
-def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+def pages(audit: Audit, album: Album) -> Iterator[Page]:
     """The one page."""
+    yield "filters/index.html", "filters.html", lambda: _page(audit, album)
+
+
+def _page(audit: Audit, album: Album) -> FiltersPage:
     section, filters = draw(audit, album, None), audit.card.filters
     rows: list[tuple[FilterRow, Media]] = []
     if section is not None and filters is not None:
         zoom = max(1, THUMB // filters.shape[-1])
         tiles = own_scale(filters)
         found = study_filters(filters)
-        rows = [(row, album.add(mosaic(tiles[row.number : row.number + 1], zoom, 1))) for row in found]
+        rows = [(row, album.draw(mosaic, tiles[row.number : row.number + 1], zoom, 1)) for row in found]
     dead, twins = sum(row.dead for row, _ in rows), sum(row.twin is not None for row, _ in rows)
     largest = max((row.energy for row, _ in rows), default=0.0)
-    yield "filters/index.html", "filters.html", FiltersPage(section, rows, dead, twins, largest)
+    return FiltersPage(section, rows, dead, twins, largest)
 
 
 VIEW = View(

@@ -30,15 +30,15 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     figures = [
         _figure(audit, album, i, None, "The image", "", ""),
         _figure(
-            audit, album, i, album.add(draw_values(row["probability"], 0, high, place)), f"Probability of {name}",
+            audit, album, i, album.draw(draw_values, row["probability"], 0, high, place), f"Probability of {name}",
             f"{row['probability'].min():.2f} to {row['probability'].max():.2f}", f"Whole image: {clean:.2f}.",
         ),
         _figure(
-            audit, album, i, album.add(draw_kinds(kinds, place)), "Most probable class", "",
+            audit, album, i, album.draw(draw_kinds, kinds, place), "Most probable class", "",
             "Where it changes, the square hides what the answer rests on.",
         ),
         _figure(
-            audit, album, i, album.add(draw_values(row["total"], 0, most, place)), f"Unit {unit} of {layer}",
+            audit, album, i, album.draw(draw_values, row["total"], 0, most, place), f"Unit {unit} of {layer}",
             f"{row['total'].min():.3g} to {row['total'].max():.3g}",
             f"Total of the last convolution's strongest unit. Whole image: {clean_total:.3g}.",
         ),

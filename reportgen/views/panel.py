@@ -70,6 +70,10 @@ class Section:
     legend: Sequence[tuple[str, str]] = ()
 
 
+Page = tuple[str, str, Callable[[], object]]
+"""URL, template, and what makes the template's context when the page's turn comes."""
+
+
 @dataclass(frozen=True)
 class View:
     """One visualization.
@@ -79,7 +83,7 @@ class View:
     needs: slash paths of the store's arrays that it reads.
     order: where it stands among the others.
     about: one sentence for the manual and `reportgen views`.
-    pages: for a view that is more than a section: its pages as (URL, template, context), the first `<name>/index.html`.
+    pages: for a view that is more than a section: its pages, the first `<name>/index.html`.
     """
 
     name: str
@@ -89,4 +93,4 @@ class View:
     about: str
     needs: Sequence[str]
     draw: Callable[[Audit, Album, int | None], Section | None]
-    pages: Callable[[Audit, Album], Iterable[tuple[str, str, object]]] | None = None
+    pages: Callable[[Audit, Album], Iterable[Page]] | None = None

@@ -31,7 +31,7 @@ def layer_over(album: Album, map_: np.ndarray, top: float, size: tuple[int, int]
     """A map `(h, w)` over an image of this size, of which the network saw the window."""
     if not np.isfinite(map_).all() or map_.max() <= 0:
         return None
-    return album.add(draw_overlay(map_, top, size, window))
+    return album.draw(draw_overlay, map_, top, size, window)
 
 
 def mark(kind: Literal["true", "found"], box: np.ndarray) -> Mark:

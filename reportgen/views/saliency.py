@@ -41,7 +41,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
                 picture=figures[0].picture,
                 alt=f"{title.lower()} of {name}",
                 size=figures[0].size,
-                overlay=album.add(draw_values(map_, 0, top, place)),
+                overlay=album.draw(draw_values, map_, 0, top, place),
                 title=title,
                 caption=note,
             )

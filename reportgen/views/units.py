@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from reportgen.analysis.boxes import to_image
 from reportgen.analysis.patches import Unit
 from reportgen.views.album import Album, Media
 from reportgen.views.links import class_page, image_page, layer_page, unit_page
-from reportgen.views.panel import Section, View
+from reportgen.views.panel import Page, Section, View
 
 MARGIN = 1.5
 """Side of the part of the image that a patch shows, relative to the receptive field's."""
@@ -98,23 +99,26 @@ class UnitPage:
     next: tuple[str, str] | None
 
 
-def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
-    """Every page of the units as (URL, template, context)."""
+def pages(audit: Audit, album: Album) -> Iterator[Page]:
+    """Every page of the units."""
     cards = audit.card.layers
     rows = [_layer_row(audit, layer) for layer in cards]
-    yield "units/index.html", "units.html", UnitsPage(rows, _most(audit), len(audit.unconfirmed))
+    yield "units/index.html", "units.html", lambda: UnitsPage(rows, _most(audit), len(audit.unconfirmed))
     for n, (layer, row) in enumerate(zip(cards, rows, strict=True)):
-        units = audit.units[layer.name]
         around = [(r.name, r.url) for r in rows]
-        table = [_unit_row(audit, layer, u, unit) for u, unit in enumerate(units)]
-        yield row.url, "layer.html", LayerPage(row, table, *_neighbours(around, n))
+        table = [_unit_row(audit, layer, u, unit) for u, unit in enumerate(audit.units[layer.name])]
+        yield row.url, "layer.html", partial(LayerPage, row, table, *_neighbours(around, n))
         around = [(f"unit {u}", r.url) for u, r in enumerate(table)]
-        for u, unit in enumerate(units):
-            page = UnitPage(
-                u, row, [patch(audit, album, layer, u, j) for j in range(len(unit.images))], _bars(unit),
-                _facts(audit, unit), unit.dead, *_neighbours(around, u),
-            )  # fmt: skip
-            yield table[u].url, "unit.html", page
+        for u, unit in enumerate(table):
+            yield unit.url, "unit.html", partial(_unit_page, audit, album, layer, row, u, around)
+
+
+def _unit_page(
+    audit: Audit, album: Album, layer: LayerCard, row: LayerRow, u: int, around: Sequence[tuple[str, str]]
+) -> UnitPage:
+    unit = audit.units[layer.name][u]
+    patches = [patch(audit, album, layer, u, j) for j in range(len(unit.images))]
+    return UnitPage(u, row, patches, _bars(unit), _facts(audit, unit), unit.dead, *_neighbours(around, u))
 
 
 def _most(audit: Audit) -> int:

@@ -1,0 +1,82 @@
+"""Work that several processes share: forked, so that each has all that has been computed, and nothing is copied."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from reportgen.errors import ReportgenError
+
+T = TypeVar("T")
+Work = Callable[[int, int], Iterator[T]]
+"""`work(n, of)` does the items n, n + of, n + 2·of, …, and yields a result for each."""
+PAYS = 32
+"""Items from which on a second process is worth its start."""
+
+
+def shared_out(work: Work[T], items: int) -> Iterator[T]:
+    """The results of all items, as they come: from one process a core on Linux, elsewhere and for few from this one.
+
+    What the work remembers in a process of its own is lost: it must be in its results. Errors: as the work's.
+    """
+    of = len(os.sched_getaffinity(0)) if sys.platform == "linux" and items >= PAYS else 1
+    if of == 1:
+        yield from work(0, 1)
+        return
+    fork = get_context("fork")
+    pipes = [fork.Pipe(duplex=False) for _ in range(of)]
+    helpers = [fork.Process(target=_help, args=(work, n, of, pipes), daemon=True) for n in range(of)]
+    try:
+        for helper in helpers:
+            helper.start()
+        for _, end in pipes:
+            end.close()
+        yield from _received([begin for begin, _ in pipes])
+    finally:
+        for helper in helpers:
+            if helper.pid is not None:
+                helper.terminate()
+                helper.join()
+
+
+def _received(ends: list[Connection]) -> Iterator[Any]:
+    """What the processes send, until each of them has said that it is done."""
+    while ends:
+        for end in wait(ends):
+            assert isinstance(end, Connection)
+            try:
+                kind, value = end.recv()
+            except EOFError:
+                raise ReportgenError("a process that made pages was killed", "is there memory enough?") from None
+            if kind == "failed":
+                raise value
+            if kind == "done":
+                ends.remove(end)
+            else:
+                yield value
+
+
+def _help(work: Work[T], n: int, of: int, pipes: list[tuple[Connection, Connection]]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which ends this process
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end = pipes[n][1]
+    for other in (one for pair in pipes for one in pair if one is not end):
+        other.close()  # who waits for the last holder of an end to go must not wait for this process
+    try:
+        with threadpool_limits(1):  # the parent's threads are not here, and OpenMP would wait for them
+            for result in work(n, of):
+                end.send(("item", result))  # fails when the parent is gone
+        end.send(("done", None))
+    except BrokenPipeError:
+        pass
+    except Exception as error:
+        error.add_note("".join(traceback.format_exception(error)))
+        end.send(("failed", error))

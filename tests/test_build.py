@@ -1,0 +1,223 @@
+"""A build writes what has changed and nothing else, whoever makes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pytest
+from PIL import Image
+
+from reportgen.config import AuditConfig
+from reportgen.errors import OutputError, ReportgenError
+from reportgen.gallery import assets, processes
+from reportgen.gallery.build import build
+from reportgen.gallery.processes import shared_out
+from reportgen.run import Summary, run_audit
+from reportgen.views.links import image_page
+from tests.tiny import squares
+
+States = dict[str, tuple[int, bytes]]
+
+
+def states(site: Path) -> States:
+    """Time and bytes of every file."""
+    files = (path for path in site.rglob("*") if path.is_file())
+    return {p.relative_to(site).as_posix(): (p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+
+def written(before: States, after: States) -> set[str]:
+    """The files that were written or are gone."""
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+def audited(folder: Path) -> Summary:
+    return run_audit(
+        AuditConfig(
+            data=folder / "data" / "table.csv",
+            classes=folder / "data" / "classes.txt",
+            model="python:tests.tiny:network",
+            select="none",
+            device="cpu",
+            out=folder / "report",
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    folder = tmp_path_factory.mktemp("build")
+    squares(folder / "data", each=12)
+    summary = audited(folder)
+    assert not summary.stood
+    return folder, summary
+
+
+@pytest.fixture
+def report(first: tuple[Path, Summary], tmp_path: Path) -> tuple[Path, Summary]:
+    """A copy of the report, with the times of its files, and the audit of it."""
+    shutil.copytree(first[0], tmp_path / "copy", copy_function=shutil.copy2)
+    return tmp_path / "copy", first[1]
+
+
+def test_with_nothing_changed_the_report_stands_and_is_not_analysed(report, monkeypatch) -> None:
+    folder, summary = report
+    before = states(folder / "report" / "site")
+    monkeypatch.setattr("reportgen.run.analyse", None)
+    again = audited(folder)
+    assert again.stood
+    assert again.metrics == summary.metrics
+    assert written(before, states(folder / "report" / "site")) == set()
+
+
+@pytest.mark.parametrize("harm", ["a page edited", "a picture gone", "a result edited", "a page more"])
+def test_a_report_that_was_touched_does_not_stand(report, harm: str) -> None:
+    folder, _ = report
+    site = folder / "report" / "site"
+    before = states(site)
+    if harm == "a page edited":
+        (site / "about.html").write_text("mine")
+    elif harm == "a picture gone":
+        next((site / "media").iterdir()).unlink()
+    elif harm == "a result edited":
+        (folder / "report" / "predictions.csv").write_text("mine")
+    else:
+        (site / "mine.html").write_text("mine")
+    assert not audited(folder).stood
+    assert {name: data for name, (_, data) in states(site).items()} == {
+        name: data for name, (_, data) in before.items()
+    }
+    assert (folder / "report" / "predictions.csv").read_bytes() == before["data/predictions.csv"][1]
+    assert audited(folder).stood
+
+
+def test_a_build_of_the_same_renders_no_page_and_draws_no_picture(report, monkeypatch) -> None:
+    folder, summary = report
+    site = folder / "report" / "site"
+    before = states(site)
+    for name in ("PIL.Image.Image.putpalette", "jinja2.Template.render"):
+        monkeypatch.setattr(name, None)
+    pages = build(summary.audit, site)
+    assert pages == sum(name.endswith(".html") for name in before)
+    assert written(before, states(site)) == set()
+
+
+def test_a_template_that_changed_touches_its_own_pages_alone(report, monkeypatch) -> None:
+    folder, summary = report
+    site = folder / "report" / "site"
+    before = states(site)
+    shutil.copytree(assets.folder("templates"), folder / "templates")
+    plain = assets.folder
+    monkeypatch.setattr(assets, "folder", lambda kind: folder / kind if kind == "templates" else plain(kind))
+    unit = folder / "templates" / "unit.html"
+    unit.write_text(unit.read_text().replace("{% block scripts %}", "{% block scripts %}<!-- new -->"))
+    build(summary.audit, site)
+    units = {name for name in before if name.startswith("units/") and not name.endswith("index.html")}
+    assert written(before, states(site)) == units != set()
+    with open(folder / "templates" / "base.html", "a") as file:
+        file.write("<!-- all -->\n")
+    build(summary.audit, site)
+    assert all(data.endswith(b"<!-- all -->") for name, (_, data) in states(site).items() if name.endswith(".html"))
+
+
+def test_an_image_that_changed_touches_the_pages_that_show_it(report) -> None:
+    folder, summary = report
+    site = folder / "report" / "site"
+    before = states(site)
+    pixels = np.asarray(Image.open(folder / "data" / "green-3.png")).copy()
+    pixels[:8] = 255 - pixels[:8]
+    Image.fromarray(pixels).save(folder / "data" / "green-3.png")
+    again = audited(folder)
+    assert (again.stood, again.computed) == (False, 1)
+    after = states(site)
+    own = image_page(summary.audit, [s.name for s in summary.audit.samples].index("green-3.png"))
+    images = {name for name in written(before, after) if name.startswith("images/0")}
+    assert own in images
+    link = own.encode()
+    for name in images - {own}:
+        assert link in before[name][1] or link in after[name][1], name
+    assert len(images) < len(summary.audit.samples)
+    assert {"404.html", "review.html", "filters/index.html"}.isdisjoint(written(before, after))
+
+
+def test_one_process_makes_the_same_site_as_many(first, tmp_path: Path, monkeypatch) -> None:
+    folder, summary = first
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(3), raising=False)
+    assert build(summary.audit, tmp_path / "three" / "site") > processes.PAYS
+    monkeypatch.setattr(processes, "PAYS", 10**9)
+    monkeypatch.setattr(processes, "get_context", None)
+    build(summary.audit, tmp_path / "one" / "site")
+    three, one = (states(tmp_path / name / "site") for name in ("three", "one"))
+    assert {name: data for name, (_, data) in three.items()} == {name: data for name, (_, data) in one.items()}
+    published = states(folder / "report" / "site")
+    assert all(published[name][1] == data for name, (_, data) in one.items())
+
+
+# ---------------------------------------------------------------------------------------- work that is shared out
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("forks on Linux alone")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(3))
+
+
+def test_every_item_is_done_once_by_processes_of_their_own(three) -> None:
+    def work(n: int, of: int) -> Iterator[tuple[int, int]]:
+        yield from ((item, os.getpid()) for item in range(50)[n::of])
+
+    found = list(shared_out(work, 50))
+    assert sorted(item for item, _ in found) == list(range(50))
+    assert len({process for _, process in found} - {os.getpid()}) == 3
+    assert {process for _, process in shared_out(work, 5)} == {os.getpid()}  # not worth it
+
+
+def test_an_error_in_a_process_is_the_parents(three) -> None:
+    def work(n: int, of: int) -> Iterator[int]:
+        yield n
+        if n == 1:
+            raise OutputError("no room", "make some")
+
+    with pytest.raises(OutputError, match="no room") as raised:
+        list(shared_out(work, 50))
+    assert raised.value.hint == "make some"
+
+    def killed(n: int, of: int) -> Iterator[int]:
+        if n == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield n
+
+    with pytest.raises(ReportgenError, match="was killed"):
+        list(shared_out(killed, 50))
+
+
+def test_no_process_outlives_the_work(three) -> None:
+    def work(n: int, of: int) -> Iterator[int]:
+        yield os.getpid()
+        time.sleep(60)
+
+    results = shared_out(work, 50)
+    processes_there = [next(results) for _ in range(3)]
+    results.close()
+    for process in processes_there:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+
+
+def test_a_strict_template_fails_in_a_process_as_it_does_here(report, three, monkeypatch) -> None:
+    folder, summary = report
+    shutil.copytree(assets.folder("templates"), folder / "templates")
+    plain = assets.folder
+    monkeypatch.setattr(assets, "folder", lambda kind: folder / kind if kind == "templates" else plain(kind))
+    with open(folder / "templates" / "404.html", "a") as file:
+        file.write("{% block scripts %}{{ page.nothing }}{% endblock %}")
+    with pytest.raises(jinja2.UndefinedError):
+        build(replace(summary.audit), folder / "report" / "site")
