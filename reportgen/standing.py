@@ -41,7 +41,7 @@ def made_of(
 
     dataset: with the samples that were looked at, their rows selected in the stores of `looks`.
     """
-    settings = {key: value for key, value in asdict(config).items() if key != "out"}
+    settings = {key: value for key, value in asdict(config).items() if not isinstance(value, Path)}  # but their content
     about = (dataset.name, dataset.note, list(dataset.refused), [sample.group for sample in dataset.samples])
     stores = [(one.store.fingerprint, np.asarray(one.store["samples/id"])) for one in looks]
     gallery = [path.read_bytes() for kind in assets.PLACES for path in sorted(assets.folder(kind).iterdir())]
