@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 import torch
 
-from reportgen import __version__, results
+from reportgen import results
 from reportgen.analysis.audit import Audit, ModelCard
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
@@ -36,44 +34,13 @@ from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
 from reportgen.fitted import look_with_fitted_head
 from reportgen.gallery.build import build
-from reportgen.gallery.press import write_if_changed
 from reportgen.models.heads import POOLINGS
 from reportgen.networks import load_classifiers, vocabulary_of
+from reportgen.outputs import Summary, write_results
 from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_by_all, settled, silent
-from reportgen.report import REPORT
 from reportgen.standing import made_of, note_standing, standing
 from reportgen.store.files import only_run
-from reportgen.store.shard import encode
 from reportgen.store.store import begin_use, note_use
-
-LEAD = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
-    '<title>Report</title><a href="site/index.html">Open the report</a></html>\n'
-)
-"""The page above the site, for whoever opens the report's folder."""
-
-
-@dataclass
-class Summary:
-    """What a run did.
-
-    metrics: as in `metrics.json`; seconds: by stage; computed, reused: images through the network and images found in
-    the store; stood: the report stood as the last run left it, and nothing of it was made again.
-    """
-
-    index: Path
-    metrics: dict[str, Any]
-    computed: int
-    reused: int
-    set_aside: list[str]
-    seconds: dict[str, float]
-    stood: bool
-    analysed: Callable[[], Audit]
-
-    @cached_property
-    def audit(self) -> Audit:
-        """The figures; where the report stood, they are computed when they are asked for."""
-        return self.analysed()
 
 
 class _Clock:
@@ -115,78 +82,92 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
     refuse_foreign_site(config.out)
     with only_run(config.out):
         begin_use(config.out / "cache")
-        with clock("load the model"), progress("Loading the model", None, ""):
-            device = pick_device(config.device)
-            networks = config.networks()
-            classifiers = load_classifiers(networks, device)
-        with clock("read the data set"), progress("Reading the data set", None, ""):
-            vocabulary = vocabulary_of(config, classifiers, read)
-            dataset = read(vocabulary).limited(config.limit)
-            dataset = replace(dataset, name=config.name or dataset.name).printable()
-            training = read_dataset(config.fit_data, vocabulary) if config.fit_data else None
-        looks: list[Look] = []
-        agreements = []
-        for classifier, wanted in zip(classifiers, networks, strict=True):
-            with clock("extract"):
-                network, agreement = settled(dataset, classifier, wanted, device)
-                agreements.append(agreement)
-                looks.append(
-                    look_with_fitted_head(dataset, training, classifier, network, device, progress)
-                    if network.head in POOLINGS
-                    else look(dataset, classifier, network, device, progress)
-                )
-        samples, unreadable = seen_by_all(looks)
-        samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
-        dataset = replace(dataset, refused=[*dataset.refused, *beyond])
-
-        cards = [model_card(one, agreement, device) for one, agreement in zip(looks, agreements, strict=True)]
-        of = made_of(config, replace(dataset, samples=samples), unreadable, looks, cards)
-
-        def analysed() -> Audit:
-            random_maps = []
-            with clock("random weights"):
-                for one in looks:
-                    random_maps.append(
-                        maps_of_random_weights(dataset, samples, one.classifier, one.network, device, progress)
-                    )
-            with clock("analyse"), progress("Analysing", None, ""):
-                audits = [
-                    analyse(dataset, samples, unreadable, card, one, maps)
-                    for one, card, maps in zip(looks, cards, random_maps, strict=True)
-                ]
-            with clock("hide parts"):
-                first, *others = [
-                    replace(one, parts=part_test(one, look, device, progress))
-                    for one, look in zip(audits, looks, strict=True)
-                ]
-                audit = replace(first, beside=others)
-            with clock("look closer"):
-                subject = Subject(looks[0].classifier, looks[0].network, device, audit, config.out)
-                return look_closer(subject, progress)
-
+        saw = _see(config, read, clock, progress)
+        of = made_of(config, saw.dataset, saw.samples, saw.unreadable, saw.looks, saw.cards)
         stores = standing(config.out, of)
         summary = Summary(
             index=config.out / "site" / "index.html",
             metrics={},
-            computed=sum(one.looked.computed for one in looks),
-            reused=sum(one.looked.reused for one in looks),
-            set_aside=[line for one in looks for line in one.store.set_aside],
+            computed=sum(one.looked.computed for one in saw.looks),
+            reused=sum(one.looked.reused for one in saw.looks),
+            set_aside=[line for one in saw.looks for line in one.store.set_aside],
             seconds=clock.seconds,
             stood=stores is not None,
-            analysed=analysed,
+            analysed=lambda: _audit_of(config, saw, clock, progress),
         )
         if stores is not None:
             note_use(config.out / "cache", stores)
             summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
-        else:
-            summary.metrics = results.metrics(summary.audit)
-            with clock("build the site"):
-                pages = build(
-                    summary.audit, config.out / "site", lambda total: progress("Building the site", total, "pages")
-                )
-            written = write_results(summary, config, pages)
-            note_standing(config.out, of, written)
+            return summary
+        summary.metrics = results.metrics(summary.audit)
+        with clock("build the site"):
+            begin = partial(progress, "Building the site", unit="pages")
+            pages = build(summary.audit, config.out / "site", begin)
+        note_standing(config.out, of, write_results(summary, config, pages))
         return summary
+
+
+@dataclass(frozen=True)
+class _Saw:
+    """What the networks saw of the data set: all that the report follows from, with the settings and our own code."""
+
+    dataset: Dataset
+    samples: list[Sample]
+    unreadable: list[tuple[str, str]]
+    looks: Sequence[Look]
+    cards: Sequence[ModelCard]
+    device: torch.device
+
+
+def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, progress: Progress) -> _Saw:
+    with clock("load the model"), progress("Loading the model", None, ""):
+        device = pick_device(config.device)
+        networks = config.networks()
+        classifiers = load_classifiers(networks, device)
+    with clock("read the data set"), progress("Reading the data set", None, ""):
+        vocabulary = vocabulary_of(config, classifiers, read)
+        dataset = read(vocabulary).limited(config.limit)
+        dataset = replace(dataset, name=config.name or dataset.name).printable()
+        training = read_dataset(config.fit_data, vocabulary) if config.fit_data else None
+    looks: list[Look] = []
+    agreements = []
+    for classifier, wanted in zip(classifiers, networks, strict=True):
+        with clock("extract"):
+            network, agreement = settled(dataset, classifier, wanted, device)
+            agreements.append(agreement)
+            looks.append(
+                look_with_fitted_head(dataset, training, classifier, network, device, progress)
+                if network.head in POOLINGS
+                else look(dataset, classifier, network, device, progress)
+            )
+    samples, unreadable = seen_by_all(looks)
+    samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
+    dataset = replace(dataset, refused=[*dataset.refused, *beyond])
+    cards = [model_card(one, agreement, device) for one, agreement in zip(looks, agreements, strict=True)]
+    return _Saw(dataset, samples, unreadable, looks, cards, device)
+
+
+def _audit_of(config: AuditConfig, saw: _Saw, clock: _Clock, progress: Progress) -> Audit:
+    """Every figure, and what is computed for chosen images only."""
+    with clock("random weights"):
+        random_maps = [
+            maps_of_random_weights(saw.dataset, saw.samples, one.classifier, one.network, saw.device, progress)
+            for one in saw.looks
+        ]
+    with clock("analyse"), progress("Analysing", None, ""):
+        audits = [
+            analyse(saw.dataset, saw.samples, saw.unreadable, card, one, maps)
+            for one, card, maps in zip(saw.looks, saw.cards, random_maps, strict=True)
+        ]
+    with clock("hide parts"):
+        first, *others = [
+            replace(one, parts=part_test(one, look, saw.device, progress))
+            for one, look in zip(audits, saw.looks, strict=True)
+        ]
+        audit = replace(first, beside=others)
+    with clock("look closer"):
+        subject = Subject(saw.looks[0].classifier, saw.looks[0].network, saw.device, audit, config.out)
+        return look_closer(subject, progress)
 
 
 def refuse_foreign_site(out: Path) -> None:
@@ -246,53 +227,3 @@ def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias
     means = maps.astype(np.float64).mean((2, 3)) + np.take_along_axis(bias, looked_up, 1)
     difference = means[finite] - np.take_along_axis(logits, looked_up, 1)[finite]
     return float(np.abs(difference).max()) if finite.any() else None
-
-
-def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str]:
-    """The machine-readable files, here and under site/data/, whose names are returned, and report.json, which is not
-    published."""
-    audit, out = summary.audit, config.out
-    files = {
-        "metrics.json": json.dumps(summary.metrics, indent=2, allow_nan=False) + "\n",
-        "predictions.csv": results.predictions_csv(audit),
-        "localization.csv": results.localization_csv(audit),
-        **results.table_files(audit),
-    }
-    for name, text in files.items():
-        write_if_changed(out / name, text.encode())
-        write_if_changed(out / "site" / "data" / name, text.encode())
-    write_if_changed(out / "index.html", LEAD.encode())
-    write_if_changed(out / REPORT, encode(*results.arrays(audit)))
-    about = provenance(summary, config, pages)
-    write_if_changed(out / "report.json", (json.dumps(about, indent=2, default=str) + "\n").encode())
-    return [*files, "index.html", REPORT]
-
-
-def provenance(summary: Summary, config: AuditConfig, pages: int) -> dict[str, Any]:
-    """What was run, on what, for how long."""
-    audit = summary.audit
-    return {
-        "reportgen": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "pillow": PIL.__version__,
-        "device": audit.card.device,
-        "threads": torch.get_num_threads(),
-        "config": asdict(config),
-        "stores": {model.store.fingerprint: model.store.settings for model in audit.models},
-        "annotations": audit.dataset.annotation_digest,
-        "seconds": {stage: round(s, 3) for stage, s in summary.seconds.items()},
-        "counts": {
-            "found": len(audit.dataset.samples),
-            "read": len(audit.samples),
-            "unreadable": len(audit.unreadable),
-            "refused": len(audit.dataset.refused),
-            "computed": summary.computed,
-            "reused": summary.reused,
-            "pages": pages,
-        },
-        "unreadable": [list(pair) for pair in audit.unreadable],
-        "refused": [[r.where, r.reason] for r in audit.dataset.refused],
-        "set_aside": summary.set_aside,
-    }

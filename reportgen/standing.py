@@ -7,7 +7,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 
 from reportgen.analysis.audit import ModelCard
 from reportgen.config import AuditConfig
-from reportgen.data.sample import Dataset
+from reportgen.data.sample import Dataset, Sample
 from reportgen.gallery import assets
 from reportgen.gallery.ledger import code_digest, digest_of
 from reportgen.gallery.press import MADE_LATER
@@ -32,6 +32,7 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "openTSNE", "torch", "pillow")
 def made_of(
     config: AuditConfig,
     dataset: Dataset,
+    samples: Sequence[Sample],
     unreadable: Sequence[tuple[str, str]],
     looks: Sequence[Look],
     cards: Sequence[ModelCard],
@@ -39,16 +40,15 @@ def made_of(
     """Digest of everything that a report follows from: settings, annotations, the bytes of images and weights, our
     code, templates and assets, and the libraries.
 
-    dataset: with the samples that were looked at, their rows selected in the stores of `looks`.
+    samples: those that were looked at, their rows selected in the stores of `looks`.
     """
     settings = {key: value for key, value in asdict(config).items() if not isinstance(value, Path)}  # but their content
-    about = (dataset.name, dataset.note, list(dataset.refused), [sample.group for sample in dataset.samples])
+    about = (dataset.name, dataset.note, list(dataset.refused), [sample.group for sample in samples])
+    annotations = replace(dataset, samples=samples).annotation_digest
     stores = [(one.store.fingerprint, np.asarray(one.store["samples/id"])) for one in looks]
     gallery = [path.read_bytes() for kind in assets.PLACES for path in sorted(assets.folder(kind).iterdir())]
     libraries = [platform.python_version(), *map(version, LIBRARIES)]
-    return digest_of(
-        code_digest(), gallery, libraries, settings, about, dataset.annotation_digest, unreadable, stores, cards
-    )
+    return digest_of(code_digest(), gallery, libraries, settings, about, annotations, unreadable, stores, cards)
 
 
 def note_standing(out: Path, of: str, results: Iterable[str]) -> None:

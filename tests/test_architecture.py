@@ -14,7 +14,7 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",
-    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "standing", "run", "cli", "__main__",
+    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "standing", "outputs", "run", "cli", "__main__",
 ]  # fmt: skip
 NEEDS_TORCH = {
     "models",
@@ -28,6 +28,7 @@ NEEDS_TORCH = {
     "experiments",
     "fit",
     "standing",
+    "outputs",
     "run",
 }
 FOR_CLI = {"", "errors", "config"}

@@ -64,10 +64,10 @@ def write_if_changed(path: Path, data: bytes, durable: bool = True) -> None:
 class Progress(Protocol):
     """Begins to show how a build goes on; what it gives is called for every page."""
 
-    def __call__(self, pages: int) -> AbstractContextManager[Callable[[], object]]: ...
+    def __call__(self, *, total: int) -> AbstractContextManager[Callable[[], object]]: ...
 
 
-def silent(pages: int) -> AbstractContextManager[Callable[[], object]]:
+def silent(*, total: int) -> AbstractContextManager[Callable[[], object]]:
     """Progress that is not shown."""
     return nullcontext(lambda: None)
 
@@ -107,7 +107,7 @@ def write_site(
             yield Ledger({url: press.write(url, template, context())})
         yield album.added
 
-    with progress(len(every)) as tick:
+    with progress(total=len(every)) as tick:
         for made in shared_out(work, len(every)):
             if isinstance(made, Ledger):
                 now.pages.update(made.pages)
