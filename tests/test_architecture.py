@@ -14,7 +14,8 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",
-    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "standing", "outputs", "run", "cli", "__main__",
+    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "standing", "outputs",
+    "run", "cli", "__main__",
 ]  # fmt: skip
 NEEDS_TORCH = {
     "models",

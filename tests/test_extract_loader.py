@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from reportgen.data.decode import decode, decode_scaled
+from reportgen.data.decode import MAX_PIXELS, decode, decode_scaled
 from reportgen.data.sample import Sample
 from reportgen.extract.loader import LONGEST, crop_window, look, look_at_all, network_input
 from reportgen.models.classifier import Preprocessing
@@ -63,6 +63,8 @@ ODD = {
     "turned": saved(photo(90, 70), "JPEG", exif=turned()),
     "one pixel": saved(photo(1, 1), "PNG"),
     "a column": saved(photo(1, 300), "PNG"),
+    "a high column": saved(photo(1, 20_000), "PNG"),
+    "a long line": saved(photo(20_000, 1), "PNG"),
     "large": saved(photo(1500, 1100), "JPEG"),
 }
 
@@ -79,6 +81,16 @@ def test_odd_images_are_prepared_as_the_reference_prepares_them(data, interpolat
     found = np.asarray(network_input(decode(data, "x"), p, resize))
     panorama = max(image.size) / min(image.size) * p.resize_size > LONGEST and resize == "crop"
     np.testing.assert_allclose(found, expected, rtol=0, atol=1 if panorama else 0)
+
+
+@pytest.mark.parametrize("resize", ["warp", "crop"])
+def test_the_largest_image_is_prepared_as_the_reference_prepares_it(resize) -> None:
+    side = int(MAX_PIXELS**0.5)
+    image = Image.linear_gradient("L").resize((side + 80, side - 81))
+    assert 0.999 * MAX_PIXELS < image.width * image.height <= MAX_PIXELS
+    p = Preprocessing()
+    found = np.asarray(network_input(decode(saved(image, "PNG", compress_level=1), "x"), p, resize))
+    np.testing.assert_array_equal(found, reference(image.convert("RGB"), p, resize))
 
 
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
