@@ -15,7 +15,6 @@ import jinja2
 from jinja2 import meta
 
 from reportgen.gallery import assets
-from reportgen.store.files import write_atomic
 from reportgen.views.album import Media
 
 LEDGER = "built.json"
@@ -51,14 +50,13 @@ class Ledger:
         except (OSError, ValueError, KeyError, TypeError):
             return cls()
 
-    def write(self, path: Path) -> None:
-        """Errors: OutputError."""
+    def encode(self) -> bytes:
+        """What `read` reads."""
         rows = {
             what: {key: list(asdict(row).values()) for key, row in sorted(getattr(self, what).items())}
             for what in ("pages", "drawn")
         }
-        text = json.dumps({"code": code_digest(), "pictures": sorted(self.pictures), **rows})
-        write_atomic(path, text.encode("ascii"))
+        return json.dumps({"code": code_digest(), "pictures": sorted(self.pictures), **rows}).encode("ascii")
 
     def holds(self, url: str, inputs: str, file: Path) -> bool:
         """Whether the file is what the last build wrote, and these inputs would make it again."""

@@ -119,7 +119,7 @@ def write_site(
     os.sync()  # what the ledger says is on the disk
     now.drawn.update(album.added.drawn)
     now.pictures.update(album.added.files)
-    now.write(_note_of(site))
+    write_if_changed(_note_of(site), now.encode())
     return len(every)
 
 
