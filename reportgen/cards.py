@@ -12,7 +12,7 @@ from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.precision import Agreement
 from reportgen.models.classifier import Classifier
-from reportgen.models.layers import find_layers
+from reportgen.models.layers import find_layers, parameters_before
 from reportgen.models.receptive import receptive_fields
 from reportgen.models.sources import load_classifier
 from reportgen.passes import Look
@@ -24,12 +24,16 @@ def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard
         return []
     fields = receptive_fields(classifier.trunk)
     cards = []
+    earlier: set[int] = set()
     for layer in find_layers(classifier.trunk, classifier.head):
         if layer.name in wanted:
             field = fields[layer.node.name]
-            cards.append(
-                LayerCard(layer.name, layer.shape, field.rows.seen, field.columns.seen, field.size, field.stride)
-            )
+            seen = (field.rows.seen, field.columns.seen)
+            parameters = parameters_before(classifier.trunk, layer.node)
+            own = sum(count for which, count in parameters.items() if which not in earlier)
+            total = sum(parameters.values())
+            cards.append(LayerCard(layer.name, layer.shape, *seen, field.size, field.stride, total, own))
+            earlier |= parameters.keys()
     return cards
 
 
@@ -38,6 +42,8 @@ def model_card(look: Look, agreement: Agreement | None, device: torch.device) ->
     classifier, config = look.classifier, look.network
     pooling = classifier.own.pooling if classifier.own else ""
     p = classifier.preprocessing
+    watched = look.store.settings["layers"]
+    first = (layer.name for layer in find_layers(classifier.trunk, classifier.head) if layer.first)
     how = (
         f"squashed to {p.size} × {p.size}"
         if config.resize == "warp"
@@ -66,7 +72,8 @@ def model_card(look: Look, agreement: Agreement | None, device: torch.device) ->
         preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",
         filters_layer=classifier.filters.layer if classifier.filters else None,
         filters=classifier.filters.weight.numpy() if classifier.filters else None,
-        layers=layer_cards(classifier, look.store.settings["layers"]),
+        filters_units=next((name for name in first if name in watched), None),
+        layers=layer_cards(classifier, watched),
     )
 
 
@@ -83,5 +90,5 @@ def list_layers(config: AuditConfig) -> list[str]:
         field = fields[layer.node.name]
         seen = f"stride {field.stride[0]:<3} field {field.size[0]}" if field.stride and field.size else "whole image"
         maps = "×".join(map(str, layer.shape))
-        lines.append(f"{'*' if layer.stage_end else ' '} {layer.name:<{width}}  {maps:<13}  {seen}")
+        lines.append(f"{'*' if layer.stage_end or layer.first else ' '} {layer.name:<{width}}  {maps:<13}  {seen}")
     return lines

@@ -17,6 +17,7 @@ from reportgen.analysis.selection import choose
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Sample
 from reportgen.errors import ConfigError
+from reportgen.extract.activations import Activations
 from reportgen.extract.forward import Pass, evaluating
 from reportgen.extract.loader import Decoded, look
 from reportgen.extract.occluded import occluder
@@ -137,7 +138,15 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
     with progress("Taking gradients", len(occlusion.rows), "images") as tick:
         store, there = look_at(subject, "saliency", {}, list(occlusion.rows), lambda _, x: salience(x), tick)
     saliency = CloseLook(store, {row: i for i, row in enumerate(there)})
-    return replace(audit, looks={"occlusion": occlusion, "saliency": saliency})
+    layers = [layer.name for layer in audit.card.layers]
+    activations = Activations(subject.classifier, layers)
+    with progress("Keeping activations", len(occlusion.rows), "images") as tick:
+        settings = {"layers": layers}
+        store, there = look_at(
+            subject, "activations", settings, list(occlusion.rows), lambda _, x: activations(x), tick
+        )
+    kept = CloseLook(store, {row: i for i, row in enumerate(there)})
+    return replace(audit, looks={"occlusion": occlusion, "saliency": saliency, "activations": kept})
 
 
 def _occlusion(subject: Subject, progress: Progress) -> CloseLook:

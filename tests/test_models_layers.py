@@ -49,7 +49,7 @@ def test_a_constant_map_has_its_maximum_at_the_first_position() -> None:
         ("alexnet", 224, ["features.1", "features.4", "features.11"]),
         ("vgg11", 64, ["features.1", "features.4", "features.9", "features.14", "features.19"]),
         ("googlenet", 64, ["conv1", "conv3", "inception3b", "inception4e", "inception5b"]),
-        ("mobilenet_v2", 64, ["features.1", "features.3", "features.6", "features.13", "features"]),
+        ("mobilenet_v2", 64, ["features.0", "features.1", "features.3", "features.6", "features.13", "features"]),
         (
             "densenet121",
             64,
@@ -57,11 +57,12 @@ def test_a_constant_map_has_its_maximum_at_the_first_position() -> None:
         ),
     ],
 )
-def test_the_ends_of_the_stages(name, side, expected) -> None:
+def test_the_first_convolution_and_the_ends_of_the_stages(name, side, expected) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
     layers = choose_layers(*halves(torchvision.models.get_model(name, weights=None, **options), side), [])
     assert [layer.name for layer in layers] == expected
-    sides = [layer.shape[-1] for layer in layers]
+    assert [layer.first for layer in layers] == [True] + [False] * (len(layers) - 1)
+    sides = [layer.shape[-1] for layer in layers if layer.stage_end]
     assert sides == sorted(set(sides), reverse=True)
 
 

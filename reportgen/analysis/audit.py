@@ -28,6 +28,7 @@ class LayerCard:
 
     rows, columns: `(height, 2)` and `(width, 2)` int64, for each position the half-open interval of input pixels that
     it sees; field, stride: height and width in input pixels without borders, or None where it sees the whole image.
+    parameters: of the network, how many its values depend on; own: those that the layers listed before it do not.
     """
 
     name: str
@@ -36,6 +37,8 @@ class LayerCard:
     columns: np.ndarray
     field: tuple[int, int] | None
     stride: tuple[int, int] | None
+    parameters: int = 0
+    own: int = 0
 
     def box(self, where: int) -> np.ndarray:
         """`(4,)` float64 x0 y0 x1 y1 in input pixels of what the flat position `y·w + x` sees."""
@@ -65,6 +68,7 @@ class ModelCard:
     fit: how a fitted head came about, in words; "" for the network's own.
     agreement: of a low precision with float32, in words; "" where it was not tried.
     filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
+    filters_units: the layer among `layers` whose unit k is filter k's answer, or None.
     """
 
     name: str
@@ -86,6 +90,7 @@ class ModelCard:
     curve: Sequence[Epoch] = ()
     filters_layer: str | None = None
     filters: np.ndarray | None = None
+    filters_units: str | None = None
     layers: Sequence[LayerCard] = ()
 
 

@@ -4,9 +4,47 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from PIL import Image
+
+LEVELS = 32
+"""Colours of a sheet of maps: more would double the file, and hardly show."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Where the tiles of a mosaic lie: row by row, `columns` in a row, `width` × `height` pixels each, `gap` apart."""
+
+    columns: int
+    width: int
+    height: int
+    gap: int
+    count: int
+
+    @classmethod
+    def square(cls, count: int, height: int, width: int, gap: int = 1) -> Sheet:
+        """About as high as wide."""
+        return cls(math.ceil(math.sqrt(count)), width, height, gap, count)
+
+    def numbers(self) -> dict[str, int]:
+        """For the browser."""
+        return asdict(self)
+
+
+def draw_sheet(shares: np.ndarray, colours: np.ndarray, sheet: Sheet) -> bytes:
+    """PNG of maps `(n, h, w)`, each value a share in [0, 1] of a colour scale `(256, 3)`; clear gaps."""
+    rows = math.ceil(sheet.count / sheet.columns)
+    high, wide = sheet.height + sheet.gap, sheet.width + sheet.gap
+    canvas = np.full((rows * sheet.columns, high, wide), LEVELS, np.uint8)
+    canvas[: sheet.count, : sheet.height, : sheet.width] = np.round((LEVELS - 1) * np.clip(shares, 0, 1))
+    pixels = canvas.reshape(rows, sheet.columns, high, wide).swapaxes(1, 2).reshape(rows * high, sheet.columns * wide)
+    picture = Image.fromarray(pixels[: -sheet.gap, : -sheet.gap], "P")
+    picture.putpalette(colours[np.linspace(0, 255, LEVELS).round().astype(int)].tobytes() + bytes(3))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=LEVELS)
+    return buffer.getvalue()
 
 
 def own_scale(filters: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from reportgen.gallery.pages import (
 )
 from reportgen.gallery.training import learning_curves
 from reportgen.views import views_of
+from reportgen.views.activations import first_page
 from reportgen.views.album import Album
 from reportgen.views.links import class_page, image_page
 from reportgen.views.panel import Figure, Page
@@ -242,6 +243,8 @@ def image_facts(audit: Audit, i: int) -> list[Fact]:
     map_ = audit.cams[i, 0]
     span = f"{map_.min():.1f} to {map_.max():.1f} logit" if np.isfinite(map_).all() else "not finite"
     facts.append(Fact("Map's range", span))
+    if (url := first_page(audit, i)) is not None:
+        facts.append(Fact("Activations", f"{len(audit.card.layers)} layers", url))
     return facts
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import difflib
+import itertools
 import math
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from reportgen.errors import ConfigError
 from reportgen.models.graph import PASSING, POOLING, POOLING_FUNCTIONS, is_node_of
+from reportgen.models.locality import Pointwise, locality
 
 NO_LAYER = (*PASSING, nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
 NO_LAYER_FUNCTIONS = (F.pad, F.dropout)
@@ -30,12 +32,14 @@ class Layer:
 
     shape: channels, height, width of its output.
     stage_end: the last place before the maps get smaller.
+    first: what the first convolution's filters answer, after its normalisation and activation.
     """
 
     name: str
     node: fx.Node
     shape: tuple[int, int, int]
     stage_end: bool
+    first: bool
 
 
 def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
@@ -52,16 +56,22 @@ def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
     names |= {node: node.name for node in nodes[1:] if not _modules(node)}
     names.setdefault(nodes[-1], nodes[-1].name)
     ends = _stage_ends(trunk, nodes[1:], nodes[0].meta["shape"][-1])
+    first = next((node for node in reversed(_first_convolution(trunk)) if node in names), None)
     return [
-        Layer(names[node], node, tuple(node.meta["shape"][1:]), node in ends) for node in nodes[1:] if node in names
+        Layer(names[node], node, tuple(node.meta["shape"][1:]), node in ends, node is first)
+        for node in nodes[1:]
+        if node in names
     ]
 
 
 def choose_layers(trunk: nn.Module, head: nn.Module, wanted: Sequence[str]) -> list[Layer]:
-    """The layers that are named, or the ends of the stages where none is. Errors: ConfigError, naming the nearest."""
+    """The layers that are named; where none is, the first convolution and the ends of the stages.
+
+    Errors: ConfigError, naming the nearest.
+    """
     layers = find_layers(trunk, head)
     if not wanted:
-        return [layer for layer in layers if layer.stage_end]
+        return [layer for layer in layers if layer.stage_end or layer.first]
     known = {name: layer for layer in layers for name in (layer.name, *_ended(trunk, head, layer.node))}
     for name in wanted:
         if name not in known:
@@ -88,6 +98,35 @@ def _ended(trunk: nn.Module, head: nn.Module, node: fx.Node) -> list[str]:
     return [path for path in _modules(node) if last[path] is node]
 
 
+def _first_convolution(trunk: fx.GraphModule) -> list[fx.Node]:
+    """The first convolution and what follows it alone, channel by channel: its normalisation, its activation."""
+    convolutions = (n for n in trunk.graph.nodes if is_node_of(n, trunk, (nn.Conv2d,), (torch.conv2d, F.conv2d)))
+    chain = list(itertools.islice(convolutions, 1))
+    while chain and len(chain[-1].users) == 1:
+        (after,) = chain[-1].users
+        alone = after.op != "output" and after.all_input_nodes == [chain[-1]]
+        if not alone or not isinstance(locality(trunk, after), Pointwise):
+            break
+        chain.append(after)
+    return chain
+
+
+def parameters_before(trunk: fx.GraphModule, node: fx.Node) -> dict[int, int]:
+    """The parameters that a node's value depends on: identity → number of values; one that is shared counts once."""
+    found: dict[int, int] = {}
+    waiting, seen = [node], {node}
+    while waiting:
+        one = waiting.pop()
+        if one.op == "call_module":
+            found |= {id(p): p.numel() for p in trunk.get_submodule(str(one.target)).parameters()}
+        elif one.op == "get_attr":
+            value = operator.attrgetter(str(one.target))(trunk)
+            found |= {id(value): value.numel()} if isinstance(value, nn.Parameter) else {}
+        waiting += [source for source in one.all_input_nodes if source not in seen]
+        seen.update(one.all_input_nodes)
+    return found
+
+
 def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> set[fx.Node]:
     """For each stage the last node that everything passes through, before what makes the maps smaller.
 
@@ -103,7 +142,7 @@ def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> s
             continue
         stages.setdefault(round(math.log2(side / node.meta["shape"][-1])), []).append(node)
     ends = set()
-    for stage, smaller in zip_longest(stages.values(), [stage[0] for stage in stages.values()][1:]):
+    for stage, smaller in itertools.zip_longest(stages.values(), [stage[0] for stage in stages.values()][1:]):
         candidates = [n for n in stage if n in through and not is_node_of(n, trunk, POOLING, POOLING_FUNCTIONS)]
         for path in _modules(smaller) if smaller else []:
             outside = [n for n in candidates if path not in _modules(n)]
@@ -148,7 +187,7 @@ def tapped(module: nn.Module, nodes: Sequence[fx.Node], look: Callable[[Tensor],
     """A module that gives `(output, [look(value) of each node])`; it shares the parameters and hangs no hook anywhere.
 
     Each value is looked at as soon as it is there: an in-place ReLU behind it cannot change what is seen, and maps are
-    freed at once.
+    freed at once. Without `look` the values themselves are given, and what comes after them works on copies.
     """
     if not nodes:
         return _Untapped(module)
@@ -161,6 +200,8 @@ def tapped(module: nn.Module, nodes: Sequence[fx.Node], look: Callable[[Tensor],
         copies[node] = graph.node_copy(node, lambda n: copies[n])
         if node in nodes:
             seen[node] = graph.call_function(look, (copies[node],)) if look else copies[node]
+            if look is None:
+                copies[node] = graph.call_function(torch.clone, (copies[node],))
     graph.output((copies[output.all_input_nodes[0]], [seen[node] for node in nodes]))
     return fx.GraphModule(module, graph)
 

@@ -25,9 +25,20 @@ def image_page(audit: Audit, i: int) -> str:
     return f"images/{i:06d}-{slug(stem)}.html"
 
 
+def layer_slug(layer: LayerCard) -> str:
+    """A dot and a dash in two layers' names stay apart by the number of their positions and units."""
+    return f"{slug(layer.name)}-{layer.shape[0]}x{layer.shape[1]}"
+
+
 def layer_page(layer: LayerCard) -> str:
-    """The page of a layer; a dot and a dash in two names stay apart by the layer's number of positions and units."""
-    return f"units/{slug(layer.name)}-{layer.shape[0]}x{layer.shape[1]}/index.html"
+    """The page of a layer."""
+    return f"units/{layer_slug(layer)}/index.html"
+
+
+def activation_page(audit: Audit, i: int, layer: LayerCard) -> str:
+    """The page of a layer's activations in image i."""
+    image = image_page(audit, i).removeprefix("images/").removesuffix(".html")
+    return f"activations/{image}/{layer_slug(layer)}.html"
 
 
 def unit_page(layer: LayerCard, u: int) -> str:
