@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from reportgen.models.classifier import Classifier, OwnHead, Preprocessing
-from reportgen.models.graph import first_filters, trace
+from reportgen.models.graph import kernels, trace
 from reportgen.models.sources import imagenet_vocabulary
 from reportgen.models.weights import weights_digest
 
@@ -61,7 +61,7 @@ def build() -> Classifier:
         maps_shape=(classes, 6, 6),
         vocabulary=vocabulary,
         preprocessing=Preprocessing(),
-        filters=first_filters(graph),
+        filters=next(kernels(graph), None),
         parameters=sum(p.numel() for p in maps.parameters()),
         weights_digest=weights_digest(maps),
         source="examples/nin.py",

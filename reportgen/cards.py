@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
 from torch.fx import GraphModule
 
 from reportgen.analysis.audit import Epoch, LayerCard, ModelCard
+from reportgen.analysis.filters import Kernels, strongest_kernels
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.precision import Agreement
 from reportgen.models.classifier import Classifier
+from reportgen.models.graph import kernels
 from reportgen.models.layers import find_layers, parameters_before
 from reportgen.models.receptive import receptive_fields
 from reportgen.models.sources import load_classifier
@@ -35,6 +38,14 @@ def layer_cards(classifier: Classifier, wanted: Sequence[str]) -> list[LayerCard
             cards.append(LayerCard(layer.name, layer.shape, *seen, field.size, field.stride, total, own))
             earlier |= parameters.keys()
     return cards
+
+
+def deeper_kernels(classifier: Classifier) -> list[Kernels]:
+    """The strongest kernels of every convolution but the first, where they are larger than one weight."""
+    if not isinstance(classifier.trunk, GraphModule):
+        return []
+    deeper = itertools.islice(kernels(classifier.trunk), 1, None)
+    return [strongest_kernels(k.layer, k.weight.numpy()) for k in deeper if k.weight[0, 0].numel() > 1]
 
 
 def model_card(look: Look, agreement: Agreement | None, device: torch.device) -> ModelCard:
@@ -72,6 +83,7 @@ def model_card(look: Look, agreement: Agreement | None, device: torch.device) ->
         preprocessing=f"{how}, {p.interpolation}; mean {mean}; deviation {std}",
         filters_layer=classifier.filters.layer if classifier.filters else None,
         filters=classifier.filters.weight.numpy() if classifier.filters else None,
+        kernels=deeper_kernels(classifier),
         filters_units=next((name for name in first if name in watched), None),
         layers=layer_cards(classifier, watched),
     )

@@ -134,9 +134,12 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
     if subject.network.select == "none":
         return audit
     occlusion = _occlusion(subject, progress)
-    salience = Salience(subject.classifier)
+    copies = subject.network.smoothgrad
+    salience = Salience(subject.classifier, copies)
     with progress("Taking gradients", len(occlusion.rows), "images") as tick:
-        store, there = look_at(subject, "saliency", {}, list(occlusion.rows), lambda _, x: salience(x), tick)
+        store, there = look_at(
+            subject, "saliency", {"copies": copies}, list(occlusion.rows), lambda _, x: salience(x), tick
+        )
     saliency = CloseLook(store, {row: i for i, row in enumerate(there)})
     layers = [layer.name for layer in audit.card.layers]
     activations = Activations(subject.classifier, layers)

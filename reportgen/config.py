@@ -39,6 +39,7 @@ class AuditConfig:
     occlusion_side: int = 32
     occlusion_stride: int = 8
     occlusion_fill: str = "mean"
+    smoothgrad: int = 0
     name: str | None = None
     model_name: str | None = None
     folds: int = 5
@@ -55,6 +56,7 @@ class AuditConfig:
             ("folds", 2),
             ("occlusion_side", 1),
             ("occlusion_stride", 1),
+            ("smoothgrad", 0),
         ):
             if (value := getattr(self, key)) is not None and value < least:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number from {least} on")
@@ -98,6 +100,7 @@ EXPLAINED = {
     "occlusion_side": "side of the square that hides a part of the network's input, in its pixels",
     "occlusion_stride": "by how many pixels that square moves",
     "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
+    "smoothgrad": "noisy copies of an image whose gradients are averaged (SmoothGrad, say 25); 0: not drawn",
     "name": "what the report calls the data set (default: the name of its folder)",
     "model_name": "what the report calls the network (default: its own name)",
     "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",

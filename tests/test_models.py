@@ -17,7 +17,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.labels import Vocabulary
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import find_maps, first_filters, own_head, split, trace
+from reportgen.models.graph import find_maps, kernels, own_head, split, trace
 from reportgen.models.sources import classifier_from_module, load_classifier
 
 
@@ -78,9 +78,7 @@ def test_torchvisions_networks_are_cut_at_their_last_maps(
         torch.testing.assert_close(
             last.mean((2, 3)) @ found.weight.T + found.bias, logits, rtol=1e-3, atol=1e-3 * float(logits.std())
         )
-    kernels = first_filters(graph)
-    assert kernels is not None
-    assert tuple(kernels.weight.shape) == filters
+    assert tuple(next(kernels(graph)).weight.shape) == filters
 
 
 def test_a_vision_transformer_is_refused_with_its_candidates() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.failures import PartTest
+from reportgen.analysis.filters import Kernels
 from reportgen.analysis.layouts import Maps, make_maps
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.patches import Unit, study_units
@@ -68,6 +69,7 @@ class ModelCard:
     fit: how a fitted head came about, in words; "" for the network's own.
     agreement: of a low precision with float32, in words; "" where it was not tried.
     filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
+    kernels: of the deeper convolutions, but for those of single weights, which are no pictures.
     filters_units: the layer among `layers` whose unit k is filter k's answer, or None.
     """
 
@@ -91,6 +93,7 @@ class ModelCard:
     filters_layer: str | None = None
     filters: np.ndarray | None = None
     filters_units: str | None = None
+    kernels: Sequence[Kernels] = ()
     layers: Sequence[LayerCard] = ()
 
 

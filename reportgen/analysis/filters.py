@@ -11,6 +11,9 @@ DEAD = 0.01
 ALIKE = 0.98
 """Cosine from which on two filters say the same; negative: one says the other's opposite."""
 
+GRID = 12
+"""Outputs, and inputs of each, whose kernels are shown of a deeper convolution."""
+
 
 @dataclass(frozen=True)
 class FilterRow:
@@ -53,6 +56,34 @@ def study_filters(filters: np.ndarray) -> list[FilterRow]:
         )
         for i, j in enumerate(nearest)
     ]
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The strongest kernels of one of the deeper convolutions.
+
+    shape: of all its weights `(out, in, kh, kw)`; outputs, inputs: which channels are shown, the strongest first; of a
+    convolution that sees one channel at a time only outputs. tiles: `(n, kh, kw)`, row by row an output's inputs.
+    """
+
+    layer: str
+    shape: tuple[int, ...]
+    outputs: np.ndarray
+    inputs: np.ndarray
+    tiles: np.ndarray
+
+
+def strongest_kernels(layer: str, weights: np.ndarray) -> Kernels:
+    """The outputs with the largest norms, and of them the inputs with the largest norms. weights: `(out, in, kh, kw)`.
+
+    Equally strong ones: the lower channel first.
+    """
+    squares = (weights.astype(np.float64) ** 2).sum((2, 3))
+    alone = weights.shape[1] == 1
+    outputs = np.argsort(-squares.sum(1), kind="stable")[: GRID * GRID if alone else GRID]
+    inputs = np.argsort(-squares[outputs].sum(0), kind="stable")[:GRID]
+    tiles = weights[outputs[:, None], inputs[None]].reshape(-1, *weights.shape[2:])
+    return Kernels(layer, weights.shape, outputs, inputs, tiles)
 
 
 def frequency(kernel: np.ndarray) -> float:

@@ -6,20 +6,21 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from reportgen.attribution.saliency import guided, saliency
+from reportgen.attribution.saliency import guided, saliency, smooth_grad
 from reportgen.extract.randomised import randomised
 from reportgen.models.classifier import Classifier
 
 KEPT = 112
 """Side of the maps that are kept; each value is the mean over a patch of the input."""
-KINDS = ("saliency", "guided", "random")
-"""Gradient; guided backpropagation (the gradient again where the trunk is no graph); gradient with random weights."""
+KINDS = ("saliency", "guided", "random", "smooth")
+"""Gradient; guided backpropagation (the gradient again where the trunk is no graph); gradient with random weights;
+SmoothGrad, where it is asked for."""
 
 
 class Salience:
-    """A classifier made ready for saliency maps."""
+    """A classifier made ready for saliency maps. copies: noisy images of SmoothGrad, 0: without it."""
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: Classifier, copies: int) -> None:
         chance = randomised(classifier)
         trunk = classifier.trunk
         self.ways: dict[str, tuple[nn.Module, nn.Module]] = {
@@ -27,14 +28,18 @@ class Salience:
             "guided": (guided(trunk) if isinstance(trunk, fx.GraphModule) else trunk, classifier.head),
             "random": (chance.trunk.eval(), chance.head.eval()),
         }
-        self.classifier = classifier
+        self.classifier, self.copies = classifier, copies
 
     def __call__(self, x: Tensor) -> dict[str, np.ndarray]:
-        """The image `(1, 3, S, S)`, normalised. Returns `saliency/map` `(3, 112, 112)` float32, one of each of `KINDS`,
-        and `saliency/class` int32, the top class."""
-        top = self.classifier.head(self.classifier.trunk(x)).argmax(1, keepdim=True)
-        maps = [F.adaptive_avg_pool2d(saliency(*self.ways[kind], x, top)[0], KEPT)[0].detach() for kind in KINDS]
+        """The image `(1, 3, S, S)`, normalised. Returns `saliency/map` `(3 or 4, 112, 112)` float32, one of each of
+        `KINDS`, and `saliency/class` int32, the top class."""
+        trunk, head = self.classifier.trunk, self.classifier.head
+        top = head(trunk(x)).argmax(1, keepdim=True)
+        maps = [saliency(*way, x, top) for way in self.ways.values()]
+        if self.copies:
+            maps.append(smooth_grad(trunk, head, x, top, self.copies))
+        small = [F.adaptive_avg_pool2d(map_[0], KEPT)[0].detach() for map_ in maps]
         return {
-            "saliency/map": np.stack([map_.float().cpu().numpy() for map_ in maps]),
+            "saliency/map": np.stack([map_.float().cpu().numpy() for map_ in small]),
             "saliency/class": np.array(int(top), np.int32),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -200,15 +200,15 @@ def own_head(graph: fx.GraphModule, head: fx.GraphModule, maps: fx.Node, name: s
     return None
 
 
-def first_filters(graph: fx.GraphModule) -> Filters | None:
-    """The kernels of the first convolution that the input meets, or None."""
+def kernels(graph: fx.GraphModule) -> Iterator[Filters]:
+    """The kernels of every convolution, in the order in which the network runs them."""
     for node in graph.graph.nodes:
         if is_node_of(node, graph, (nn.Conv2d,)):
-            return Filters(str(node.target), _attribute(graph, f"{node.target}.weight"))
+            yield Filters(str(node.target), _attribute(graph, f"{node.target}.weight"))
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
             weight = node.all_input_nodes[1]
-            return Filters(str(weight.target).removesuffix(".weight"), _attribute(graph, str(weight.target)))
-    return None
+            if weight.op == "get_attr":
+                yield Filters(str(weight.target).removesuffix(".weight"), _attribute(graph, str(weight.target)))
 
 
 def _attribute(graph: fx.GraphModule, path: str) -> Tensor:

@@ -21,7 +21,7 @@ from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.camnets import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import find_maps, first_filters, own_head, reason, split, trace
+from reportgen.models.graph import find_maps, kernels, own_head, reason, split, trace
 from reportgen.models.layers import find_layers
 from reportgen.models.weights import load_weights, metadata_of, read_weights, weights_digest
 
@@ -85,7 +85,7 @@ def classifier_from_module(
         maps_shape=(shape[1], shape[2], shape[3]),
         vocabulary=vocabulary,
         preprocessing=preprocessing,
-        filters=first_filters(graph),
+        filters=next(kernels(graph), None),
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
         source=source,

@@ -1,4 +1,4 @@
-"""The kernels of the first convolution, the only layer whose weights read as pictures."""
+"""The kernels of the convolutions: the first layer's as pictures, each with its page, the deeper ones as grids."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit
-from reportgen.analysis.filters import FilterRow, study_filters
-from reportgen.draw.mosaic import mosaic, own_scale, shared_scale
+from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.filters import FilterRow, Kernels, study_filters
+from reportgen.draw.colormap import signed
+from reportgen.draw.mosaic import Sheet, draw_sheet, mosaic, own_scale, shared_scale
+from reportgen.draw.raster import Place, draw_values
+from reportgen.views.activations import restored
 from reportgen.views.album import Album, Media
-from reportgen.views.panel import Figure, Page, Section, View
+from reportgen.views.links import activation_page, unit_page
+from reportgen.views.panel import Figure, Section, View
+from reportgen.views.units import Patch, patch
 
 THUMB = 48
 """About how wide a single filter is drawn, in pixels."""
+LARGE = 240
+"""About how wide it is drawn on its own page."""
 WIDTH = 640
 """About how wide the mosaic is drawn, in pixels."""
+GAP = 2
+RESPONSES = 4
+"""Images whose response to a filter is shown, at most."""
 
 
 def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
@@ -43,40 +53,180 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
             "which hardly see anything.",
         ),
     ):
-        picture = album.draw(mosaic, scaled, zoom, columns)
+        picture = album.add(mosaic(scaled, zoom, columns, GAP))
         figures.append(
             Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption)
         )
-    return Section("filters", about, "", figures, "wide")
+    rows = study_filters(filters)
+    data = {
+        "sheet": Sheet(columns, width * zoom, height * zoom, GAP, count).numbers(),
+        "noun": "filter",
+        "pages": "filters/",
+        "sorts": ["energy", "colour", "frequency"],
+        "fields": {
+            name: [float(f"{getattr(row, name):.3g}") for row in rows] for name in ("energy", "colour", "frequency")
+        },
+        "sheets": 2,
+    }
+    return Section("filters", about, "", figures, "wide", data=data)
 
 
 @dataclass(frozen=True)
 class FiltersPage:
-    """The mosaics, and a row a filter with its picture. section: None where there are no such filters."""
+    """The mosaics, and a row a filter with its picture and page. section: None where there are no such filters."""
 
     section: Section | None
-    rows: Sequence[tuple[FilterRow, Media]]
+    rows: Sequence[tuple[FilterRow, Media, str]]
     dead: int
     twins: int
-    largest: float
+    deeper: int
 
 
-def pages(audit: Audit, album: Album) -> Iterator[Page]:
-    """The one page."""
-    yield "filters/index.html", "filters.html", lambda: _page(audit, album)
+@dataclass(frozen=True)
+class FilterPage:
+    """One filter. weights: of each input channel; responses: of images that were looked at; patches: its top images.
+
+    units: its unit's page, or None where its answers are not watched.
+    """
+
+    row: FilterRow
+    layer: str
+    weights: Section
+    responses: Section | None
+    patches: Sequence[Patch]
+    units: str | None
+    previous: tuple[str, str] | None
+    next: tuple[str, str] | None
 
 
-def _page(audit: Audit, album: Album) -> FiltersPage:
+@dataclass(frozen=True)
+class KernelsPage:
+    """The deeper convolutions."""
+
+    section: Section
+
+
+def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+    """The overview, a page a filter, and one of the deeper kernels."""
     section, filters = draw(audit, album, None), audit.card.filters
-    rows: list[tuple[FilterRow, Media]] = []
-    if section is not None and filters is not None:
-        zoom = max(1, THUMB // filters.shape[-1])
-        tiles = own_scale(filters)
-        found = study_filters(filters)
-        rows = [(row, album.draw(mosaic, tiles[row.number : row.number + 1], zoom, 1)) for row in found]
-    dead, twins = sum(row.dead for row, _ in rows), sum(row.twin is not None for row, _ in rows)
-    largest = max((row.energy for row, _ in rows), default=0.0)
-    return FiltersPage(section, rows, dead, twins, largest)
+    found = study_filters(filters) if section is not None and filters is not None else []
+    urls = [f"filters/{row.number:04d}.html" for row in found]
+    rows = [
+        (
+            row,
+            album.add(mosaic(own_scale(filters[row.number : row.number + 1]), max(1, THUMB // filters.shape[-1]), 1)),
+            url,
+        )
+        for row, url in zip(found, urls, strict=True)
+        if filters is not None
+    ]
+    dead, twins = sum(row.dead for row in found), sum(row.twin is not None for row in found)
+    yield "filters/index.html", "filters.html", FiltersPage(section, rows, dead, twins, len(audit.card.kernels))
+    around = [None, *((f"filter {n}", url) for n, url in enumerate(urls)), None]
+    for row, url, before, after in zip(found, urls, around, around[2:], strict=False):
+        yield url, "filter.html", _filter_page(audit, album, row, before, after)
+    if audit.card.kernels:
+        yield "filters/deeper.html", "kernels.html", KernelsPage(_deeper(album, audit.card.kernels))
+
+
+def _filter_page(
+    audit: Audit, album: Album, row: FilterRow, before: tuple[str, str] | None, after: tuple[str, str] | None
+) -> FilterPage:
+    layer = next((layer for layer in audit.card.layers if layer.name == audit.card.filters_units), None)
+    unit = audit.units[layer.name][row.number] if layer else None
+    return FilterPage(
+        row,
+        audit.card.filters_layer or "",
+        _weights(audit, album, row.number),
+        _responses(audit, album, layer, row.number) if layer else None,
+        [patch(audit, album, layer, row.number, j) for j in range(len(unit.images))] if layer and unit else [],
+        unit_page(layer, row.number) if layer else None,
+        before,
+        after,
+    )
+
+
+def _weights(audit: Audit, album: Album, f: int) -> Section:
+    assert audit.card.filters is not None
+    kernel = audit.card.filters[f]
+    zoom = max(1, LARGE // kernel.shape[-1])
+    limit = float(np.abs(kernel).max()) or 1.0
+    whole = album.add(mosaic(own_scale(kernel[None]), zoom, 1))
+    figures = [
+        Figure(whole, f"filter {f}", (whole.width, whole.height), title="The filter", caption="On its own scale.")
+    ]
+    names = ("Red", "Green", "Blue") if len(kernel) == 3 else ("Grey",)
+    sheet = Sheet(1, kernel.shape[2], kernel.shape[1], 1, 1)
+    for name, weights in zip(names, kernel, strict=True):
+        picture = album.add(draw_sheet(0.5 + weights[None] / (2 * limit), signed(), sheet))
+        span = f"{weights.min():.2g} to {weights.max():.2g}"
+        figures.append(
+            Figure(picture, f"weights on {name.lower()}", (picture.width, picture.height), title=name, value=span)
+        )
+    caption = f"The weights by channel: orange positive, blue negative, black 0; one scale, ∓{limit:.2g}."
+    return Section("weights", "Weights", caption, figures, "four")
+
+
+def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section | None:
+    """The filter's answers, normalised and activated as the network does it, in some of the images looked at."""
+    look = audit.looks.get("activations")
+    figures = []
+    for i in sorted(look.rows)[:RESPONSES] if look else []:
+        assert look is not None
+        codes, ends = (
+            np.asarray(look.store[f"activations/{layer.name}/{what}"][look.rows[i]])[f : f + 1]
+            for what in ("map", "range")
+        )
+        if not np.isfinite(ends).all():
+            continue
+        map_ = restored(codes, ends)[0]
+        centres = (np.arange(len(map_)) + 0.5) * audit.card.input_size / len(map_)
+        place = Place(centres, centres, audit.card.input_size, audit.windows[i], audit.sizes[i])
+        low, high = (float(v) for v in ends[0])
+        figures.append(
+            Figure(
+                picture=album.add(audit.picture(i)),
+                alt=f"response of filter {f} to {audit.samples[i].name}",
+                size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
+                overlay=album.add(draw_values(map_, low, high, place)),
+                title=audit.samples[i].name.rsplit("/", 1)[-1],
+                value=f"{low:.2g} to {high:.2g}",
+                href=activation_page(audit, i, layer),
+            )
+        )
+    if not figures:
+        return None
+    caption = (
+        f"As {layer.name} gives it, which normalises and activates it; each image from its least to its largest value."
+    )
+    return Section("responses", "Response", caption, figures, "four")
+
+
+def _deeper(album: Album, kernels: Sequence[Kernels]) -> Section:
+    figures = []
+    for one in kernels:
+        limit = float(np.abs(one.tiles).max()) or 1.0
+        across = len(one.inputs) if one.shape[1] > 1 else max(1, round(len(one.outputs) ** 0.5))
+        sheet = Sheet(across, one.shape[3], one.shape[2], 1, len(one.tiles))
+        picture = album.add(draw_sheet(0.5 + one.tiles / (2 * limit), signed(), sheet))
+        shape = " × ".join(map(str, one.shape))
+        figures.append(
+            Figure(
+                picture,
+                f"kernels of {one.layer}",
+                (picture.width, picture.height),
+                title=one.layer,
+                value=f"∓{limit:.2g}",
+                caption=shape,
+            )
+        )
+    caption = (
+        "A row is an output channel, a column an input channel, the strongest of both; of a depthwise convolution, "
+        "whose kernels see one channel each, the strongest kernels. Orange: positive, blue: negative, black: 0; each "
+        "layer on its own scale. Beneath: outputs × inputs × height × width of all weights. Kernels of one weight are "
+        "left out."
+    )
+    return Section("kernels", "", caption, figures, "four")
 
 
 VIEW = View(
@@ -84,7 +234,7 @@ VIEW = View(
     label="Filters",
     scope="model",
     order=10,
-    about="The kernels of the first convolution, each on its own scale and all on one.",
+    about="The kernels of the first convolution, each on its own scale and all on one, and those of the deeper ones.",
     needs=(),
     draw=draw,
     pages=pages,

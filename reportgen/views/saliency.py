@@ -10,13 +10,13 @@ from reportgen.draw.raster import Place, draw_values
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
 
-TITLES = ("Gradient", "Guided backpropagation", "Gradient, random weights")
+TITLES = ("Gradient", "Guided backpropagation", "Gradient, random weights", "SmoothGrad")
 CLIP = 0.995
 """Quantile of a map that gets the last colour: single pixels outshine all others by far."""
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
-    """The three maps, each on its own scale, and how much the first resembles the third."""
+    """The maps, each on its own scale, and how much the first resembles the third."""
     assert i is not None
     look = audit.looks.get("saliency")
     if look is None or i not in look.rows:
@@ -32,9 +32,10 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         f"Logit of {name}.",
         "Edges of what passed the network; hardly depends on the class.",
         f"Rank correlation with the first: {likeness:.2f}.",
+        f"Mean gradient over {look.store.settings['copies']} copies with noise.",
     )
     figures = [_photo(audit, album, i)]
-    for map_, title, note in zip(maps, TITLES, notes, strict=True):
+    for map_, title, note in zip(maps, TITLES, notes, strict=False):
         top = float(np.quantile(map_, CLIP))
         figures.append(
             Figure(
@@ -48,8 +49,8 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         )
     caption = (
         "For every pixel the largest magnitude over the colours of the logit's gradient, each map on its own scale. "
-        "The last one is of the same network with weights drawn at random: a map that looks like it (a correlation "
-        "near 1) shows the picture and the architecture, not what was learned."
+        "The one with random weights is of the same network with weights drawn at random: a map that looks like "
+        "it (a correlation near 1) shows the picture and the architecture, not what was learned."
     )
     return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reportgen.analysis.audit import Audit, LayerCard
@@ -20,8 +22,8 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     figures = [
         figure
         for layer in audit.card.layers
-        for u in strongest(audit.maxima(layer), i)
-        for figure in [_figure(audit, album, i, layer, u)]
+        for u in strongest(audit.maxima(layer), [i])
+        for figure in [unit_figure(audit, album, i, layer, u)]
     ]
     if not figures:
         return None
@@ -33,15 +35,19 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     return Section("strongest_units", "Its strongest units", caption, figures, "five")
 
 
-def strongest(maxima: np.ndarray, i: int) -> list[int]:
-    """The units with the largest standard score of image i among all images; a unit that never changes has none."""
-    deviation = maxima.std(0)
-    score = np.divide(maxima[i] - maxima.mean(0), deviation, out=np.full(len(deviation), -np.inf), where=deviation > 0)
+def strongest(maxima: np.ndarray, images: Sequence[int] | np.ndarray) -> list[int]:
+    """The units whose mean over these images has the largest standard score among all images `(N, U)`.
+
+    A unit that never changes has none.
+    """
+    deviation, above = maxima.std(0), maxima[images].mean(0) - maxima.mean(0)
+    score = np.divide(above, deviation, out=np.full(len(deviation), -np.inf), where=deviation > 0)
     order = np.argsort(-score, kind="stable")[:EACH]
     return [int(u) for u in order if np.isfinite(score[u])]
 
 
-def _figure(audit: Audit, album: Album, i: int, layer: LayerCard, u: int) -> Figure:
+def unit_figure(audit: Audit, album: Album, i: int, layer: LayerCard, u: int) -> Figure:
+    """Image i with what unit u of a layer sees of it where it fires most; leads to the unit's page."""
     size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
     where = int(audit.places(layer)[i, u])
     x0, y0, x1, y1 = to_image(layer.box(where), audit.windows[i], audit.card.input_size, audit.sizes[i])

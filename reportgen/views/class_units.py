@@ -1,0 +1,38 @@
+"""The units of each layer that fire for a class's images more than for the others."""
+
+from __future__ import annotations
+
+from reportgen.analysis.audit import Audit
+from reportgen.views.album import Album
+from reportgen.views.panel import Figure, Section, View
+from reportgen.views.strongest_units import strongest, unit_figure
+
+
+def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
+    """Of each layer the units that stand out most, in the class's image in which each fires most."""
+    assert k is not None
+    images = audit.of_class(k)
+    figures: list[Figure] = []
+    for layer in audit.card.layers:
+        maxima = audit.maxima(layer)
+        for u in strongest(maxima, images):
+            figures.append(unit_figure(audit, album, int(images[maxima[images, u].argmax()]), layer, u))
+    if not figures:
+        return None
+    caption = (
+        f"Of each layer the units whose largest values in the images of {audit.classes[k]} lie furthest above those in "
+        "all images, on average and in standard deviations; each in the class's image in which it fires most, with "
+        "what it sees there. A click leads to what else makes it fire."
+    )
+    return Section("class_units", "Its strongest units", caption, figures, "five")
+
+
+VIEW = View(
+    name="class_units",
+    label="Class units",
+    scope="class",
+    order=15,
+    about="The units of each layer that fire for a class's images more than for the others.",
+    needs=("units/<layer>/max", "units/<layer>/where"),
+    draw=draw,
+)
