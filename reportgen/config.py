@@ -87,7 +87,7 @@ EXPLAINED = {
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
     "head": "`gap` or `gmp`: fitted here on the last maps; or the linear module that reads their mean (default: found)",
-    "layers": "the layers whose units are looked at (default: the ends of the stages; see `reportgen layers`)",
+    "layers": "the layers that are looked into (default: first convolution and ends of stages; see `reportgen layers`)",
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
     "decode": "`exact`, or `fast`: large JPEGs at a fraction of their size; pixels differ a little",
     "precision": "of the trunk: `fp32`, `bf16`, `fp16`, or `auto`: low where hardware has it and it is seen to agree",
