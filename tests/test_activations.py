@@ -87,7 +87,7 @@ def test_a_gradient_is_how_much_the_logit_changes() -> None:
 def test_large_maps_are_kept_as_means_of_squares_with_the_range_of_all_positions() -> None:
     assert coarseness(64, 112, 112) == 2
     assert coarseness(1280, 7, 7) == 1
-    assert coarseness(3, 1, MOST) == 3
+    assert coarseness(2, 1, MOST) == 2
     maps = torch.arange(4 * 600 * 600).reshape(4, 600, 600).float()
     codes, ends = quantised(maps)
     side = coarseness(4, 600, 600)
@@ -104,7 +104,7 @@ def test_flat_and_broken_maps() -> None:
     assert np.isnan(ends[1].numpy()).any()
 
 
-def test_a_layer_that_the_logit_does_not_need_has_no_gradient() -> None:
+def test_a_layer_that_changes_nothing_has_no_gradient() -> None:
     class Unread(nn.Module):
         def __init__(self) -> None:
             super().__init__()
