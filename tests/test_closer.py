@@ -142,6 +142,32 @@ def test_saliency_is_kept_as_the_definition_gives_it(report: Summary) -> None:
     assert "Rank correlation" in page
 
 
+def test_activations_of_the_planted_unit_peak_on_the_pattern(report: Summary) -> None:
+    look = report.audit.looks["activations"]
+    assert sorted(look.rows) == list(range(8))
+    for i, place in PLACES.items():
+        kept = np.asarray(look.store["activations/1/map"][look.rows[i]])
+        assert kept.shape == (4, SIDE - 8, SIDE - 8)
+        assert np.unravel_index(kept[2].argmax(), kept[2].shape) == place
+    pages = sorted((report.index.parent / "activations").glob("000004-*/*.html"))
+    assert len(pages) == 2
+    text = pages[0].read_text()
+    assert "Parameters up to here</dt><dd>976<" in text  # 4 · 3 · 9 · 9 + 4
+    assert text.count("<img") == 4
+    image = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    assert f'href="../activations/{pages[0].parent.name}/' in image
+
+
+def test_each_filter_has_a_page_with_its_response_and_patches(report: Summary) -> None:
+    site = report.index.parent
+    assert len(list((site / "filters").glob("0*.html"))) == 4
+    text = (site / "filters" / "0002.html").read_text()
+    assert text.count('class="patch"') == 8
+    assert "Response" in text
+    assert "1 deeper convolution<" in (site / "filters" / "index.html").read_text()
+    assert "6 × 4 × 3 × 3" in (site / "filters" / "deeper.html").read_text()
+
+
 def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")}
     monkeypatch.setattr("reportgen.extract.occluded.occlude", lambda *_: pytest.fail("occluded again"))

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reportgen.analysis.backprop_box import graphcut_box, segment
-from reportgen.attribution.saliency import guided, input_gradients, saliency
+from reportgen.attribution.saliency import NOISE, guided, input_gradients, saliency, smooth_grad
 from reportgen.models.fused import fused
 from reportgen.models.graph import find_maps, split, trace
 
@@ -47,6 +47,32 @@ def test_gradients_do_not_touch_the_parameters() -> None:
     network, trunk, head = halves()
     saliency(trunk, head, torch.randn(1, 3, 20, 20), torch.tensor([[1]]))
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_smooth_grad_is_the_mean_over_noisy_copies() -> None:
+    """Copy after copy, with the generator's noise in its order; eleven do not fill the last batch."""
+    network, trunk, head = halves()
+    image, classes = torch.randn(1, 3, 20, 20), torch.tensor([[4, 1]])
+    noise = [torch.randn(n, 3, 20, 20, generator=g) for g in [torch.Generator().manual_seed(0)] for n in (8, 3)]
+    spread = NOISE * (image.max() - image.min())
+    expected = torch.zeros(2, 3, 20, 20)
+    for one in torch.cat(noise):
+        for j, k in enumerate(classes[0].tolist()):
+            noisy = (image + spread * one).requires_grad_()
+            network(noisy)[0, k].backward()
+            expected[j] += noisy.grad[0] / 11
+    found = smooth_grad(trunk, head, image, classes, 11)
+    torch.testing.assert_close(found[0], expected.abs().amax(1), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(smooth_grad(trunk, head, image, classes, 11), found, rtol=0, atol=0)
+
+
+def test_without_a_corner_smooth_grad_is_the_gradient() -> None:
+    """A linear network's gradient is the same wherever it is taken."""
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)),
+                  torch.zeros(1, 3, 20, 20))  # fmt: skip
+    trunk, head = split(graph, find_maps(graph))
+    image, classes = torch.randn(1, 3, 20, 20), torch.tensor([[2]])
+    torch.testing.assert_close(smooth_grad(trunk, head, image, classes, 3), saliency(trunk, head, image, classes))
 
 
 def test_guided_gradients_by_hand() -> None:
