@@ -13,11 +13,12 @@ from torch import Tensor
 
 from reportgen.analysis.audit import Audit, CloseLook
 from reportgen.analysis.patches import recomputed_wrong
-from reportgen.analysis.selection import choose
+from reportgen.analysis.selection import choose, spread
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Sample
 from reportgen.errors import ConfigError
 from reportgen.extract.activations import Activations
+from reportgen.extract.effective import Asked, GradientMass, held
 from reportgen.extract.forward import Pass, evaluating
 from reportgen.extract.loader import Decoded, look
 from reportgen.extract.occluded import occluder
@@ -26,6 +27,8 @@ from reportgen.models.classifier import Classifier
 from reportgen.passes import Progress
 from reportgen.store.store import Key, Store
 
+PROBED = 24
+"""Units of a layer whose gradients tell its effective field, evenly over the layer."""
 SHARD = 16
 """Images whose results are committed together: what an interrupted run loses at most."""
 Arrays = dict[str, np.ndarray]
@@ -126,11 +129,43 @@ def unconfirmed(subject: Subject, tick: Callable[[], object]) -> set[tuple[str, 
     return found
 
 
+def with_effective_fields(subject: Subject, progress: Progress) -> Audit:
+    """The audit with its layers' fields cut to where the gradient of some units is, in the image each fires most in."""
+    audit, layers, keys = subject.audit, subject.audit.card.layers, subject.keys()
+    asked: dict[Key, list[Asked]] = {}
+    rows = set()
+    for number, layer in enumerate(layers):
+        alive = [u for u, unit in enumerate(audit.units[layer.name]) if len(unit.images) and not unit.dead]
+        for u in spread(alive, PROBED):
+            unit = audit.units[layer.name][u]
+            where = int(unit.where[0])
+            asked.setdefault(keys[unit.images[0]], []).append((number, u, where, layer.origin(where)))
+            rows.add(int(unit.images[0]))
+    if not rows:
+        return audit
+    mass = GradientMass(subject.classifier, [layer.name for layer in layers])
+
+    def see(decoded: Decoded, x: Tensor) -> Arrays:
+        key = (decoded.id, -1 if decoded.label is None else decoded.label)
+        return {"field/mass": mass(x, asked[key])}
+
+    with progress("Measuring effective fields", len(rows), "images") as tick:
+        settings = {"units": [[list(key), units] for key, units in sorted(asked.items())]}
+        store, _ = look_at(subject, "field", settings, sorted(rows), see, tick)
+    total = np.asarray(store["field/mass"]).sum(0)
+    fields = [(held(down), held(across)) for down, across in total]
+    cut = [replace(layer, effective=both) for layer, both in zip(layers, fields, strict=True)]
+    return replace(audit, card=replace(audit.card, layers=cut))
+
+
 def look_closer(subject: Subject, progress: Progress) -> Audit:
     """The audit with what is computed for chosen images only."""
     audit = subject.audit
     with progress("Checking top patches", len(winners(audit)), "images") as tick:
         audit = replace(audit, unconfirmed=frozenset(unconfirmed(subject, tick)))
+    if subject.network.patch_field == "effective":
+        audit = with_effective_fields(replace(subject, audit=audit), progress)
+        subject = replace(subject, audit=audit)
     if subject.network.select == "none":
         return audit
     occlusion = _occlusion(subject, progress)

@@ -40,6 +40,7 @@ class AuditConfig:
     occlusion_stride: int = 8
     occlusion_fill: str = "mean"
     smoothgrad: int = 0
+    patch_field: str = "exact"
     name: str | None = None
     model_name: str | None = None
     folds: int = 5
@@ -71,6 +72,7 @@ class AuditConfig:
 
 CHOICES = {
     "occlusion_fill": ("mean", "grey"),
+    "patch_field": ("exact", "effective"),
     "resize": ("crop", "warp"),
     "decode": ("exact", "fast"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
@@ -101,6 +103,7 @@ EXPLAINED = {
     "occlusion_stride": "by how many pixels that square moves",
     "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
     "smoothgrad": "noisy copies of an image whose gradients are averaged (SmoothGrad, say 25); 0: not drawn",
+    "patch_field": "the part of the image that units are drawn with: `exact`, all they see; `effective`, what counts",
     "name": "what the report calls the data set (default: the name of its folder)",
     "model_name": "what the report calls the network (default: its own name)",
     "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",

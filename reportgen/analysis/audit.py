@@ -29,6 +29,7 @@ class LayerCard:
 
     rows, columns: `(height, 2)` and `(width, 2)` int64, for each position the half-open interval of input pixels that
     it sees; field, stride: height and width in input pixels without borders, or None where it sees the whole image.
+    effective: rows and columns from a position's origin on that hold most of the gradient, where that was asked for.
     parameters: of the network, how many its values depend on; own: those that the layers listed before it do not.
     """
 
@@ -40,12 +41,26 @@ class LayerCard:
     stride: tuple[int, int] | None
     parameters: int = 0
     own: int = 0
+    effective: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def box(self, where: int) -> np.ndarray:
-        """`(4,)` float64 x0 y0 x1 y1 in input pixels of what the flat position `y·w + x` sees."""
+        """`(4,)` float64 x0 y0 x1 y1 in input pixels of what the flat position `y·w + x` sees: the effective field
+        where it is known."""
         y, x = divmod(where, self.shape[2])
         (y0, y1), (x0, x1) = self.rows[y], self.columns[x]
+        if self.effective:
+            (top, bottom), (left, right) = self.effective
+            v, u = self.origin(where)
+            y0, y1 = np.clip([v + top, v + bottom], y0, y1)
+            x0, x1 = np.clip([u + left, u + right], x0, x1)
         return np.array([x0, y0, x1, y1], np.float64)
+
+    def origin(self, where: int) -> tuple[int, int]:
+        """Row and column of the input that distances of the flat position `y·w + x` are counted from."""
+        y, x = divmod(where, self.shape[2])
+        height, width = (int(axis[:, 1].max()) for axis in (self.rows, self.columns))
+        down, across = self.stride or (height / self.shape[1], width / self.shape[2])
+        return min(round(y * down), height), min(round(x * across), width)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class LayerRow:
     stride: str
     units: int
     dead: int
+    effective: bool
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,19 @@ def _layer_row(audit: Audit, layer: LayerCard) -> LayerRow:
         layer.name,
         layer_page(layer),
         "{} × {} × {}".format(*layer.shape),
-        sides(layer.field),
+        _field(layer),
         sides(layer.stride),
         len(units),
         sum(unit.dead for unit in units),
+        layer.effective is not None,
     )
+
+
+def _field(layer: LayerCard) -> str:
+    if layer.effective is None:
+        return sides(layer.field)
+    (top, bottom), (left, right) = layer.effective
+    return f"{sides((bottom - top, right - left))} of {sides(layer.field)}"
 
 
 def sides(pair: tuple[int, int] | None) -> str:
