@@ -17,7 +17,7 @@ from reportgen.extract.activations import MOST, Activations, coarseness, quantis
 from reportgen.models.classifier import Classifier
 from reportgen.models.layers import find_layers, parameters_before
 from reportgen.models.sources import classifier_from_module
-from reportgen.views.activations import restored
+from reportgen.views.activations import on_one_scale, restored
 
 
 class InPlace(nn.Module):
@@ -150,6 +150,16 @@ def test_a_sheet_has_each_tile_in_its_place_and_clear_gaps() -> None:
     assert clear[:, 3].all()
     assert clear[3:, 8:].all()
     assert not clear[3:, :3].any()
+
+
+def test_a_layer_without_an_activation_function_is_drawn_on_the_signed_scale() -> None:
+    colours, shares, _ = on_one_scale(np.array([-2.0, 0, 4]), -2, 4)
+    assert (colours == signed()).all()
+    assert shares.tolist() == [0.25, 0.5, 1]
+    for low, values, expected in ((0.0, [0, 1, 4], [0, 0.25, 1]), (-0.25, [-0.25, 4], [0, 1]), (4.0, [4], [0])):
+        colours, shares, _ = on_one_scale(np.array(values), low, 4)
+        assert (colours == inferno()).all()
+        assert shares.tolist() == expected
 
 
 def test_the_signed_scale_is_dark_at_zero_and_as_light_on_both_sides() -> None:

@@ -18,6 +18,8 @@ from reportgen.views.units import sides
 
 CLIP = 0.995
 """Quantile of the gradients' magnitudes that gets the last colour: single values outshine all others by far."""
+SIGNED = 0.1
+"""A layer whose least value is below minus this share of its largest is drawn on a signed scale."""
 LISTED = 16
 """Channels in the table beneath the mosaics, the most active first."""
 
@@ -125,12 +127,11 @@ def _section(
 ) -> Section:  # fmt: skip
     (codes, ends), slopes = maps, restored(*gradients)
     values = restored(codes, ends)
-    low, high = float(ends.min()), float(ends.max())
+    colours, shares, zero = on_one_scale(values, float(ends.min()), float(ends.max()))
     limit = float(np.quantile(np.abs(slopes), CLIP)) or 1.0
     sheet = Sheet.square(*codes.shape)
     shown = (
-        ("All channels on one scale", inferno(), (values - low) / (high - low or 1), f"{low:.3g} to {high:.3g}",
-         "Which channels answer at all, and where."),
+        ("All channels on one scale", colours, shares, _span(ends), f"Which channels answer at all, and where. {zero}"),
         (f"Gradient of the logit of {top}", signed(), 0.5 + slopes / (2 * limit), f"∓{limit:.2g}",
          "Orange: more of the channel there, and the logit rises; blue: it falls; black: nothing. One scale, cut at "
          f"the {CLIP:.1%} quantile of the magnitudes."),
@@ -162,6 +163,18 @@ def _section(
         f" Each point is the mean of {coarse:.0f} × {coarse:.0f} positions." if coarse > 1 else ""
     )
     return Section("activations", f"{layer.name} in this image", caption, figures, "pair", data=data)
+
+
+def on_one_scale(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray, str]:
+    """Colours, shares of their scale, and what to say of it, for values between `low` and `high`.
+
+    A layer without an activation function behind it has about as much below zero as above: it gets the signed scale.
+    The small negative values that a swish leaves do not make a layer signed.
+    """
+    if low < -SIGNED * high:
+        limit = max(-low, high)
+        return signed(), 0.5 + values / (2 * limit), "Orange: above zero, blue: below, black: zero."
+    return inferno(), (values - low) / (high - low or 1), "Black: the least value, pale yellow: the largest."
 
 
 def restored(codes: np.ndarray, ends: np.ndarray) -> np.ndarray:
