@@ -226,7 +226,7 @@ def _deeper(album: Album, kernels: Sequence[Kernels]) -> Section:
         "layer on its own scale. Beneath: outputs × inputs × height × width of all weights. Kernels of one weight are "
         "left out."
     )
-    return Section("kernels", "", caption, figures, "four")
+    return Section("kernels", "The strongest of each layer", caption, figures, "four")
 
 
 VIEW = View(
