@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from reportgen.draw.colormap import inferno, signed
 from reportgen.draw.mosaic import Sheet, draw_sheet
 from reportgen.views.album import Album
 from reportgen.views.links import activation_page, image_page, layer_page, unit_page
-from reportgen.views.panel import Figure, Section, View
+from reportgen.views.panel import Figure, Page, Section, View
 from reportgen.views.photo import card
 from reportgen.views.units import sides
 
@@ -67,26 +68,38 @@ def first_page(audit: Audit, i: int) -> str | None:
     return activation_page(audit, i, audit.card.layers[0])
 
 
-def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+def pages(audit: Audit, album: Album) -> Iterator[Page]:
     """The index, and a page for each image and layer."""
     layers = audit.card.layers
     images = sorted(audit.looks["activations"].rows) if layers and "activations" in audit.looks else []
-    cards = [replace(card(audit, album, i), href=activation_page(audit, i, layers[0]), value="") for i in images]
-    yield "activations/index.html", "activations.html", ActivationsPage(cards, len(layers))
+    yield "activations/index.html", "activations.html", lambda: _index_page(audit, album, images)
     for n, i in enumerate(images):
         for layer in layers:
-            around = [
+            before, after = (
                 (audit.samples[images[m]].name, activation_page(audit, images[m], layer))
                 if 0 <= m < len(images)
                 else None
                 for m in (n - 1, n + 1)
-            ]
-            tabs = [(one.name, activation_page(audit, i, one), one is layer) for one in layers]
-            section, facts, channels = look_into(audit, album, i, layer)
-            yield activation_page(audit, i, layer), "activation.html", ActivationPage(
-                audit.samples[i].name, image_page(audit, i), layer.name, section, facts, channels, tabs,
-                layer_page(layer), *around,
-            )  # fmt: skip
+            )
+            make = partial(_page, audit, album, i, layer, before, after)
+            yield activation_page(audit, i, layer), "activation.html", make
+
+
+def _index_page(audit: Audit, album: Album, images: Sequence[int]) -> ActivationsPage:
+    layers = audit.card.layers
+    cards = [replace(card(audit, album, i), href=activation_page(audit, i, layers[0]), value="") for i in images]
+    return ActivationsPage(cards, len(layers))
+
+
+def _page(
+    audit: Audit, album: Album, i: int, layer: LayerCard, before: tuple[str, str] | None, after: tuple[str, str] | None
+) -> ActivationPage:
+    tabs = [(one.name, activation_page(audit, i, one), one is layer) for one in audit.card.layers]
+    section, facts, channels = look_into(audit, album, i, layer)
+    return ActivationPage(
+        audit.samples[i].name, image_page(audit, i), layer.name, section, facts, channels, tabs, layer_page(layer),
+        before, after,
+    )  # fmt: skip
 
 
 def look_into(
@@ -140,7 +153,7 @@ def _section(
     )  # fmt: skip
     figures = []
     for title, colours, shares, value, caption in shown:
-        picture = album.add(draw_sheet(shares, colours, sheet))
+        picture = album.draw(draw_sheet, shares, colours, sheet)
         alt = f"{len(codes)} channels of {layer.name}: {title.lower()}"
         size = (picture.width, picture.height)
         figures.append(Figure(picture, alt, size, title=title, value=value, caption=caption))

@@ -17,7 +17,7 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     if not found:
         return None
     map_ = found[k]
-    picture = album.add(draw_map(map_, float(map_.max())))
+    picture = album.draw(draw_map, map_, float(map_.max()))
     figure = Figure(
         picture,
         f"mean map of {audit.classes[k]}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from reportgen.draw.raster import Place, draw_values
 from reportgen.views.activations import restored
 from reportgen.views.album import Album, Media
 from reportgen.views.links import activation_page, unit_page
-from reportgen.views.panel import Figure, Section, View
+from reportgen.views.panel import Figure, Page, Section, View
 from reportgen.views.units import Patch, patch
 
 THUMB = 48
@@ -53,7 +54,7 @@ def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
             "which hardly see anything.",
         ),
     ):
-        picture = album.add(mosaic(scaled, zoom, columns, GAP))
+        picture = album.draw(mosaic, scaled, zoom, columns, GAP)
         figures.append(
             Figure(picture, f"{about}, {title.lower()}", (picture.width, picture.height), title=title, caption=caption)
         )
@@ -106,27 +107,27 @@ class KernelsPage:
     section: Section
 
 
-def pages(audit: Audit, album: Album) -> Iterator[tuple[str, str, object]]:
+def pages(audit: Audit, album: Album) -> Iterator[Page]:
     """The overview, a page a filter, and one of the deeper kernels."""
-    section, filters = draw(audit, album, None), audit.card.filters
-    found = study_filters(filters) if section is not None and filters is not None else []
+    filters = audit.card.filters
+    found = study_filters(filters) if filters is not None and filters.shape[1] in (1, 3) else []
     urls = [f"filters/{row.number:04d}.html" for row in found]
-    rows = [
-        (
-            row,
-            album.add(mosaic(own_scale(filters[row.number : row.number + 1]), max(1, THUMB // filters.shape[-1]), 1)),
-            url,
-        )
-        for row, url in zip(found, urls, strict=True)
-        if filters is not None
-    ]
-    dead, twins = sum(row.dead for row in found), sum(row.twin is not None for row in found)
-    yield "filters/index.html", "filters.html", FiltersPage(section, rows, dead, twins, len(audit.card.kernels))
+    yield "filters/index.html", "filters.html", lambda: _overview(audit, album, found, urls)
     around = [None, *((f"filter {n}", url) for n, url in enumerate(urls)), None]
     for row, url, before, after in zip(found, urls, around, around[2:], strict=False):
-        yield url, "filter.html", _filter_page(audit, album, row, before, after)
+        yield url, "filter.html", partial(_filter_page, audit, album, row, before, after)
     if audit.card.kernels:
-        yield "filters/deeper.html", "kernels.html", KernelsPage(_deeper(album, audit.card.kernels))
+        yield "filters/deeper.html", "kernels.html", lambda: KernelsPage(_deeper(album, audit.card.kernels))
+
+
+def _overview(audit: Audit, album: Album, found: Sequence[FilterRow], urls: Sequence[str]) -> FiltersPage:
+    rows: list[tuple[FilterRow, Media, str]] = []
+    if audit.card.filters is not None and found:
+        tiles, zoom = own_scale(audit.card.filters), max(1, THUMB // audit.card.filters.shape[-1])
+        pictures = [album.draw(mosaic, tiles[row.number : row.number + 1], zoom, 1) for row in found]
+        rows = list(zip(found, pictures, urls, strict=True))
+    dead, twins = sum(row.dead for row in found), sum(row.twin is not None for row in found)
+    return FiltersPage(draw(audit, album, None), rows, dead, twins, len(audit.card.kernels))
 
 
 def _filter_page(
@@ -151,14 +152,14 @@ def _weights(audit: Audit, album: Album, f: int) -> Section:
     kernel = audit.card.filters[f]
     zoom = max(1, LARGE // kernel.shape[-1])
     limit = float(np.abs(kernel).max()) or 1.0
-    whole = album.add(mosaic(own_scale(kernel[None]), zoom, 1))
+    whole = album.draw(mosaic, own_scale(kernel[None]), zoom, 1)
     figures = [
         Figure(whole, f"filter {f}", (whole.width, whole.height), title="The filter", caption="On its own scale.")
     ]
     names = ("Red", "Green", "Blue") if len(kernel) == 3 else ("Grey",)
     sheet = Sheet(1, kernel.shape[2], kernel.shape[1], 1, 1)
     for name, weights in zip(names, kernel, strict=True):
-        picture = album.add(draw_sheet(0.5 + weights[None] / (2 * limit), signed(), sheet))
+        picture = album.draw(draw_sheet, 0.5 + weights[None] / (2 * limit), signed(), sheet)
         span = f"{weights.min():.2g} to {weights.max():.2g}"
         figures.append(
             Figure(picture, f"weights on {name.lower()}", (picture.width, picture.height), title=name, value=span)
@@ -188,7 +189,7 @@ def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section 
                 picture=album.add(audit.picture(i)),
                 alt=f"response of filter {f} to {audit.samples[i].name}",
                 size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-                overlay=album.add(draw_values(map_, low, high, place)),
+                overlay=album.draw(draw_values, map_, low, high, place),
                 title=audit.samples[i].name.rsplit("/", 1)[-1],
                 value=f"{low:.2g} to {high:.2g}",
                 href=activation_page(audit, i, layer),
@@ -208,7 +209,7 @@ def _deeper(album: Album, kernels: Sequence[Kernels]) -> Section:
         limit = float(np.abs(one.tiles).max()) or 1.0
         across = len(one.inputs) if one.shape[1] > 1 else max(1, round(len(one.outputs) ** 0.5))
         sheet = Sheet(across, one.shape[3], one.shape[2], 1, len(one.tiles))
-        picture = album.add(draw_sheet(0.5 + one.tiles / (2 * limit), signed(), sheet))
+        picture = album.draw(draw_sheet, 0.5 + one.tiles / (2 * limit), signed(), sheet)
         shape = " × ".join(map(str, one.shape))
         figures.append(
             Figure(
