@@ -138,6 +138,8 @@ def _default(name: str, default: object, kind: Any, text: str) -> Callable[..., 
 @click.option("--head", help=_help("head"))
 @click.option("--folds", type=click.IntRange(2), help=_help("folds"))
 @click.option("--fit-data", type=click.Path(path_type=Path), help=_help("fit_data"))
+@click.option("--codes", metavar="NAME", help=_help("codes"))
+@click.option("--reference", type=click.Path(path_type=Path), help=_help("reference"))
 @click.option("--layers", type=_Names(), metavar="NAME,NAME", help=_help("layers"))
 @click.option("--name", help=_help("name"))
 @_settings

@@ -45,6 +45,8 @@ class AuditConfig:
     model_name: str | None = None
     folds: int = 5
     fit_data: Path | None = None
+    codes: str = "head"
+    reference: Path | None = None
     models: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
@@ -108,6 +110,8 @@ EXPLAINED = {
     "model_name": "what the report calls the network (default: its own name)",
     "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",
     "fit_data": "`head = gap` or `gmp`: another data set to fit the head on, in place of folds",
+    "codes": "what neighbours and maps compare: `head` (what its last layer reads), `gap`, `gmp`, or one of `layers`",
+    "reference": "another data set, such as the training set, searched for what is like the images of this one",
     "models": "several networks in one audit: a table each, whose keys go before those above; pages show the first",
 }
 

@@ -59,6 +59,7 @@ def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str
         "metrics.json": json.dumps(summary.metrics, indent=2, allow_nan=False) + "\n",
         "predictions.csv": results.predictions_csv(audit),
         "localization.csv": results.localization_csv(audit),
+        "duplicates.csv": results.duplicates_csv(audit),
         **results.table_files(audit),
     }
     for name, text in files.items():

@@ -14,6 +14,7 @@ from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
+from reportgen.analysis.space import near_duplicates
 from reportgen.analysis.study import Study
 from reportgen.analysis.tables import NONE, all_tables, as_latex, as_markdown
 
@@ -149,6 +150,22 @@ def _boxes(audit: Audit) -> Iterator[list[str]]:
             best = where.best[i, j]
             name, class_name = audit.samples[i].name, audit.classes[int(k)]
             yield [audit.card.name, name, str(rank), class_name, *box, f"{best:.4f}", str(int(best >= IOU))]
+
+
+def duplicates_csv(audit: Audit) -> str:
+    """One row a pair of near-duplicates: an image, and another of the data set or of the reference."""
+    return csv_text(["name", "set", "other", "by", "distance", "label", "other_label"], _duplicates(audit))
+
+
+def _duplicates(audit: Audit) -> Iterator[list[str]]:
+    for n, (by, space) in enumerate((("codes", audit.code_space), ("pixels", audit.pixel_space))):
+        pairs = [(i, "data", audit.samples[j], distance) for i, j, distance in near_duplicates(space)]
+        if audit.reference and audit.matches:
+            there = audit.reference.samples
+            pairs += [(i, "reference", there[j], distance) for i, j, distance in audit.matches[n].close]
+        for i, where, other, distance in pairs:
+            labels = ["" if s.label is None else audit.classes[s.label] for s in (audit.samples[i], other)]
+            yield [audit.samples[i].name, where, other.name, by, f"{distance:.6g}", *labels]
 
 
 def arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -21,6 +21,8 @@ from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
 from reportgen.analysis.maxboxacc import SIDE
+from reportgen.analysis.reference import Reference
+from reportgen.analysis.space import Codes, codes_of
 from reportgen.analysis.study import study
 from reportgen.cards import model_card
 from reportgen.closer import Subject, look_closer
@@ -34,7 +36,9 @@ from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
 from reportgen.fitted import look_with_fitted_head
 from reportgen.gallery.build import build
+from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
+from reportgen.models.layers import choose_layers
 from reportgen.networks import load_classifiers, vocabulary_of
 from reportgen.outputs import Summary, write_results
 from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_by_all, settled, silent
@@ -83,7 +87,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
     with only_run(config.out):
         begin_use(config.out / "cache")
         saw = _see(config, read, clock, progress)
-        of = made_of(config, saw.dataset, saw.samples, saw.unreadable, saw.looks, saw.cards)
+        of = made_of(config, saw.dataset, saw.samples, saw.unreadable, saw.looks, saw.cards, saw.reference)
         stores = standing(config.out, of)
         summary = Summary(
             index=config.out / "site" / "index.html",
@@ -116,6 +120,8 @@ class _Saw:
     unreadable: list[tuple[str, str]]
     looks: Sequence[Look]
     cards: Sequence[ModelCard]
+    codes: Codes
+    reference: Reference | None
     device: torch.device
 
 
@@ -129,6 +135,8 @@ def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, pro
         dataset = read(vocabulary).limited(config.limit)
         dataset = replace(dataset, name=config.name or dataset.name).printable()
         training = read_dataset(config.fit_data, vocabulary) if config.fit_data else None
+        other = read_dataset(config.reference, vocabulary).printable() if config.reference else None
+    codes = codes_of(config.codes, watched_layers(classifiers[0], networks[0]))
     looks: list[Look] = []
     agreements = []
     for classifier, wanted in zip(classifiers, networks, strict=True):
@@ -140,11 +148,13 @@ def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, pro
                 if network.head in POOLINGS
                 else look(dataset, classifier, network, device, progress)
             )
+    with clock("extract"):
+        reference = look_at_reference(other, looks[0], device, progress) if other else None
     samples, unreadable = seen_by_all(looks)
     samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
     dataset = replace(dataset, refused=[*dataset.refused, *beyond])
     cards = [model_card(one, agreement, device) for one, agreement in zip(looks, agreements, strict=True)]
-    return _Saw(dataset, samples, unreadable, looks, cards, device)
+    return _Saw(dataset, samples, unreadable, looks, cards, codes, reference, device)
 
 
 def _audit_of(config: AuditConfig, saw: _Saw, clock: _Clock, progress: Progress) -> Audit:
@@ -164,7 +174,7 @@ def _audit_of(config: AuditConfig, saw: _Saw, clock: _Clock, progress: Progress)
             replace(one, parts=part_test(one, look, saw.device, progress))
             for one, look in zip(audits, saw.looks, strict=True)
         ]
-        audit = replace(first, beside=others)
+        audit = replace(first, beside=others, codes=saw.codes, reference=saw.reference)
     with clock("look closer"):
         subject = Subject(saw.looks[0].classifier, saw.looks[0].network, saw.device, audit, config.out)
         return look_closer(subject, progress)
@@ -175,6 +185,19 @@ def refuse_foreign_site(out: Path) -> None:
     ours = (".lock", "cache", "report.json")
     if not any((out / name).exists() for name in ours) and (out / "site").is_dir() and any((out / "site").iterdir()):
         raise OutputError(f"`{out / 'site'}` is there already, and is no report", "name another folder with --out")
+
+
+def watched_layers(classifier: Classifier, network: AuditConfig) -> list[str]:
+    """The names of the layers whose units the pass looks at."""
+    chosen = choose_layers(classifier.trunk, classifier.head, network.layers)
+    return list(dict.fromkeys([*(layer.name for layer in chosen), classifier.maps_layer]))
+
+
+def look_at_reference(other: Dataset, first: Look, device: torch.device, progress: Progress) -> Reference:
+    """The other data set through the first network, into the same store."""
+    seen = look(other, first.classifier, first.network, device, progress)
+    seen.store.select(seen.looked.keys)
+    return Reference(other.name, seen.looked.samples, seen.looked.unreadable, seen.store)
 
 
 def inside(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[Refused]]:

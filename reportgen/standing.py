@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.analysis.audit import ModelCard
+from reportgen.analysis.reference import Reference
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Dataset, Sample
 from reportgen.gallery import assets
@@ -36,6 +37,7 @@ def made_of(
     unreadable: Sequence[tuple[str, str]],
     looks: Sequence[Look],
     cards: Sequence[ModelCard],
+    reference: Reference | None,
 ) -> str:
     """Digest of everything that a report follows from: settings, annotations, the bytes of images and weights, our
     code, templates and assets, and the libraries.
@@ -46,9 +48,13 @@ def made_of(
     about = (dataset.name, dataset.note, list(dataset.refused), [sample.group for sample in samples])
     annotations = replace(dataset, samples=samples).annotation_digest
     stores = [(one.store.fingerprint, np.asarray(one.store["samples/id"])) for one in looks]
+    other = reference and (
+        (reference.name, [s.name for s in reference.samples], reference.labels, reference.unreadable),
+        (reference.store.fingerprint, np.asarray(reference.store["samples/id"])),
+    )
     gallery = [path.read_bytes() for kind in assets.PLACES for path in sorted(assets.folder(kind).iterdir())]
     libraries = [platform.python_version(), *map(version, LIBRARIES)]
-    return digest_of(code_digest(), gallery, libraries, settings, about, annotations, unreadable, stores, cards)
+    return digest_of(code_digest(), gallery, libraries, settings, about, annotations, unreadable, stores, other, cards)
 
 
 def note_standing(out: Path, of: str, results: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.map import made_up_page, measured
 from reportgen.gallery.payload import read_chunk
 from tests.browser import opened, sideways
 
@@ -34,7 +35,7 @@ def count(page: Page) -> int:
     return int(page.locator("#map output.count").inner_text().split()[0].replace(",", ""))
 
 
-@pytest.mark.parametrize(("after", "renderer"), [("", "WebGL2"), ("?canvas2d", "2-D canvas")])
+@pytest.mark.parametrize(("after", "renderer"), [("?webgl2", "WebGL2"), ("?canvas2d", "2-D canvas")])
 def test_dots_and_thumbnails_are_drawn(browser: Browser, demo_report: Path, after: str, renderer: str) -> None:
     with the_map(browser, demo_report, after) as page:
         expect(page.locator(".map")).to_have_attribute("data-renderer", renderer)
@@ -168,6 +169,35 @@ def test_two_fingers_zoom(browser: Browser, demo_report: Path) -> None:
         fingers("touchEnd", 0)
         page.wait_for_timeout(400)
         assert float(page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")[2]) > 2
+
+
+def test_many_images_are_a_density_with_representatives(browser: Browser, tmp_path: Path) -> None:
+    page = made_up_page(tmp_path, 400)
+    (script,) = (tmp_path / "assets").glob("maps-canvas.*.js")
+    script.write_text(script.read_text().replace("MANY = 200000", "MANY = 300"))
+    with opened(browser, offline=True) as (tab, said):
+        tab.goto(page.as_uri())
+        stage = tab.locator(".map")
+        expect(stage).not_to_have_attribute("data-sprites", "0")
+        expect(stage).to_have_attribute("data-renderer", "2-D canvas")
+        tab.get_by_label("outcome").select_option(label="wrong class")
+        expect(tab.locator("#map output.count")).not_to_have_text("400 of 400 images")
+        tab.wait_for_timeout(200)
+        alphas = tab.evaluate(
+            "(() => { const c = document.querySelector('.map canvas'), found = new Set();"
+            " const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            " for (let at = 3; at < all.length; at += 4) found.add(all[at]); return [...found]; })()"
+        )
+        assert {0, 255} < set(alphas)  # nothing, thumbnails, and shades between them
+        assert said == []
+
+
+@pytest.mark.parametrize("images", [2, 300])
+def test_the_benchmarks_page_is_sound(browser: Browser, tmp_path: Path, images: int) -> None:
+    found, said = measured(browser, made_up_page(tmp_path, images), images, 0.1)
+    assert said == []
+    assert found["renderer"] in ("WebGL2", "2-D canvas")
+    assert 0 < found["dots"] <= found["thumbnails"]
 
 
 def test_without_scripts_the_maps_are_pictures(browser: Browser, demo_report: Path) -> None:

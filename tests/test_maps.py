@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from reportgen.analysis.layouts import make_maps
 from reportgen.analysis.space import Space
 from reportgen.draw.tiles import ATLAS, GROUND, atlases, grid_picture, repeated_picture, tile
-from reportgen.gallery.maps import NOWHERE, class_colours, to_unit, write_maps
+from reportgen.gallery import maps as maps_module
+from reportgen.gallery.maps import NOWHERE, class_colours, representatives, to_unit, write_maps
 from reportgen.gallery.payload import read_chunk
 
 
@@ -72,6 +74,36 @@ def test_class_colours_go_by_frequency_and_are_all_different() -> None:
     assert all(re.fullmatch("[0-9a-f]{6}", colour) for colour in many)
 
 
+def test_representatives_are_of_every_square_of_the_map_first() -> None:
+    """Fifty in one corner, one in each other corner: with room for 4, every corner has one, and NaN has none."""
+    place = np.concatenate((0.1 * np.random.default_rng(0).random((50, 2)), [[np.nan, 0], [1, 0], [0, 1], [1, 1]]))
+    assert representatives(place, 4).tolist() == [0, 51, 52, 53]
+    assert representatives(place, 6).tolist() == [0, 1, 2, 51, 52, 53]
+    assert representatives(place, 53).tolist() == [*range(50), 51, 52, 53]
+    assert representatives(place, 54).tolist() == list(range(54))
+
+
+def test_beyond_the_room_only_representatives_have_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maps_module, "MOST_ATLASES", 1)
+    monkeypatch.setattr(maps_module, "ATLAS", 64)  # four tiles of 32 pixels
+    random = np.random.default_rng(0)
+    space = Space.of(random.normal(size=(9, 4)))
+    maps = make_maps(space, space, np.zeros(9, int))
+    asked: list[int] = []
+
+    def asking(i: int) -> Image.Image:
+        asked.append(i)
+        return plain(i)
+
+    urls = write_maps(tmp_path, maps, {}, asking, 32)
+    expected = representatives(maps.layouts[0].positions, 4).tolist()
+    assert asked == expected
+    assert len(urls["atlases"]) == 1
+    kind, packed = read_chunk(tmp_path, "places")["columns"]["pictured"]
+    assert kind == "i4"
+    assert np.frombuffer(base64.b64decode(packed), "<i4").tolist() == expected
+
+
 def test_the_chunks_hold_the_maps(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows, pixels = random.normal(size=(30, 6)), random.normal(size=(30, 9))
@@ -84,6 +116,7 @@ def test_the_chunks_hold_the_maps(tmp_path: Path) -> None:
     urls = write_maps(tmp_path, maps, {"hub": np.arange(30, dtype=np.int16)}, plain, 32)
     assert sorted(f"data/{path.name}" for path in data.iterdir()) == sorted([urls["places"], *urls["atlases"]])
     chunk = read_chunk(tmp_path, "places")
+    assert "pictured" not in chunk["columns"]
 
     def column(name: str) -> np.ndarray:
         kind, packed = chunk["columns"][name]

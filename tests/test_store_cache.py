@@ -68,7 +68,7 @@ def test_a_report_gives_arrays_by_row_and_by_image(report: Path) -> None:
 
 
 def test_the_stores_are_listed_and_those_of_other_settings_pruned(report: Path) -> None:
-    before = {entry.folder.name: entry.used for entry in cache.entries(report)}
+    before = {entry.path.name: entry.used for entry in cache.entries(report)}
     shown = CliRunner().invoke(cli, ["cache", "list", str(report)])
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
@@ -77,7 +77,7 @@ def test_the_stores_are_listed_and_those_of_other_settings_pruned(report: Path) 
     assert any("6 images" in line and "crop" in line and " old " in line for line in lines)
     pruned = CliRunner().invoke(cli, ["cache", "prune", str(report)])
     assert pruned.exit_code == 0
-    assert {entry.folder.name for entry in cache.entries(report)} == {name for name, used in before.items() if used}
+    assert {entry.path.name for entry in cache.entries(report)} == {name for name, used in before.items() if used}
     assert reportgen.open(report)["logits"].shape == (6, 3)
     assert list(cache.prune(report)) == []
 

@@ -14,9 +14,11 @@ from reportgen.analysis.filters import Kernels
 from reportgen.analysis.layouts import Maps, make_maps
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.patches import Unit, study_units
-from reportgen.analysis.space import Space, pixel_rows
+from reportgen.analysis.reference import Matches, Reference
+from reportgen.analysis.space import CODES, Codes, Space, pixel_rows
 from reportgen.analysis.study import Study
 from reportgen.data.sample import Dataset, Sample
+from reportgen.store.kept import Keep, keep_in
 from reportgen.store.store import Store
 
 LABEL = -1
@@ -134,6 +136,8 @@ class Audit:
     study:      localization from all sides, or None where there are no boxes.
     unconfirmed: (layer, unit, image) of the top patches whose value their image alone did not reach: a defect.
     looks:      what was computed for chosen images only, by kind, such as `occlusion`.
+    codes:      what images are compared by.
+    reference:  another data set beside this one, or None.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     """
 
@@ -151,6 +155,8 @@ class Audit:
     beside: Sequence[Audit] = ()
     unconfirmed: frozenset[tuple[str, int, int]] = frozenset()
     looks: Mapping[str, CloseLook] = field(default_factory=dict)
+    codes: Codes = CODES["head"]
+    reference: Reference | None = None
 
     @property
     def models(self) -> Sequence[Audit]:
@@ -191,20 +197,35 @@ class Audit:
         """`(N, 4)` what the network saw, x0 y0 x1 y1 in the original's pixels."""
         return np.asarray(self.store["samples/window"])
 
+    @property
+    def _keep(self) -> Keep:
+        return keep_in(self.store.folder.parent)
+
     @cached_property
     def code_space(self) -> Space:
-        """The images by their codes, what the classifier's last layer reads."""
-        return Space.of(np.asarray(self.store["features/code"]))
+        """The images by their codes."""
+        return Space.of(np.asarray(self.store[self.codes.array]), self._keep)
 
     @cached_property
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails."""
-        return Space.of(pixel_rows(np.asarray(self.store["image/tiny"])))
+        return Space.of(pixel_rows(np.asarray(self.store["image/tiny"])), self._keep)
+
+    @cached_property
+    def matches(self) -> tuple[Matches, Matches] | None:
+        """What the reference has that is like these images, by codes and by pixels; None without a reference."""
+        if self.reference is None:
+            return None
+        there = self.reference.store
+        return (
+            Matches.of(self.code_space, np.asarray(there[self.codes.array]), self._keep),
+            Matches.of(self.pixel_space, pixel_rows(np.asarray(there["image/tiny"])), self._keep),
+        )
 
     @cached_property
     def maps(self) -> Maps:
         """The images in the plane."""
-        return make_maps(self.code_space, self.pixel_space, self.labels)
+        return make_maps(self.code_space, self.pixel_space, self.labels, self._keep)
 
     @property
     def silent(self) -> int:

@@ -22,7 +22,7 @@ LARGEST = 200_000
 """Images that t-SNE arranges itself; the others are placed among a sample of so many."""
 EARLY, LATER = 150, 350
 """Iterations with and without exaggeration."""
-FEW = 2_000
+FEW = 1_000
 """Images below which t-SNE's threads would wait for each other longer than they work."""
 JUDGED = 2_000
 """Images that trustworthiness is measured on; it needs their distances to all others."""

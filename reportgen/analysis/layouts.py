@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import openTSNE
 
 from reportgen.analysis.embedding import Components, Quality, judge, principal_components, tsne
 from reportgen.analysis.grid import assign, grid_shape
 from reportgen.analysis.space import Space
+from reportgen.store.kept import Arrays, Keep, keep_nothing
+
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -33,27 +38,38 @@ class Maps:
     grid: tuple[int, int]
 
 
-def make_maps(codes: Space, pixels: Space, labels: np.ndarray) -> Maps:
-    """t-SNE, PCA and the grid by codes; t-SNE and PCA by pixels, to compare."""
+def make_maps(codes: Space, pixels: Space, labels: np.ndarray, keep: Keep = keep_nothing) -> Maps:
+    """t-SNE, PCA and the grid by codes; t-SNE and PCA by pixels, to compare. keep: for the next run's sake."""
     found: list[Layout] = []
-    places: list[np.ndarray] = []
-    components = [principal_components(space.rows) for space in (codes, pixels)]
-    for space, axes, name, by in ((codes, components[0], "", "codes"), (pixels, components[1], "pixels-", "pixels")):
-        place = tsne(space, axes)
-        places.append(place)
-        flat = np.zeros_like(place)
+    components: list[Components] = []
+    shape = grid_shape(len(labels))
+    for space, name, by in ((codes, "", "codes"), (pixels, "pixels-", "pixels")):
+        placed = keep("maps", [space.rows, SEED, openTSNE.__version__], partial(_placed, space))
+        axes = Components(placed["axes"], placed["explained"])
+        components.append(axes)
+        flat = np.zeros_like(placed["tsne"])
         flat[:, : axes.positions.shape[1]] = axes.positions[:, :2]
         share = ", ".join(f"{100 * e:.1f} %" for e in axes.explained[:2])
-        for kind, label, how, positions in (
-            ("tsne", "t-SNE", "keeps near images near; distances between clusters mean little", place),
+        ways = [
+            ("tsne", "t-SNE", "keeps near images near; distances between clusters mean little", placed["tsne"]),
             ("pca", "PCA", f"its first two axes hold {share} of the variance", flat),
-        ):
+        ]
+        if space is codes:
+            cells = keep("grid", [placed["tsne"], shape], partial(_cells, placed["tsne"], shape))["cells"]
+            ways.append(("grid", "Grid", "t-SNE of codes with every image at a cell of its own", cells))
+        for kind, label, how, positions in ways:
             found.append(Layout(name + kind, f"{label} of {by}", how, positions, judge(space, positions, labels)))
-    shape = grid_shape(len(labels))
-    cells = grid_positions(places[0], shape)
-    how = "t-SNE of codes with every image at a cell of its own"
-    found.insert(2, Layout("grid", "Grid of codes", how, cells, judge(codes, cells, labels)))
     return Maps(found, components[0], shape)
+
+
+def _placed(space: Space) -> Arrays:
+    """The maps that take long to make: principal components and t-SNE."""
+    axes = principal_components(space.rows)
+    return {"axes": axes.positions, "explained": axes.explained, "tsne": tsne(space, axes, SEED)}
+
+
+def _cells(place: np.ndarray, shape: tuple[int, int]) -> Arrays:
+    return {"cells": grid_positions(place, shape)}
 
 
 def grid_positions(place: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

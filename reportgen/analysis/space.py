@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.neighbours import Neighbours, nearest_neighbours
+from reportgen.errors import ConfigError
+from reportgen.store.kept import Keep, keep_nothing
 
 SHOWN = 10
 """Neighbours on a page."""
@@ -17,6 +20,33 @@ VOTERS = (1, 3, 5, 10, 20, 50)
 """The k of kNN accuracy."""
 CLOSE = 0.1
 """Near-duplicates are closer than this share of the root mean square distance between two images."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What images are compared by, beside their pixels. array: its path in the store; words: what it is."""
+
+    array: str
+    words: str
+
+
+CODES = {
+    "head": Codes("features/code", "what its last layer reads"),
+    "gap": Codes("features/gap", "the means of its last maps"),
+    "gmp": Codes("features/gmp", "the maxima of its last maps"),
+}
+"""What the setting `codes` may say, beside a layer's name."""
+
+
+def codes_of(wanted: str, layers: Sequence[str]) -> Codes:
+    """What the setting `codes` asks for. layers: those whose units are looked at. Errors: ConfigError."""
+    if wanted in layers:
+        return Codes(f"units/{wanted}/max", f"the maxima of the units of {wanted}")
+    if wanted not in CODES:
+        raise ConfigError(
+            f"`codes` is `{wanted}`", f"use one of {', '.join(f'`{name}`' for name in (*CODES, *layers))}"
+        )
+    return CODES[wanted]
 
 
 @dataclass(frozen=True)
@@ -31,11 +61,23 @@ class Space:
     spread: float
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> Space:
+    def of(cls, rows: np.ndarray, keep: Keep = keep_nothing) -> Space:
+        """rows: `(N, D)`; keep: where their neighbours are kept for the next run."""
         finite = rows[np.isfinite(rows).all(1)]
         pairs = len(finite) / max(1, len(finite) - 1)
         spread = float(np.sqrt(2 * pairs * finite.var(0, dtype=np.float64).sum())) if len(finite) else 0.0
-        return cls(rows, nearest_neighbours(rows, KEPT), spread)
+        return cls(rows, kept_neighbours(keep, rows, KEPT), spread)
+
+    @property
+    def limit(self) -> float:
+        """Images closer than this are near-duplicates."""
+        return CLOSE * self.spread
+
+
+def kept_neighbours(keep: Keep, rows: np.ndarray, k: int, gallery: np.ndarray | None = None) -> Neighbours:
+    """`nearest_neighbours`, kept for the next run."""
+    inputs = [rows, k, *([] if gallery is None else [gallery])]
+    return Neighbours(**keep("neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, gallery))))
 
 
 def pixel_rows(tiny: np.ndarray) -> np.ndarray:
@@ -55,7 +97,10 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def vote(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The label that most of the neighbours `(N, k)` bear, of equals the one that is nearest; −1 where none has one."""
+    """The label that most of the neighbours `(N, k)` bear, of equals the one that is nearest; −1 where none has one.
+
+    labels: `(M,)` of those that `index` counts.
+    """
     found = np.full(len(index), -1)
     for start in range(0, len(index) if index.shape[1] else 0, 4096):
         some = index[start : start + 4096]
@@ -65,12 +110,16 @@ def vote(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return found
 
 
-def knn_accuracy(neighbours: Neighbours, labels: np.ndarray, k: int) -> Rate | None:
-    """Share of the labelled images that their k nearest others vote right; None where there are too few images."""
+def knn_accuracy(neighbours: Neighbours, labels: np.ndarray, k: int, voters: np.ndarray | None = None) -> Rate | None:
+    """Share of the labelled images that their k nearest vote right; None where there are too few images.
+
+    voters: `(M,)` labels of the gallery, where that is not the images themselves.
+    """
     judged = (labels >= 0) & (neighbours.index[:, :1] >= 0).any(1)
     if neighbours.index.shape[1] < k:
         return None
-    return Rate.of(vote(neighbours.index[:, :k], labels)[judged] == labels[judged])
+    votes = vote(neighbours.index[:, :k], labels if voters is None else voters)
+    return Rate.of(votes[judged] == labels[judged])
 
 
 def hub_counts(index: np.ndarray) -> np.ndarray:
@@ -87,10 +136,16 @@ def skewness(counts: np.ndarray) -> float:
 
 def near_duplicates(space: Space) -> list[tuple[int, int, float]]:
     """Pairs i < j closer than `CLOSE` × spread, with their distance, the closest first."""
-    i, column = np.nonzero(space.neighbours.distance <= CLOSE * space.spread)
-    j, distance = space.neighbours.index[i, column], space.neighbours.distance[i, column]
-    pairs = {(int(min(pair)), int(max(pair))): float(d) for *pair, d in zip(i, j, distance, strict=True)}
+    pairs = {(min(i, j), max(i, j)): d for i, j, d in close_pairs(space.neighbours, space.limit)}
     return sorted(((*pair, d) for pair, d in pairs.items()), key=lambda found: (found[2], found[:2]))
+
+
+def close_pairs(neighbours: Neighbours, limit: float) -> list[tuple[int, int, float]]:
+    """(i, j, distance) of every image i and neighbour j of it within the limit, the closest first."""
+    i, column = np.nonzero(neighbours.distance <= limit)
+    j, distance = neighbours.index[i, column], neighbours.distance[i, column]
+    order = np.lexsort((j, i, distance))
+    return list(zip(i[order].tolist(), j[order].tolist(), distance[order].tolist(), strict=True))
 
 
 def odd_ones(index: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import colorsys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from reportgen.analysis.embedding import Quality
 from reportgen.analysis.grid import nearest_at
 from reportgen.analysis.layouts import Maps
 from reportgen.analysis.space import SHOWN, agreement, hub_counts
-from reportgen.draw.tiles import atlases, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
+from reportgen.draw.tiles import ATLAS, atlases, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
 from reportgen.gallery.payload import script, write_chunk
 from reportgen.views.album import Album, Media
 
@@ -28,7 +29,7 @@ STILL = (1200, 840)
 POSTER = 4000
 """About how wide the poster is."""
 MOST_ATLASES = 24
-"""Beyond these, images show as dots only: a million images would be gigabytes of thumbnails."""
+"""Beyond these, only representatives have thumbnails: those of a million images would be gigabytes."""
 DISTINCT = ("0072b2", "e69f00", "009e73", "cc79a7", "56b4e9", "d55e00", "b8a800", "7f7f7f")
 """The first colours of classes, apart for every kind of eye (after Okabe and Ito)."""
 
@@ -108,10 +109,14 @@ def write_maps(
         "grid": list(maps.grid),
         "side": side,
     }
+    room = MOST_ATLASES * (ATLAS // side) ** 2
+    pictured = representatives(maps.layouts[0].positions, room)
+    if len(pictured) < n:
+        columns["pictured"] = pictured.astype(np.int32)
     texts: dict[str, Sequence[str]] = {}
     places = script("places", {**columns, **numbers}, texts, more)
     sheets: list[str] = []
-    for k, jpeg in enumerate(_first(atlases(n, tile_of, side), MOST_ATLASES)):
+    for k, jpeg in enumerate(atlases(len(pictured), lambda slot: tile_of(int(pictured[slot])), side)):
         body = script(f"atlas-{k}", {}, texts, {"jpeg": base64.b64encode(jpeg).decode()})
         sheets.append(write_chunk(site, f"atlas-{k}", body))
     for old in (site / "data").glob("atlas-*.js"):
@@ -120,8 +125,18 @@ def write_maps(
     return {"places": write_chunk(site, "places", places), "atlases": sheets}
 
 
-def _first(items: Iterable[bytes], count: int) -> Iterable[bytes]:
-    return (item for item, _ in zip(items, range(count), strict=False))
+def representatives(place: np.ndarray, room: int) -> np.ndarray:
+    """At most `room` images, rising, that stand for all on a map `(N, 2)`: one of each square of it, then a second …"""
+    if len(place) <= room:
+        return np.arange(len(place))
+    use = np.flatnonzero(np.isfinite(place).all(1))
+    squares = max(1, math.isqrt(room))
+    cell = np.minimum((to_unit(place[use]) * squares).astype(int), squares - 1) @ [1, squares]
+    order = np.argsort(cell, kind="stable")
+    _, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+    turn = np.empty(len(use), int)
+    turn[order] = np.arange(len(use)) - np.repeat(first, count)
+    return np.sort(use[np.argsort(turn, kind="stable")[:room]])
 
 
 def to_unit(positions: np.ndarray) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.interval import Rate
+from reportgen.analysis.reference import Reference
 from reportgen.analysis.space import (
-    CLOSE,
     SHOWN,
     VOTERS,
     Space,
@@ -24,7 +24,7 @@ from reportgen.analysis.space import (
 )
 from reportgen.gallery.pages import Fact
 from reportgen.views.album import Album
-from reportgen.views.neighbours import figure_of
+from reportgen.views.neighbours import figure_of, reference_figure, relation_of
 from reportgen.views.panel import Figure
 
 MOST = 24
@@ -33,11 +33,13 @@ MOST = 24
 
 @dataclass(frozen=True)
 class Accuracy:
-    """kNN accuracy of both spaces for one k."""
+    """kNN accuracy of both spaces for one k, by the other images and by those of the reference."""
 
     k: int
     codes: Rate | None
     pixels: Rate | None
+    reference_codes: Rate | None
+    reference_pixels: Rate | None
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,28 @@ class Pair:
 
 @dataclass(frozen=True)
 class Twins:
-    """The near-duplicates of one space: how many pairs, how many across labels, and some of them."""
+    """The near-duplicates of one space: how many pairs, how many across labels, and some of them.
+
+    images: how many of the audited images are in a pair.
+    """
 
     title: str
     limit: str
     count: int
     across: int
+    images: int
     pairs: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """What the reference has of the audited images. images: of the reference; same_bytes: files that are in both."""
+
+    name: str
+    images: int
+    unreadable: int
+    same_bytes: int
+    twins: Sequence[Twins]
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,8 @@ class NeighboursPage:
     """What neighbours tell of the data set. Lists are empty where there is nothing to show."""
 
     lead: str
+    codes: str
+    leaks: Leaks | None
     shown: int
     accuracy: Sequence[Accuracy]
     lines: Sequence[Line]
@@ -89,21 +108,19 @@ def neighbours_page(audit: Audit, album: Album) -> NeighboursPage:
     """The page; its figures are those of the first network."""
     codes, pixels, labels = audit.code_space, audit.pixel_space, audit.labels
     near = codes.neighbours.index[:, :SHOWN]
-    accuracy = [
-        Accuracy(k, knn_accuracy(codes.neighbours, labels, k), knn_accuracy(pixels.neighbours, labels, k))
-        for k in VOTERS
-    ]
-    accuracy = [row for row in accuracy if row.codes is not None]
+    accuracy = [row for k in VOTERS if (row := _accuracy(audit, k)).codes or row.reference_codes]
     odd = odd_ones(near, labels)
     return NeighboursPage(
         lead=_lead(audit),
+        codes=audit.codes.words,
+        leaks=_leaks(audit, album),
         shown=near.shape[1],
         accuracy=accuracy,
         lines=_lines(accuracy),
         facts=_facts(audit),
         twins=[
-            _twins(audit, album, codes, "Nearly the same by codes"),
-            _twins(audit, album, pixels, "Nearly the same by pixels"),
+            _twins(audit, album, space, f"Nearly the same by {by}", near_duplicates(space))
+            for by, space in (("codes", codes), ("pixels", pixels))
         ],
         odd=[_odd(audit, album, int(i), near) for i in odd[:MOST]],
         odd_total=len(odd),
@@ -126,6 +143,14 @@ def _lead(audit: Audit) -> str:
         f"Of an image's nearest by the network's codes, {share[0]:.0f} % bear its label; of its nearest by pixels,"
         f" {share[1]:.0f} %. {text}"
     )
+
+
+def _accuracy(audit: Audit, k: int) -> Accuracy:
+    own = [knn_accuracy(space.neighbours, audit.labels, k) for space in (audit.code_space, audit.pixel_space)]
+    there: list[Rate | None] = [None, None]
+    if audit.reference and audit.matches:
+        there = [knn_accuracy(m.nearest, audit.labels, k, audit.reference.labels) for m in audit.matches]
+    return Accuracy(k, *own, *there)
 
 
 def _lines(accuracy: Sequence[Accuracy]) -> list[Line]:
@@ -151,17 +176,38 @@ def _facts(audit: Audit) -> list[Fact]:
     return facts
 
 
-def _twins(audit: Audit, album: Album, space: Space, title: str) -> Twins:
-    pairs = near_duplicates(space)
-    labels = audit.labels
-    across = [labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j] for i, j, _ in pairs]
-    order = sorted(range(len(pairs)), key=lambda p: not across[p])[:MOST]
+def _twins(
+    audit: Audit,
+    album: Album,
+    space: Space,
+    title: str,
+    pairs: Sequence[tuple[int, int, float]],
+    reference: Reference | None = None,
+) -> Twins:
+    """Pairs (i, j, distance) of near-duplicates, those across labels first; j is of the reference, if there is one."""
+    labels, others = audit.labels, (reference or audit).labels
+    second = reference_figure if reference else figure_of
+    across = [relation_of(int(labels[i]), int(others[j])) == "other" for i, j, _ in pairs]
     shown = [
-        Pair(figure_of(audit, album, i), figure_of(audit, album, j), f"{distance:.3g}", bool(across[p]))
-        for p in order
-        for i, j, distance in [pairs[p]]
+        Pair(figure_of(audit, album, i), second(audit, album, j), f"{distance:.3g}", apart)
+        for apart, (i, j, distance) in sorted(zip(across, pairs, strict=True), key=lambda pair: not pair[0])[:MOST]
     ]
-    return Twins(title, f"{CLOSE * space.spread:.3g}", len(pairs), int(sum(across)), shown)
+    images = len({i for i, _, _ in pairs} if reference else {i for pair in pairs for i in pair[:2]})
+    return Twins(title, f"{space.limit:.3g}", len(pairs), sum(across), images, shown)
+
+
+def _leaks(audit: Audit, album: Album) -> Leaks | None:
+    if audit.reference is None or audit.matches is None:
+        return None
+    reference = audit.reference
+    twins = [
+        _twins(audit, album, space, f"In both sets by {by}", matches.close, reference)
+        for by, space, matches in zip(
+            ("codes", "pixels"), (audit.code_space, audit.pixel_space), audit.matches, strict=True
+        )
+    ]
+    same = np.isin(np.asarray(audit.store["samples/id"]), np.asarray(reference.store["samples/id"]))
+    return Leaks(reference.name, len(reference.samples), len(reference.unreadable), int(same.sum()), twins)
 
 
 def _odd(audit: Audit, album: Album, i: int, near: np.ndarray) -> Figure:

@@ -1,4 +1,4 @@
-"""The stores of a report: which there are, whether they are sound, and which the last run had no use for."""
+"""The stores and kept results of a report: which there are, whether they are sound, which the last run did not use."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from reportgen.store.store import fingerprint, used_stores
 
 @dataclass(frozen=True)
 class Entry:
-    """One store on the disk. used: by the last run; images: rows of the shards that can be opened; about: its
-    settings in a few words."""
+    """One store on the disk, or the file of one kept result. used: by the last run; images: rows of the shards that
+    can be opened, None for a result; about: settings in a few words."""
 
-    folder: Path
+    path: Path
     used: bool
-    images: int
+    images: int | None
     size: int
     about: str
 
     def line(self) -> str:
         """For people, one line."""
         state = "used" if self.used else "old"
-        return f"{self.folder.name}  {state:<4}  {self.images:>9,} images  {self.size / 1e6:>9,.1f} MB  {self.about}"
+        images = "" if self.images is None else f"{self.images:,} images"
+        name = self.path.stem.rpartition("-")[2]
+        return f"{name}  {state:<4}  {images:>16}  {self.size / 1e6:>9,.1f} MB  {self.about}"
 
 
 def entries(report: Path) -> list[Entry]:
@@ -40,6 +42,9 @@ def entries(report: Path) -> list[Entry]:
         size = sum(path.stat().st_size for path in folder.iterdir())
         about = _about(shards[0].attributes.get("settings")) if shards else "no shard that can be opened"
         found.append(Entry(folder, folder.name in used, images, size, about))
+    for path in _results(report):
+        about = f"{path.stem.rpartition('-')[0]}, kept for the next run"
+        found.append(Entry(path, path.name in used, None, path.stat().st_size, about))
     return found
 
 
@@ -59,11 +64,16 @@ def faults(report: Path) -> list[str]:
             except StoreError as error:
                 found.append(f"{folder.name}: {error}")
         found += [f"{folder.name}: `{path.name}` was set aside" for path in sorted(folder.glob("*.corrupt"))]
+    for path in _results(report):
+        try:
+            Shard(path).verify()
+        except StoreError as error:
+            found.append(str(error))
     return found
 
 
 def prune(report: Path) -> Iterator[Entry]:
-    """Removes the stores that the last run had no use for, and the shards that were set aside.
+    """Removes the stores and results that the last run had no use for, and the shards that were set aside.
 
     Errors: StoreError where it is not known what the last run used; OutputError while a run is going on.
     """
@@ -73,9 +83,9 @@ def prune(report: Path) -> Iterator[Entry]:
             raise StoreError(f"it is not known which stores of `{report}` are in use", "run the report again first")
         for entry in entries(report):
             if not entry.used:
-                shutil.rmtree(entry.folder)
+                shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
                 yield entry
-            for path in entry.folder.glob("*.corrupt"):
+            for path in entry.path.glob("*.corrupt"):
                 path.unlink()
 
 
@@ -87,6 +97,10 @@ def _cache(report: Path) -> Path:
 
 def _folders(report: Path) -> list[Path]:
     return sorted(path for path in _cache(report).iterdir() if path.is_dir() and len(path.name) == 16)
+
+
+def _results(report: Path) -> list[Path]:
+    return sorted(_cache(report).glob("*-????????????????.npz"))
 
 
 def _shards(folder: Path) -> list[Path]:

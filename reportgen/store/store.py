@@ -34,7 +34,7 @@ small; one of `WORTH * LARGE` bytes is worth it by itself."""
 LARGE = 512
 
 USED = "used"
-"""File of the cache that lists the stores that the last run opened, a line each. Only `reportgen cache` reads it."""
+"""File of the cache that lists the stores and results that the last run opened, a line each."""
 
 
 def begin_use(cache: Path) -> None:
@@ -43,7 +43,7 @@ def begin_use(cache: Path) -> None:
 
 
 def used_stores(cache: Path) -> set[str]:
-    """The folders of the stores that the last run opened; none if that is not known."""
+    """The names of the stores and files that the last run opened; none if that is not known."""
     try:
         return set((cache / USED).read_text("ascii").split())
     except (OSError, UnicodeDecodeError):
@@ -51,7 +51,7 @@ def used_stores(cache: Path) -> set[str]:
 
 
 def note_use(cache: Path, names: Iterable[str]) -> None:
-    """The run uses the stores in these folders. Errors: OutputError."""
+    """The run uses these stores and files of the cache. Errors: OutputError."""
     if new := [name for name in names if name not in used_stores(cache)]:
         try:
             cache.mkdir(parents=True, exist_ok=True)

@@ -4,52 +4,66 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from reportgen.analysis.audit import Audit
-from reportgen.analysis.space import SHOWN, Space, overlap
+from reportgen.analysis.neighbours import Neighbours
+from reportgen.analysis.space import SHOWN, overlap
 from reportgen.views.album import Album
 from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Section, View
 
+Relation = Literal["", "first", "same", "other"]
+
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
-    """Two rows: the image, then its nearest by codes; the image, then its nearest by pixels."""
+    """Two rows: the image, then its nearest by codes; the image, then its nearest by pixels; also of a reference."""
     assert i is not None
-    codes, pixels = audit.code_space, audit.pixel_space
+    codes, pixels = audit.code_space.neighbours.first(SHOWN), audit.pixel_space.neighbours.first(SHOWN)
     rows = [_row(audit, album, codes, i, "By codes"), _row(audit, album, pixels, i, "By pixels")]
-    figures = [figure for row in rows for figure in row]
-    if len(figures) == len(rows):
-        return None
-    a, b = (space.neighbours.index[i : i + 1, :SHOWN] for space in (codes, pixels))
     caption = (
-        f"The image, then the {a.shape[1]} nearest others with their Euclidean distance: between the network's codes "
-        f"(what its last layer reads), and between thumbnails of 32 × 32 pixels. {int(overlap(a, b)[0])} are in both "
-        "rows."
+        f"The image, then the {codes.index.shape[1]} nearest others with their Euclidean distance: between the "
+        f"network's codes ({audit.codes.words}), and between thumbnails of 32 × 32 pixels. "
+        f"{int(overlap(codes.index[i : i + 1], pixels.index[i : i + 1])[0])} are in both rows."
     )
     if audit.labels[i] >= 0:
         same = [sum(figure.relation == "same" for figure in row) for row in rows]
         caption += f" Its own label is borne by {same[0]} of those by codes and {same[1]} of those by pixels."
+    if audit.reference and audit.matches:
+        there = [matches.nearest.first(SHOWN) for matches in audit.matches]
+        titles = [f"{by} in {audit.reference.name}" for by in ("By codes", "By pixels")]
+        rows += [_row(audit, album, n, i, title, True) for n, title in zip(there, titles, strict=True)]
+        caption += f" Below, the nearest images of {audit.reference.name}."
+    figures = [figure for row in rows for figure in row]
+    if len(figures) == len(rows):
+        return None
     return Section("neighbours", "Nearest neighbours", caption, figures, "strips")
 
 
-def _row(audit: Audit, album: Album, space: Space, i: int, title: str) -> list[Figure]:
-    own = int(audit.labels[i])
+def _row(
+    audit: Audit, album: Album, neighbours: Neighbours, i: int, title: str, reference: bool = False
+) -> list[Figure]:
+    """The image, then its neighbours, which are of the reference or of its own data set."""
+    there = audit.reference if reference and audit.reference else audit
+    labels, samples = there.labels, there.samples
+    make = reference_figure if reference else figure_of
     figures = [figure_of(audit, album, i, title, relation="first")]
-    for j, distance in zip(space.neighbours.index[i, :SHOWN], space.neighbours.distance[i, :SHOWN], strict=True):
-        relation: Literal["", "same", "other"] = ""
-        if own >= 0 and audit.labels[j] >= 0:
-            relation = "same" if audit.labels[j] == own else "other"
+    for j, distance in zip(neighbours.index[i], neighbours.distance[i], strict=True):
         if j >= 0:
-            figures.append(figure_of(audit, album, int(j), audit.samples[j].name, f"{distance:.3g}", relation))
+            relation = relation_of(int(audit.labels[i]), int(labels[j]))
+            figures.append(make(audit, album, int(j), samples[j].name, f"{distance:.3g}", relation))
     return figures
 
 
+def relation_of(own: int, other: int) -> Relation:
+    """How another image's label stands to one's own; −1 is no label."""
+    if own < 0 or other < 0:
+        return ""
+    return "same" if own == other else "other"
+
+
 def figure_of(
-    audit: Audit,
-    album: Album,
-    i: int,
-    caption: str = "",
-    value: str = "",
-    relation: Literal["", "first", "same", "other"] = "",
+    audit: Audit, album: Album, i: int, caption: str = "", value: str = "", relation: Relation = ""
 ) -> Figure:
     """The photograph of image i under its label, leading to its page."""
     label = audit.samples[i].label
@@ -61,6 +75,25 @@ def figure_of(
         value=value,
         caption=caption,
         href=image_page(audit, i),
+        relation=relation,
+    )
+
+
+def reference_figure(
+    audit: Audit, album: Album, j: int, caption: str = "", value: str = "", relation: Relation = ""
+) -> Figure:
+    """The photograph of image j of the reference under its label; it has no page and leads to its picture."""
+    assert audit.reference is not None
+    sample, picture = audit.reference.samples[j], album.add(audit.reference.picture(j))
+    width, height = np.asarray(audit.reference.store["samples/size"][j]).tolist()
+    return Figure(
+        picture=picture,
+        alt=sample.name,
+        size=(width, height),
+        title="no label" if sample.label is None else audit.classes[sample.label],
+        value=value,
+        caption=caption,
+        href=picture.url,
         relation=relation,
     )
 

@@ -42,7 +42,7 @@
   const share = (v) => `${Math.round(v / 10)} %`;
 
   window.reportgen.colourings = (table, places) => {
-    const name = (k) => window.reportgen.className(table, k), most = (column) => column.reduce((a, b) => Math.max(a, b), 0);
+    const name = (k) => window.reportgen.className(table, k), most = (column) => column.reduce((a, b) => Math.max(a, b), 0), least = (column) => column.reduce((a, b) => Math.min(a, b), Infinity);
     const found = [
       ["label", "label", () => ofClass(table.label, name)],
       ["predicted", "prediction", () => ofClass(table.predicted, name)],
@@ -50,10 +50,12 @@
       ["right", "right or wrong", () => ofRight(table)],
       ["score", "confidence", () => ofNumber(table.score, 0, 1000, share)],
       ["iou", "IoU", () => ofNumber(table.iou, 0, 1000, share)],
+      ["width", "width in pixels", () => ofNumber(table.width, least(table.width), most(table.width), (v) => Math.round(v))],
+      ["height", "height in pixels", () => ofNumber(table.height, least(table.height), most(table.height), (v) => Math.round(v))],
       ["agreement", "neighbours of its label", () => ofNumber(places.agreement, 0, most(places.agreement), (v) => Math.round(v))],
       ["hub", "how often a neighbour", () => ofNumber(places.hub, 0, most(places.hub), (v) => Math.round(v))],
     ];
-    const worth = { label: table.label.some((k) => k >= 0), right: table.label.some((k) => k >= 0), agreement: places.agreement?.some((k) => k >= 0), hub: Boolean(places.hub), iou: table.iou.some((v) => v >= 0) };
+    const worth = { label: table.label.some((k) => k >= 0), right: table.label.some((k) => k >= 0), agreement: places.agreement?.some((k) => k >= 0), hub: Boolean(places.hub), iou: table.iou.some((v) => v >= 0), width: least(table.width) < most(table.width), height: least(table.height) < most(table.height) };
     return found.filter(([key]) => worth[key] ?? true);
   };
 })();

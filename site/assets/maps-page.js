@@ -36,7 +36,8 @@
     row(label.label, predicted.label, kind.label, count, clear, button("export CSV", () => listing.exported())), list);
   holder.hidden = false;
   document.getElementById("stills").hidden = true;
-  const renderer = (/[?&]canvas2d\b/.test(location.search) ? null : R.webgl(drawing, n, places.side, data.atlases.length)) ?? R.canvas2d(drawing, n, places.side);
+  const asked = new URLSearchParams(location.search), flat = asked.has("canvas2d") || (n > R.MANY && !asked.has("webgl2"));
+  const renderer = (flat ? null : R.webgl(drawing, n, places.side, data.atlases.length, asked.has("webgl2"))) ?? R.canvas2d(drawing, n, places.side);
   stage.dataset.renderer = renderer.name;
 
   // ------------------------------------------------------------------------------------------------ where images are
@@ -81,7 +82,9 @@
   const arrived = new Set();
   const perAtlas = (2048 / places.side) ** 2;
   const room = 6000;
-  const pick = { index: new Int32Array(room), places: new Float32Array(2 * room), tints: new Uint8Array(4 * room), count: 0, size: 30 };
+  // Slot s of the atlases holds image pictured[s]; where all images have a thumbnail, image s.
+  const slots = places.pictured ? places.pictured.length : n;
+  const pick = { index: new Int32Array(room), slot: new Int32Array(room), places: new Float32Array(2 * room), tints: new Uint8Array(4 * room), count: 0, size: 30 };
   // The first image of every square of the map that does not cover another; squares belong to the map, so panning does not flicker.
   const choosePictures = (width, height) => {
     const scale = camera.scale(), spacing = current() === "grid" ? scale / Math.max(...places.grid) : scale / Math.sqrt(n);
@@ -92,9 +95,10 @@
     const column = Math.floor(left / cell) - 1, line = Math.floor(top / cell) - 1, columns = Math.floor(right / cell) - column + 2;
     const held = new Int32Array(columns * (Math.floor(bottom / cell) - line + 2)).fill(-1);
     pick.count = 0;
-    for (let i = 0; i < n && pick.count < room; i++) {
+    for (let k = 0; k < slots && pick.count < room; k++) {
+      const i = places.pictured ? places.pictured[k] : k;
       const x = from[2 * i] + e * (to[2 * i] - from[2 * i]), y = from[2 * i + 1] + e * (to[2 * i + 1] - from[2 * i + 1]);
-      if (!(x >= left && x <= right && y >= top && y <= bottom) || (matches && !matches[i]) || !arrived.has(Math.floor(i / perAtlas))) continue;
+      if (!(x >= left && x <= right && y >= top && y <= bottom) || (matches && !matches[i]) || !arrived.has(Math.floor(k / perAtlas))) continue;
       if (!own) {
         const square = (Math.floor(y / cell) - line) * columns + Math.floor(x / cell) - column;
         if (held[square] >= 0) continue;
@@ -107,6 +111,7 @@
         held[square] = pick.count;
       }
       pick.index[pick.count] = i;
+      pick.slot[pick.count] = k;
       pick.places.set([x, y], 2 * pick.count);
       pick.tints.set(colours.subarray(4 * i, 4 * i + 4), 4 * pick.count++);
     }
@@ -121,21 +126,23 @@
     sprites = pick;
     const line = drawn ?? (polygon && polygon.map === current() && t >= 1 ? [...polygon.points, polygon.points[0]] : null);
     const context = surface.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
+    if (outlined) context.clearRect(0, 0, surface.width, surface.height); // a canvas that is left alone costs nothing
+    outlined = Boolean(line);
     if (line) {
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.beginPath();
       for (const [x, y] of line) context.lineTo(...camera.toScreen(x, y));
       context.strokeStyle = getComputedStyle(stage).getPropertyValue("--accent");
       context.lineWidth = 2;
       context.setLineDash([6, 4]);
       context.stroke();
+      context.resetTransform();
     }
     stage.dataset.frames = Number(stage.dataset.frames ?? 0) + 1;
     stage.dataset.sprites = pick.count;
   };
   const redraw = () => { frame ||= requestAnimationFrame(draw); };
-  let drawn = null;
+  let drawn = null, outlined = false;
 
   // ------------------------------------------------------------------------------------------------ the hand
   const nearest = (u, v) => {

@@ -27,8 +27,9 @@
       pixel = vec4(texture(atlas, vec3((corner + clamp(inside * side, 0.5, side - 0.5)) / ${ATLAS}.0, sheet)).rgb, 1.0);
     }`];
 
-  window.reportgen.webgl = (canvas, n, side, sheets) => {
-    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
+  // Without a graphics processor WebGL is imitated, at half the speed of the 2-D canvas: then there is none, unless it is asked for.
+  window.reportgen.webgl = (canvas, n, side, sheets, asked) => {
+    const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !asked });
     if (!gl) return null;
     const layers = Math.min(sheets, gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS));
     if (gl.getParameter(gl.MAX_TEXTURE_SIZE) < ATLAS) return null;
@@ -96,7 +97,7 @@
         gl.useProgram(tiles.made);
         gl.bindVertexArray(tileArray);
         setPlaces(sprites.places.subarray(0, 2 * sprites.count));
-        setSlots(Float32Array.from(sprites.index.subarray(0, sprites.count)));
+        setSlots(Float32Array.from(sprites.slot.subarray(0, sprites.count)));
         setTints(sprites.tints.subarray(0, 4 * sprites.count));
         gl.uniform4fv(tiles.at("view"), view);
         gl.uniform2f(tiles.at("size"), (2 * sprites.size) / width, (2 * sprites.size) / height);
