@@ -19,12 +19,12 @@ HARNESS = ("__init__", "__main__", "codes", "photographs", "timing")
 
 def names() -> list[str]:
     """The benchmarks: every file of this folder that is not the harness."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in HARNESS)
+    return sorted(path.stem.replace("_", "-") for path in FOLDER.glob("*.py") if path.stem not in HARNESS)
 
 
 def question(name: str) -> str:
     """The first line of a benchmark's docstring, read without importing what the benchmark needs."""
-    text = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))) or ""
+    text = ast.get_docstring(ast.parse((FOLDER / f"{name.replace('-', '_')}.py").read_text("utf-8"))) or ""
     return text.partition("\n")[0]
 
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"no benchmark `{given.name}`: use one of {', '.join(f'`{n}`' for n in names())}", file=sys.stderr)
         return 2
     try:
-        result = importlib.import_module(f"benchmarks.{given.name}").run(given.quick)
+        result = importlib.import_module(f"benchmarks.{given.name.replace('-', '_')}").run(given.quick)
     except ModuleNotFoundError as error:
         print(f"`{given.name}` needs `{error.name}`: pip install 'reportgen[bench]'", file=sys.stderr)
         return 2

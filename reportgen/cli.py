@@ -110,6 +110,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
         "limit": click.IntRange(1),
         "batch_size": click.IntRange(1),
         "select": str,
+        "synthesize": _Names(),
     }
     for key, kind in reversed(kinds.items()):
         function = click.option(f"--{key.replace('_', '-')}", key, type=kind, help=_help(key))(function)

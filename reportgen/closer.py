@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,19 @@ from reportgen.extract.activations import Activations
 from reportgen.extract.effective import Asked, GradientMass, held
 from reportgen.extract.forward import Pass, evaluating
 from reportgen.extract.loader import Decoded, look
-from reportgen.extract.occluded import occluder
+from reportgen.extract.occluded import Occluder, occluder
 from reportgen.extract.salient import Salience
 from reportgen.models.classifier import Classifier
 from reportgen.passes import Progress
 from reportgen.store.store import Key, Store
+from reportgen.synthesis import synthesized
 
 PROBED = 24
 """Units of a layer whose gradients tell its effective field, evenly over the layer."""
 SHARD = 16
 """Images whose results are committed together: what an interrupted run loses at most."""
+TRIALS = 4
+"""Images whose whole maps decide how far the fast occlusion may go."""
 Arrays = dict[str, np.ndarray]
 See = Callable[[Decoded, Tensor], Arrays]
 """What one image gives: arrays without an image axis. The tensor is its normalised input `(1, 3, S, S)`."""
@@ -166,6 +169,8 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
     if subject.network.patch_field == "effective":
         audit = with_effective_fields(replace(subject, audit=audit), progress)
         subject = replace(subject, audit=audit)
+    wanted = synthesized(audit, subject.classifier, subject.network, subject.out, progress)
+    audit = replace(audit, preferred=wanted)
     if subject.network.select == "none":
         return audit
     occlusion = _occlusion(subject, progress)
@@ -194,25 +199,42 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
         ready = occluder(subject.classifier, network.occlusion_side, network.occlusion_stride, fill)
     except ValueError as error:
         raise ConfigError(str(error), "choose a smaller `occlusion_side`") from None
-    failed = np.array([kind not in ("right", "unlabelled") for kind in audit.kinds])
-    names = [sample.name for sample in audit.samples]
-    rows = choose(network.select, names, audit.labels, failed, ready.seconds)
     settings = {
         "side": network.occlusion_side,
         "rows": list(ready.squares.rows),
         "columns": list(ready.squares.columns),
         "fill": list(fill),
-        "way": "plain" if ready.incremental is None else "incremental",
         "note": ready.note,
     }
+    if network.occlusion == "fast":
+        ready = _calibrated(subject, ready, settings, progress)
+    failed = np.array([kind not in ("right", "unlabelled") for kind in audit.kinds])
+    names = [sample.name for sample in audit.samples]
+    rows = choose(network.select, names, audit.labels, failed, ready.seconds)
+    way: dict[str, Any] = {"way": "plain" if ready.note else "incremental"}
+    if ready.shortcut:
+        way |= {"shortcut": asdict(ready.shortcut), "similarity": round(ready.similarity, 4), "trials": TRIALS}
 
     def see(decoded: Decoded, x: Tensor) -> Arrays:
         return ready(x, decoded.label)
 
     minutes = max(1, round(ready.seconds * len(rows) / 60))
     with progress(f"Occluding (≈ {minutes} min)", len(rows), "images") as tick:
-        store, there = look_at(subject, "occlusion", settings, rows, see, tick)
+        store, there = look_at(subject, "occlusion", {**settings, **way}, rows, see, tick)
     return CloseLook(store, {row: i for i, row in enumerate(there)})
+
+
+def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], progress: Progress) -> Occluder:
+    """With the shortcut that a few images, evenly over the data set, allow."""
+    rows = spread(range(len(subject.audit.samples)), TRIALS)
+    caps = {"caps": list(ready.quick_ways)}
+
+    def see(decoded: Decoded, x: Tensor) -> Arrays:
+        return ready.trial(x, decoded.label)
+
+    with progress("Calibrating the fast occlusion", len(rows), "images") as tick:
+        store, _ = look_at(subject, "occlusion trial", {**settings, **caps}, rows, see, tick)
+    return ready.calibrated(np.asarray(store["trial/probability"]))
 
 
 def fill_colour(audit: Audit, fill: str) -> tuple[float, float, float]:

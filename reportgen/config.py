@@ -35,7 +35,9 @@ class AuditConfig:
     out: Path = Path("report")
     limit: int | None = None
     batch_size: int = 32
+    synthesize: tuple[str, ...] = ()
     select: str = "auto"
+    occlusion: str = "exact"
     occlusion_side: int = 32
     occlusion_stride: int = 8
     occlusion_fill: str = "mean"
@@ -73,6 +75,7 @@ class AuditConfig:
 
 
 CHOICES = {
+    "occlusion": ("exact", "fast"),
     "occlusion_fill": ("mean", "grey"),
     "patch_field": ("exact", "effective"),
     "resize": ("crop", "warp"),
@@ -100,7 +103,9 @@ EXPLAINED = {
     "out": "the folder that the report is written to",
     "limit": "take only so many images, spread over the classes",
     "batch_size": "images a forward pass",
+    "synthesize": "units whose preferred input is found by optimisation, as `layer4:12`; about a minute each",
     "select": "images that get the costly looks: `auto`, `all`, a number (of each class), `failures`, `none`, or names",
+    "occlusion": "`exact`, or `fast`: approximate, as far as trials on a few images find the maps alike (SSIM ≥ 0.95)",
     "occlusion_side": "side of the square that hides a part of the network's input, in its pixels",
     "occlusion_stride": "by how many pixels that square moves",
     "occlusion_fill": "its colour: `mean` of the data set, or `grey`",

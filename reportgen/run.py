@@ -45,6 +45,7 @@ from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_
 from reportgen.standing import made_of, note_standing, standing
 from reportgen.store.files import only_run
 from reportgen.store.store import begin_use, note_use
+from reportgen.synthesis import asked_units
 
 
 class _Clock:
@@ -130,6 +131,7 @@ def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, pro
         device = pick_device(config.device)
         networks = config.networks()
         classifiers = load_classifiers(networks, device)
+        asked_units(networks[0], classifiers[0])  # a unit that there is not is told before the work
     with clock("read the data set"), progress("Reading the data set", None, ""):
         vocabulary = vocabulary_of(config, classifiers, read)
         dataset = read(vocabulary).limited(config.limit)

@@ -14,7 +14,7 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",
-    "passes", "networks", "fitted", "cards", "closer", "experiments", "fit", "standing", "outputs",
+    "passes", "networks", "fitted", "cards", "synthesis", "closer", "experiments", "fit", "standing", "outputs",
     "run", "cli", "__main__",
 ]  # fmt: skip
 NEEDS_TORCH = {
@@ -25,6 +25,7 @@ NEEDS_TORCH = {
     "networks",
     "fitted",
     "cards",
+    "synthesis",
     "closer",
     "experiments",
     "fit",

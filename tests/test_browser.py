@@ -99,6 +99,46 @@ def test_the_live_box_is_the_recipes(browser: Browser, demo_report: Path) -> Non
         assert said == []
 
 
+def told(data: dict, row: int, column: int) -> str:
+    """What is said of the square at one place: where it stands, and the five classes with their probabilities."""
+    at = row * len(data["columns"]) + column
+    classes = [
+        f"{data['names'][k]} {p / 100:.2f}" for k, p in zip(data["classes"][at], data["scores"][at], strict=True)
+    ]
+    assert len(classes) == 5
+    return f"Square at {data['columns'][column]}, {data['rows'][row]}: {' · '.join(classes)}"
+
+
+def test_the_occluding_square_stands_under_the_pointer_and_moves_by_the_arrows(
+    browser: Browser, demo_report: Path
+) -> None:
+    with opened(browser, offline=True) as (page, said):
+        open_image(page, demo_report, "chelsea-01")
+        data = json.loads(page.locator("#occlusion script").text_content())
+        frame, readout = page.locator("#occlusion .frame").nth(1), page.locator("#occlusion .readout")
+        assert readout.get_attribute("aria-live") == "polite"
+        box = frame.bounding_box()
+        row, column = 6, 17  # the pointer on the centre of this square; the demo squashes the whole image
+        x, y = ((data[axis][n] + data["side"] / 2) / data["input"] for axis, n in (("columns", column), ("rows", row)))
+        frame.hover(position={"x": x * box["width"], "y": y * box["height"]})
+        assert readout.inner_text() == told(data, row, column)
+        square = page.locator("#occlusion rect").nth(1)
+        left = float(square.get_attribute("x")) / data["size"][0] * data["input"]
+        assert left == pytest.approx(data["columns"][column], abs=0.5)
+        assert float(square.get_attribute("height")) == pytest.approx(
+            data["side"] / data["input"] * data["size"][1], abs=0.5
+        )
+        frame.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowUp")
+        assert readout.inner_text() == told(data, row - 1, column + 1)
+        for _ in range(len(data["rows"])):
+            page.keyboard.press("ArrowDown")
+        assert readout.inner_text() == told(data, len(data["rows"]) - 1, column + 1)
+        assert "chelsea-01" in page.url  # the arrows do not turn the page here
+        assert said == []
+
+
 def test_opacity_and_boxes_can_be_turned_off(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True) as (page, said):
         open_image(page, demo_report)

@@ -9,7 +9,7 @@ import torchvision.models as M
 from torch import Tensor, nn
 
 from reportgen.attribution.incremental import Incremental
-from reportgen.attribution.occlusion import Squares, occlude, occluded, plain_maps, squares_over
+from reportgen.attribution.occlusion import Plain, Squares, occlude, occluded, squares_over
 from reportgen.models.graph import split, trace
 
 
@@ -30,15 +30,23 @@ def test_the_square_has_its_colour_and_the_rest_stays() -> None:
     assert torch.equal(copy, expected)
 
 
+class Weighted(nn.Module):
+    """The sum of the pixels, each times its weight."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x * self.weight).sum((1, 2, 3), keepdim=True)
+
+
 def test_disjoint_squares_give_back_the_parts_of_an_additive_network() -> None:
     """logit = Σ pixels · weight: squares that tile the image take away parts that sum to the whole logit."""
     torch.manual_seed(0)
     image, weight = torch.randn(1, 3, 12, 12), torch.randn(3, 12, 12)
-    head = nn.Flatten()
     squares = squares_over(12, 12, 4, 4, (0.0,) * 3)
-    answers = occlude(
-        lambda x, s, c: (occluded(x, s, c) * weight).sum((1, 2, 3), keepdim=True), head, image, squares, 0
-    )
+    answers = occlude(Plain(Weighted(weight)), nn.Flatten(), image, squares, 0)
     whole = (image * weight).sum()
     parts = whole - answers.logits[:, 0]
     torch.testing.assert_close(parts.sum(), whole)
@@ -99,9 +107,9 @@ def test_incremental_equals_the_definition(side: int, stride: int, gated: bool) 
     trunk, head = halves(Everything(gated), (61, 75))
     image = torch.randn(1, 3, 61, 75)
     squares = squares_over(61, 75, side, stride, (0.3, -0.2, 0.1))
-    expected = occlude(plain_maps(trunk), head, image, squares, 3)
+    expected = occlude(Plain(trunk), head, image, squares, 3)
     incremental = Incremental(trunk)
-    found = occlude(incremental.maps, head, image, squares, 3, tile=3)
+    found = occlude(incremental, head, image, squares, 3)
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(found.total, expected.total, rtol=1e-4, atol=1e-4)
     assert expected.logits.std(0).min() > 1e-4  # the squares do matter
@@ -113,8 +121,8 @@ def test_incremental_equals_the_definition_on_known_networks(name: str) -> None:
     trunk, head = halves(M.get_model(name, weights=None, num_classes=7, **options), (96, 96))
     image = torch.randn(1, 3, 96, 96)
     squares = Squares(16, (0, 40, 80), (0, 56), (0.0, 0.5, 0.0))
-    expected = occlude(plain_maps(trunk), head, image, squares, 0)
-    found = occlude(Incremental(trunk).maps, head, image, squares, 0)
+    expected = occlude(Plain(trunk), head, image, squares, 0)
+    found = occlude(Incremental(trunk), head, image, squares, 0)
     scale = expected.logits.abs().max()
     torch.testing.assert_close(found.logits / scale, expected.logits / scale, rtol=0, atol=1e-4)
 
@@ -125,17 +133,18 @@ def test_a_second_image_does_not_see_the_first() -> None:
     incremental = Incremental(trunk)
     for seed in range(2):
         image = torch.randn(1, 3, 61, 61, generator=torch.Generator().manual_seed(seed))
-        found = occlude(incremental.maps, head, image, squares, 0)
-        expected = occlude(plain_maps(trunk), head, image, squares, 0)
+        found = occlude(incremental, head, image, squares, 0)
+        expected = occlude(Plain(trunk), head, image, squares, 0)
         torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_work_is_less_where_windows_stay_small_and_all_where_positions_are_mixed_early() -> None:
-    corners = squares_over(96, 96, 8, 8, (0.0,) * 3).corners
-    local = Incremental(halves(Everything(), (96, 96))[0]).work(8, corners)
+    squares = squares_over(96, 96, 8, 8, (0.0,) * 3)
+    places = torch.arange(len(squares))
+    local = Incremental(halves(Everything(), (96, 96))[0]).work(squares, places)
     assert 0.02 < local < 0.5
     mixed = nn.Sequential(nn.Softmax(3), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-    assert Incremental(halves(mixed, (96, 96))[0]).work(8, corners) == 1.0
+    assert Incremental(halves(mixed, (96, 96))[0]).work(squares, places) == 1.0
 
 
 def test_a_module_that_is_no_graph_is_refused() -> None:

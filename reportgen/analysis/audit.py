@@ -123,6 +123,20 @@ class CloseLook:
 
 
 @dataclass(frozen=True)
+class Preferred:
+    """What is known of a unit that was asked for.
+
+    picture: `(S, S, 3)` uint8, the input found for it; reached, where: its maximum there and the flat position of it.
+    gradients: `(k, S, S, 3)` uint8, guided backpropagation of its value in each of its top patches; 128 is zero.
+    """
+
+    picture: np.ndarray
+    reached: float
+    where: int
+    gradients: np.ndarray
+
+
+@dataclass(frozen=True)
 class Audit:
     """One data set seen by one classifier. Row i of every array belongs to `samples[i]`.
 
@@ -138,6 +152,7 @@ class Audit:
     looks:      what was computed for chosen images only, by kind, such as `occlusion`.
     codes:      what images are compared by.
     reference:  another data set beside this one, or None.
+    preferred:  by layer and unit, what was asked for with `synthesize`.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     """
 
@@ -157,6 +172,7 @@ class Audit:
     looks: Mapping[str, CloseLook] = field(default_factory=dict)
     codes: Codes = CODES["head"]
     reference: Reference | None = None
+    preferred: Mapping[tuple[str, int], Preferred] = field(default_factory=dict)
 
     @property
     def models(self) -> Sequence[Audit]:

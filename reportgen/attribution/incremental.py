@@ -1,20 +1,25 @@
 """Occlusion without computing again what the square cannot change: exact, and several times as fast as the definition.
 
 What a square changes is a small window of each map. Layer by layer only that window is computed, for all squares of a
-batch at once: the window's input is put together from the changed window of the layer before and, around it, the maps
-of the whole image; then the layer runs on it without padding. Windows of one layer have one size, so near a border they
-are moved inwards. From the layer on where windows would cover most of the map, whole maps are computed, as they are
-behind anything that mixes positions (squeeze-excite, attention). After Krypton's incremental inference (Nakandala,
-Kumar and Papakonstantinou, SIGMOD 2019, section 3), over any module graph.
+group at once: the window's input is put together from the changed window of the layer before and, around it, the maps
+of the whole image; then the layer runs on it without padding. A group's windows of one layer have one size, so squares
+are grouped by how much they change, which differs near the borders and with the places of strides. From the layer on
+where windows would cover most of the map, whole maps are computed, as they are behind anything that mixes positions
+(squeeze-excite, attention). After Krypton's incremental inference (Nakandala, Kumar and Papakonstantinou, SIGMOD 2019,
+section 3), over any module graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.attribution.occlusion import Squares
@@ -23,20 +28,25 @@ from reportgen.models.locality import Locality, Pointwise, Window, locality
 
 WHOLE = 0.8
 """Share of a map from which on it is computed whole: the copying around larger windows costs more than it saves."""
+BAND = 5
+"""Rows of the square's places, and columns of them, that make a group."""
+Spans = tuple[np.ndarray, np.ndarray]
+"""Along one axis of a map, for each place of the square along that axis: the first position that it changes, and the
+position behind the last."""
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the changed windows of P squares lie on a map: upper edges, left edges `(P,)`, height and width."""
+    """Where the windows of P squares lie on a map: upper edges, left edges `(P,)`, height and width."""
 
-    rows: Tensor
-    columns: Tensor
+    rows: np.ndarray
+    columns: np.ndarray
     height: int
     width: int
 
     def same_as(self, other: Windows) -> bool:
         return (self.height, self.width) == (other.height, other.width) and all(
-            torch.equal(a, b) for a, b in ((self.rows, other.rows), (self.columns, other.columns))
+            np.array_equal(a, b) for a, b in ((self.rows, other.rows), (self.columns, other.columns))
         )
 
 
@@ -45,77 +55,137 @@ class Incremental:
 
     trunk: a traced module with `meta["shape"]` on its nodes; convolutions and batch normalisations behind them are
     fused in a copy, so results differ from the trunk's by rounding.
+    cap: share of a map's side that windows grow to at most. Below 1 what lies farther from the square is taken to stay
+    as it is, so that the result is approximate (Krypton's projective field thresholding, section 4.1).
+    dtype: what the trunk computes in; its maps are float32 again.
     """
 
-    def __init__(self, trunk: nn.Module) -> None:
+    def __init__(self, trunk: nn.Module, cap: float = 1.0, dtype: torch.dtype = torch.float32) -> None:
         if not isinstance(trunk, fx.GraphModule):
             raise TypeError("incremental occlusion needs a traced network")
-        self.graph = fused(trunk)
+        self.graph = fused(trunk).to(dtype)
+        self.cap, self.dtype = cap, dtype
         self._runner = fx.Interpreter(self.graph)
         self.nodes = list(self.graph.graph.nodes)
         self.output = self.nodes[-1].all_input_nodes[0]
         self.kinds: dict[fx.Node, Locality] = {node: locality(self.graph, node) for node in self.nodes}
         self._last_use = {source: node for node in self.nodes for source in node.all_input_nodes}
+        self._spans: dict[Squares, dict[fx.Node, tuple[Spans, Spans] | None]] = {}
         self._clean: dict[fx.Node, Any] = {}
+        self._canvases: dict[tuple[fx.Node, Any], Tensor] = {}
         self._image: Tensor | None = None
 
-    def maps(self, image: Tensor, squares: Squares, corners: Tensor) -> Tensor:
-        """The last maps `(P, C, h, w)` of the image `(1, C, H, W)` with the square at each of the corners `(P, 2)`."""
+    def groups(self, squares: Squares, places: Tensor) -> list[Tensor]:
+        """The places (indices into `squares.corners`) in groups whose windows are about as large."""
+        at = np.array(divmod(places.numpy(), len(squares.columns)))
+        spans = [found for found in self.spans(squares).values() if found]
+        ranks = []
+        for axis in (0, 1):
+            changed = np.sum([found[axis][1] - found[axis][0] for found in spans], axis=0)
+            ranks.append(np.argsort(np.argsort(changed, kind="stable"), kind="stable")[at[axis]])
+        bands = ranks[0] // BAND
+        order = np.lexsort((ranks[0], ranks[1], bands))
+        cuts = np.flatnonzero(np.diff(bands[order])) + 1
+        return [group for band in np.split(order, cuts) for group in places[torch.from_numpy(band)].split(BAND**2)]
+
+    def maps(self, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
+        """The last maps `(P, C, h, w)` of the image `(1, C, H, W)` with the square at each of these places."""
         if image is not self._image:
-            self._clean, self._image = self._whole(image.to(memory_format=torch.channels_last)), image
-        places = self.plan(squares.side, corners)
+            self._clean = self._whole(image.to(self.dtype, memory_format=torch.channels_last))
+            self._image, self._canvases = image, {}
+        windows = self.windows(squares, places)
         values: dict[fx.Node, Any] = {}
         for node in self.nodes:
-            if node not in places:  # does not depend on the image, or is the output
+            if node not in windows:  # does not depend on the image, or is the output
                 values[node] = self._clean.get(node)
             elif node.op == "placeholder":
-                colour = torch.tensor(squares.fill, dtype=image.dtype, device=image.device)[:, None, None]
-                window = colour.expand(-1, squares.side, squares.side)
-                values[node] = window.expand(len(corners), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+                colour = torch.tensor(squares.fill, dtype=self.dtype, device=image.device)[:, None, None]
+                window = colour.expand(len(places), -1, squares.side, squares.side)
+                values[node] = window.contiguous(memory_format=torch.channels_last)
             else:
-                values[node] = self._run(node, places, values)
+                values[node] = self._run(node, windows, values)
             for source in node.all_input_nodes:
                 if self._last_use[source] is node and source is not self.output:
                     values.pop(source, None)
-        return self._spread(self.output, places[self.output], None, values, 0.0)
+        maps = self._spread(self.output, windows[self.output], None, values)
+        assert isinstance(maps, Tensor)
+        return maps.float()
 
-    def plan(self, side: int, corners: Tensor) -> dict[fx.Node, Windows | None]:
-        """For each node that depends on the image the windows that the squares change; None: the whole map."""
-        places: dict[fx.Node, Windows | None] = {}
+    def spans(self, squares: Squares) -> dict[fx.Node, tuple[Spans, Spans] | None]:
+        """For each node that depends on the image what the square changes along the rows and the columns of its map;
+        None: all of it."""
+        if squares in self._spans:
+            return self._spans[squares]
+        found: dict[fx.Node, tuple[Spans, Spans] | None] = {}
         for node in self.nodes[:-1]:
             if node.op == "placeholder":
-                places[node] = Windows(corners[:, 0], corners[:, 1], side, side)
+                rows, columns = np.array(squares.rows), np.array(squares.columns)
+                found[node] = (rows, rows + squares.side), (columns, columns + squares.side)
                 continue
-            sources = [source for source in node.all_input_nodes if source in places]
+            sources = [source for source in node.all_input_nodes if source in found]
             if sources:
-                places[node] = _reached(
-                    self.kinds[node], [places[s] for s in sources], _sides(node) or _sides(*sources)
-                )
-        return places
+                reached = [found[source] for source in sources]
+                found[node] = self._reached(self.kinds[node], reached, _sides(node) or _sides(*sources))
+        self._spans[squares] = found
+        return found
 
-    def work(self, side: int, corners: Tensor) -> float:
-        """Multiplications of all squares' convolutions, relative to those of the plain way: 1 saves nothing."""
-        places, done, plain = self.plan(side, corners), 0.0, 0.0
-        for node, kind in self.kinds.items():
-            if isinstance(kind, Window) and node in places and (sides := _sides(node)):
-                weight = getattr(kind.run, "keywords", {}).get("weight")
-                cost = 0 if weight is None else weight.numel()
-                windows = places[node]
-                plain += cost * sides[0] * sides[1]
-                done += cost * (sides[0] * sides[1] if windows is None else windows.height * windows.width)
+    def windows(self, squares: Squares, places: Tensor) -> dict[fx.Node, Windows | None]:
+        """For each node that depends on the image the windows that hold what these squares change; None: whole maps."""
+        row, column = divmod(places.numpy(), len(squares.columns))
+        made: dict[fx.Node, Windows | None] = {}
+        for node, spans in self.spans(squares).items():
+            made[node] = None
+            sources = [source for source in node.all_input_nodes if source in made]
+            sides = _sides(node) or _sides(*sources)
+            if spans is None or sides is None or any(made[source] is None for source in sources):
+                continue
+            rows, columns = ((first[at], stop[at]) for (first, stop), at in zip(spans, (row, column), strict=True))
+            height, width = (max(1, int((stop - first).max())) for first, stop in (rows, columns))
+            if not sources or height * width < WHOLE * sides[0] * sides[1]:
+                starts = (np.minimum(rows[0], sides[0] - height), np.minimum(columns[0], sides[1] - width))
+                made[node] = Windows(*starts, height, width)
+        return made
+
+    def work(self, squares: Squares, places: Tensor) -> float:
+        """See `Way`: 1 saves nothing."""
+        done = plain = 0.0
+        for group in self.groups(squares, places):
+            for node, windows in self.windows(squares, group).items():
+                weight = getattr(getattr(self.kinds[node], "run", None), "keywords", {}).get("weight")
+                if weight is not None and (sides := _sides(node)):
+                    cost = len(group) * weight.numel()
+                    plain += cost * sides[0] * sides[1]
+                    done += cost * (windows.height * windows.width if windows else sides[0] * sides[1])
         return done / plain if plain else 1.0
 
-    def _run(self, node: fx.Node, places: dict[fx.Node, Windows | None], values: dict[fx.Node, Any]) -> Any:
+    def _reached(
+        self, kind: Locality, sources: Sequence[tuple[Spans, Spans] | None], sides: tuple[int, int] | None
+    ) -> tuple[Spans, Spans] | None:
+        """What of an operation's output, on maps of these sides, is changed where its inputs are changed there."""
+        found = [spans for spans in sources if spans is not None]
+        if len(found) < len(sources) or sides is None or not isinstance(kind, Window | Pointwise):
+            return None
+        axes = []
+        for axis, side in enumerate(sides):
+            first = np.min([spans[axis][0] for spans in found], axis=0)
+            stop = np.max([spans[axis][1] for spans in found], axis=0)
+            if isinstance(kind, Window):
+                k, s, p, d = (pair[axis] for pair in (kind.kernel, kind.stride, kind.padding, kind.dilation))
+                first = np.maximum(-(((k - 1) * d - first - p) // s), 0)
+                stop = np.minimum((stop - 1 + p) // s + 1, side)
+            over = np.maximum(stop - first - math.ceil(self.cap * side), 0)
+            axes.append((first + over // 2, stop - (over + 1) // 2))
+        return axes[0], axes[1]
+
+    def _run(self, node: fx.Node, windows: dict[fx.Node, Windows | None], values: dict[fx.Node, Any]) -> Any:
         """The node's value inside its windows."""
-        kind, here = self.kinds[node], places[node]
+        kind, here = self.kinds[node], windows[node]
         if isinstance(kind, Window) and here is not None:
-            (source,) = (s for s in node.all_input_nodes if s in places)
-            return kind.run(self._spread(source, places[source], _before(here, kind), values, kind.fill))
+            (source,) = (s for s in node.all_input_nodes if s in windows)
+            return kind.run(self._spread(source, windows[source], _before(here, kind), values, node))
 
         def argument(source: fx.Node) -> Any:
-            if source not in places:
-                return values[source]
-            return self._spread(source, places[source], here, values, 0.0)
+            return self._spread(source, windows[source], here, values) if source in windows else values[source]
 
         return self._call(node, argument)
 
@@ -131,42 +201,47 @@ class Incremental:
         return values
 
     def _spread(
-        self, node: fx.Node, have: Windows | None, want: Windows | None, values: dict[fx.Node, Any], fill: float
+        self,
+        node: fx.Node,
+        have: Windows | None,
+        want: Windows | None,
+        values: dict[fx.Node, Any],
+        reader: fx.Node | None = None,
     ) -> Any:
-        """The node's value in larger windows (None: the whole map): around what has changed, the clean map.
+        """The node's value in other windows (None: the whole map): around what has changed, the clean map.
 
-        `want` may reach over the map's border, where there is `fill`.
+        reader: the convolution or pooling that looks at them; they reach over the map's border as far as it pads.
         """
         value = values[node]
         if not isinstance(value, Tensor) or have is None or (want is not None and want.same_as(have)):
             return value
-        clean = self._clean[node]
-        height, width = clean.shape[-2:]
-        p = len(value)
+        p, c, *_ = value.shape
         if want is None:
-            want = Windows(torch.zeros(p, dtype=torch.int64), torch.zeros(p, dtype=torch.int64), height, width)
-        rows, columns = (_line(start, n) for start, n in ((want.rows, want.height), (want.columns, want.width)))
-        inside_y, inside_x = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-        outside = ~(inside_y[:, :, None] & inside_x[:, None, :])
-        index = (rows * width)[:, :, None] + columns[:, None, :]
-        reaches_over = bool(outside.any())
-        if reaches_over:
-            index[outside] = height * width
-        table = _table(clean, fill if reaches_over else None)
-        spread = table.index_select(0, index.flatten())
+            want = Windows(np.zeros(p, np.int64), np.zeros(p, np.int64), *self._clean[node].shape[-2:])
+        canvas, top, left = self._canvas(node, reader)
+        rows, columns = _line(want.rows + top, want.height), _line(want.columns + left, want.width)
+        index = torch.from_numpy((rows * canvas.shape[-1])[:, :, None] + columns[:, None, :]).flatten()
+        table = canvas.permute(0, 2, 3, 1).reshape(-1, c)
+        spread = table.index_select(0, index.to(table.device)).view(p, want.height, want.width, c).permute(0, 3, 1, 2)
+        for some, y, x in _runs(have.rows - want.rows, have.columns - want.columns):
+            into = spread[some, :, max(y, 0) : max(y + have.height, 0), max(x, 0) : max(x + have.width, 0)]
+            height, width = into.shape[-2:]
+            into.copy_(value[some, :, max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width])
+        return spread
 
-        # where the changed windows lie in the wanted ones
-        y = _line(have.rows - want.rows, have.height)
-        x = _line(have.columns - want.columns, have.width)
-        fits = ((y >= 0) & (y < want.height))[:, :, None] & ((x >= 0) & (x < want.width))[:, None, :]
-        target = (torch.arange(p)[:, None] * want.height + y)[:, :, None] * want.width + x[:, None, :]
-        changed = _table(value, None)
-        if bool(fits.all()):
-            spread.index_copy_(0, target.flatten(), changed)
-        else:
-            kept = fits.flatten().nonzero()[:, 0]
-            spread.index_copy_(0, target.flatten()[kept], changed.index_select(0, kept))
-        return spread.view(p, want.height, want.width, -1).permute(0, 3, 1, 2)
+    def _canvas(self, node: fx.Node, reader: fx.Node | None) -> tuple[Tensor, int, int]:
+        """The node's clean maps `(1, C, h, w)`, channels last, with the reader's padding around them; and how much of
+        it is above and on the left."""
+        kind = self.kinds[reader] if reader else None
+        top, left = kind.padding if isinstance(kind, Window) else (0, 0)
+        if (node, reader) not in self._canvases:
+            canvas = self._clean[node]
+            if reader and isinstance(kind, Window) and (sides := _sides(reader)):
+                whole = _before(Windows(np.zeros(1), np.zeros(1), *sides), kind)
+                below, right = whole.height - top - canvas.shape[-2], whole.width - left - canvas.shape[-1]
+                canvas = F.pad(canvas, (left, max(right, 0), top, max(below, 0)), value=kind.fill)
+            self._canvases[node, reader] = canvas.contiguous(memory_format=torch.channels_last)
+        return self._canvases[node, reader], top, left
 
 
 def _sides(*nodes: fx.Node) -> tuple[int, int] | None:
@@ -177,15 +252,17 @@ def _sides(*nodes: fx.Node) -> tuple[int, int] | None:
     return None
 
 
-def _line(start: Tensor, n: int) -> Tensor:
+def _line(start: np.ndarray, n: int) -> np.ndarray:
     """`(P,)` → `(P, n)`: n consecutive numbers from each start."""
-    return start[:, None] + torch.arange(n)
+    return start[:, None] + np.arange(n)
 
 
-def _table(maps: Tensor, fill: float | None) -> Tensor:
-    """Maps `(N, C, h, w)` as `(N h w, C)`, a row a position, and one more row of `fill` where it is given."""
-    rows = maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
-    return rows if fill is None else torch.cat((rows, rows.new_full((1, rows.shape[1]), fill)))
+def _runs(*offsets: np.ndarray) -> Iterator[tuple[slice, int, int]]:
+    """The stretches of squares whose offsets `(P,)` are the same, with these offsets."""
+    both = np.stack(offsets)
+    starts = np.flatnonzero(np.diff(both, prepend=np.inf).any(0)).tolist()
+    for start, stop in pairwise([*starts, both.shape[1]]):
+        yield slice(start, stop), int(both[0, start]), int(both[1, start])
 
 
 def _before(windows: Windows, kind: Window) -> Windows:
@@ -196,35 +273,3 @@ def _before(windows: Windows, kind: Window) -> Windows:
         for n, s, k, d in zip((windows.height, windows.width), kind.stride, kind.kernel, kind.dilation, strict=True)
     ]
     return Windows(first[0], first[1], extent[0], extent[1])
-
-
-def _reached(kind: Locality, sources: Iterable[Windows | None], sides: tuple[int, int] | None) -> Windows | None:
-    """The windows of an operation's output, on maps of these sides, that its inputs' windows change."""
-    found = [windows for windows in sources if windows is not None]
-    if len(found) < len(list(sources)) or sides is None or not isinstance(kind, Window | Pointwise):
-        return None
-    if isinstance(kind, Window):
-        (windows,) = found
-        spans = [
-            (
-                (start + p - (k - 1) * d + s - 1).div(s, rounding_mode="floor").clamp(min=0),
-                (start + n - 1 + p).div(s, rounding_mode="floor").clamp(max=side - 1) + 1,
-            )
-            for start, n, side, k, s, p, d in zip(
-                (windows.rows, windows.columns), (windows.height, windows.width), sides, kind.kernel, kind.stride,
-                kind.padding, kind.dilation, strict=True,
-            )
-        ]  # fmt: skip
-    else:
-        spans = [
-            (
-                torch.stack([getattr(w, axis) for w in found]).amin(0),
-                torch.stack([getattr(w, axis) + getattr(w, extent) for w in found]).amax(0),
-            )
-            for axis, extent in (("rows", "height"), ("columns", "width"))
-        ]
-    extents = [min(side, max(1, int((stop - start).max()))) for (start, stop), side in zip(spans, sides, strict=True)]
-    if extents[0] * extents[1] >= WHOLE * sides[0] * sides[1]:
-        return None
-    rows, columns = (start.clamp(max=side - n) for (start, _), side, n in zip(spans, sides, extents, strict=True))
-    return Windows(rows, columns, extents[0], extents[1])

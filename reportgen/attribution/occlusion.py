@@ -5,8 +5,9 @@ A square of one colour moves over the network's input; what the network answers 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,10 +30,8 @@ class Squares:
         """`(P, 2)` int64 upper and left edge of every place, row by row."""
         return torch.cartesian_prod(torch.tensor(self.rows), torch.tensor(self.columns))
 
-    def tiles(self, n: int) -> list[Tensor]:
-        """The places in groups of n × n neighbours, as int64 indices into `corners`: what goes through in one batch."""
-        index = torch.arange(len(self.rows) * len(self.columns)).view(len(self.rows), -1)
-        return [tile.flatten() for band in index.split(n) for tile in band.split(n, 1)]
+    def __len__(self) -> int:
+        return len(self.rows) * len(self.columns)
 
 
 def squares_over(height: int, width: int, side: int, stride: int, fill: tuple[float, ...]) -> Squares:
@@ -69,13 +68,35 @@ class Answers:
     total: Tensor
 
 
-MapsOf = Callable[[Tensor, Squares, Tensor], Tensor]
-"""The last maps `(P, C, h, w)` of an image `(1, C, H, W)` with the square at each corner `(P, 2)`."""
+class Way(Protocol):
+    """How the last maps of an image with squares in it are computed. Places are int64 indices into the corners."""
+
+    def groups(self, squares: Squares, places: Tensor) -> Iterable[Tensor]:
+        """The places `(P,)`, parted into those that are computed together."""
+
+    def maps(self, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
+        """The last maps `(P, C, h, w)` of the image `(1, C, H, W)` with the square at each of the places."""
+
+    def work(self, squares: Squares, places: Tensor) -> float:
+        """Multiplications of convolutions for these places, relative to those of the definition."""
 
 
-def plain_maps(trunk: nn.Module) -> MapsOf:
+@dataclass(frozen=True)
+class Plain:
     """The definition: every occluded image goes through the whole trunk."""
-    return lambda image, squares, corners: trunk(occluded(image, squares, corners))
+
+    trunk: nn.Module
+
+    def groups(self, squares: Squares, places: Tensor) -> Iterable[Tensor]:
+        return places.split(32)
+
+    def maps(self, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
+        maps = self.trunk(occluded(image, squares, squares.corners[places]))
+        assert isinstance(maps, Tensor)
+        return maps
+
+    def work(self, squares: Squares, places: Tensor) -> float:
+        return 1.0
 
 
 def strongest_unit(maps: Tensor) -> int:
@@ -83,19 +104,30 @@ def strongest_unit(maps: Tensor) -> int:
     return int(maps[0].sum((1, 2)).argmax())
 
 
-@torch.inference_mode()
-def occlude(maps_of: MapsOf, head: nn.Module, image: Tensor, squares: Squares, unit: int, tile: int = 5) -> Answers:
-    """The answers for every place of the square, in the order of `squares.corners`.
+HEAD = 128
+"""Places whose maps go through the head together: VGG's reads 400 MB of weights each time."""
 
-    maps_of: `plain_maps(trunk)`, or `Incremental(trunk).maps`, which gives the same up to rounding.
+
+@torch.inference_mode()
+def occlude(
+    way: Way, head: nn.Module, image: Tensor, squares: Squares, unit: int, places: Tensor | None = None
+) -> Answers:
+    """The answers for these places of the square (None: for all, in the order of `squares.corners`).
+
+    way: `Plain(trunk)`, or `Incremental(trunk)`, which gives the same up to rounding.
     head: the last maps → logits; image: `(1, C, H, W)` normalised; unit: of the last maps.
-    tile: places in one batch, squared. Neighbours change like windows, so small tiles keep those small.
     """
-    corners, tiles = squares.corners, squares.tiles(tile)
-    logits, totals = [], []
-    for places in tiles:
-        maps = maps_of(image, squares, corners[places])
-        logits.append(head(maps).float())
+    places = torch.arange(len(squares)) if places is None else places
+    logits: list[Tensor] = []
+    totals: list[Tensor] = []
+    waiting: list[Tensor] = []
+    groups = list(way.groups(squares, places))
+    for n, group in enumerate(groups, 1):
+        maps = way.maps(image, squares, group)
         totals.append(maps[:, unit].sum((1, 2)).float())
-    back = torch.cat(tiles).argsort()
+        waiting.append(maps)
+        if sum(map(len, waiting)) >= HEAD or n == len(groups):
+            logits.append(head(torch.cat(waiting)).float())
+            waiting = []
+    back = torch.cat(groups).argsort()[places.argsort().argsort()]
     return Answers(torch.cat(logits)[back], torch.cat(totals)[back])

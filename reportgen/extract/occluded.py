@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, fx
 
+from reportgen.attribution.drilldown import Shortcut, cheapest, drill_down
 from reportgen.attribution.incremental import Incremental
-from reportgen.attribution.occlusion import Squares, occlude, plain_maps, squares_over, strongest_unit
+from reportgen.attribution.occlusion import Answers, Plain, Squares, Way, occlude, squares_over, strongest_unit
 from reportgen.extract.forward import TOP, top_classes
+from reportgen.extract.precision import native_precision
 from reportgen.models.classifier import Classifier
 from reportgen.models.locality import Adaptive, Global, Window, locality
 
@@ -25,18 +29,26 @@ OVERHEAD = 5e-4
 """Seconds a place of the square that estimates add for putting its input together."""
 
 
+CAPS = (1.0, 0.8, 0.6)
+"""Shares of a map's side that windows are tried to be kept to, for `fast`."""
+
+
 @dataclass(frozen=True)
 class Occluder:
-    """A classifier made ready for occlusion. note: why it goes the plain way, or "".
+    """A classifier made ready for occlusion.
 
-    seconds: estimated for one image.
+    exact: the way that the definition is computed; note: why it is the plain one, or ""; seconds: estimated for one
+    image. shortcut: what `fast` leaves out, with the way for it, and the least similarity seen; None for `exact`.
     """
 
     classifier: Classifier
     squares: Squares
-    incremental: Incremental | None
+    exact: Way
     note: str
     seconds: float
+    shortcut: Shortcut | None = None
+    quick: Way | None = None
+    similarity: float = 1.0
 
     def __call__(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
         """The image `(1, 3, S, S)`, normalised. R × C are the places of the square.
@@ -48,12 +60,9 @@ class Occluder:
         activation is the largest; `occlusion/total` `(R, C)` float32, its total.
         """
         with torch.inference_mode():
-            maps = self.classifier.trunk(x)
-            logits = self.classifier.head(maps).float()
+            maps, logits, subject = self._clean(x, label)
             unit = strongest_unit(maps)
-            subject = int(logits.argmax()) if label is None else label
-            way = self.incremental.maps if self.incremental else plain_maps(self.classifier.trunk)
-            answers = occlude(way, self.classifier.head, x, self.squares, unit)
+            answers = self._answers(x, unit, subject)
             probability = answers.logits.softmax(1)
             top = top_classes(answers.logits, min(TOP, answers.logits.shape[1]))
             shape = (len(self.squares.rows), len(self.squares.columns))
@@ -69,6 +78,60 @@ class Occluder:
             "occlusion/total": answers.total.reshape(shape).cpu().numpy(),
         }
 
+    def _clean(self, x: Tensor, label: int | None) -> tuple[Tensor, Tensor, int]:
+        """The last maps and the logits of the whole image, and the class that is followed."""
+        maps = self.classifier.trunk(x)
+        logits = self.classifier.head(maps).float()
+        return maps, logits, int(logits.argmax()) if label is None else label
+
+    def _answers(self, x: Tensor, unit: int, subject: int) -> Answers:
+        if self.shortcut is None or self.quick is None:
+            return occlude(self.exact, self.classifier.head, x, self.squares, unit)
+        way = self.quick
+
+        def at(places: Tensor) -> Tensor:
+            found = occlude(way, self.classifier.head, x, self.squares, unit, places)
+            return torch.cat((found.logits.softmax(1), found.total[:, None]), 1)
+
+        values = drill_down(at, self.squares, self.shortcut, subject)
+        return Answers(values[:, :-1].log(), values[:, -1])
+
+    @cached_property
+    def quick_ways(self) -> Mapping[float, Way]:
+        """By cap, the ways that `fast` may go; in bfloat16 where the processor multiplies such matrices itself."""
+        if not isinstance(self.exact, Incremental):
+            return {1.0: self.exact}
+        low = native_precision(next(self.classifier.trunk.parameters()).device) == "bf16"
+        dtype = torch.bfloat16 if low else torch.float32
+        ways = {cap: Incremental(self.classifier.trunk, cap, dtype) for cap in CAPS if low or cap < 1}
+        return ways if low else {1.0: self.exact, **ways}
+
+    def trial(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
+        """`trial/probability` `(1 + caps, P)` float32: of the followed class at every place, exactly and by cap."""
+        with torch.inference_mode():
+            _, _, subject = self._clean(x, label)
+            ways = dict.fromkeys((self.exact, *self.quick_ways.values()))
+            maps = {way: occlude(way, self.classifier.head, x, self.squares, 0).logits for way in ways}
+            followed = [maps[way].softmax(1)[:, subject] for way in (self.exact, *self.quick_ways.values())]
+        return {"trial/probability": torch.stack(followed).cpu().numpy()}
+
+    def calibrated(self, trials: np.ndarray) -> Occluder:
+        """With the cheapest shortcut that the trials `(N, 1 + caps, P)` allow; as it is where they allow none."""
+        if not len(trials):
+            return self
+        ways = self.quick_ways
+        everywhere = torch.arange(len(self.squares))
+        work = {cap: way.work(self.squares, everywhere) for cap, way in ways.items()}
+        exact, *capped = torch.from_numpy(trials).transpose(0, 1)
+        found = cheapest(exact, dict(zip(ways, capped, strict=True)), work, self.squares)
+        if found is None or (found[0] == Shortcut(1, 0.0, 1.0) and ways[1.0] is self.exact):
+            return self
+        shortcut, similarity = found
+        left = work[shortcut.cap] / self.exact.work(self.squares, everywhere) * shortcut.computed(self.squares)
+        return replace(
+            self, shortcut=shortcut, quick=ways[shortcut.cap], similarity=similarity, seconds=self.seconds * left
+        )
+
 
 def occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float]) -> Occluder:
     """fill: the square's colour, RGB in [0, 1]. The incremental way where it saves work and agrees with the definition.
@@ -78,21 +141,24 @@ def occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, 
     p = classifier.preprocessing
     colour = tuple((v - m) / s for v, m, s in zip(fill, p.mean, p.std, strict=True))
     squares = squares_over(p.size, p.size, side, stride, colour)
-    incremental, note, work = None, "", 1.0
-    if isinstance(classifier.trunk, fx.GraphModule):
-        incremental = Incremental(classifier.trunk)
-        tiles = squares.tiles(5)[:: max(1, len(squares.tiles(5)) // 5)]
-        work = float(np.mean([incremental.work(side, squares.corners[tile]) for tile in tiles]))
-        if work > WORTH:
-            incremental, note, work = None, f"{_first_mixing(classifier.trunk)} mixes all positions", 1.0
-        elif not _agrees(classifier, incremental, squares):
-            incremental, note, work = None, "the incremental way differs from the plain one on this network", 1.0
-    else:
-        note = "this network is no traced graph"
+    way, note = _exact(classifier, squares)
     device = next(classifier.trunk.parameters()).device.type
+    work = way.work(squares, torch.arange(len(squares)))
     a_place = work * _multiplications(classifier) / RATE.get(device, RATE["cpu"]) + OVERHEAD
-    seconds = a_place * len(squares.corners)
-    return Occluder(classifier, squares, incremental, note, seconds)
+    return Occluder(classifier, squares, way, note, a_place * len(squares))
+
+
+def _exact(classifier: Classifier, squares: Squares) -> tuple[Way, str]:
+    """The way that the definition is computed, and why it is the plain one, or ""."""
+    plain = Plain(classifier.trunk)
+    if not isinstance(classifier.trunk, fx.GraphModule):
+        return plain, "this network is no traced graph"
+    incremental = Incremental(classifier.trunk)
+    if incremental.work(squares, torch.arange(len(squares))) > WORTH:
+        return plain, f"{_first_mixing(classifier.trunk)} mixes all positions"
+    if not _agrees(classifier, incremental, squares):
+        return plain, "the incremental way differs from the plain one on this network"
+    return incremental, ""
 
 
 def _agrees(classifier: Classifier, incremental: Incremental, squares: Squares) -> bool:
@@ -102,10 +168,10 @@ def _agrees(classifier: Classifier, incremental: Incremental, squares: Squares) 
     image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
     few = Squares(squares.side, squares.rows[:2], squares.columns[:2], squares.fill)
     try:
-        found = occlude(incremental.maps, classifier.head, image, few, 0).logits
+        found = occlude(incremental, classifier.head, image, few, 0).logits
     except RuntimeError:  # an operation that reads sizes as numbers, and meets windows of other sizes
         return False
-    expected = occlude(plain_maps(classifier.trunk), classifier.head, image, few, 0).logits
+    expected = occlude(Plain(classifier.trunk), classifier.head, image, few, 0).logits
     return bool((found - expected).abs().max() <= AGREE * max(1.0, float(expected.abs().max())))
 
 

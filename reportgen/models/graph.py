@@ -130,17 +130,6 @@ def _not_found(graph: fx.GraphModule, nodes: Iterable[fx.Node], why: str) -> Mod
 
 def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
     """The network as `trunk`: input → last maps, and `head`: last maps → logits; both share its parameters."""
-    trunk = fx.Graph()
-    output: dict[fx.Node, fx.Node] = {}
-    for node in graph.graph.nodes:
-        output[node] = trunk.node_copy(node, lambda n: output[n])
-        if node is maps:
-            break
-    trunk.output(output[maps])
-    before = fx.GraphModule(graph, trunk)
-    before.graph.eliminate_dead_code()
-    before.recompile()
-
     head = fx.Graph()
     # A copy, for the head's first layer may work in place (ReLU), and the maps are still needed.
     inside = {maps: head.call_method("clone", (head.placeholder("maps"),))}
@@ -152,7 +141,22 @@ def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.Grap
             _adopt_batch_size(node, graph, inside, head)
             inside[node] = head.node_copy(node, lambda n: inside[n])
     head.lint()
-    return before, fx.GraphModule(graph, head)
+    return up_to(graph, maps), fx.GraphModule(graph, head)
+
+
+def up_to(graph: fx.GraphModule, last: fx.Node) -> fx.GraphModule:
+    """The network from its input to the output of one node; it shares the parameters."""
+    copied = fx.Graph()
+    output: dict[fx.Node, fx.Node] = {}
+    for node in graph.graph.nodes:
+        output[node] = copied.node_copy(node, lambda n: output[n])
+        if node is last:
+            break
+    copied.output(output[last])
+    made = fx.GraphModule(graph, copied)
+    made.graph.eliminate_dead_code()
+    made.recompile()
+    return made
 
 
 def _adopt_batch_size(node: fx.Node, graph: fx.GraphModule, inside: dict, head: fx.Graph) -> None:

@@ -47,17 +47,35 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     legend = [(colours[min(n, len(KINDS))], audit.classes[k]) for n, k in enumerate(order[: len(KINDS) + 1])]
     if len(order) > len(KINDS) + 1:
         legend[-1] = (REST, f"{len(order) - len(KINDS)} others")
-    side, way = settings["side"], settings["way"]
+    side = settings["side"]
     caption = (
         f"A square of {side} × {side} pixels in the data set's mean colour hides a part of the network's input; each "
         "point of a map is the answer with the square centred there. Dark in the second map: hiding this place takes "
         "the probability away. "
     )
-    caption += "Computed exactly, only where the square changes something." if way == "incremental" else (
-        f"Computed in full for every place: {settings['note']}."
-    )  # fmt: skip
+    caption += _how(settings)
     return Section(
         "occlusion", "With a part hidden", caption, figures, "four", ("0", f"{high:.2f}"), _data(audit, i, row), legend
+    )
+
+
+def _how(settings: Mapping[str, Any]) -> str:
+    """How it was computed, in words."""
+    said = (
+        f"Computed in full for every place: {settings['note']}."
+        if settings["note"]
+        else "Computed exactly, only where the square changes something."
+    )
+    if "shortcut" not in settings:
+        return said
+    step, share, cap = (settings["shortcut"][name] for name in ("step", "share", "cap"))
+    done = [f"the square stood at every {('', 'second', 'third', 'fourth')[step - 1]} place"] if step > 1 else []
+    done += [f"then at {share:.0%} of the others, where its neighbours differ most"] if share else []
+    done += [f"its effect was followed over at most {cap:.0%} of a map's side"] if cap < 1 else []
+    how = "; ".join(done) or "in bfloat16 throughout"
+    return (
+        f"Computed approximately: {how}. On {settings['trials']} images the map of the probability had a structural "
+        f"similarity of at least {settings['similarity']:.3f} with the exact one."
     )
 
 

@@ -14,6 +14,7 @@ from reportgen.analysis.patches import Unit
 from reportgen.views.album import Album, Media
 from reportgen.views.links import class_page, image_page, layer_page, unit_page
 from reportgen.views.panel import Page, Section, View
+from reportgen.views.preferred import sections
 
 MARGIN = 1.5
 """Side of the part of the image that a patch shows, relative to the receptive field's."""
@@ -98,6 +99,7 @@ class UnitPage:
     dead: bool
     previous: tuple[str, str] | None
     next: tuple[str, str] | None
+    sections: Sequence[Section]
 
 
 def pages(audit: Audit, album: Album) -> Iterator[Page]:
@@ -119,7 +121,8 @@ def _unit_page(
 ) -> UnitPage:
     unit = audit.units[layer.name][u]
     patches = [patch(audit, album, layer, u, j) for j in range(len(unit.images))]
-    return UnitPage(u, row, patches, _bars(unit), _facts(audit, unit), unit.dead, *_neighbours(around, u))
+    shown = sections(audit, album, layer, u)
+    return UnitPage(u, row, patches, _bars(unit), _facts(audit, unit), unit.dead, *_neighbours(around, u), shown)
 
 
 def _most(audit: Audit) -> int:

@@ -35,7 +35,8 @@
       square.setAttribute("visibility", "visible");
     }
     const at = row * data.columns.length + column;
-    readout.textContent = data.classes[at].map((k, j) => `${data.names[k]} ${(data.scores[at][j] / 100).toFixed(2)}`).join(" · ");
+    const classes = data.classes[at].map((k, j) => `${data.names[k]} ${(data.scores[at][j] / 100).toFixed(2)}`).join(" · ");
+    readout.textContent = `Square at ${data.columns[column]}, ${data.rows[row]}: ${classes}`;
   };
   const nearest = (list, value) => list.reduce((best, v, j) => (Math.abs(v - value) < Math.abs(list[best] - value) ? j : best), 0);
   for (const frame of frames) {

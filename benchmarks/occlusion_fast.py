@@ -1,0 +1,71 @@
+"""Approximate occlusion maps of one photograph, as similar to the exact ones as asked, beside Captum's Occlusion."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor, nn
+
+from benchmarks.occlusion import NETWORKS, SIDE, STRIDE, captum, fastest_batch
+from benchmarks.timing import OURS, Result, measure, table
+from reportgen.attribution.drilldown import ENOUGH
+from reportgen.config import AuditConfig
+from reportgen.data.demo import make_demo_photos
+from reportgen.data.sample import Sample
+from reportgen.extract.loader import look
+from reportgen.extract.occluded import occluder
+from reportgen.models.classifier import Classifier
+from reportgen.models.sources import load_classifier
+
+TRIALS = ("astronaut", "coffee", "flower", "rocket")
+TIMED = "chelsea"
+
+
+def run(quick: bool) -> Result:
+    """With `quick` ResNet-18 alone, the square moves by 16 pixels, one photograph for the trials, and one round."""
+    ratio, lines, gate = {}, [], True
+    for name in NETWORKS:
+        if quick and name != "resnet18":
+            continue
+        torch.manual_seed(0)
+        classifier = load_classifier(AuditConfig(model=f"torchvision:{name}", weights="random"))
+        classifier.trunk.eval()
+        classifier.head.eval()
+        ratio[f"captum-{name}"], similarity, told = _compare(classifier, quick)
+        gate &= similarity >= ENOUGH
+        lines += [f"{name}: {told[0]}", *told[1:]]
+    return Result(ratio, gate, lines)
+
+
+def _compare(classifier: Classifier, quick: bool) -> tuple[float, float, list[str]]:
+    """The ratio, the similarity with the exact map, and what else to tell."""
+    stride, rounds, trials = (SIDE, 1, TRIALS[:1]) if quick else (STRIDE, 2, TRIALS)
+    with tempfile.TemporaryDirectory() as folder:
+        make_demo_photos(Path(folder))
+        image, *others = (_input(Path(folder), photo, classifier) for photo in (TIMED, *trials))
+    exact = occluder(classifier, SIDE, stride, (0.5, 0.5, 0.5))
+    ready = exact.calibrated(np.stack([exact.trial(x, None)["trial/probability"] for x in others]))
+    network = nn.Sequential(classifier.trunk, classifier.head)
+    best = 32 if quick else fastest_batch(network, image)
+    timings = measure(
+        {OURS: lambda: ready(image, None), "captum": lambda: captum(network, image, stride, best)}, rounds
+    )
+    found, true = (one(image, None)["occlusion/probability"].astype(np.float64) for one in (ready, exact))
+    similarity = float(structural_similarity(true, found, data_range=true.max() - true.min()))
+    told = (
+        f"{ready.shortcut}, SSIM with exact {similarity:.3f} on `{TIMED}`, at least {ready.similarity:.3f} on "
+        f"{', '.join(trials)}; captum {best} at a time"
+    )
+    return timings.ratio("captum"), similarity, [told, *table(timings)]
+
+
+def _input(folder: Path, photo: str, classifier: Classifier) -> Tensor:
+    """A photograph as the network's input `(1, 3, S, S)`."""
+    sample = Sample(folder / "photos" / f"{photo}-01-original.jpg", photo)
+    decoded = look(sample, lambda *_: False, classifier.preprocessing, "warp").decoded
+    assert decoded is not None
+    return classifier.preprocessing.normalise(torch.tensor(decoded.pixels)[None])
