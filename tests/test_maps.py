@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.analysis.layouts import make_maps
+from reportgen.analysis.layouts import make_maps, to_unit
 from reportgen.analysis.space import Space
 from reportgen.draw.tiles import ATLAS, GROUND, atlases, grid_picture, repeated_picture, tile
 from reportgen.gallery import maps as maps_module
-from reportgen.gallery.maps import NOWHERE, class_colours, representatives, to_unit, write_maps
+from reportgen.gallery.maps import NOWHERE, class_colours, representatives, write_maps
 from reportgen.gallery.payload import read_chunk
 
 

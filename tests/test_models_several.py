@@ -54,7 +54,7 @@ def test_results_have_an_entry_for_each(two: Summary) -> None:
 
 def test_overview_compares_them(two: Summary) -> None:
     page = two.index.read_text()
-    assert "The networks side by side" in page
+    assert "Compared with what" in page
     assert '<th scope="row">another</th>' in page
 
 

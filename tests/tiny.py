@@ -40,6 +40,11 @@ def four_classes() -> nn.Module:
     return network(classes=4)
 
 
+def thousand_classes() -> nn.Module:
+    """A network of a thousand classes."""
+    return network(classes=1000)
+
+
 def squares(folder: Path, each: int = 8, side: int = 96, seed: int = 0) -> Path:
     """Writes `each` pictures a colour with a square on noise, their table of labels and boxes, and `classes.txt`;
     returns the table."""

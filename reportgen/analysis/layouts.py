@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import openTSNE
@@ -17,7 +17,7 @@ from reportgen.store.kept import Arrays, Keep, keep_nothing
 SEED = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """One map. positions: `(N, 2)` x to the right and y downward, NaN for images without a place; how: what it rests
     on; quality: None for fewer than three images."""
@@ -27,6 +27,11 @@ class Layout:
     how: str
     positions: np.ndarray
     quality: Quality | None
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """`(N, 2)` positions in [0, 1], see `to_unit`."""
+        return to_unit(self.positions)
 
 
 @dataclass(frozen=True)
@@ -81,3 +86,13 @@ def grid_positions(place: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         cell = assign(place[use], rows, columns)
         cells[use] = np.column_stack((cell % columns + 0.5, cell // columns + 0.5))
     return cells
+
+
+def to_unit(positions: np.ndarray) -> np.ndarray:
+    """`(N, A)` moved and scaled into [0, 1], all axes by one factor and centred; NaN stays."""
+    use = np.isfinite(positions).all(1)
+    if not use.any():
+        return np.full(positions.shape, np.nan)
+    low, high = positions[use].min(0), positions[use].max(0)
+    span = (high - low).max()
+    return 0.5 + (positions - (low + high) / 2) / (span if span > 0 else 1)

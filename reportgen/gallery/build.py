@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
+
 from reportgen import __version__
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.poolings import pair_of
-from reportgen.gallery import compose, payload
+from reportgen.gallery import compose, images, payload
 from reportgen.gallery.confusions import confusions_page
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
@@ -21,6 +23,7 @@ from reportgen.gallery.press import Progress, open_album, silent, write_site
 from reportgen.gallery.processes import shared_out
 from reportgen.views import views_of
 from reportgen.views.album import Added, Album
+from reportgen.views.links import class_page
 from reportgen.views.panel import Figure, Page, View
 from reportgen.views.photo import card
 
@@ -29,10 +32,10 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> It
     """Every page."""
     rows = compose.class_rows(audit)
     yield "index.html", "index.html", lambda: compose.index_page(audit, album, rows)
-    yield "classes/index.html", "classes.html", lambda: compose.classes_page(audit, rows)
+    yield from compose.classes_pages(audit, rows)
     yield from compose.class_pages(audit, album, rows)
-    yield from compose.images_pages(audit, cards)
-    yield from compose.image_pages(audit, album)
+    yield from images.images_pages(audit, cards)
+    yield from images.image_pages(audit, album)
     for view in (*views_of("model"), *views_of("dataset")):
         if view.pages is not None:
             yield from view.pages(audit, album)
@@ -86,6 +89,8 @@ def build(audit: Audit, site: Path, progress: Progress = silent) -> int:
         "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
     }
     nav = navigation(pair_of(audit) is not None and audit.study is not None)
+    classes = [(audit.classes[k], class_page(audit, k)) for k in np.unique(audit.labels[audit.labels >= 0]).tolist()]
+    payload.write_chunk(site, "switch", payload.switch_chunk(nav, classes, network.layers))
     frame = Frame(audit.title, "", nav, footer)
     return write_site(site, frame, pages(audit, album, cards, site), album, data, progress)
 

@@ -16,6 +16,7 @@ from reportgen.gallery.comparison import ClassesPage, Galleries, Pictures, class
 from reportgen.gallery.comparison_inside import neighbours_page, units_page
 from reportgen.gallery.pages import AboutPage, Fact, Frame, Link
 from reportgen.gallery.pairing import Paired, Side, pair_up
+from reportgen.gallery.payload import switch_chunk, write_chunk
 from reportgen.gallery.press import open_album, write_if_changed, write_site
 from reportgen.report import open_report
 from reportgen.results import csv_text
@@ -46,7 +47,15 @@ def compare_reports(first: Path, second: Path, out: Path) -> Paired:
             navigation(paired),
             f"{paired.n:,} images · reportgen {__version__}",
         )
-        write_site(out / "site", frame, pages(paired, album), album, {})
+        galleries = Galleries(paired)
+        places = [*frame.nav, *(Link(gallery.title, gallery.url()) for gallery in galleries.all())]
+        classes = [
+            (row.name, row.fixed_url or row.broken_url)
+            for row in class_rows(galleries)
+            if row.fixed_url or row.broken_url
+        ]
+        write_chunk(out / "site", "switch", switch_chunk(places, classes, []))
+        write_site(out / "site", frame, pages(galleries, album), album, {})
     return paired
 
 
@@ -59,9 +68,10 @@ def navigation(paired: Paired) -> list[Link]:
     return [*first, Link("Neighbours", "neighbours.html"), Link("Units", "units.html"), Link("About", "about.html")]
 
 
-def pages(paired: Paired, album: Album) -> Iterator[Page]:
+def pages(galleries: Galleries, album: Album) -> Iterator[Page]:
     """Every page."""
-    galleries, pictures = Galleries(paired), Pictures(paired, album)
+    paired = galleries.paired
+    pictures = Pictures(paired, album)
     rows = class_rows(galleries)
     yield "index.html", "compare.html", lambda: index_page(galleries, pictures, rows, facts(paired))
     if rows:

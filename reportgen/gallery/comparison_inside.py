@@ -10,9 +10,10 @@ import numpy as np
 from reportgen.analysis.comparison import UnitChanges
 from reportgen.analysis.embedding import principal_components, tsne
 from reportgen.analysis.interval import Rate
+from reportgen.analysis.layouts import to_unit
 from reportgen.analysis.space import SHOWN, knn_accuracy, overlap
 from reportgen.draw.tiles import map_picture, tile
-from reportgen.gallery.maps import STILL, to_unit
+from reportgen.gallery.maps import STILL
 from reportgen.gallery.pairing import Paired, Side
 from reportgen.views.album import Album, Media
 from reportgen.views.panel import Figure

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
-from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
+from reportgen.analysis.tables import Table, classification_table, localization_table
 from reportgen.gallery import words
+from reportgen.gallery.alerts import alerts
+from reportgen.gallery.images import around
 from reportgen.gallery.pages import (
     AboutPage,
     Answer,
@@ -21,26 +24,22 @@ from reportgen.gallery.pages import (
     Fact,
     Group,
     Headline,
-    ImagePage,
-    ImagesPage,
     IndexPage,
     Link,
-    ModelRow,
 )
 from reportgen.gallery.training import learning_curves
 from reportgen.views import views_of
-from reportgen.views.activations import first_page
 from reportgen.views.album import Album
-from reportgen.views.links import class_page, image_page
-from reportgen.views.panel import Figure, Page
+from reportgen.views.links import class_page
+from reportgen.views.panel import Page
 from reportgen.views.photo import card
 
 SHOWN = 6
 """Cards of each outcome on the overview."""
 ROWS = 20
 """Classes in the overview's table: those with the most images wrong."""
-WALL = 96
-"""Images on one page of the wall."""
+LISTED = 150
+"""Classes on one page of their list."""
 
 
 def index_page(audit: Audit, album: Album, rows: list[ClassRow]) -> IndexPage:
@@ -62,9 +61,16 @@ def index_page(audit: Audit, album: Album, rows: list[ClassRow]) -> IndexPage:
         rows_total=len(rows),
         answers=[] if rows else answers(audit),
         facts=run_facts(audit),
-        alerts=words.alerts(audit),
-        models=model_rows(audit),
+        alerts=alerts(audit),
+        tables=tables(audit),
+        networks=len(audit.models),
     )
+
+
+def tables(audit: Audit) -> list[Table]:
+    """What the figures are held against: controls, other networks, published rows."""
+    found = [localization_table(audit)] if audit.study else []
+    return [classification_table(audit), *found] if audit.classification.top1 else found
 
 
 def answers(audit: Audit) -> list[Answer]:
@@ -73,24 +79,13 @@ def answers(audit: Audit) -> list[Answer]:
     classes, counts = np.unique(top, return_counts=True)
     often = np.argsort(-counts, kind="stable")[:ROWS]
     return [
-        Answer(audit.classes[int(classes[j])], int(counts[j]), float(scores[top == classes[j]].mean())) for j in often
-    ]
-
-
-def model_rows(audit: Audit) -> list[ModelRow]:
-    """The networks beside each other; none where there is only one."""
-    if not audit.beside:
-        return []
-    return [
-        ModelRow(
-            model.card.name,
-            words.HEAD_WORDS[model.card.head],
-            model.classification.top1,
-            model.classification.top5,
-            model.localization.top1 if model.localization else None,
-            model.localization.top5 if model.localization else None,
+        Answer(
+            audit.classes[int(classes[j])],
+            f"images/index.html#predicted={classes[j]}",
+            int(counts[j]),
+            float(scores[top == classes[j]].mean()),
         )
-        for model in audit.models
+        for j in often
     ]
 
 
@@ -132,6 +127,7 @@ def class_rows(audit: Audit) -> list[ClassRow]:
             ClassRow(
                 audit.classes[int(k)],
                 class_page(audit, int(k)),
+                f"images/index.html#label={k}",
                 len(images),
                 Rate.of(~c.right1[images]),
                 Rate.of(~c.right5[images]),
@@ -144,9 +140,9 @@ def class_rows(audit: Audit) -> list[ClassRow]:
 
 def class_pages(audit: Audit, album: Album, rows: list[ClassRow]) -> Iterator[Page]:
     """One page a class."""
-    around = [(row.name, row.url) for row in rows]
+    places = [(row.name, row.url) for row in rows]
     for position, (k, row) in enumerate(zip(np.unique(audit.labels[audit.labels >= 0]), rows, strict=True)):
-        yield row.url, "class.html", partial(_class_page, audit, album, int(k), row, *_neighbours(around, position))
+        yield row.url, "class.html", partial(_class_page, audit, album, int(k), row, *around(places, position))
 
 
 def _class_page(
@@ -170,82 +166,14 @@ def rate_text(rate: Rate | None) -> str:
     return "–" if rate is None else f"{words.percent(rate)}, {words.of(rate)}"
 
 
-def _neighbours(items: list[tuple[str, str]], position: int) -> tuple[Link | None, Link | None]:
-    before = Link(*items[position - 1]) if position > 0 else None
-    after = Link(*items[position + 1]) if position + 1 < len(items) else None
-    return before, after
-
-
-def classes_page(audit: Audit, rows: list[ClassRow]) -> ClassesPage:
-    """The list of classes."""
-    return ClassesPage(rows, int((audit.labels < 0).sum()))
-
-
-def images_pages(audit: Audit, cards: Sequence[Figure]) -> Iterator[Page]:
-    """The wall of images in parts."""
-    total = len(audit.samples)
-    starts = range(0, total, WALL)
-    urls = ["images/index.html" if not start else f"images/page-{1 + start // WALL}.html" for start in starts]
-    unreadable = [Fact(name, reason) for name, reason in audit.unreadable]
+def classes_pages(audit: Audit, rows: list[ClassRow]) -> Iterator[Page]:
+    """The list of classes in parts."""
+    unlabelled = int((audit.labels < 0).sum())
+    starts = range(0, max(1, len(rows)), LISTED)
+    urls = ["classes/index.html" if not start else f"classes/page-{1 + start // LISTED}.html" for start in starts]
     for start, url in zip(starts, urls, strict=True):
-        stop = min(start + WALL, total)
         links = [Link(str(1 + j), u, u == url) for j, u in enumerate(urls)] if len(urls) > 1 else []
-        yield url, "images.html", partial(ImagesPage, cards[start:stop], start + 1, stop, total, links, unreadable)
-
-
-def image_pages(audit: Audit, album: Album) -> Iterator[Page]:
-    """One page an image."""
-    items = [(sample.name, image_page(audit, i)) for i, sample in enumerate(audit.samples)]
-    for i, (_, url) in enumerate(items):
-        yield url, "image.html", partial(_image_page, audit, album, i, *_neighbours(items, i))
-
-
-def _image_page(audit: Audit, album: Album, i: int, before: Link | None, after: Link | None) -> ImagePage:
-    hero, *others = views_of("image")
-    first = hero.draw(audit, album, i)
-    assert first is not None
-    label = audit.samples[i].label
-    return ImagePage(
-        audit.classes[label]
-        if label is not None
-        else f"looks like {audit.classes[int(audit.classification.top[i, 0])]}",
-        audit.kinds[i],
-        audit.samples[i].name,
-        i + 1,
-        len(audit.samples),
-        (int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-        first,
-        [s for view in others if (s := view.draw(audit, album, i)) is not None],
-        image_facts(audit, i),
-        before,
-        after,
-    )
-
-
-def image_facts(audit: Audit, i: int) -> list[Fact]:
-    """What is known of image i, beside its picture."""
-    c, where, label = audit.classification, audit.localization, audit.samples[i].label
-    top = int(c.top[i, 0])
-    facts = [
-        Fact("Label", audit.classes[label], class_page(audit, label)) if label is not None else Fact("Label", "none"),
-        Fact(
-            "Prediction",
-            f"{audit.classes[top]}, {c.scores[i, 0]:.2f}",
-            class_page(audit, top) if len(audit.of_class(top)) else "",
-        ),
-    ]
-    if where is not None and where.judged[i]:
-        facts += [
-            Fact("True boxes", str(len(audit.samples[i].boxes))),
-            Fact("IoU, predicted class", f"{where.best[i, 0]:.2f} ({IOU:.2f} counts)"),
-            Fact("IoU, label's map", f"{where.best[i, LABEL]:.2f}"),
-        ]
-    map_ = audit.cams[i, 0]
-    span = f"{map_.min():.1f} to {map_.max():.1f} logit" if np.isfinite(map_).all() else "not finite"
-    facts.append(Fact("Map's range", span))
-    if (url := first_page(audit, i)) is not None:
-        facts.append(Fact("Activations", f"{len(audit.card.layers)} layers", url))
-    return facts
+        yield url, "classes.html", partial(ClassesPage, rows[start : start + LISTED], unlabelled, links)
 
 
 def run_facts(audit: Audit) -> list[Fact]:

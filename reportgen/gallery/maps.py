@@ -16,7 +16,7 @@ from PIL import Image
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.embedding import Quality
 from reportgen.analysis.grid import nearest_at
-from reportgen.analysis.layouts import Maps
+from reportgen.analysis.layouts import Maps, to_unit
 from reportgen.analysis.space import SHOWN, agreement, hub_counts
 from reportgen.draw.tiles import ATLAS, atlases, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
 from reportgen.gallery.payload import script, write_chunk
@@ -74,7 +74,7 @@ def maps_page(audit: Audit, album: Album, site: Path) -> MapsPage:
         if layout.name == "grid":
             picture = grid_picture(layout.positions, maps.grid, any_tile, STILL[0])
         else:
-            picture = map_picture(to_unit(layout.positions), rgb, any_tile, STILL)
+            picture = map_picture(layout.unit, rgb, any_tile, STILL)
         rows.append(MapRow(layout.name, layout.label, layout.how, album.add(picture), layout.quality))
     grid = next(layout for layout in maps.layouts if layout.name == "grid")
     place = maps.layouts[0].positions
@@ -99,7 +99,7 @@ def write_maps(
     numbers: columns `(N,)` that images can be coloured by.
     """
     n = len(maps.layouts[0].positions)
-    columns = {layout.name: _packed(to_unit(layout.positions)) for layout in maps.layouts if layout.name != "pca"}
+    columns = {layout.name: _packed(layout.unit) for layout in maps.layouts if layout.name != "pca"}
     axes = maps.components.positions
     columns["axes"] = _packed(to_unit(axes) if axes.shape[1] else np.full((n, 1), 0.5))
     more = {
@@ -137,16 +137,6 @@ def representatives(place: np.ndarray, room: int) -> np.ndarray:
     turn = np.empty(len(use), int)
     turn[order] = np.arange(len(use)) - np.repeat(first, count)
     return np.sort(use[np.argsort(turn, kind="stable")[:room]])
-
-
-def to_unit(positions: np.ndarray) -> np.ndarray:
-    """`(N, A)` moved and scaled into [0, 1], all axes by one factor and centred; NaN stays."""
-    use = np.isfinite(positions).all(1)
-    if not use.any():
-        return np.full(positions.shape, np.nan)
-    low, high = positions[use].min(0), positions[use].max(0)
-    span = (high - low).max()
-    return 0.5 + (positions - (low + high) / 2) / (span if span > 0 else 1)
 
 
 def _packed(unit: np.ndarray) -> np.ndarray:

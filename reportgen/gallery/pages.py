@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reportgen.analysis.interval import Rate
+from reportgen.analysis.tables import Table
+from reportgen.gallery.alerts import Alert
 from reportgen.gallery.training import LearningCurve
 from reportgen.views.panel import Figure, Section
 
@@ -52,10 +54,11 @@ class Group:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class in a table. The errors are None where nothing can be judged."""
+    """A class in a table. images_url: the table of its images; the errors are None where nothing can be judged."""
 
     name: str
     url: str
+    images_url: str
     images: int
     top1: Rate | None
     top5: Rate | None
@@ -65,23 +68,12 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Answer:
-    """A class that the network answered: on how many images, and with which mean probability."""
+    """A class that the network answered: on how many images (url: which), and with which mean probability."""
 
     name: str
+    url: str
     images: int
     score: float
-
-
-@dataclass(frozen=True)
-class ModelRow:
-    """A network in the table that compares them: errors by class, then by class and box."""
-
-    name: str
-    head: str
-    top1: Rate | None
-    top5: Rate | None
-    box1: Rate | None
-    box5: Rate | None
 
 
 @dataclass(frozen=True)
@@ -106,16 +98,18 @@ class IndexPage:
     rows_total: int
     answers: Sequence[Answer]
     facts: Sequence[Fact]
-    alerts: Sequence[str]
-    models: Sequence[ModelRow]
+    alerts: Sequence[Alert]
+    tables: Sequence[Table]
+    networks: int
 
 
 @dataclass(frozen=True)
 class ClassesPage:
-    """Every class that the data set shows."""
+    """A part of the classes that the data set shows; `pages` leads to the others."""
 
     rows: Sequence[ClassRow]
     unlabelled: int
+    pages: Sequence[Link]
 
 
 @dataclass(frozen=True)
@@ -144,8 +138,9 @@ class ImagesPage:
 
 @dataclass(frozen=True)
 class ImagePage:
-    """One image. hero: the large figure; sections: the rest."""
+    """One image. id: in addresses; hero: the large figure; sections: the rest."""
 
+    id: str
     heading: str
     kind: str
     name: str
@@ -155,6 +150,7 @@ class ImagePage:
     hero: Section
     sections: Sequence[Section]
     facts: Sequence[Fact]
+    provenance: Sequence[Fact]
     previous: Link | None
     next: Link | None
 

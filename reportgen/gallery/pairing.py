@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -167,7 +167,7 @@ def pair_up(a: Report, b: Report) -> Paired:
         raise DataError(
             f"`{a.name}` and `{b.name}` have no image in common", "run both networks on the same images, then compare"
         )
-    names = told_apart([a.models[0].name, b.models[0].name])
+    names = told_apart(a.models[0], b.models[0])
     x, y = Side(names[0], a, first), Side(names[1], b, second)
     same = x.labels == y.labels
     found = {e: change(x.right[e], y.right[e], x.judged[e] & y.judged[e] & same) for e in ERRORS}
@@ -176,8 +176,11 @@ def pair_up(a: Report, b: Report) -> Paired:
     return Paired(x, y, *lacking, np.flatnonzero(~same), changes)
 
 
-def told_apart(names: Sequence[str]) -> list[str]:
-    """The names, with A and B behind them if they are the same."""
-    if len(set(names)) == len(names):
-        return list(names)
-    return [f"{name} ({letter})" for name, letter in zip(names, "AB", strict=True)]
+def told_apart(a: Model, b: Model) -> tuple[str, str]:
+    """The networks' names; if they are the same, with the setting behind them that differs, or with A and B."""
+    if a.name != b.name:
+        return a.name, b.name
+    for key in ("resize", "precision", "decode"):
+        if a.settings[key] != b.settings[key]:
+            return f"{a.name}, {a.settings[key]}", f"{b.name}, {b.settings[key]}"
+    return f"{a.name} (A)", f"{b.name} (B)"

@@ -8,17 +8,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit
+from reportgen.analysis.audit import Audit, LayerCard
 from reportgen.errors import OutputError
 from reportgen.gallery import words
+from reportgen.gallery.pages import Link
 from reportgen.store.files import write_atomic
-from reportgen.views.links import image_page
+from reportgen.views.links import image_page, layer_page
 from reportgen.views.panel import Figure
 
 TYPES = {"uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2", "uint32": "u4", "int32": "i4", "float32": "f4"}
@@ -48,6 +49,26 @@ def write_chunk(site: Path, name: str, data: bytes) -> str:
     if not (site / url).is_file():
         write_atomic(site / url, data)
     return url
+
+
+def write_addresses(site: Path) -> None:
+    """Writes `data/chunks.js`, which tells the addresses of all chunks and keeps its own: pages that find their data
+    through it stay as they are when the data change."""
+    urls = {path.name.split(".")[0]: f"data/{path.name}" for path in sorted((site / "data").glob("*.*.js"))}
+    data = script("chunks", {}, {}, {"urls": urls})
+    path = site / "data" / "chunks.js"
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomic(path, data)
+
+
+def switch_chunk(pages: Iterable[Link], classes: Iterable[tuple[str, str]], layers: Iterable[LayerCard]) -> bytes:
+    """What the quick switcher knows beside the images: pages and classes, and layers with their number of units."""
+    more = {
+        "pages": [[page.label, page.url] for page in pages],
+        "classes": list(classes),
+        "layers": [[layer.name, layer_page(layer).removesuffix("index.html"), layer.shape[0]] for layer in layers],
+    }
+    return script("switch", {}, {}, more)
 
 
 def read_chunk(site: Path, name: str) -> dict[str, Any]:

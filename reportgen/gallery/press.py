@@ -16,6 +16,7 @@ from reportgen.gallery import assets, words
 from reportgen.gallery.check import POLICY
 from reportgen.gallery.ledger import LEDGER, Ledger, Written, digest_of, stamped, template_inputs
 from reportgen.gallery.pages import Frame, Link
+from reportgen.gallery.payload import write_addresses
 from reportgen.gallery.processes import shared_out
 from reportgen.store.files import write_atomic
 from reportgen.views.album import Added, Album
@@ -115,6 +116,7 @@ def write_site(
             else:
                 album.take(made)
     album.sweep()
+    write_addresses(site)
     _sweep(site, {*urls.values(), *now.pages, *MADE_LATER})
     os.sync()  # what the ledger says is on the disk
     now.drawn.update(album.added.drawn)

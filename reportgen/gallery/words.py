@@ -111,23 +111,3 @@ def peak_alarm(audit: Audit) -> str:
         f"{where.column + 1} of {audit.cams.shape[2]} × {audit.cams.shape[3]}), whatever the image: see whether the "
         "maps follow the objects at all."
     )
-
-
-def alerts(audit: Audit) -> list[str]:
-    """What a reader must know before trusting the figures."""
-    found = [*control_alerts(audit), *filter(None, [peak_alarm(audit)])]
-    if audit.unreadable:
-        found.append(
-            f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read "
-            "and are in no figure. Images lists them at its end."
-        )
-    if audit.silent:
-        found.append(
-            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: "
-            "they are not drawn, and give no box."
-        )
-    if audit.dataset.refused:
-        found.append(
-            f"Rows and files of the data set that were left out: {len(audit.dataset.refused):,}. About lists them."
-        )
-    return found

@@ -97,5 +97,13 @@ window.reportgen = (() => {
   };
   const share = (value) => (value < 0 ? "–" : (value / 1000).toFixed(2));
   const className = (table, k) => (k < 0 ? "–" : table.classes[k]);
-  return { take, chunks, root, readState, writeState, select, sorted, csv, download, element, chip, picture, share, className };
+  // Loads a chunk by its name; what is there, or what the site does not have, is no work. "chunks" tells the others' addresses.
+  const load = (name) => new Promise((done) => {
+    const url = name === "chunks" ? "data/chunks.js" : chunks.chunks.urls[name];
+    if (chunks[name] || !url) { done(); return; }
+    const script = element("script", { src: root + url });
+    script.addEventListener("load", () => { script.remove(); done(); });
+    document.head.append(script);
+  });
+  return { load, take, chunks, root, readState, writeState, select, sorted, csv, download, element, chip, picture, share, className };
 })();

@@ -5,7 +5,7 @@
   const bar = document.getElementById("explore"), results = document.getElementById("results");
   const still = document.getElementById("wall");
   const PAGE = 100;
-  let state = R.readState();
+  let state = R.readState(), rows = [];
   const chosen = new Set();
 
   const field = (label, input) => element("label", {}, label, input);
@@ -56,11 +56,11 @@
   const review = element("a", { textContent: "review these" });
   const exported = element("button", { type: "button", textContent: "export CSV" });
   exported.addEventListener("click", () => {
-    const rows = chosen.size ? [...chosen].sort((a, b) => a - b) : current();
+    const taken = chosen.size ? [...chosen].sort((a, b) => a - b) : rows;
     const header = ["id", "name", "label", "predicted", "outcome", "confidence", "iou", "width", "height"];
     const line = (i) => [table.id[i], table.name[i], R.className(table, table.label[i]), R.className(table, table.predicted[i]),
       table.kinds[table.kind[i]][1], table.score[i] / 1000, table.iou[i] < 0 ? "" : table.iou[i] / 1000, table.width[i], table.height[i]];
-    R.download("images.csv", R.csv(header, rows.map(line)), "text/csv");
+    R.download("images.csv", R.csv(header, taken.map(line)), "text/csv");
   });
   bar.append(
     element("div", { className: "filters" }, field("search", search), choice("label", "label", named(labelled)), choice("predicted", "prediction", named(predicted)),
@@ -105,13 +105,13 @@
     return last ? nav : "";
   };
   const counts = () => {
-    const rows = current().length;
-    count.textContent = `${rows.toLocaleString("en")} of ${table.n.toLocaleString("en")} images` + (chosen.size ? `, ${chosen.size} chosen` : "");
+    count.textContent = `${rows.length.toLocaleString("en")} of ${table.n.toLocaleString("en")} images` + (chosen.size ? `, ${chosen.size} chosen` : "");
     exported.textContent = chosen.size ? "export the chosen as CSV" : "export CSV";
   };
   const show = () => {
     R.writeState(state);
-    const rows = current(), any = Object.entries(state).some(([key, value]) => value && key !== "view");
+    rows = current();
+    const any = Object.entries(state).some(([key, value]) => value && key !== "view");
     const kindsOf = new Uint32Array(table.kinds.length);
     for (const i of R.select(table, state, "kind")) kindsOf[table.kind[i]]++;
     const on = new Set((state.kind ?? "").split(","));
@@ -143,7 +143,7 @@
   };
   window.addEventListener("hashchange", () => { state = R.readState(); refill(); show(); });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "/" && !event.target.closest("input, select, textarea")) { event.preventDefault(); search.focus(); }
+    if (event.key === "f" && !event.altKey && !event.ctrlKey && !event.metaKey && !event.target.closest("input, select, textarea")) { event.preventDefault(); search.focus(); }
   });
   show();
 })();

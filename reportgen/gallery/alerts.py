@@ -1,0 +1,129 @@
+"""What stands out in an audit: each a sentence, and a link to what is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.confusion import calibrate
+from reportgen.analysis.space import SHOWN, near_duplicates, odd_ones, vote
+from reportgen.gallery import words
+
+SURE = 0.5
+"""Probability from which on a wrong answer, with all neighbours behind it, makes a label suspect."""
+UNCALIBRATED, LEAST = 0.1, 50
+"""Expected calibration error that is told, and the images that it takes."""
+LINKED = 60
+"""Images that an address can name."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A sentence or two, and where to look: label and URL."""
+
+    text: str
+    label: str
+    url: str
+
+
+def alerts(audit: Audit) -> list[Alert]:
+    """Everything that stands out, the graver first."""
+    return [
+        *_of_maps(audit), *_of_labels(audit), *_of_copies(audit), *_of_confidence(audit), *_of_units(audit),
+        *_of_files(audit),
+    ]  # fmt: skip
+
+
+def _of_maps(audit: Audit) -> Iterator[Alert]:
+    for text in words.control_alerts(audit):
+        yield Alert(text, "Localization", "localization/index.html")
+    if text := words.peak_alarm(audit):
+        yield Alert(text, "Images", "images/index.html")
+    if audit.silent:
+        yield Alert(
+            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no "
+            "box.",
+            "Images",
+            "images/index.html",
+        )
+
+
+def _of_labels(audit: Audit) -> Iterator[Alert]:
+    found = suspects(audit)
+    if len(found):
+        each = "image bears a label" if len(found) == 1 else "images bear a label"
+        yield Alert(
+            f"{len(found):,} {each} that neither the network, sure to {SURE:.0%} or more, nor any of its {SHOWN} "
+            "nearest images shares: perhaps a wrong one.",
+            "These images",
+            images_url(audit, found),
+        )
+
+
+def suspects(audit: Audit) -> np.ndarray:
+    """Images whose label is perhaps wrong: the network is sure of another class, and so are all nearest images."""
+    near, c = audit.code_space.neighbours.index[:, :SHOWN], audit.classification
+    odd = odd_ones(near, audit.labels)
+    agreed = (c.top[odd, 0] == vote(near[odd], audit.labels)) & (c.scores[odd, 0] >= SURE)
+    return odd[agreed & (c.top[odd, 0] != audit.labels[odd])]
+
+
+def images_url(audit: Audit, rows: Sequence[int] | np.ndarray) -> str:
+    """The table of images with these alone; of many the first."""
+    ids = np.asarray(audit.store["samples/id"][np.asarray(rows)[:LINKED]]).tolist()
+    return f"images/index.html#ids={','.join(identity.decode()[:16] for identity in ids)}"
+
+
+def _of_copies(audit: Audit) -> Iterator[Alert]:
+    pairs = near_duplicates(audit.pixel_space)
+    labels = audit.labels
+    across = sum(bool(labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j]) for i, j, _ in pairs)
+    if pairs:
+        text = f"{len(pairs):,} pairs of images are nearly the same in pixels"
+        text += f", {across:,} of them under different labels" if across else ""
+        yield Alert(
+            f"{text}. A picture that is in the training data, too, makes figures too good.",
+            "Neighbours",
+            "neighbours/index.html",
+        )
+
+
+def _of_confidence(audit: Audit) -> Iterator[Alert]:
+    use, c = audit.labels >= 0, audit.classification
+    found = calibrate(c.scores[use, 0], c.right1[use])
+    if found is not None and found.ece >= UNCALIBRATED and found.count.sum() >= LEAST:
+        more = "surer" if found.mean_confidence > found.accuracy else "less sure"
+        yield Alert(
+            f"The network is {more} than it is right: {100 * found.mean_confidence:.0f} % sure on average, right in "
+            f"{100 * found.accuracy:.0f} % (expected calibration error {found.ece:.2f}, {found.count.sum():,} images).",
+            "Calibration",
+            "confusions/index.html",
+        )
+
+
+def _of_units(audit: Audit) -> Iterator[Alert]:
+    dead = {layer.name: sum(unit.dead for unit in audit.units[layer.name]) for layer in audit.card.layers}
+    told = [f"{count:,} of {name}" for name, count in dead.items() if count]
+    if told:
+        yield Alert(
+            f"{sum(dead.values()):,} units have the same maximum in every image and tell nothing: {', '.join(told)}.",
+            "Units",
+            "units/index.html",
+        )
+
+
+def _of_files(audit: Audit) -> Iterator[Alert]:
+    if audit.unreadable:
+        yield Alert(
+            f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read and "
+            "are in no figure.",
+            "Which",
+            "about.html",
+        )
+    if audit.dataset.refused:
+        yield Alert(
+            f"Rows and files of the data set that were left out: {len(audit.dataset.refused):,}.", "Which", "about.html"
+        )
