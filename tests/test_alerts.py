@@ -47,9 +47,9 @@ def test_nothing_stands_out_where_nothing_does() -> None:
 def test_a_planted_wrong_label_is_suspect_and_its_images_are_linked() -> None:
     fine = audit()
     labels = fine.labels.copy()
-    labels[[4, 9]] = 8  # among images of class 3, and read as 3
+    labels[4], labels[35] = 8, 3  # each among images of the other class, and read as those
     top, scores = fine.classification.top, np.full((N, 1), 0.99)
-    scores[9] = 0.4  # but not surely
+    scores[35] = 0.4  # but this one not surely
     planted = audit(labels=labels, classification=SimpleNamespace(top=top, scores=scores, right1=np.ones(N, bool)))
     assert suspects(planted).tolist() == [4]
     (alert,) = alerts(planted)
