@@ -87,6 +87,7 @@
     if (zoom < 1.05) zoom = 1;
     scroller.style.maxHeight = zoom > 1 ? `${Math.max(240, frame.parentElement.clientHeight)}px` : "";
     frame.style.width = zoom > 1 ? `${100 * zoom}%` : "";
+    frame.style.maxWidth = zoom > 1 ? "none" : "";
     scroller.scrollTo((middle[0] * zoom) / before - scroller.clientWidth / 2, (middle[1] * zoom) / before - scroller.clientHeight / 2);
     R.writeState(state());
   };
