@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -31,10 +30,12 @@ from reportgen.analysis.neighbours import Neighbours
 from reportgen.analysis.space import Space
 from reportgen.data.sample import Dataset, Sample
 from reportgen.gallery import compose, images, payload
-from reportgen.gallery.build import navigation, write_site
+from reportgen.gallery.build import navigation
 from reportgen.gallery.maps import maps_page
 from reportgen.gallery.pages import Frame
+from reportgen.gallery.press import write_site
 from reportgen.views.album import Album
+from reportgen.views.panel import Page as Written
 from reportgen.views.photo import card
 
 CLASSES, SIDE, PICTURES = 1_000, 7, 64
@@ -165,13 +166,13 @@ def write(site: Path, n: int) -> str:
         "switch": lambda: payload.switch_chunk(navigation(False), [], []),
     }.items()}  # fmt: skip
     rows = compose.class_rows(audit)
-    wall = next(iter(images.images_pages(audit, cards).items()))
+    wall = next(images.images_pages(audit, cards))
     image = next(images.image_pages(audit, album))
-    pages: list[tuple[str, str, Any]] = [
-        ("index.html", "index.html", compose.index_page(audit, album, rows)),
-        (wall[0], "images.html", wall[1]),
-        (image[0], "image.html", image[1]),
-        ("maps/index.html", "maps.html", maps_page(audit, album, site)),
+    pages: list[Written] = [
+        ("index.html", "index.html", lambda: compose.index_page(audit, album, rows)),
+        wall,
+        image,
+        ("maps/index.html", "maps.html", lambda: maps_page(audit, album, site)),
     ]
     write_site(site, Frame(audit.title, "", navigation(False), f"{n:,} images"), pages, album, data)
     return image[0]
