@@ -5,11 +5,12 @@
   const section = document.getElementById("place"), holder = section.querySelector(".cards"), row = Number(section.dataset.row);
   const WIDTH = 480, HEIGHT = 360, NOWHERE = 65535, NEAR = 8;
   // The rows of nearest images are those of the section above: their pages begin with their row.
-  const strips = { tsne: [], "pixels-tsne": [] };
-  let strip = null;
+  const strips = { tsne: [], "pixels-tsne": [] }, waiting = Object.values(strips);
+  let strip = [];
   for (const item of document.querySelectorAll("#neighbours .strips li")) {
-    if (item.classList.contains("first")) strip = strip === null ? "tsne" : "pixels-tsne";
-    else strips[strip].push(Number(item.querySelector("a").href.match(/(\d{6,})-[^/]*$/)?.[1] ?? -1));
+    const at = item.querySelector("a")?.href.match(/(\d{6,})-[^/]*$/);
+    if (item.classList.contains("first")) strip = waiting.shift() ?? [];
+    else if (at) strip.push(Number(at[1]));
   }
   const draw = (places, name, label) => {
     const at = (i) => [places[name][2 * i], places[name][2 * i + 1]].map((v) => v / (NOWHERE - 1));
@@ -26,7 +27,7 @@
     context.strokeStyle = style.getPropertyValue("--accent");
     context.lineWidth = 2;
     context.setLineDash([4, 3]);
-    for (const i of strips[name]) if (i >= 0) { const [x, y] = point(i); context.strokeRect(x - 6, y - 6, 12, 12); }
+    for (const i of strips[name]) { const [x, y] = point(i); context.strokeRect(x - 6, y - 6, 12, 12); }
     context.setLineDash([]);
     context.lineWidth = 3;
     context.strokeRect(...point(row).map((v) => v - 9), 18, 18);
