@@ -26,9 +26,13 @@ IMAGES = 6
 def looked(folder: Path, preprocessing: Preprocessing = SMALL, **settings: Any) -> Look:
     """The extraction stage over `folder/data`."""
     given = {"model": "python:tests.tiny:network", "precision": "fp32", "store_maps": "no"} | settings
-    config = AuditConfig(data=folder / "data" / "table.csv", out=folder / "out", batch_size=4, **given)
+    data = folder / "data"
+    config = AuditConfig(
+        data=data / "table.csv", classes=data / "classes.txt", out=folder / "out", batch_size=4, **given
+    )
     classifier = replace(load_classifier(config), preprocessing=preprocessing)
-    dataset = read_dataset(folder / "data" / "table.csv", classifier.vocabulary)
+    dataset = read_dataset(data / "table.csv", classifier.vocabulary)
+    assert all(sample.label is not None for sample in dataset.samples)
     return look(dataset, classifier, config, torch.device("cpu"), silent)
 
 
