@@ -14,6 +14,7 @@ from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
+from reportgen.analysis.measured import Errors, Measured
 from reportgen.analysis.space import near_duplicates
 from reportgen.analysis.study import Study
 from reportgen.analysis.tables import NONE, all_tables, as_latex, as_markdown
@@ -67,33 +68,43 @@ def _study(audit: Audit, study: Study) -> dict[str, Any]:
     counts = Counter(audit.kinds[i] for i in study.images)
     return {
         "images": len(study.images),
-        "max_box_acc": study.v1.value,
-        "max_box_acc_v2": study.v2.value,
-        "max_box_acc_v2_by_iou": dict(zip(map(str, study.v2.limits), study.v2.best.tolist(), strict=True)),
-        "pxap": study.pxap,
+        **_measured(study.own),
+        "max_box_acc_v2_by_iou": dict(zip(map(str, study.own.v2.limits), study.own.v2.best.tolist(), strict=True)),
         "threshold_oracle": study.oracle.threshold,
         "threshold_oracle_gt_known_error": study.oracle.gt_known.value,
         "threshold_heldout": study.heldout and study.heldout.threshold,
         "threshold_heldout_gt_known_error": study.heldout and study.heldout.gt_known.value,
-        "pointing_game": float(study.pointing.mean()),
-        "energy_in_box": float(study.energy.mean()),
-        "completeness": float(study.complete.mean()),
         "parts_confirmed": int(audit.parts.confirmed.sum()) if audit.parts else 0,
         "failures": {kind.replace("-", "_"): counts[kind] for kind in KINDS},
         "controls": {
-            name: {"gt_known_error": control.gt_known.value, "images": control.gt_known.n}
-            for name, control in study.controls.items()
-        },
-        "recipes": {
             name: {
-                "top1_error": errors.top1.value,
-                "top5_error": errors.top5.value,
-                "gt_known_error": errors.gt_known.value,
+                **_errors(control.recipes["paper"]),
+                "images": len(control.rows),
+                "about": control.about,
+                **_measured(control),
             }
-            for name, errors in study.recipes.items()
+            for name, control in study.controls.items()
         },
         "ci95": {name: [round(bound, 6) for bound in bounds] for name, bounds in study.ci95.items()},
     }
+
+
+def _measured(found: Measured) -> dict[str, Any]:
+    """The figures of a network's maps, or of a control; means over the images."""
+    return {
+        "max_box_acc": found.v1.value,
+        "max_box_acc_v2": found.v2.value,
+        "pxap": found.pxap,
+        "pointing_game": float(found.pointing.mean()),
+        "energy_in_box": float(found.energy.mean()),
+        "completeness": float(found.complete.mean()),
+        "recipes": {name: _errors(errors) for name, errors in found.recipes.items()},
+    }
+
+
+def _errors(errors: Errors) -> dict[str, float]:
+    rates = {"top1_error": errors.top1, "top5_error": errors.top5, "gt_known_error": errors.gt_known}
+    return {name: rate.value for name, rate in rates.items()}
 
 
 def _value(rate: Rate | None) -> float | None:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from reportgen.analysis.boxes import INCLUSIVE, iou
 from reportgen.analysis.maxboxacc import (
+    LEVEL_OF,
     THRESHOLDS,
-    at_thresholds,
     bicubic_matrix,
     ious_of_all,
     ious_of_largest,
@@ -76,7 +76,7 @@ def test_whole_maps_agree_with_opencv_at_every_eighth_threshold(side: int, large
     ious = (ious_of_largest if largest else ious_of_all)(score, np.array(true))
     boxes = [np.array(released_boxes(score, t, largest)) for t in thresholds]
     expected = [iou(b[:, None], np.array(true), INCLUSIVE).max() for b in boxes]
-    np.testing.assert_array_equal(at_thresholds(ious[None], np.array([255]))[0][::40], expected)
+    np.testing.assert_array_equal(ious[LEVEL_OF][::40], expected)
 
 
 def test_bicubic_is_opencvs() -> None:
@@ -106,12 +106,13 @@ def test_accuracies_by_hand() -> None:
     ious = np.zeros((2, 256))
     ious[0, 10:100] = 0.7
     ious[1, 50:200] = 0.5
-    found = max_box_acc(ious, np.array([255, 255]))
+    found = max_box_acc(ious)
     assert found.best.tolist() == [1.0, 1.0, 0.5]
     assert found.value == pytest.approx(2.5 / 3)
     first = [int(np.argmax([int(t * 255) >= low for t in THRESHOLDS])) for low in (50, 50, 10)]
     assert found.thresholds.tolist() == THRESHOLDS[first].tolist()
-    flat = max_box_acc(ious, np.array([0, 255]), (0.5,))  # a map without contours keeps its one value
+    ious[0] = 0.25  # a map without contours has one value throughout
+    flat = max_box_acc(ious, (0.5,))
     assert flat.best.tolist() == [0.5]
 
 

@@ -47,7 +47,8 @@ def test_the_networks_that_are_compared(models: tuple, pair: tuple | None) -> No
 def measured(complete: list[float], energy: list[float], known: list[bool]) -> SimpleNamespace:
     """A network that was measured on images 1, 2, … of an audit; image 0 has no box."""
     rows = np.arange(1, len(complete) + 1)
-    study = SimpleNamespace(images=rows, complete=np.array(complete), energy=np.array(energy))
+    own = SimpleNamespace(complete=np.array(complete), energy=np.array(energy))
+    study = SimpleNamespace(images=rows, own=own)
     found = model("gap")
     found.study, found.localization = study, SimpleNamespace(known=np.array([False, *known]))
     return found

@@ -13,8 +13,9 @@ from reportgen.analysis.classification import Classification, classify
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import Localization, localize
 from reportgen.analysis.maxboxacc import THRESHOLDS
+from reportgen.analysis.measured import CURVE, Measured, Place, hold_box, hold_map, measured, outline
 from reportgen.analysis.pointing import completeness, energy_inside, inside, points_inside, pxap, score_counts
-from reportgen.analysis.study import CURVE, Study, study
+from reportgen.analysis.study import Study, study
 
 SIDE = 32
 
@@ -151,24 +152,73 @@ def test_the_bootstrap_of_a_mean_is_near_its_normal_interval() -> None:
 # --------------------------------------------------------------------------------------------------- controls
 
 
+def at(true: list, size: tuple, mask: np.ndarray | None = None, input_size: int = 4) -> Place:
+    """An image of which the network sees everything."""
+    return Place(np.array(true, float), np.array(size), np.array([0.0, 0, *size]), input_size, mask)
+
+
+def of(control: tuple, rank: list[int]) -> Measured:
+    return measured(*control, np.array(rank), 2)
+
+
 def test_controls_by_hand() -> None:
-    sizes = np.array([[100, 100], [200, 100]])
-    true = [np.array([[25.0, 25, 75, 75]]), np.array([[0.0, 0, 200, 100], [0, 0, 2, 2]])]
-    whole = controls.whole_image(true, sizes)
+    places = [at([[25, 25, 75, 75]], (100, 100)), at([[0, 0, 200, 100], [0, 0, 2, 2]], (200, 100))]
+    whole = of(controls.whole_image(places), [0, 1])
     assert whole.fits.tolist() == [False, True]
     assert whole.gt_known == Rate(1, 2)
-    centre = controls.centre(true, sizes)
-    assert centre.fits.all()  # such as 70 % × 71 %: 2500/4970 and 4970/10000
+    assert (whole.recipes["paper"].top1, whole.recipes["paper"].top5) == (Rate(2, 2), Rate(1, 2))
+    assert whole.pointing.tolist() == [True, True]
+    assert whole.energy.tolist() == [0.25, 1]
+    assert whole.complete.tolist() == [1, 1]
+    assert (whole.v1.value, whole.v2.value) == (0.5, 0.5)
+    assert of(controls.centre(places), [0, 0]).fits.all()  # such as 70 % × 71 %: 2500/4970 and 4970/10000
     maps = np.zeros((2, 4, 4))
     maps[:, 1:3, 1:3] = [[[1]], [[5]]]
-    windows = np.array([[0.0, 0, 100, 100], [0, 0, 200, 100]])
-    mean = controls.mean_map(maps, true, sizes, windows, 4)
+    mean = of(controls.mean_map(maps, places), [0, 0])
     assert mean.fits.tolist() == [True, False]
-    nothing = controls.mean_map(-maps, true, sizes, windows, 4)
+    assert mean.energy.tolist() == [1, 1]
+    assert mean.complete.tolist() == [1, 0.25]  # the small box in the corner is missed
+    nothing = of(controls.mean_map(-maps, places), [0, 0])
     assert nothing.fits.tolist() == [False, False]
-    random = controls.random_weights({1: np.ones((4, 4))}, true, sizes, windows, 4)
+    assert (nothing.energy.tolist(), nothing.complete.tolist()) == ([0, 0], [0, 0])
+    random = of(controls.random_weights({1: np.ones((4, 4))}, places), [0, 0])
     assert (random.rows.tolist(), random.fits.tolist()) == ([1], [True])
     assert "1 of the images" in random.about
+
+
+def test_a_box_by_hand() -> None:
+    """IoU exactly at the limit; inclusive pixels change it; the box as a map; no box at all."""
+    true = [[0.0, 0, 8, 4]]
+    mask = np.zeros((224, 224), bool)
+    mask[:56, :56] = True  # a quarter of the box below
+    held = hold_box(np.array([0.0, 0, 4, 4]), at(true, (8, 8), mask, 8))
+    assert held.known.all()  # 16 of 32
+    assert held.caffe == (True, False)  # 25 of 45
+    assert held.all_.all(1).tolist() == [True, True, False]
+    assert held.largest.all()
+    assert (held.pointing, held.energy, held.complete) == (True, 1.0, 0.5)
+    assert pxap([held.counts]) == pytest.approx(0.25)  # all of the object is in the box, of which it is a quarter
+    narrow = hold_box(np.array([0.0, 0, 3.99, 4]), at(true, (8, 8), None, 8))
+    assert not narrow.known.any()
+    assert narrow.counts is None
+    below = hold_box(np.array([0.0, 2, 8, 8]), at(true, (8, 8), None, 8))
+    assert not below.pointing  # its middle is at 5 from above
+    assert below.energy == pytest.approx(1 / 3)
+    none = hold_box(np.full(4, np.nan), at(true, (8, 8), mask, 8))
+    assert not any((none.known.any(), none.largest.any(), none.pointing, none.energy, none.complete))
+
+
+def test_a_map_that_is_a_box_has_the_boxes_figures() -> None:
+    """At the network's own size, where a map is not interpolated: the two ways into the figures agree."""
+    map_ = np.zeros((224, 224))
+    map_[40:160, 20:100] = 3
+    place = at([[10, 30, 90, 200], [0, 0, 5, 5]], (224, 224), np.eye(224, dtype=bool), 224)
+    by_map, by_box = hold_map(outline(map_, 224), place), hold_box(np.array([20.0, 40, 100, 160]), place)
+    assert by_map.known.tolist() == by_box.known.tolist()
+    assert by_map.energy == pytest.approx(by_box.energy)
+    assert by_map.complete == by_box.complete
+    assert by_map.all_[:, :-1].tolist() == by_box.all_[:, :-1].tolist()  # nothing is above 255
+    np.testing.assert_array_equal(by_map.counts, by_box.counts)
 
 
 def test_the_centred_box_is_the_best_of_its_sizes() -> None:
@@ -181,7 +231,8 @@ def test_the_centred_box_is_the_best_of_its_sizes() -> None:
             shares = np.array([10 - width / 2, 10 - height / 2, 10 + width / 2, 10 + height / 2]) / 20
             hits = sum(overlap(shares * [*s, *s], t[0]) >= 0.5 for s, t in zip(sizes, true, strict=True))
             best = max(best, hits)
-    assert controls.centre(true, sizes).fits.sum() == best
+    places = [at(t, (int(s[0]), int(s[1]))) for s, t in zip(sizes, true, strict=True)]
+    assert of(controls.centre(places), [0] * 12).fits.sum() == best
 
 
 # ------------------------------------------------------------------------------------------------------ study
@@ -239,7 +290,7 @@ def test_the_error_curve_and_its_thresholds(case: tuple) -> None:
 
 def test_the_recipes(case: tuple) -> None:
     found, where, named, given = case
-    paper, caffe, v2 = (found.recipes[name] for name in ("paper", "caffe", "v2"))
+    paper, caffe, v2 = (found.own.recipes[name] for name in ("paper", "caffe", "v2"))
     assert (paper.top1, paper.top5, paper.gt_known) == (where.top1, where.top5, where.gt_known)
     wrong1 = wrong5 = wrong = 0
     for i in found.images:
@@ -252,9 +303,9 @@ def test_the_recipes(case: tuple) -> None:
         wrong5 += not any(c == label and fits[b] for c, b in guesses)
         wrong += not fits[0]
     assert (caffe.top1, caffe.top5, caffe.gt_known) == (Rate(wrong1, 12), Rate(wrong5, 12), Rate(wrong, 12))
-    assert v2.gt_known.value == pytest.approx(1 - found.v2.best[1])
+    assert v2.gt_known.value == pytest.approx(1 - found.own.v2.best[1])
     assert v2.top1.value >= v2.top5.value >= v2.gt_known.value
-    assert found.v1.value <= found.v2.best[1]
+    assert found.own.v1.value <= found.own.v2.best[1]
 
 
 def test_shares_controls_and_groups(case: tuple) -> None:
@@ -272,12 +323,12 @@ def test_shares_controls_and_groups(case: tuple) -> None:
                 for y in range(SIDE)
             ]
         )  # fmt: skip
-        assert found.box_share[j] == mask.mean()
+        assert found.controls["whole_image"].energy[j] == pytest.approx(mask.mean())
         if np.isfinite(map_).all() and map_.max() > 0:
             positive = np.maximum(map_, 0)
-            assert found.energy[j] == pytest.approx((positive * mask).sum() / positive.sum())
-            assert found.pointing[j] == mask[ndimage.maximum_position(map_)]
-    assert found.energy[list(found.images).index(5)] == 0
+            assert found.own.energy[j] == pytest.approx((positive * mask).sum() / positive.sum())
+            assert found.own.pointing[j] == mask[ndimage.maximum_position(map_)]
+    assert found.own.energy[list(found.images).index(5)] == 0
     assert found.controls["whole_image"].gt_known == where.whole
     assert found.controls["random_weights"].rows.tolist() == [0, 3]  # image 4 is the fourth that is judged
     assert list(found.controls) == ["whole_image", "centre", "mean_map", "random_weights"]
@@ -286,8 +337,8 @@ def test_shares_controls_and_groups(case: tuple) -> None:
         assert sum(row.gt_known.count for row in rows) == where.gt_known.count
         assert sum(row.whole.count for row in rows) == where.whole.count
     assert [row.name for row in found.groups["True boxes"]] == ["1", "2", "3 to 4"]
-    assert found.masked == 1
-    assert found.pxap is not None
+    assert found.own.masked == 1
+    assert found.own.pxap is not None
 
 
 def test_intervals_hold_their_figures(case: tuple) -> None:
@@ -296,10 +347,11 @@ def test_intervals_hold_their_figures(case: tuple) -> None:
         "top1_error": where.top1.value,
         "top5_error": where.top5.value,
         "gt_known_error": where.gt_known.value,
-        "pointing_game": found.pointing.mean(),
-        "energy": found.energy.mean(),
-        "max_box_acc": found.v1.value,
-        "max_box_acc_v2": found.v2.value,
+        "pointing_game": found.own.pointing.mean(),
+        "energy": found.own.energy.mean(),
+        "completeness": found.own.complete.mean(),
+        "max_box_acc": found.own.v1.value,
+        "max_box_acc_v2": found.own.v2.value,
     }
     assert set(figures) == set(found.ci95)
     for name, value in figures.items():

@@ -68,32 +68,38 @@ def _as_released(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.minimum(boxes, np.array([shape[1], shape[0], shape[1] - 1, shape[0] - 1]))
 
 
-def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
-    """`(256,)`: the best IoU of any contour's box, holes' too, with any true box, at each 8-bit threshold (V2).
+def contours(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every contour, holes' too, at every 8-bit threshold: thresholds `(Q,)` and boxes `(Q, 4)` int, inclusive.
 
-    score: `(H, W)` in [0, 1]; true_boxes: `(B, 4)` int in its pixels, inclusive. A map without contours gives 0 0 0 0.
+    score: `(H, W)` in [0, 1]. A map without contours gives 0 0 0 0 at each threshold.
     """
     levels, fine = eight_bits(score)
     found, inner = regions(levels, fine, area=False), holes(levels, fine)
     around = inner.boxes + np.array([-1, -1, 1, 1])  # a hole's contour runs through the pixels around it
-    best = np.zeros(LEVELS)
     boxes = _as_released(np.concatenate((found.boxes, around)), score.shape)
     if not len(boxes):
-        return best + iou(np.zeros(4, int), true_boxes, INCLUSIVE).max()
-    np.maximum.at(
-        best, np.concatenate((found.level, inner.level)) - 1, iou(boxes[:, None], true_boxes, INCLUSIVE).max(1)
-    )
+        return np.arange(LEVELS), np.zeros((LEVELS, 4), int)
+    return np.concatenate((found.level, inner.level)) - 1, boxes
+
+
+def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
+    """`(256,)`: the best IoU of any contour's box, holes' too, with any true box, at each 8-bit threshold (V2).
+
+    score: `(H, W)` in [0, 1]; true_boxes: `(B, 4)` int in its pixels, inclusive.
+    """
+    levels, boxes = contours(score)
+    best = np.zeros(LEVELS)
+    np.maximum.at(best, levels, iou(boxes[:, None], true_boxes, INCLUSIVE).max(1))
     return best
 
 
 def ious_of_largest(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
     """`(256,)`: the IoU of the box of the contour that encloses the largest area, at each 8-bit threshold (V1)."""
-    boxes = _as_released(largest_contours(score), score.shape)
-    return iou(boxes[:, None], true_boxes, INCLUSIVE).max(1)
+    return iou(largest_contours(score)[:, None], true_boxes, INCLUSIVE).max(1)
 
 
 def largest_contours(score: np.ndarray) -> np.ndarray:
-    """`(256, 4)` half-open boxes: the contour of largest enclosed area at each 8-bit threshold; 0 0 0 0 where none is.
+    """`(256, 4)` int boxes, inclusive: the contour of largest enclosed area at each 8-bit threshold; 0 0 0 0 for none.
 
     The area of a contour is that of the polygon through its pixels' centres: of each square of four pixels all of it
     where all four are enclosed, half where three are.
@@ -113,7 +119,13 @@ def largest_contours(score: np.ndarray) -> np.ndarray:
     weights = (np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5))
     found = regions(filled, np.where(filled > levels, filled, fine), weights=weights)
     rows = found.largest(LEVELS, last=True)[1:]
-    return np.where(rows[:, None] >= 0, found.boxes[rows], 0) if len(found.level) else np.zeros((LEVELS, 4), int)
+    if not len(found.level):
+        return np.zeros((LEVELS, 4), int)
+    return _as_released(np.where(rows[:, None] >= 0, found.boxes[rows], 0), score.shape)
+
+
+LEVEL_OF = (THRESHOLDS * 255).astype(np.int64)
+"""`(1000,)` the 8-bit threshold of each. A map's highest value is 255, or 0, and then all of them give the same."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,11 @@ class MaxBoxAcc:
     accuracy: np.ndarray
     limits: Sequence[float]
 
+    @classmethod
+    def of(cls, right: np.ndarray, limits: Sequence[float]) -> MaxBoxAcc:
+        """right: `(N, D, 256)` bool, by image, IoU limit and 8-bit threshold."""
+        return cls(right.mean(0)[:, LEVEL_OF], limits)
+
     @property
     def best(self) -> np.ndarray:
         """`(D,)` accuracy at the threshold that is best over these images: an oracle's choice."""
@@ -137,17 +154,16 @@ class MaxBoxAcc:
         return THRESHOLDS[self.accuracy.argmax(1)]
 
     @property
+    def levels(self) -> np.ndarray:
+        """`(D,)` that threshold in 8 bits."""
+        return LEVEL_OF[self.accuracy.argmax(1)]
+
+    @property
     def value(self) -> float:
         """The mean over the IoU limits: MaxBoxAccV2, or MaxBoxAcc where there is one limit."""
         return float(self.best.mean())
 
 
-def at_thresholds(ious: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """`(N, 256)` best IoUs by 8-bit threshold, `(N,)` highest 8-bit value → `(N, 1000)`: by threshold."""
-    return np.take_along_axis(ious, (THRESHOLDS * peaks[:, None]).astype(np.int64), 1)
-
-
-def max_box_acc(ious: np.ndarray, peaks: np.ndarray, limits: Sequence[float] = IOUS) -> MaxBoxAcc:
-    """ious: `(N, 256)` of `ious_of_all` (V2) or `ious_of_largest` (V1: `limits=(0.5,)`); peaks: `(N,)`, 255 or 0."""
-    by_threshold = at_thresholds(ious, peaks)
-    return MaxBoxAcc(np.stack([(by_threshold >= limit).mean(0) for limit in limits]), limits)
+def max_box_acc(ious: np.ndarray, limits: Sequence[float] = IOUS) -> MaxBoxAcc:
+    """ious: `(N, 256)` of `ious_of_all` (V2) or `ious_of_largest` (V1: `limits=(0.5,)`)."""
+    return MaxBoxAcc.of(np.stack([ious >= limit for limit in limits], 1), limits)

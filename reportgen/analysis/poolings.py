@@ -64,8 +64,8 @@ def compare(gap: Audit, gmp: Audit) -> Poolings | None:
     if gap.study is None or gmp.study is None or gap.localization is None or gmp.localization is None:
         return None
     images = gap.study.images
-    complete = np.stack((gap.study.complete, gmp.study.complete))
-    background = 1 - np.stack((gap.study.energy, gmp.study.energy))
+    complete = np.stack((gap.study.own.complete, gmp.study.own.complete))
+    background = 1 - np.stack((gap.study.own.energy, gmp.study.own.energy))
     error = 1.0 - np.stack((gap.localization.known[images], gmp.localization.known[images]))
     figures = (complete, background, error)
     bounds = intervals(np.stack([a - b for a, b in figures], 1))

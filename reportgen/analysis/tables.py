@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.bootstrap import Interval
 from reportgen.analysis.interval import Rate
-from reportgen.analysis.study import Study
+from reportgen.analysis.measured import Errors, Measured
 
 CONTROL_WORDS = {
     "whole_image": "whole image",
@@ -104,15 +102,10 @@ def classification_table(audit: Audit) -> Table:
 
 def localization_table(audit: Audit) -> Table:
     """Table 2: localization error of every network, its controls beneath, with bootstrap intervals."""
-    rows = []
-    for model in audit.models:
-        where, study = model.localization, model.study
-        if where is None or study is None:
-            continue
-        figures = {"top1_error": where.top1, "top5_error": where.top5, "gt_known_error": where.gt_known}
-        cells = [with_interval(rate.value, study.ci95[name]) for name, rate in figures.items()]
-        rows.append(Row([f"{model.card.name}, {model.card.method.upper()}", *cells]))
-        rows += [_control(model, study, name) for name in study.controls]
+
+    def cells(found: Measured, ci95: Mapping[str, Interval]) -> list[str]:
+        return _errors(found.recipes["paper"], ci95)
+
     n = len(audit.study.images) if audit.study else 0
     caption = (
         f"Error in per cent on the {n:,} images with boxes; recipe “paper”, threshold 20 %, IoU ≥ 0.5; 95 % intervals "
@@ -125,67 +118,86 @@ def localization_table(audit: Audit) -> Table:
         "Table 2. Localization error",
         caption,
         ["Network", "Top-1, %", "Top-5, %", "Class given, %"],
-        [*rows, *_published((1, 2))],
+        [*_with_controls(audit, cells), *_published((1, 2))],
     )
 
 
-def _control(audit: Audit, study: Study, name: str) -> Row:
-    """A control's three errors: its box under the network's own classes."""
-    control = study.controls[name]
-    images = study.images[control.rows]
-    right1, right5 = audit.classification.right1[images], audit.classification.right5[images]
-    errors = [1 - float(np.mean(right & control.fits)) for right in (right1, right5, np.ones(len(images), bool))]
-    return Row([CONTROL_WORDS[name], *map(per_cent, errors)], "control")
+ERRORS = ("top1_error", "top5_error", "gt_known_error")
+
+
+def _errors(errors: Errors, ci95: Mapping[str, Interval]) -> list[str]:
+    rates = zip(ERRORS, (errors.top1, errors.top5, errors.gt_known), strict=True)
+    return [with_interval(rate.value, ci95[name]) if ci95 else per_cent(rate.value) for name, rate in rates]
+
+
+def _with_controls(
+    audit: Audit, cells: Callable[[Measured, Mapping[str, Interval]], Sequence[str]], lead: str = ""
+) -> list[Row]:
+    """A row for each network's own maps, and one for each of its controls, whose figures have no intervals."""
+    rows = []
+    for model in audit.models:
+        if model.study is not None:
+            name = f"{model.card.name}, {lead or model.card.method.upper()}"
+            rows.append(Row([name, *cells(model.study.own, model.study.ci95)]))
+            controls = model.study.controls.items()
+            rows += [Row([CONTROL_WORDS[name], *cells(found, {})], "control") for name, found in controls]
+    return rows
 
 
 def recipes_table(audit: Audit) -> Table:
     """The three box recipes side by side: how far the headline moves."""
-    rows = []
-    for model in audit.models:
-        if model.study is None:
-            continue
-        for name, errors in model.study.recipes.items():
-            cells = [per_cent(rate.value) for rate in (errors.top1, errors.top5, errors.gt_known)]
-            rows.append(
-                Row([f"{model.card.name}, {RECIPE_WORDS[name]}" if audit.beside else RECIPE_WORDS[name], *cells])
-            )
+    rows: list[Row] = []
+    for recipe, words in RECIPE_WORDS.items():
+
+        def cells(found: Measured, _: Mapping[str, Interval], recipe: str = recipe) -> list[str]:
+            return _errors(found.recipes[recipe], {})
+
+        rows += _with_controls(audit, cells, words)
     return Table(
         "recipes",
         "Three recipes",
         "The same maps, three ways to make a box of them. “caffe” guesses two boxes for each of the first two classes "
         "and one for the third, and counts inclusive pixels; “v2” takes any contour's box at the threshold that is "
-        "best on these very images, so it is the most lenient.",
-        ["Recipe", "Top-1, %", "Top-5, %", "Class given, %"],
+        "best on these very images, so it is the most lenient. Indented: the controls under the same recipe.",
+        ["Network and recipe", "Top-1, %", "Top-5, %", "Class given, %"],
         rows,
     )
 
 
 def measures_table(audit: Audit) -> Table:
-    """What is measured beside the headline, one column a network, each with its control."""
-    models = [m for m in audit.models if m.study is not None]
-    studies = [m.study for m in models if m.study is not None]
-    rows = [
-        ("MaxBoxAcc, IoU 0.5 (oracle threshold)", [with_interval(s.v1.value, s.ci95["max_box_acc"]) for s in studies]),
-        (
-            "MaxBoxAccV2, mean of IoU 0.3, 0.5, 0.7 (oracle thresholds)",
-            [with_interval(s.v2.value, s.ci95["max_box_acc_v2"]) for s in studies],
-        ),
-        ("at IoU 0.3 / 0.5 / 0.7", [" / ".join(per_cent(v) for v in s.v2.best) for s in studies]),
-        ("Pointing game", [with_interval(float(s.pointing.mean()), s.ci95["pointing_game"]) for s in studies]),
-        ("middle of the image", [per_cent(float(s.centre_point.mean())) for s in studies]),
-        ("Energy inside the boxes", [with_interval(float(s.energy.mean()), s.ci95["energy"]) for s in studies]),
-        ("a map that is the same everywhere", [per_cent(float(s.box_share.mean())) for s in studies]),
-        ("Completeness: share of the true box covered", [per_cent(float(s.complete.mean())) for s in studies]),
-        ("PxAP (pixels, where silhouettes are given)", [per_cent(s.pxap) for s in studies]),
-    ]
-    controls = {"middle of the image", "a map that is the same everywhere", "at IoU 0.3 / 0.5 / 0.7"}
+    """What is measured beside the headline, for every network and each of its controls."""
+
+    def cells(found: Measured, ci95: Mapping[str, Interval]) -> list[str]:
+        figures = {
+            "max_box_acc": found.v1.value,
+            "max_box_acc_v2": found.v2.value,
+            "pointing_game": float(found.pointing.mean()),
+            "energy": float(found.energy.mean()),
+            "completeness": float(found.complete.mean()),
+        }
+        first, v2, *others = (with_interval(v, ci95[k]) if ci95 else per_cent(v) for k, v in figures.items())
+        return [first, v2, " / ".join(per_cent(v) for v in found.v2.best), *others, per_cent(found.pxap)]
+
     return Table(
         "measures",
         "Other measures",
-        "All of the label's own map; higher is better. Indented: what it is made of, or what something gets that does "
-        "not look at the image. The pointing game has no tolerance: the map's maximum must lie in a true box.",
-        ["Measure, %", *(m.card.name for m in models)],
-        [Row([name, *cells], "control" if name in controls else "measured") for name, cells in rows],
+        "All of the label's own map; higher is better. MaxBoxAcc (largest contour, IoU 0.5) and MaxBoxAccV2 (any "
+        "contour, mean of IoU 0.3, 0.5 and 0.7, which stand beside it) take the thresholds that are best on these very "
+        "images: oracles. Pointing: the map's maximum lies in a true box. Energy: share of its positive values in the "
+        "true boxes. Completeness: share of the true box that its box covers. PxAP: by pixels, where silhouettes are "
+        "given. Indented: the controls; a box points at its middle, and its energy is spread evenly inside. The whole "
+        "image covers everything: completeness says something beside energy only.",
+        [
+            "Network",
+            "MaxBoxAcc, %",
+            "MaxBoxAccV2, %",
+            "at IoU 0.3 / 0.5 / 0.7",
+            "Pointing, %",
+            "Energy, %",
+            "Completeness, %",
+            "PxAP, %",
+        ],
+        _with_controls(audit, cells),
     )
 
 

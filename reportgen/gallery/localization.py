@@ -10,7 +10,8 @@ import numpy as np
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, THRESHOLD
-from reportgen.analysis.study import CURVE, Study
+from reportgen.analysis.measured import CURVE
+from reportgen.analysis.study import Study
 from reportgen.analysis.tables import (
     CONTROL_WORDS,
     Table,

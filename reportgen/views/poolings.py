@@ -16,7 +16,7 @@ def figure_of(audit: Audit, album: Album, i: int, title: str, href: str = "") ->
     value = ""
     if audit.study is not None and audit.localization is not None and audit.localization.judged[i]:
         row = int((audit.study.images == i).argmax())
-        value = f"covers {audit.study.complete[row]:.0%}, {1 - audit.study.energy[row]:.0%} outside"
+        value = f"covers {audit.study.own.complete[row]:.0%}, {1 - audit.study.own.energy[row]:.0%} outside"
     return Figure(
         picture=album.add(audit.picture(i)),
         alt=f"{audit.samples[i].name} with the {title} map of {audit.classes[int(audit.cam_classes[i, column])]}",
