@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
 from reportgen.analysis.measured import Errors, Measured
+from reportgen.analysis.poolings import comparison
 from reportgen.analysis.space import near_duplicates
 from reportgen.analysis.study import Study
 from reportgen.analysis.tables import NONE, all_tables, as_latex, as_markdown
@@ -35,6 +37,22 @@ def metrics(audit: Audit) -> dict[str, Any]:
             "classes": len(np.unique(audit.labels[audit.labels >= 0])),
         },
         "models": [_model(model) for model in audit.models],
+        "gap_and_gmp": _poolings(audit),
+    }
+
+
+def _poolings(audit: Audit) -> dict[str, Any] | None:
+    """GAP beside GMP, where the audit has both and boxes."""
+    found = comparison(audit)
+    if found is None:
+        return None
+    figures = {"completeness": found.complete, "background": found.background, "gt_known_error": found.error}
+    return {
+        "gap": found.gap.card.name,
+        "gmp": found.gmp.card.name,
+        "images": len(found.images),
+        "claim_holds": found.holds,
+        **{name: asdict(paired) for name, paired in figures.items()},
     }
 
 
@@ -85,7 +103,11 @@ def _study(audit: Audit, study: Study) -> dict[str, Any]:
             }
             for name, control in study.controls.items()
         },
-        "ci95": {name: [round(bound, 6) for bound in bounds] for name, bounds in study.ci95.items()},
+        "backprop": {
+            name: {**_errors(found.recipes["paper"]), "images": len(found.rows), "about": found.about}
+            for name, found in audit.backprop.items()
+        },
+        "ci95": {name: [round(bound, 6) for bound in bounds] for name, bounds in study.own.ci95.items()},
     }
 
 

@@ -24,6 +24,7 @@ from reportgen.analysis.maxboxacc import SIDE
 from reportgen.analysis.reference import Reference
 from reportgen.analysis.space import Codes, codes_of
 from reportgen.analysis.study import study
+from reportgen.backprop import backprop
 from reportgen.cards import model_card
 from reportgen.closer import Subject, look_closer
 from reportgen.config import AuditConfig
@@ -173,7 +174,11 @@ def _audit_of(config: AuditConfig, saw: _Saw, clock: _Clock, progress: Progress)
         ]
     with clock("hide parts"):
         first, *others = [
-            replace(one, parts=part_test(one, look, saw.device, progress))
+            replace(
+                one,
+                parts=part_test(one, look, saw.device, progress),
+                backprop=backprop(one, look, saw.device, progress),
+            )
             for one, look in zip(audits, saw.looks, strict=True)
         ]
         audit = replace(first, beside=others, codes=saw.codes, reference=saw.reference)

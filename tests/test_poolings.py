@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -133,6 +135,31 @@ def test_the_page_gives_the_answer_and_the_pictures(both: Summary) -> None:
     assert image.count("% outside") >= 2
 
 
+def test_the_figures_are_in_the_results_and_the_tables(both: Summary) -> None:
+    out = both.index.parent.parent
+    figures = json.loads((out / "metrics.json").read_text())["gap_and_gmp"]
+    pair = pair_of(both.audit)
+    assert pair is not None
+    gap, gmp = (model.study for model in pair)
+    assert gap is not None
+    assert gmp is not None
+    found = compared(*pair)
+    assert figures["images"] == len(gap.images) == 15
+    assert figures["claim_holds"] is found.holds
+    assert figures["completeness"]["gap"] == pytest.approx(gap.own.complete.mean())
+    assert figures["background"]["gmp"] == pytest.approx(1 - gmp.own.energy.mean())
+    assert figures["gt_known_error"]["difference"] == pytest.approx(gmp.own.fits.mean() - gap.own.fits.mean())
+    assert figures["completeness"]["ci95"] == pytest.approx(found.complete.ci95)
+    rows = list(csv.reader((out / "gap-and-gmp.csv").open()))
+    assert [row[0] for row in rows[1:]] == (["measured"] + ["control"] * 4) * 3
+    assert rows[1][2] == f"{100 * gap.own.complete.mean():.1f}"
+    assert rows[2] == ["control", "whole image", "100.0", "100.0", "", ""]
+    outside = 100 * (1 - gap.controls["whole_image"].energy.mean())
+    assert rows[7][1:4] == ["whole image", f"{outside:.1f}", f"{outside:.1f}"]
+    assert r"\begin{tabular}" in (out / "site" / "data" / "gap-and-gmp.tex").read_text()
+    assert "data/gap-and-gmp.md" in (both.index.parent / "poolings" / "index.html").read_text()
+
+
 def test_without_both_there_is_no_page(both: Summary, tmp_path: Path) -> None:
     table = both.audit.samples[0].path.parent / "table.csv"
     alone = run_audit(
@@ -140,3 +167,4 @@ def test_without_both_there_is_no_page(both: Summary, tmp_path: Path) -> None:
     )
     assert not (alone.index.parent / "poolings").exists()
     assert "GAP and GMP" not in alone.index.read_text()
+    assert json.loads((tmp_path / "metrics.json").read_text())["gap_and_gmp"] is None

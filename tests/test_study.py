@@ -353,8 +353,8 @@ def test_intervals_hold_their_figures(case: tuple) -> None:
         "max_box_acc": found.own.v1.value,
         "max_box_acc_v2": found.own.v2.value,
     }
-    assert set(figures) == set(found.ci95)
+    assert set(figures) == set(found.own.ci95)
     for name, value in figures.items():
-        low, high = found.ci95[name]
+        low, high = found.own.ci95[name]
         assert 0 <= low <= value + 1e-6, name
         assert value - 1e-6 <= high <= 1, name

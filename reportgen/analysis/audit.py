@@ -13,6 +13,7 @@ from reportgen.analysis.failures import PartTest
 from reportgen.analysis.filters import Kernels
 from reportgen.analysis.layouts import Maps, make_maps
 from reportgen.analysis.localization import Localization
+from reportgen.analysis.measured import Measured
 from reportgen.analysis.patches import Unit, study_units
 from reportgen.analysis.reference import Matches, Reference
 from reportgen.analysis.space import CODES, Codes, Space, pixel_rows
@@ -148,6 +149,7 @@ class Audit:
     kinds:      why each image's top-1 box does not count, or `right`, or `unlabelled`.
     parts:      the causal test of the *part* failures, or None where there are none.
     study:      localization from all sides, or None where there are no boxes.
+    backprop:   boxes of the label's saliency map on some images, by recipe: `paper`, `graphcut`.
     unconfirmed: (layer, unit, image) of the top patches whose value their image alone did not reach: a defect.
     looks:      what was computed for chosen images only, by kind, such as `occlusion`.
     codes:      what images are compared by.
@@ -167,6 +169,7 @@ class Audit:
     cam_identity: float | None
     study: Study | None = None
     parts: PartTest | None = None
+    backprop: Mapping[str, Measured] = field(default_factory=dict)
     beside: Sequence[Audit] = ()
     unconfirmed: frozenset[tuple[str, int, int]] = frozenset()
     looks: Mapping[str, CloseLook] = field(default_factory=dict)

@@ -51,7 +51,8 @@ def segment(saliency: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 def _likelihood(colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
     taught = colours[mask]
-    mixture = GaussianMixture(min(COMPONENTS, len(taught)), reg_covar=1e-4, random_state=0).fit(taught)
+    colours_taught = len(np.unique(taught, axis=0))
+    mixture = GaussianMixture(min(COMPONENTS, colours_taught), reg_covar=1e-4, random_state=0).fit(taught)
     return mixture.score_samples(colours.reshape(-1, 3)).reshape(mask.shape)
 
 

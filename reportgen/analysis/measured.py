@@ -7,10 +7,11 @@ this code, so that a figure and its control differ in nothing but what they are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from reportgen.analysis.bootstrap import Interval
 from reportgen.analysis.boxes import INCLUSIVE, caffe_boxes, iou, paper_boxes, to_image, upsample
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, THRESHOLD
@@ -96,6 +97,7 @@ class Measured:
               in the true boxes; share of a true box that the box covers.
     pxap:     None without masks; masked: how many images have one.
     recipes:  `paper`, `caffe`, `v2`.
+    ci95:     figure → bootstrap interval; empty for controls.
     """
 
     about: str
@@ -111,6 +113,7 @@ class Measured:
     pxap: float | None
     masked: int
     recipes: Mapping[str, Errors]
+    ci95: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def fits(self) -> np.ndarray:

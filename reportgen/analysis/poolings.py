@@ -59,6 +59,12 @@ def pair_of(audit: Audit) -> tuple[Audit, Audit] | None:
     return (gaps[0], gmp) if gaps else None
 
 
+def comparison(audit: Audit) -> Poolings | None:
+    """None unless the audit has both poolings, and images with a label and boxes."""
+    pair = pair_of(audit)
+    return compare(*pair) if pair else None
+
+
 def compare(gap: Audit, gmp: Audit) -> Poolings | None:
     """None where no image has a label and boxes."""
     if gap.study is None or gmp.study is None or gap.localization is None or gmp.localization is None:

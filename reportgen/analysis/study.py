@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from reportgen.analysis import controls
-from reportgen.analysis.bootstrap import Interval, bootstrap
+from reportgen.analysis.bootstrap import bootstrap
 from reportgen.analysis.classification import Classification
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import Localization
@@ -44,7 +44,6 @@ class Study:
                others, or None with fewer than two images.
     controls:  the same figures for what knows nothing of the image, by name.
     groups:    title → rows: by size, by number of boxes, by confidence.
-    ci95:      figure → bootstrap interval.
     """
 
     images: np.ndarray
@@ -53,7 +52,6 @@ class Study:
     heldout: Threshold | None
     controls: Mapping[str, Measured]
     groups: Mapping[str, Sequence[Group]]
-    ci95: Mapping[str, Interval]
 
     @property
     def curve(self) -> np.ndarray:
@@ -79,7 +77,7 @@ def study(
     """
     images, masks = np.flatnonzero(localization.judged), masks or {}
     places = [Place(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
-    rank, top, labels_maps = _rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
+    rank, top, labels_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
     held = [hold_map(outline(map_, input_size), place) for map_, place in zip(labels_maps, places, strict=True)]
     own = measured("the label's map", np.arange(len(images)), held, rank, top)
     blind = {
@@ -94,16 +92,15 @@ def study(
     best = int(own.known.mean(0).argmax())
     return Study(
         images=images,
-        own=own,
+        own=with_intervals(own, rank, top),
         oracle=Threshold(float(CURVE[best]), error(own.known[:, best])),
         heldout=_held_out(own.known),
         controls=beside,
         groups=_groups(own.fits, beside["whole_image"].fits, places, classification.scores[images, 0]),
-        ci95=_ci95(own, rank, top),
     )
 
 
-def _rank(classes: np.ndarray) -> np.ndarray:
+def label_rank(classes: np.ndarray) -> np.ndarray:
     """`(n,)` place of the label among the top classes, counted from 0; their number where it is not among them."""
     hit = classes[:, :-1] == classes[:, -1:]
     return np.where(hit.any(1), hit.argmax(1), classes.shape[1] - 1)
@@ -150,9 +147,9 @@ def _number(low: float, high: float) -> str:
     return f"{low} and more" if np.isinf(high) else f"{low}" if high == low + 1 else f"{low} to {high - 1}"
 
 
-def _ci95(own: Measured, rank: np.ndarray, top: int) -> dict[str, Interval]:
-    """By resampling the images, all figures together; MaxBoxAcc's thresholds are chosen again in each."""
-    fits = own.fits
+def with_intervals(own: Measured, rank: np.ndarray, top: int) -> Measured:
+    """With intervals from resampled images, all figures together; MaxBoxAcc's thresholds are chosen again in each."""
+    fits, rank = own.fits, rank[own.rows]
     flags = np.stack((fits & (rank == 0), fits & (rank < top), fits, own.pointing, own.energy, own.complete), 1)
     levels = np.unique(LEVEL_OF)
     hits = np.stack((own.largest, *np.moveaxis(own.all_, 1, 0)))[:, :, levels]  # (4, n, thresholds)
@@ -166,7 +163,8 @@ def _ci95(own: Measured, rank: np.ndarray, top: int) -> dict[str, Interval]:
         return np.column_stack((1 - first[:, :3], first[:, 3:], best[:, 0], best[:, 1:].mean(1)))
 
     bounds = np.clip(bootstrap(len(fits), statistic), 0, 1)
-    return {name: (float(low), float(high)) for name, (low, high) in zip(FIGURES, bounds, strict=True)}
+    ci95 = {name: (float(low), float(high)) for name, (low, high) in zip(FIGURES, bounds, strict=True)}
+    return replace(own, ci95=ci95)
 
 
 FIGURES = (

@@ -10,6 +10,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.analysis.bootstrap import Interval
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.measured import Errors, Measured
+from reportgen.analysis.poolings import Paired, Poolings, comparison
 
 CONTROL_WORDS = {
     "whole_image": "whole image",
@@ -17,6 +18,7 @@ CONTROL_WORDS = {
     "mean_map": "mean map",
     "random_weights": "random weights",
 }
+BACKPROP_WORDS = {"paper": "CAM box recipe", "graphcut": "GraphCut"}
 RECIPE_WORDS = {
     "paper": "paper: 20 % of the maximum, largest region",
     "caffe": "caffe: the paper's released code",
@@ -103,14 +105,15 @@ def classification_table(audit: Audit) -> Table:
 def localization_table(audit: Audit) -> Table:
     """Table 2: localization error of every network, its controls beneath, with bootstrap intervals."""
 
-    def cells(found: Measured, ci95: Mapping[str, Interval]) -> list[str]:
-        return _errors(found.recipes["paper"], ci95)
+    def cells(found: Measured) -> list[str]:
+        return _errors(found.recipes["paper"], found.ci95)
 
     n = len(audit.study.images) if audit.study else 0
     caption = (
         f"Error in per cent on the {n:,} images with boxes; recipe “paper”, threshold 20 %, IoU ≥ 0.5; 95 % intervals "
         "(bootstrap). Indented: boxes that do not look at the image, with the network's own classes; a network that "
-        "does not beat them has not localized. Grey: published figures (Zhou et al. 2016, Table 2) on ILSVRC "
+        "does not beat them has not localized. Backprop: boxes of the gradient of the label's logit by the "
+        "pixels, on as many images as the row says. Grey: published figures (Zhou et al. 2016, Table 2) on ILSVRC "
         "validation, another data set, for orientation only."
     )
     return Table(
@@ -118,7 +121,7 @@ def localization_table(audit: Audit) -> Table:
         "Table 2. Localization error",
         caption,
         ["Network", "Top-1, %", "Top-5, %", "Class given, %"],
-        [*_with_controls(audit, cells), *_published((1, 2))],
+        [*_with_controls(audit, cells, backprop=True), *_published((1, 2))],
     )
 
 
@@ -131,16 +134,17 @@ def _errors(errors: Errors, ci95: Mapping[str, Interval]) -> list[str]:
 
 
 def _with_controls(
-    audit: Audit, cells: Callable[[Measured, Mapping[str, Interval]], Sequence[str]], lead: str = ""
+    audit: Audit, cells: Callable[[Measured], Sequence[str]], lead: str = "", backprop: bool = False
 ) -> list[Row]:
-    """A row for each network's own maps, and one for each of its controls, whose figures have no intervals."""
+    """A row for each network's own maps, one for each of its controls, and for each of its backprop boxes."""
     rows = []
     for model in audit.models:
         if model.study is not None:
-            name = f"{model.card.name}, {lead or model.card.method.upper()}"
-            rows.append(Row([name, *cells(model.study.own, model.study.ci95)]))
-            controls = model.study.controls.items()
-            rows += [Row([CONTROL_WORDS[name], *cells(found, {})], "control") for name, found in controls]
+            rows.append(Row([f"{model.card.name}, {lead or model.card.method.upper()}", *cells(model.study.own)]))
+            rows += [Row([CONTROL_WORDS[k], *cells(found)], "control") for k, found in model.study.controls.items()]
+            for recipe, found in model.backprop.items() if backprop else ():
+                name = f"{model.card.name}, backprop, {BACKPROP_WORDS[recipe]} ({len(found.rows):,} images)"
+                rows.append(Row([name, *cells(found)]))
     return rows
 
 
@@ -149,7 +153,7 @@ def recipes_table(audit: Audit) -> Table:
     rows: list[Row] = []
     for recipe, words in RECIPE_WORDS.items():
 
-        def cells(found: Measured, _: Mapping[str, Interval], recipe: str = recipe) -> list[str]:
+        def cells(found: Measured, recipe: str = recipe) -> list[str]:
             return _errors(found.recipes[recipe], {})
 
         rows += _with_controls(audit, cells, words)
@@ -167,7 +171,8 @@ def recipes_table(audit: Audit) -> Table:
 def measures_table(audit: Audit) -> Table:
     """What is measured beside the headline, for every network and each of its controls."""
 
-    def cells(found: Measured, ci95: Mapping[str, Interval]) -> list[str]:
+    def cells(found: Measured) -> list[str]:
+        ci95 = found.ci95
         figures = {
             "max_box_acc": found.v1.value,
             "max_box_acc_v2": found.v2.value,
@@ -201,11 +206,51 @@ def measures_table(audit: Audit) -> Table:
     )
 
 
+def poolings_table(found: Poolings) -> Table:
+    """GAP beside GMP: the three figures under both, the difference with its interval, and the controls of both."""
+    gap, gmp = found.gap.study, found.gmp.study
+    assert gap is not None
+    assert gmp is not None
+    figures: list[tuple[str, Paired, Callable[[Measured], float]]] = [
+        ("Object covered: share of the true box", found.complete, lambda m: float(m.complete.mean())),
+        ("Map outside: share of its positive values", found.background, lambda m: 1 - float(m.energy.mean())),
+        ("Box wrong, class given", found.error, lambda m: m.gt_known.value),
+    ]
+    rows = []
+    for name, paired, of in figures:
+        apart = [signed(paired.difference), between(paired.ci95)]
+        rows.append(Row([name, per_cent(paired.gap), per_cent(paired.gmp), *apart]))
+        for control in (k for k in gap.controls if k in gmp.controls):
+            both = [per_cent(of(study.controls[control])) for study in (gap, gmp)]
+            rows.append(Row([CONTROL_WORDS[control], *both, NONE, NONE], "control"))
+    return Table(
+        "gap-and-gmp",
+        "GAP and GMP",
+        f"Means over {len(found.images):,} images with a label and boxes, in per cent, from the label's maps. The "
+        "interval of the difference, in points, is a paired bootstrap over images, each counted as independent. "
+        "Indented: the controls, which do not look at the image, or have learned nothing.",
+        ["Figure", f"{found.gap.card.name}, %", f"{found.gmp.card.name}, %", "GAP − GMP, points", "95 % interval"],
+        rows,
+    )
+
+
+def signed(share: float, digits: int = 1) -> str:
+    """A difference of shares in points: `+1.2`, `−0.3`."""
+    return f"{100 * share:+.{digits}f}".replace("-", "−")
+
+
+def between(bounds: Interval) -> str:
+    """`−1.5 to +3.1`, in points."""
+    return f"{signed(bounds[0])} to {signed(bounds[1])}"
+
+
 def all_tables(audit: Audit) -> list[Table]:
     """Those that this audit can fill."""
     tables = [classification_table(audit)] if audit.classification.top1 else []
     if audit.study:
         tables += [localization_table(audit), recipes_table(audit), measures_table(audit)]
+    if (found := comparison(audit)) is not None:
+        tables.append(poolings_table(found))
     return tables
 
 

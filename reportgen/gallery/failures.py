@@ -95,9 +95,13 @@ class KindPart:
 
 @dataclass(frozen=True)
 class FailuresPage:
-    """cells: the four quadrants in the order of `QUADRANTS`; means: mean maps by class; alarm: "" or a sentence."""
+    """cells: the four quadrants in the order of `QUADRANTS`; means: mean maps by class; alarm: "" or a sentence.
+
+    networks: the first page of each; none where there is only one.
+    """
 
     heading: str
+    networks: Sequence[Link]
     lead: str
     alarm: str
     cells: Sequence[Cell]
@@ -109,9 +113,10 @@ class FailuresPage:
 
 @dataclass(frozen=True)
 class GalleryPage:
-    """The images of one kind or quadrant. said: sentences above the images."""
+    """The images of one kind or quadrant. said: sentences above the images; home: the page that leads here."""
 
     heading: str
+    home: Link
     count: int
     said: Sequence[str]
     cards: Sequence[Figure]
@@ -119,9 +124,19 @@ class GalleryPage:
 
 
 def failure_pages(audit: Audit, album: Album) -> Iterator[Page]:
-    """The first page and every gallery."""
+    """The first page and every gallery, of each network of the audit."""
     if audit.localization is None:
         yield "failures/index.html", "failures.html", lambda: None
+        return
+    folders = ["failures", *(f"failures/{m}" for m in range(2, 1 + len(audit.models)))]
+    networks = [Link(m.card.name, f"{f}/index.html") for m, f in zip(audit.models, folders, strict=True)]
+    for model, folder in zip(audit.models, folders, strict=True):
+        yield from _pages_of(model, album, folder, networks if audit.beside else [])
+
+
+def _pages_of(audit: Audit, album: Album, folder: str, networks: Sequence[Link]) -> Iterator[Page]:
+    """Those of one network, in its folder."""
+    if audit.localization is None:
         return
     judged = np.flatnonzero(audit.localization.judged)
     by_kind = {kind: [i for i in map(int, judged) if audit.kinds[i] == kind] for kind in KINDS}
@@ -129,25 +144,30 @@ def failure_pages(audit: Audit, album: Album) -> Iterator[Page]:
         tested = audit.parts.rows.tolist()
         by_kind["part"] = [*tested, *(i for i in by_kind["part"] if i not in set(tested))]
     by_cell = quadrants(audit.classification.right1, audit.localization)
-    yield "failures/index.html", "failures.html", lambda: _first(audit, album, judged, by_kind, by_cell)
-    links = [Link(words.KIND_WORDS[kind], _url(kind)) for kind in KINDS if by_kind[kind]]
+    first = f"{folder}/index.html"
+    here = [replace(link, current=link.url == first) for link in networks]
+    yield first, "failures.html", partial(_first, audit, album, folder, here, judged, by_kind, by_cell)
+    links = [Link(words.KIND_WORDS[kind], f"{folder}/{kind}.html") for kind in KINDS if by_kind[kind]]
+
+    def gallery(title: str, name: str, rows: list[int], said: Sequence[str]) -> Page:
+        url = f"{folder}/{name}.html"
+        home = Link(f"Failures of {audit.card.name}" if networks else "Failures", first)
+        others = [replace(link, current=link.url == url) for link in links]
+        return url, "failure.html", partial(_gallery, audit, album, title, home, rows, said, others)
+
     for kind, rows in by_kind.items():
         said = [*KINDS_EXPLAINED[kind], *([_tested(audit)] if kind == "part" and audit.parts else [])]
-        title = words.KIND_WORDS[kind].capitalize()
-        yield _url(kind), "failure.html", partial(_gallery, audit, album, title, kind, rows, said, links)
+        yield gallery(words.KIND_WORDS[kind].capitalize(), kind, rows, said)
     for name, found in by_cell.items():
         said = ["The box is that of the top class's map; the dashed one is the map's, the solid ones are true."]
-        title, rows = QUADRANT_WORDS[name], found.tolist()
-        yield _url(name), "failure.html", partial(_gallery, audit, album, title, name, rows, said, links)
-
-
-def _url(name: str) -> str:
-    return f"failures/{name}.html"
+        yield gallery(QUADRANT_WORDS[name], name, found.tolist(), said)
 
 
 def _first(
     audit: Audit,
     album: Album,
+    folder: str,
+    networks: Sequence[Link],
     judged: np.ndarray,
     by_kind: dict[str, list[int]],
     by_cell: dict[str, np.ndarray],
@@ -157,6 +177,7 @@ def _first(
     place, total = len(by_cell["right-wrong"]), len(by_cell["right-wrong"]) + len(by_cell["right-right"])
     means = _means(audit, album)
     return FailuresPage(
+        networks=networks,
         heading=f"{wrong:,} of {n:,} images with boxes fail: {len(by_kind['class']):,} by class, {place:,} by place",
         lead=(
             f"Of the {total:,} images whose class is right, the box of the map misses {place:,}. Each failure is of "
@@ -165,7 +186,9 @@ def _first(
         ),
         alarm=words.peak_alarm(audit),
         cells=[
-            Cell(QUADRANT_WORDS[q], len(by_cell[q]), _share(len(by_cell[q]), n), _url(q), q == "right-right")
+            Cell(
+                QUADRANT_WORDS[q], len(by_cell[q]), _share(len(by_cell[q]), n), f"{folder}/{q}.html", q == "right-right"
+            )
             for q in QUADRANTS
         ],
         kinds=[
@@ -173,7 +196,7 @@ def _first(
                 kind,
                 len(rows),
                 _share(len(rows), n),
-                _url(kind),
+                f"{folder}/{kind}.html",
                 KINDS_EXPLAINED[kind][0],
                 [_card(audit, album, i) for i in (rows[:SHOWN] if kind == "part" else spread(rows, SHOWN))],
             )
@@ -216,12 +239,11 @@ def _card(audit: Audit, album: Album, i: int) -> Figure:
 
 
 def _gallery(
-    audit: Audit, album: Album, title: str, name: str, rows: list[int], said: Sequence[str], links: Sequence[Link]
+    audit: Audit, album: Album, title: str, home: Link, rows: list[int], said: Sequence[str], others: Sequence[Link]
 ) -> GalleryPage:
     cards = [_card(audit, album, i) for i in rows[:MOST]]
     more = [f"Shown are {MOST} of {len(rows):,}."] if len(rows) > MOST else []
-    others = [replace(link, current=link.url == _url(name)) for link in links]
-    return GalleryPage(title, len(rows), [*said, *more], cards, others)
+    return GalleryPage(title, home, len(rows), [*said, *more], cards, others)
 
 
 def _means(audit: Audit, album: Album) -> list[Figure]:

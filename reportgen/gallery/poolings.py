@@ -7,26 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.analysis.audit import Audit
-from reportgen.analysis.bootstrap import Interval
-from reportgen.analysis.poolings import Paired, Poolings, compare, pair_of
+from reportgen.analysis.poolings import Poolings, comparison
+from reportgen.analysis.tables import Table, between, poolings_table, signed
+from reportgen.gallery.pages import Link
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure
 from reportgen.views.poolings import side_by_side
 
 SHOWN = 6
 """Images shown of each direction."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A figure under both poolings, in per cent; difference in points, with its interval."""
-
-    name: str
-    meaning: str
-    gap: str
-    gmp: str
-    difference: str
-    interval: str
 
 
 @dataclass(frozen=True)
@@ -43,34 +32,25 @@ class PoolingsPage:
 
     answer: str
     reading: str
-    gap: str
-    gmp: str
-    rows: list[Row]
+    table: Table
     apart: list[Apart]
-    images: int
+    downloads: list[Link]
 
 
 def poolings_page(audit: Audit, album: Album) -> PoolingsPage | None:
     """None unless the audit has both poolings, and images with a label and boxes."""
-    pair = pair_of(audit)
-    found = compare(*pair) if pair else None
+    found = comparison(audit)
     if found is None:
         return None
-    rows = [
-        _row("Object covered", "share of the true box inside the map's box", found.complete),
-        _row("Map outside", "share of the map's positive values beyond the true boxes", found.background),
-        _row("Box wrong", "the box of the label's map does not fit (IoU < 0.5)", found.error),
-    ]
+    table = poolings_table(found)
     order = np.argsort(-found.lead, kind="stable")
     ahead, behind = order[found.lead[order] > 0][:SHOWN], order[::-1][found.lead[order[::-1]] < 0][:SHOWN]
     apart = [
         _apart("GAP covers more", found, album, ahead),
         _apart("GMP covers more", found, album, behind),
     ]
-    return PoolingsPage(
-        answer(found), reading(found), found.gap.card.name, found.gmp.card.name, rows,
-        [part for part in apart if part.pairs], len(found.images),
-    )  # fmt: skip
+    downloads = [Link(ending, f"data/{table.name}.{ending}") for ending in ("csv", "tex", "md")]
+    return PoolingsPage(answer(found), reading(found), table, [part for part in apart if part.pairs], downloads)
 
 
 def _apart(title: str, found: Poolings, album: Album, rows: np.ndarray) -> Apart:
@@ -79,23 +59,6 @@ def _apart(title: str, found: Poolings, album: Album, rows: np.ndarray) -> Apart
         figures = side_by_side(found.gap, found.gmp, album, int(found.images[j]))
         pairs.append((*figures, f"{found.gap.samples[int(found.images[j])].name}: {signed(found.lead[j], 0)} points"))
     return Apart(title, pairs)
-
-
-def _row(name: str, meaning: str, paired: Paired) -> Row:
-    return Row(
-        name, meaning, f"{100 * paired.gap:.1f} %", f"{100 * paired.gmp:.1f} %",
-        signed(paired.difference), between(paired.ci95),
-    )  # fmt: skip
-
-
-def signed(share: float, digits: int = 1) -> str:
-    """A difference of shares in points: `+1.2`, `−0.3`."""
-    return f"{100 * share:+.{digits}f}".replace("-", "−")
-
-
-def between(bounds: Interval) -> str:
-    """`−1.5 to +3.1`, in points."""
-    return f"{signed(bounds[0])} to {signed(bounds[1])}"
 
 
 def answer(found: Poolings) -> str:
