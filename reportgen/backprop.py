@@ -15,7 +15,7 @@ from reportgen.analysis.backprop_box import graphcut_box
 from reportgen.analysis.boxes import paper_box, to_image
 from reportgen.analysis.localization import THRESHOLD
 from reportgen.analysis.measured import Measured, Place, hold_box, measured
-from reportgen.analysis.selection import spread
+from reportgen.analysis.selection import of_each_class, spread
 from reportgen.analysis.study import label_rank, with_intervals
 from reportgen.attribution.saliency import saliency
 from reportgen.closer import Arrays, Subject, look_at
@@ -25,7 +25,7 @@ from reportgen.models.heads import with_head
 from reportgen.passes import Look, Progress
 
 AT_MOST = 128
-"""Images that get it, evenly over those with a label and boxes: a gradient and a minimum cut take about a second."""
+"""Images that get it, evenly over those with a label and boxes: a gradient and a minimum cut take half a second."""
 SIDE = 112
 """Side of the square in which the cut is made: its time grows faster than the pixels."""
 PIPELINES = {"paper": "the CAM box recipe on the saliency map", "graphcut": "GraphCut on colours, seeded by saliency"}
@@ -35,11 +35,14 @@ def backprop(audit: Audit, look: Look, device: torch.device, progress: Progress)
     """Both boxes (Zhou et al. 2016, Table 2; Simonyan et al. 2014, section 3.2), by name of `PIPELINES`.
 
     A guess counts only where its class is the label, so the label's map alone decides all three errors. Nothing where
-    no image has a label and boxes, or where `select` asks for no costly looks.
+    no image has a label and boxes, or where `select` asks for no costly looks, or for images by their names.
     """
-    if audit.study is None or look.network.select == "none":
+    select = look.network.select
+    if audit.study is None or not (select in ("auto", "all", "failures") or select.isdecimal()):
         return {}
-    chosen = spread(audit.study.images.tolist(), AT_MOST)
+    images = audit.study.images  # failures alone would say nothing of the error
+    rows = of_each_class(audit.labels[images], int(select)) if select.isdecimal() else range(len(images))
+    chosen = spread(images[list(rows)].tolist(), AT_MOST)
     boxes: dict[int, np.ndarray] = {}
     with progress("Boxes by backprop", len(chosen), "images") as tick:
         for judge, rows in judges(audit, look, chosen):

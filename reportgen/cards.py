@@ -51,7 +51,7 @@ def deeper_kernels(classifier: Classifier) -> list[Kernels]:
 def model_card(look: Look, agreement: Agreement | None, device: torch.device) -> ModelCard:
     """The classifier in plain values."""
     classifier, config = look.classifier, look.network
-    pooling = classifier.own.pooling if classifier.own else ""
+    pooling = classifier.own.pooling if classifier.own and not classifier.drawer else ""
     p = classifier.preprocessing
     watched = look.store.settings["layers"]
     first = (layer.name for layer in find_layers(classifier.trunk, classifier.head) if layer.first)

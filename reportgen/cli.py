@@ -137,6 +137,7 @@ def _default(name: str, default: object, kind: Any, text: str) -> Callable[..., 
 @click.option("--classes", type=click.Path(path_type=Path), help=_help("classes"))
 @click.option("--layer", help=_help("layer"))
 @click.option("--head", help=_help("head"))
+@click.option("--maps", help=_help("maps"))
 @click.option("--folds", type=click.IntRange(2), help=_help("folds"))
 @click.option("--fit-data", type=click.Path(path_type=Path), help=_help("fit_data"))
 @click.option("--codes", metavar="NAME", help=_help("codes"))

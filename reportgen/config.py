@@ -26,6 +26,7 @@ class AuditConfig:
     classes: Path | None = None
     layer: str | None = None
     head: str | None = None
+    maps: str | None = None
     layers: tuple[str, ...] = ()
     resize: str = "warp"
     decode: str = "exact"
@@ -83,7 +84,7 @@ CHOICES = {
     "precision": ("auto", "fp32", "bf16", "fp16"),
     "store_maps": ("auto", "yes", "no"),
 }
-MODEL_KEYS = ("model", "weights", "layer", "head", "layers", "resize", "precision")
+MODEL_KEYS = ("model", "weights", "layer", "head", "maps", "layers", "resize", "precision")
 """What a `[[models]]` table may say, beside `name`."""
 
 EXPLAINED = {
@@ -94,6 +95,7 @@ EXPLAINED = {
     "classes": "a text file with one class name a line, in the order of the model's outputs",
     "layer": "the module whose output is taken as the last maps (default: found in the graph)",
     "head": "`gap` or `gmp`: fitted here on the last maps; or the linear module that reads their mean (default: found)",
+    "maps": "`python:package.module:function` that draws the maps (default: CAM, or Grad-CAM)",
     "layers": "the layers that are looked into (default: first convolution and ends of stages; see `reportgen layers`)",
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
     "decode": "`exact`, or `fast`: large JPEGs at a fraction of their size; pixels differ a little",

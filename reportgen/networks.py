@@ -13,6 +13,7 @@ from reportgen.data.labels import Listing, Vocabulary, read_class_file
 from reportgen.data.sample import Dataset
 from reportgen.errors import ConfigError
 from reportgen.models.classifier import Classifier
+from reportgen.models.drawer import load_drawer
 from reportgen.models.heads import POOLINGS
 from reportgen.models.sources import load_classifier
 
@@ -31,7 +32,8 @@ def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> l
         if fitted:
             plain = replace(plain, head=None, classes=None)
         if plain not in loaded:
-            loaded[plain] = load_classifier(plain).to(device)
+            drawer = load_drawer(plain.maps) if plain.maps else None
+            loaded[plain] = replace(load_classifier(plain), drawer=drawer).to(device)
         name = loaded[plain].name + (f" + {network.head.upper()}" if fitted and network.head else "")
         classifier = replace(loaded[plain], name=one_line(network.model_name or name))
         if any(classifier.name == other.name for other in found):

@@ -99,7 +99,7 @@ def store_settings(forward: Pass, config: AuditConfig, device: torch.device) -> 
         "maps": classifier.maps_layer,
         "layers": forward.layers,
         "aliases": forward.aliases,
-        "method": classifier.method,
+        "method": classifier.drawer.digest if classifier.drawer else classifier.method,
         "preprocessing": asdict(classifier.preprocessing),
         "resize": config.resize,
         "decode": config.decode,
@@ -195,7 +195,7 @@ class Look:
     def bias(self, samples: Sequence[Sample]) -> np.ndarray | None:
         """`(N, K)` of the head that judged each sample, where the mean of its map and this make the logit."""
         own = self.classifier.own
-        if own is None or own.pooling != "gap":
+        if own is None or own.pooling != "gap" or self.classifier.drawer:
             return None
         if not self.heads:
             return np.broadcast_to(own.bias.cpu().numpy(), (len(samples), len(own.bias)))

@@ -91,7 +91,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Audit]:
     table = squares(folder / "data", each=4)
     model = "python:tests.tiny:network"
     models = ({"model": model}, {"model": model, "head": "gap"})
-    settings = {"folds": 2, "select": "1", "occlusion_stride": 64, "classes": folder / "data" / "classes.txt"}
+    settings = {"folds": 2, "select": "4", "occlusion_stride": 64, "classes": folder / "data" / "classes.txt"}
     config = AuditConfig(data=table, models=models, out=folder / "report", **settings)  # type: ignore[arg-type]
     return folder / "report", run_audit(config).audit
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
@@ -128,7 +128,9 @@ def tiny_audit() -> Audit:
     dataset, figures = Dataset("two", samples, ["a", "b"]), classify(logits, labels)
     sizes, windows = np.full((2, 2), 8), np.array([[0.0, 0, 8, 8]] * 2)
     every = study(where, figures, maps, classes, boxes, sizes, windows, 4, {0: maps[0, -1]})
+    blind = every.controls["whole_image"]
     audit = Audit(dataset, samples, [], card, None, figures, where, ["right", "class"], 0.0, every)
+    audit = replace(audit, backprop={"paper": blind, "graphcut": blind})
     audit.__dict__["cam_classes"] = classes
     return audit
 

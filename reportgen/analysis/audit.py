@@ -114,6 +114,16 @@ class ModelCard:
     kernels: Sequence[Kernels] = ()
     layers: Sequence[LayerCard] = ()
 
+    @property
+    def map_name(self) -> str:
+        """What the maps are called."""
+        return {"cam": "Class activation map", "grad-cam": "Grad-CAM map"}.get(self.method, f"Map of {self.method}")
+
+    @property
+    def unit(self) -> str:
+        """What the maps are measured in: logits, but for the user's own."""
+        return " logit" if self.method in ("cam", "grad-cam") else ""
+
 
 @dataclass(frozen=True)
 class CloseLook:

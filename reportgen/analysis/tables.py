@@ -18,6 +18,7 @@ CONTROL_WORDS = {
     "mean_map": "mean map",
     "random_weights": "random weights",
 }
+METHOD_WORDS = {"cam": "CAM", "grad-cam": "Grad-CAM"}
 BACKPROP_WORDS = {"paper": "CAM box recipe", "graphcut": "GraphCut"}
 RECIPE_WORDS = {
     "paper": "paper: 20 % of the maximum, largest region",
@@ -140,7 +141,14 @@ def _with_controls(
     rows = []
     for model in audit.models:
         if model.study is not None:
-            rows.append(Row([f"{model.card.name}, {lead or model.card.method.upper()}", *cells(model.study.own)]))
+            rows.append(
+                Row(
+                    [
+                        f"{model.card.name}, {lead or METHOD_WORDS.get(model.card.method, model.card.method)}",
+                        *cells(model.study.own),
+                    ]
+                )
+            )
             rows += [Row([CONTROL_WORDS[k], *cells(found)], "control") for k, found in model.study.controls.items()]
             for recipe, found in model.backprop.items() if backprop else ():
                 name = f"{model.card.name}, backprop, {BACKPROP_WORDS[recipe]} ({len(found.rows):,} images)"

@@ -15,6 +15,7 @@ from reportgen.attribution.gradcam import grad_cam
 from reportgen.errors import ConfigError, ModelError
 from reportgen.extract.loader import Decoded, chunks
 from reportgen.models.classifier import Classifier
+from reportgen.models.drawer import draw_maps
 from reportgen.models.layers import choose_layers, code_node, fold_batch_norms, tapped, unit_maxima
 
 TOP = 5
@@ -128,7 +129,9 @@ class Pass:
             label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
             classes = torch.cat((top, label), 1)
             looked_up = classes.clamp(min=0)
-            if classifier.own is not None:
+            if classifier.drawer is not None:
+                cams = draw_maps(classifier, classifier.drawer, images, looked_up)
+            elif classifier.own is not None:
                 cams = class_activation_maps(maps, classifier.own.weight, looked_up)
             else:
                 cams = grad_cam(classifier.head, maps, looked_up)

@@ -193,7 +193,9 @@ def run_facts(audit: Audit) -> list[Fact]:
 def about_page(audit: Audit, version: str) -> AboutPage:
     """Provenance: nothing of the machine or of the day, so that the same inputs give the same page."""
     card_, dataset = audit.card, audit.dataset
-    identity = "does not apply: the maps are Grad-CAM's" if audit.cam_identity is None else f"{audit.cam_identity:.1e}"
+    identity = (
+        "does not apply: the maps are no exact CAM" if audit.cam_identity is None else f"{audit.cam_identity:.1e}"
+    )
     groups = [
         (
             "Data",
@@ -211,7 +213,7 @@ def about_page(audit: Audit, version: str) -> AboutPage:
                 Fact("Model", f"{card_.name} ({card_.source})"),
                 Fact("Parameters", f"{card_.parameters:,}"),
                 Fact("Last maps", f"{card_.maps_layer}, {' × '.join(map(str, card_.maps_shape))}"),
-                Fact("Maps", "class activation maps, exact" if card_.method == "cam" else "Grad-CAM, through the head"),
+                Fact("Maps", words.METHOD_WORDS.get(card_.method, card_.method)),
                 Fact("mean(CAM) + bias − logit, largest", identity),
                 Fact("Preprocessing", card_.preprocessing),
                 *([Fact("Head", card_.fit)] if card_.fit else []),

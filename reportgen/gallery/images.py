@@ -82,7 +82,7 @@ def image_facts(audit: Audit, i: int) -> list[Fact]:
             Fact("IoU, label's map", f"{where.best[i, LABEL]:.2f}"),
         ]
     map_ = audit.cams[i, 0]
-    span = f"{map_.min():.1f} to {map_.max():.1f} logit" if np.isfinite(map_).all() else "not finite"
+    span = f"{map_.min():.1f} to {map_.max():.1f}{audit.card.unit}" if np.isfinite(map_).all() else "not finite"
     facts.append(Fact("Map's range", span))
     if (url := first_page(audit, i)) is not None:
         facts.append(Fact("Activations", f"{len(audit.card.layers)} layers", url))

@@ -18,6 +18,7 @@ KIND_WORDS = {
 }
 """What the chip of an outcome says."""
 
+METHOD_WORDS = {"cam": "class activation maps, exact", "grad-cam": "Grad-CAM, through the head"}
 HEAD_WORDS = {
     "own": "global average pooling and one linear layer",
     "own-gmp": "global maximum pooling and one linear layer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -61,6 +61,16 @@ class Filters:
 
 
 @dataclass(frozen=True)
+class Drawer:
+    """Another way to maps than CAM or Grad-CAM. draw: (classifier, images `(N, 3, S, S)` normalised, classes `(N, M)`)
+    → maps `(N, M, h, w)`; digest: of its code, by which stored results are found."""
+
+    name: str
+    digest: str
+    draw: Callable[[Classifier, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
 class Classifier:
     """What can be audited. `head(trunk(x))` are the network's logits.
 
@@ -70,6 +80,7 @@ class Classifier:
     maps_layer: name of the layer whose output the last maps are.
     weights_digest: SHA-256 of every parameter and buffer.
     curve: of a training by `reportgen fit`, what is known of each epoch.
+    drawer: the user's own maps, or None.
     """
 
     name: str
@@ -85,11 +96,12 @@ class Classifier:
     weights_digest: str
     source: str
     curve: tuple[Mapping[str, float], ...] = ()
+    drawer: Drawer | None = None
 
     @property
     def method(self) -> str:
-        """The map that is drawn: `cam` or `grad-cam`."""
-        return "cam" if self.own else "grad-cam"
+        """The map that is drawn: `cam`, `grad-cam`, or the name of the user's own."""
+        return self.drawer.name if self.drawer else "cam" if self.own else "grad-cam"
 
     @property
     def class_names(self) -> Sequence[str]:

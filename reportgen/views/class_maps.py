@@ -24,7 +24,9 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     caption = (
         f"{shown} of {audit.classes[k]} with the map of {audit.classes[k]}, whatever was predicted; one scale for all."
     )
-    return Section("class_maps", "Its images and its map", caption, figures, "cards", ("0", f"{top:.1f} logit"))
+    return Section(
+        "class_maps", "Its images and its map", caption, figures, "cards", ("0", f"{top:.1f}{audit.card.unit}")
+    )
 
 
 VIEW = View(

@@ -26,13 +26,19 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
         kind=audit.kinds[i],
     )
     return Section(
-        "localization", "", _caption(audit, i, name), [figure], "hero", ("0", f"{top:.1f} logit"), data(audit, i)
+        "localization",
+        "",
+        _caption(audit, i, name),
+        [figure],
+        "hero",
+        ("0", f"{top:.1f}{audit.card.unit}"),
+        data(audit, i),
     )
 
 
 def _caption(audit: Audit, i: int, name: str) -> str:
-    how = "Class activation map" if audit.card.method == "cam" else "Grad-CAM map"
-    text = f"{how} of {name}, in logit units; zero and below are clear."
+    units = ", in logit units" if audit.card.unit else ""
+    text = f"{audit.card.map_name} of {name}{units}; zero and below are clear."
     if audit.localization is None or np.isnan(audit.localization.boxes[i, 0]).any():
         return text
     text += f" The dashed box goes round its largest region above {THRESHOLD:.0%} of its maximum"
@@ -53,6 +59,7 @@ def data(audit: Audit, i: int) -> dict:
         "window": [round(float(v), 2) for v in audit.windows[i]],
         "input": audit.card.input_size,
         "threshold": THRESHOLD,
+        "unit": audit.card.unit,
         "true": [[round(float(v), 1) for v in box] for box in audit.samples[i].boxes],
         "maps": [
             {

@@ -26,12 +26,13 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
         for column in range(k)
         for c in [int(audit.cam_classes[i, column])]
     ]
+    units = ", in logit units" if audit.card.unit else ""
     caption = (
         "Class and probability above each map; dashed, the map's own box where the report has boxes. One scale for "
-        "all, in logit units: a faint map is weak evidence. A class of little probability can still have a place."
+        f"all{units}: a faint map is weak evidence. A class of little probability can still have a place."
     )
     title = f"The {'five' if k == 5 else k} most probable classes"
-    return Section("top_five", title, caption, figures, "five", ("0", f"{top:.1f} logit"))
+    return Section("top_five", title, caption, figures, "five", ("0", f"{top:.1f}{audit.card.unit}"))
 
 
 VIEW = View(

@@ -96,7 +96,7 @@
 
   const read = (x, y) => {
     const u = (x * width - x0) / (x1 - x0), v = (y * height - y0) / (y1 - y0), { grid } = layer();
-    reading.textContent = !grid ? "" : u >= 0 && u <= 1 && v >= 0 && v <= 1 ? `${M.bilinear(grid, u, v).toFixed(2)} logit` : "not seen by the network";
+    reading.textContent = !grid ? "" : u >= 0 && u <= 1 && v >= 0 && v <= 1 ? `${M.bilinear(grid, u, v).toFixed(2)}${data.unit}` : "not seen by the network";
   };
   frame.addEventListener("pointermove", (event) => {
     const area = frame.getBoundingClientRect();
