@@ -51,7 +51,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart; what it shows is in `rows` again, as a table. fixed: place of the recipe's own threshold."""
+    """A line chart; what it shows is in `rows` again, as a table. fixed: place of the recipe's own
+    threshold; whole: height of the control, a box around the whole image."""
 
     width: int
     height: int
@@ -62,6 +63,7 @@ class Chart:
     y: Sequence[Tick]
     lines: Sequence[Line]
     fixed: float
+    whole: float
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
 
@@ -123,7 +125,7 @@ def localization_page(audit: Audit) -> LocalizationPage | None:
 def _beaten(known: Rate, control: Rate) -> str:
     if known.value < control.value:
         return "that is better than any box that does not look"
-    return "a box that does not look at the image does as well"
+    return f"a box that does not look at the image does {'better' if known.value > control.value else 'as well'}"
 
 
 def _chosen(audit: Audit, study: Study) -> list[str]:
@@ -140,7 +142,7 @@ def _chosen(audit: Audit, study: Study) -> list[str]:
     held = study.heldout
     return [
         f"{text}. Chosen on every second image it is {100 * held.threshold:.0f} %, and leaves "
-        f"{per_cent(held.gt_known.value)} % of the {held.gt_known.n:,} others wrong."
+        f"{per_cent(held.gt_known.value)} % of the others ({held.gt_known.n:,}) wrong."
     ]
 
 
@@ -172,6 +174,7 @@ def _chart(audit: Audit) -> Chart:
         [Tick(y(v / 4), f"{25 * v} %") for v in range(5)],
         lines,
         x(THRESHOLD),
+        y(studies[0][1].controls["whole_image"].gt_known.value),
         ["Threshold", *(name for name, _ in studies)],
         [[f"{100 * CURVE[j]:.0f} %", *(per_cent(float(study.curve[j])) for _, study in studies)] for j in steps],
     )
