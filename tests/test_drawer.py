@@ -63,7 +63,8 @@ def test_a_report_with_maps_of_ones_own(module: str, tmp_path: Path) -> None:
     assert audit.cams.shape[-1] == 16
     page = next((out / "site" / "images").glob("000000-*.html")).read_text()
     assert f"Map of {module}:colour of" in page
-    assert "logit" not in page.split('id="localization"')[1].split("<script")[0]
+    assert ", in logit units" not in page
+    assert '"unit": ""' in page
     table_2 = (out / "table-2-localization.csv").read_text()
     assert f"colours, {module}:colour" in table_2.replace('"', "").replace("'", "")
 
