@@ -14,8 +14,8 @@ ORDER = [
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",
-    "passes", "networks", "fitted", "cards", "synthesis", "closer", "experiments", "fit", "standing", "outputs",
-    "run", "cli", "__main__",
+    "passes", "networks", "fitted", "cards", "synthesis", "closer", "experiments", "backprop", "fit", "standing",
+    "outputs", "run", "cli", "__main__",
 ]  # fmt: skip
 NEEDS_TORCH = {
     "models",
@@ -28,6 +28,7 @@ NEEDS_TORCH = {
     "synthesis",
     "closer",
     "experiments",
+    "backprop",
     "fit",
     "standing",
     "outputs",
