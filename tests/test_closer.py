@@ -15,7 +15,7 @@ from reportgen.analysis.boxes import to_image
 from reportgen.analysis.selection import choose
 from reportgen.closer import Subject, unconfirmed
 from reportgen.config import AuditConfig
-from reportgen.errors import ConfigError
+from reportgen.errors import ConfigError, ModelError
 from reportgen.models.sources import load_classifier
 from reportgen.run import Summary, run_audit
 
@@ -188,6 +188,29 @@ def test_a_square_larger_than_the_input_is_refused(tmp_path: Path, report: Summa
     )  # fmt: skip
     with pytest.raises(ConfigError, match="a square of 300 pixels does not fit into 224 × 224"):
         run_audit(config)
+
+
+def test_a_network_without_a_convolution_is_refused(tmp_path: Path, report: Summary) -> None:
+    config = AuditConfig(
+        data=report.index.parents[2] / "photos", model="python:tests.test_closer:without_convolutions", device="cpu",
+        out=tmp_path / "r",
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="no layer with maps") as told:
+        run_audit(config)
+    assert "this network has no maps" in str(told.value.hint)
+
+
+def test_fast_occlusion_says_how_far_it_went(tmp_path: Path, report: Summary) -> None:
+    config = AuditConfig(
+        data=report.index.parents[2] / "photos", model="python:tests.test_closer:planted", layers=("1", "3"),
+        device="cpu", occlusion="fast", occlusion_stride=24, select="2", out=tmp_path / "r",
+    )  # fmt: skip
+    audit = run_audit(config).audit
+    look = audit.looks["occlusion"]
+    said = look.store.settings
+    page = next((tmp_path / "r" / "site" / "images").glob(f"{sorted(look.rows)[0]:06d}-*.html")).read_text()
+    print(said)
+    assert ("structural similarity" in page) == ("shortcut" in said)
 
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, -1])

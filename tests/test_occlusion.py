@@ -84,7 +84,7 @@ class Everything(nn.Module):
         return self.head(F.relu(self.down(x)).mean((2, 3)))
 
 
-def halves(module: nn.Module, size: tuple[int, int]) -> tuple[nn.Module, nn.Module]:
+def halves(module: nn.Module, size: tuple[int, int], channels: int = 3) -> tuple[nn.Module, nn.Module]:
     """Trunk and head, with statistics and weights that keep signals of size 1 through every layer."""
     torch.manual_seed(0)
     for part in module.modules():
@@ -94,7 +94,7 @@ def halves(module: nn.Module, size: tuple[int, int]) -> tuple[nn.Module, nn.Modu
             part.running_mean.uniform_(-0.1, 0.1)
             part.running_var.uniform_(0.8, 1.2)
             nn.init.uniform_(part.weight, 0.8, 1.2)
-    graph = trace(module.eval(), torch.zeros(1, 3, *size))
+    graph = trace(module.eval(), torch.zeros(1, channels, *size))
     maps = [
         node for node in graph.graph.nodes if len(shape := node.meta.get("shape") or ()) == 4 and min(shape[2:]) > 1
     ]
