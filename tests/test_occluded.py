@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
 from reportgen.attribution.incremental import Incremental
 from reportgen.attribution.occlusion import Plain, occlude, squares_over
+from reportgen.config import AuditConfig
 from reportgen.extract.occluded import Occluder, occluder
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.sources import classifier_from_module
+from reportgen.run import run_audit
 from tests.test_occlusion import halves
 
 SIDE = 96
@@ -53,6 +57,11 @@ def classifier(*first: nn.Module) -> Classifier:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     made = classifier_from_module(network.eval(), "small", None, Preprocessing(size=SIDE))
     return replace(made, trunk=made.trunk.eval(), head=made.head.eval())
+
+
+def blurred() -> Classifier:
+    """Looks at means of 15 × 15 pixels, so that its answers change slowly with the square's place."""
+    return classifier(nn.AvgPool2d(15, 1, 7))
 
 
 def images(n: int) -> list[Tensor]:
@@ -109,6 +118,26 @@ def test_what_the_fast_way_keeps_belongs_together(ready: Occluder) -> None:
     exact = ready(few[0], None)
     assert {name: array.shape for name, array in kept.items()} == {name: array.shape for name, array in exact.items()}
     assert (first[..., 0] == exact["occlusion/class"][..., 0]).mean() > 0.9
+
+
+def test_a_report_says_how_far_the_fast_way_went(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for n, x in enumerate(images(4)):
+        pixels = (128 + 50 * x[0].permute(1, 2, 0)).clamp(0, 255).to(torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{n}.png")
+    config = AuditConfig(
+        data=tmp_path / "photos", model="python:tests.test_occluded:blurred", device="cpu", occlusion="fast",
+        occlusion_side=24, occlusion_stride=4, select="1", out=tmp_path / "report",
+    )  # fmt: skip
+    look = run_audit(config).audit.looks["occlusion"]
+    (row,) = look.rows
+    step, similarity = look.store.settings["shortcut"]["step"], look.store.settings["similarity"]
+    assert step > 1
+    assert similarity >= 0.95
+    page = next((tmp_path / "report" / "site" / "images").glob(f"{row:06d}-*.html")).read_text()
+    place = ("second", "third", "fourth")[step - 2]
+    assert f"the square stood at every {place} place" in page
+    assert f"On 4 images the map of the probability had a structural similarity of at least {similarity:.3f}" in page
 
 
 def test_without_a_trial_it_stays_exact(ready: Occluder) -> None:
