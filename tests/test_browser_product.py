@@ -79,6 +79,32 @@ def test_the_switcher_works_under_a_sub_path_and_by_mouse(browser: Browser, demo
         page.wait_for_url("**/audits/today/confusions/index.html")
 
 
+# ------------------------------------------------------------------------------------------------------ overview
+
+
+def test_the_overview_answers_in_order(browser: Browser, demo_report: Path) -> None:
+    with at(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+        order = ["Compared with what", "Where it fails", "By class", "What stands out", "What was run"]
+        heads = page.locator("h2").all_inner_texts()
+        found = [next(name for name in order if head.startswith(name)) for head in heads]
+        assert found == [name for name in order if name in found]
+        assert set(order) - set(found) <= {"What stands out"}
+        published = page.locator("tbody.published")
+        assert not published.first.is_visible()
+        page.get_by_text("Published figures").first.click()
+        assert "GoogLeNet-GAP" in published.first.inner_text()
+
+
+def test_an_error_leads_to_its_images(browser: Browser, demo_report: Path) -> None:
+    """A class's count of errors is the number of images that its link shows."""
+    with at(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+        cell = page.locator("td[title]:has(a[href*='kind=class']):not(:has(a[href*='sort=']))").first
+        wrong = int((cell.get_attribute("title") or "").split(" of ")[0])
+        cell.locator("a").click()
+        page.wait_for_url("**/images/index.html#label=*")
+        expect(page.locator("#results .card")).to_have_count(wrong)
+
+
 # ------------------------------------------------------------------------------------------------------ viewer
 
 
