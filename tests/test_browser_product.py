@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
@@ -19,6 +20,8 @@ from reportgen.run import run_audit
 from tests.browser import broken_pictures, hosted, opened, sideways
 from tests.conftest import ONE
 from tests.test_browser import one_of_each
+
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
 
 @contextmanager
@@ -77,6 +80,16 @@ def test_the_switcher_works_under_a_sub_path_and_by_mouse(browser: Browser, demo
         page.get_by_role("button", name="Go to").click()
         page.get_by_role("option", name="Confusions").click()
         page.wait_for_url("**/audits/today/confusions/index.html")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_open_switcher_is_accessible(browser: Browser, demo_report: Path, scheme: str) -> None:
+    with opened(browser, scheme=scheme, offline=True) as (page, _):
+        page.goto((demo_report / "site" / "about.html").as_uri())
+        page.keyboard.press("/")
+        expect(page.get_by_role("option")).not_to_have_count(0)
+        found = Axe().run(page, options=WCAG).response["violations"]
+        assert [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found] == []
 
 
 # ------------------------------------------------------------------------------------------------------ overview

@@ -40,12 +40,13 @@
     [...list.children].forEach((item, i) => item.setAttribute("aria-selected", i === at));
     if (shown.length) { input.setAttribute("aria-activedescendant", `switch-${at}`); list.children[at].scrollIntoView({ block: "nearest" }); } else input.removeAttribute("aria-activedescendant");
   };
+  const go = (i) => { location.href = R.root + shown[i][2]; dialog.close(); };
   const show = () => {
     shown = places ? matching(input.value.trim().toLowerCase()) : [];
-    list.replaceChildren(...shown.map(([what, name, url], i) => {
-      const link = element("a", { href: R.root + url, tabIndex: -1 }, element("span", { className: "name", textContent: name }), element("span", { className: "quiet", textContent: what }));
-      const item = element("li", { id: `switch-${i}` }, link);
+    list.replaceChildren(...shown.map(([what, name], i) => {
+      const item = element("li", { id: `switch-${i}` }, element("span", { className: "name", textContent: name }), element("span", { className: "quiet", textContent: what }));
       item.setAttribute("role", "option");
+      item.addEventListener("click", () => go(i));
       return item;
     }));
     none.hidden = !places || shown.length > 0;
@@ -62,7 +63,7 @@
     event.stopPropagation();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) { event.preventDefault(); mark(at + step); }
-    else if (event.key === "Enter" && shown.length) { event.preventDefault(); location.href = R.root + shown[at][2]; dialog.close(); }
+    else if (event.key === "Enter" && shown.length) { event.preventDefault(); go(at); }
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   const button = element("button", { type: "button", className: "go" }, "Go to…", element("kbd", { textContent: "/" }));
