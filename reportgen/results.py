@@ -19,7 +19,8 @@ from reportgen.analysis.measured import Errors, Measured
 from reportgen.analysis.poolings import comparison
 from reportgen.analysis.space import near_duplicates
 from reportgen.analysis.study import Study
-from reportgen.analysis.tables import NONE, all_tables, as_latex, as_markdown
+from reportgen.analysis.tables import NONE, all_tables
+from reportgen.analysis.typeset import as_latex, as_markdown
 
 SCHEMA = 1
 

@@ -6,7 +6,8 @@ import io
 import numpy as np
 
 from reportgen import results
-from reportgen.analysis.tables import PUBLISHED, Row, Table, all_tables, as_latex, as_markdown
+from reportgen.analysis.tables import PUBLISHED, Row, Table, all_tables
+from reportgen.analysis.typeset import as_latex, as_markdown
 from tests.test_docs import tiny_audit
 
 

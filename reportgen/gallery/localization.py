@@ -115,11 +115,13 @@ def localization_page(audit: Audit) -> LocalizationPage | None:
         measures=tables[2],
         recipes=tables[3],
         breakdowns=_breakdowns(audit, study),
-        downloads=[
-            (table.title, [Link(ending, f"data/{table.name}.{ending}") for ending in ("csv", "tex", "md")])
-            for table in tables
-        ],
+        downloads=[(table.title, files_of(table)) for table in tables],
     )
+
+
+def files_of(table: Table) -> list[Link]:
+    """Where a table can be taken along from."""
+    return [Link(ending, f"data/{table.name}.{ending}") for ending in ("csv", "tex", "md")]
 
 
 def _beaten(known: Rate, control: Rate) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.poolings import Poolings, comparison
 from reportgen.analysis.tables import Table, between, poolings_table, signed
+from reportgen.gallery.localization import files_of
 from reportgen.gallery.pages import Link
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure
@@ -49,8 +50,8 @@ def poolings_page(audit: Audit, album: Album) -> PoolingsPage | None:
         _apart("GAP covers more", found, album, ahead),
         _apart("GMP covers more", found, album, behind),
     ]
-    downloads = [Link(ending, f"data/{table.name}.{ending}") for ending in ("csv", "tex", "md")]
-    return PoolingsPage(answer(found), reading(found), table, [part for part in apart if part.pairs], downloads)
+    shown = [part for part in apart if part.pairs]
+    return PoolingsPage(answer(found), reading(found), table, shown, files_of(table))
 
 
 def _apart(title: str, found: Poolings, album: Album, rows: np.ndarray) -> Apart:
