@@ -174,22 +174,20 @@ def look_closer(subject: Subject, progress: Progress) -> Audit:
     if subject.network.select == "none":
         return audit
     occlusion = _occlusion(subject, progress)
-    copies = subject.network.smoothgrad
-    salience = Salience(subject.classifier, copies)
-    with progress("Taking gradients", len(occlusion.rows), "images") as tick:
-        store, there = look_at(
-            subject, "saliency", {"copies": copies}, list(occlusion.rows), lambda _, x: salience(x), tick
-        )
-    saliency = CloseLook(store, {row: i for i, row in enumerate(there)})
-    layers = [layer.name for layer in audit.card.layers]
-    activations = Activations(subject.classifier, layers)
-    with progress("Keeping activations", len(occlusion.rows), "images") as tick:
-        settings = {"layers": layers}
-        store, there = look_at(
-            subject, "activations", settings, list(occlusion.rows), lambda _, x: activations(x), tick
-        )
-    kept = CloseLook(store, {row: i for i, row in enumerate(there)})
+    rows, copies, layers = list(occlusion.rows), subject.network.smoothgrad, [one.name for one in audit.card.layers]
+    salience, activations = Salience(subject.classifier, copies), Activations(subject.classifier, layers)
+    with progress("Taking gradients", len(rows), "images") as tick:
+        saliency = _close_look(subject, "saliency", {"copies": copies}, rows, lambda _, x: salience(x), tick)
+    with progress("Keeping activations", len(rows), "images") as tick:
+        kept = _close_look(subject, "activations", {"layers": layers}, rows, lambda _, x: activations(x), tick)
     return replace(audit, looks={"occlusion": occlusion, "saliency": saliency, "activations": kept})
+
+
+def _close_look(
+    subject: Subject, kind: str, settings: Mapping[str, Any], rows: Sequence[int], see: See, tick: Callable[[], object]
+) -> CloseLook:
+    store, there = look_at(subject, kind, settings, rows, see, tick)
+    return CloseLook(store, {row: i for i, row in enumerate(there)})
 
 
 def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
@@ -220,8 +218,7 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
 
     minutes = max(1, round(ready.seconds * len(rows) / 60))
     with progress(f"Occluding (≈ {minutes} min)", len(rows), "images") as tick:
-        store, there = look_at(subject, "occlusion", {**settings, **way}, rows, see, tick)
-    return CloseLook(store, {row: i for i, row in enumerate(there)})
+        return _close_look(subject, "occlusion", {**settings, **way}, rows, see, tick)
 
 
 def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], progress: Progress) -> Occluder:
