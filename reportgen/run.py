@@ -151,8 +151,10 @@ def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, pro
                 if network.head in POOLINGS
                 else look(dataset, classifier, network, device, progress)
             )
-    with clock("extract"):
-        reference = look_at_reference(other, looks[0], device, progress) if other else None
+    reference = None
+    if other:
+        with clock("extract the reference"):
+            reference = look_at_reference(other, looks[0], device, progress)
     samples, unreadable = seen_by_all(looks)
     samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
     dataset = replace(dataset, refused=[*dataset.refused, *beyond])

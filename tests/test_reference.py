@@ -18,12 +18,13 @@ from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.gallery.check import check_site
 from reportgen.gallery.neighbourhood import neighbours_page
+from reportgen.outputs import Summary
 from reportgen.run import run_audit
 from reportgen.views.album import Album
 from tests.tiny import squares
 
 
-def audit_of(folder: Path, table: Path, **settings: object) -> Audit:
+def run(folder: Path, table: Path, **settings: object) -> Summary:
     config = AuditConfig(
         data=table,
         classes=table.parent / "classes.txt",
@@ -32,7 +33,11 @@ def audit_of(folder: Path, table: Path, **settings: object) -> Audit:
         select="none",
         **settings,
     )
-    return run_audit(config).audit
+    return run_audit(config)
+
+
+def audit_of(folder: Path, table: Path, **settings: object) -> Audit:
+    return run(folder, table, **settings).audit
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +139,14 @@ def test_a_rerun_reads_what_the_first_run_kept(
     for i, layout in enumerate(first.maps.layouts):
         np.testing.assert_array_equal(positions[i], layout.positions)
         np.testing.assert_array_equal(positions[i + 5], layout.positions)
+
+
+def test_a_reference_that_changed_makes_the_report_anew(tmp_path: Path) -> None:
+    table, training = squares(tmp_path / "data", each=2), squares(tmp_path / "training", each=2, seed=9)
+    first = run(tmp_path, table, reference=training)
+    assert (first.stood, first.computed) == (False, 6)
+    assert run(tmp_path, table, reference=training).stood
+    (training.parent / "red-0.png").write_bytes((table.parent / "red-0.png").read_bytes())
+    again = run(tmp_path, table, reference=training)
+    assert not again.stood
+    assert "it holds 1 byte for byte" in ((tmp_path / "out" / "site" / "neighbours" / "index.html").read_text())
