@@ -269,7 +269,7 @@ def review(report: Path, exports: tuple[Path, ...]) -> None:
 def compare(report_a: Path, report_b: Path, out: Path) -> None:
     """Compares two reports on the same images: what the second network fixes and breaks, as a site of its own."""
     from reportgen.gallery.compare import compare_reports
-    from reportgen.gallery.comparison import heading
+    from reportgen.gallery.comparison_words import heading
 
     talk.print(heading(compare_reports(report_a, report_b, out)), markup=False, soft_wrap=True)
     click.echo(out / "site" / "index.html")

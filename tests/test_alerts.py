@@ -31,6 +31,8 @@ def audit(**changes: object) -> SimpleNamespace:
         "models": [],
         "cams": random.random((N, 3, 7, 7)),
         "silent": 0,
+        "reference": None,
+        "matches": None,
         "samples": range(N),
         "unreadable": [],
         "dataset": SimpleNamespace(refused=[]),
@@ -64,6 +66,12 @@ def test_copies_are_counted_and_those_across_labels() -> None:
     pixels = Space(rows, nearest_neighbours(rows, 10), 1e-6)
     (alert,) = alerts(audit(pixel_space=pixels))
     assert alert.text.startswith("2 pairs of images are nearly the same in pixels, 1 of them under different labels.")
+
+
+def test_a_leak_is_counted_by_image() -> None:
+    codes, pixels = SimpleNamespace(close=[]), SimpleNamespace(close=[(3, 9, 0.0), (3, 11, 0.1), (7, 9, 0.2)])
+    (alert,) = alerts(audit(reference=SimpleNamespace(name="training photos"), matches=(codes, pixels)))
+    assert alert.text.startswith("2 images are nearly the same in pixels as one of training photos")
 
 
 @pytest.mark.parametrize(("score", "right", "said"), [(0.9, 30, "surer"), (0.3, 60, "less sure")])

@@ -78,6 +78,15 @@ def images_url(audit: Audit, rows: Sequence[int] | np.ndarray) -> str:
 
 
 def _of_copies(audit: Audit) -> Iterator[Alert]:
+    if audit.reference is not None and audit.matches is not None:
+        leaked = {i for i, _, _ in audit.matches[1].close}
+        if leaked:
+            yield Alert(
+                f"{len(leaked):,} images are nearly the same in pixels as one of {audit.reference.name}: if the network "
+                "was trained on that, these figures are too good.",
+                "Neighbours",
+                "neighbours/index.html",
+            )
     pairs = near_duplicates(audit.pixel_space)
     labels = audit.labels
     across = sum(bool(labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j]) for i, j, _ in pairs)
