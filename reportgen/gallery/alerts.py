@@ -82,8 +82,8 @@ def _of_copies(audit: Audit) -> Iterator[Alert]:
         leaked = {i for i, _, _ in audit.matches[1].close}
         if leaked:
             yield Alert(
-                f"{len(leaked):,} images are nearly the same in pixels as one of {audit.reference.name}: if the network "
-                "was trained on that, these figures are too good.",
+                f"{len(leaked):,} images are nearly the same in pixels as one of {audit.reference.name}: if the "
+                "network was trained on that, these figures are too good.",
                 "Neighbours",
                 "neighbours/index.html",
             )
