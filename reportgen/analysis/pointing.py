@@ -46,7 +46,8 @@ def completeness(box: np.ndarray, true_boxes: np.ndarray) -> float:
 def score_counts(score: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`(2, 1001)`: how many pixels in the mask, and outside, have a score `(H, W)` from each edge up to the next."""
     place = np.searchsorted(EDGES, score.ravel(), "right") - 1
-    return np.bincount(place + len(EDGES) * ~mask.ravel(), minlength=2 * len(EDGES)).reshape(2, len(EDGES))
+    counts = np.bincount(place + len(EDGES) * ~mask.ravel(), minlength=2 * len(EDGES))
+    return counts.reshape(2, len(EDGES)).astype(np.int32)  # one an image is kept
 
 
 def pxap(counts: Sequence[np.ndarray]) -> float:
@@ -54,7 +55,8 @@ def pxap(counts: Sequence[np.ndarray]) -> float:
 
     counts: of `score_counts`, one an image. Σ precision · Δrecall over falling thresholds, each pixel counting once.
     """
-    true, false = np.sum(counts, axis=0)[:, ::-1].cumsum(1)
+    total = np.stack(counts).sum(0, dtype=np.int64)
+    true, false = total[:, ::-1].cumsum(1)
     known = true + false > 0
     precision = np.divide(true, true + false, out=np.zeros(len(true)), where=known)
     return float((precision * np.diff(true, prepend=0)).sum() / true[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -81,14 +82,14 @@ def study(
     held = [hold_map(outline(map_, input_size), place) for map_, place in zip(labels_maps, places, strict=True)]
     own = measured("the label's map", np.arange(len(images)), held, rank, top)
     blind = {
-        "whole_image": controls.whole_image(places),
-        "centre": controls.centre(places),
-        "mean_map": controls.mean_map(labels_maps, places),
+        "whole_image": partial(controls.whole_image, places),
+        "centre": partial(controls.centre, places),
+        "mean_map": partial(controls.mean_map, labels_maps, places),
     }
     if random_maps:
         by_row = {j: random_maps[int(i)] for j, i in enumerate(images) if int(i) in random_maps}
-        blind["random_weights"] = controls.random_weights(by_row, places)
-    beside = {name: measured(*control, rank, top) for name, control in blind.items()}
+        blind["random_weights"] = partial(controls.random_weights, by_row, places)
+    beside = {name: measured(*control(), rank, top) for name, control in blind.items()}  # one at a time in memory
     best = int(own.known.mean(0).argmax())
     return Study(
         images=images,
