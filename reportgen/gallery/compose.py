@@ -38,7 +38,7 @@ SHOWN = 6
 """Cards of each outcome on the overview."""
 ROWS = 20
 """Classes in the overview's table: those with the most images wrong."""
-LISTED = 150
+LISTED = 100
 """Classes on one page of their list."""
 
 
