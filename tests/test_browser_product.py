@@ -42,13 +42,13 @@ def image_of(report: Path, name: str) -> Path:
 
 def test_the_switcher_finds_pages_classes_images_and_units(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
-    unit = sorted((site / "units").glob("*/0003.html"))[0]
+    address, layer = first_layer(site)
     wanted = {
         "espresso": "classes/",
         "chelsea-02": "images/",
         "calib": None,
         "maps": "maps/index.html",
-        f"{json_name(site)} unit 3": unit.relative_to(site).as_posix(),
+        f"{layer} unit 3": address.replace("index", "0003"),
     }
     for text, expected in wanted.items():
         with at(browser, image_of(demo_report, ONE).as_uri(), offline=True) as page:
@@ -69,10 +69,10 @@ def test_the_switcher_finds_pages_classes_images_and_units(browser: Browser, dem
                 assert page.locator("h1").is_visible()
 
 
-def json_name(site: Path) -> str:
-    """The name of the first layer."""
+def first_layer(site: Path) -> tuple[str, str]:
+    """The address and the name of the first layer in the list of units."""
     page = (site / "units" / "index.html").read_text()
-    return re.findall(r'<th scope="row"><a [^>]*>([^<]+)</a>', page)[0]
+    return re.findall(r'<th scope="row"><a href="\.\./([^"]+)">([^<]+)</a>', page)[0]
 
 
 def test_the_switcher_works_under_a_sub_path_and_by_mouse(browser: Browser, demo_report: Path) -> None:
