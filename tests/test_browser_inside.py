@@ -56,6 +56,7 @@ def test_sorted_by_activity_the_tiles_are_those_of_the_channels(browser: Browser
           return order.every((tile, n) => read(canvas, n) === read(plain, tile));
         })"""
         assert page.locator("#activations .frame").evaluate_all(same, [order, data["sheet"]]) == [True] * 3
+        said[:] = [line for line in said if "willReadFrequently" not in line]  # of this test's reading, not the page's
         assert page.url.endswith("#sort=activity")
         page.reload()
         assert page.get_by_label("sort by").input_value() == "activity"

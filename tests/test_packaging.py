@@ -55,7 +55,7 @@ def test_the_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
 def test_the_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from reportgen.gallery import assets, build\nbuild.environment().get_template('index.html')\n"
+    code = "from reportgen.gallery import assets, press\npress.environment().get_template('index.html')\n"
     code += "print(assets.folder('templates'), assets.folder('assets'), sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
