@@ -28,7 +28,7 @@ from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.analysis.audit import Audit
 from reportgen.config import AuditConfig
-from reportgen.gallery.compose import image_pages
+from reportgen.gallery.images import image_pages
 from reportgen.gallery.pages import Frame
 from reportgen.gallery.press import open_album, write_site
 from reportgen.gallery.processes import shared_out

@@ -117,8 +117,14 @@ def _of_units(audit: Audit) -> Iterator[Alert]:
     dead = {layer.name: sum(unit.dead for unit in audit.units[layer.name]) for layer in audit.card.layers}
     told = [f"{count:,} of {name}" for name, count in dead.items() if count]
     if told:
+        n = sum(dead.values())
+        have = (
+            "unit has the same maximum in every image and tells"
+            if n == 1
+            else "units have the same maximum in every image and tell"
+        )
         yield Alert(
-            f"{sum(dead.values()):,} units have the same maximum in every image and tell nothing: {', '.join(told)}.",
+            f"{n:,} {have} nothing: {', '.join(told)}.",
             "Units",
             "units/index.html",
         )

@@ -68,7 +68,7 @@
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   const button = element("button", { type: "button", className: "go" }, "Go to…", element("kbd", { textContent: "/" }));
   button.addEventListener("click", open);
-  document.querySelector("header.top nav").append(button);
+  document.querySelector("header.top nav").before(button);
   document.body.append(dialog);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("textarea, select, input:not([type=range], [type=checkbox])")) return;
