@@ -98,5 +98,5 @@ def test_dead_units_maps_and_files() -> None:
         audit(units=units, cams=flat, silent=3, unreadable=[("x.png", "no")], dataset=SimpleNamespace(refused=[1]))
     )
     assert [alert.url.split("/")[0] for alert in found] == ["images", "images", "units", "about.html", "about.html"]
-    assert "1 units have the same maximum in every image and tell nothing: 1 of conv1" in found[2].text
+    assert "1 unit has the same maximum in every image and tells nothing: 1 of conv1" in found[2].text
     assert "1 of 61 files could not be read" in found[3].text
