@@ -55,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
         Image.fromarray(pixels).save(folder / "photos" / f"{n}.png")
     config = AuditConfig(
         data=folder / "photos", model="python:tests.test_closer:planted", layers=("1", "3"), device="cpu",
-        occlusion_stride=24, out=folder / "report",
+        occlusion_stride=24, out=folder / "report", precision="fp32",
     )  # fmt: skip
     return run_audit(config)
 
@@ -79,7 +79,7 @@ def test_every_unit_has_its_page_and_the_winners_are_confirmed(report: Summary) 
 
 
 def test_a_maximum_that_is_not_reached_alone_is_a_defect(report: Summary, tmp_path: Path) -> None:
-    config = AuditConfig(model="python:tests.test_closer:planted", layers=("1", "3"))
+    config = AuditConfig(model="python:tests.test_closer:planted", layers=("1", "3"), precision="fp32")
     audit = report.audit
     units = audit.units["1"]
     changed = replace(audit)
@@ -174,7 +174,7 @@ def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytes
     monkeypatch.setattr("reportgen.extract.occluded._agrees", lambda *_: True)
     config = AuditConfig(
         data=report.index.parents[2] / "photos", model="python:tests.test_closer:planted", layers=("1", "3"),
-        device="cpu", occlusion_stride=24, out=report.index.parents[1],
+        device="cpu", occlusion_stride=24, out=report.index.parents[1], precision="fp32",
     )  # fmt: skip
     again = run_audit(config)
     assert sorted(again.audit.looks["occlusion"].rows) == list(range(8))
