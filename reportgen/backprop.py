@@ -19,7 +19,7 @@ from reportgen.analysis.selection import of_each_class, spread
 from reportgen.analysis.study import label_rank, with_intervals
 from reportgen.attribution.saliency import saliency
 from reportgen.closer import Arrays, Subject, look_at
-from reportgen.extract.loader import Decoded
+from reportgen.extract.loader import Framed
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import with_head
 from reportgen.passes import Look, Progress
@@ -77,15 +77,15 @@ def judges(audit: Audit, look: Look, rows: Sequence[int]) -> Iterator[tuple[Clas
         yield with_head(look.classifier, look.classifier.own.pooling, head, audit.classes), judged
 
 
-def both_boxes(classifier: Classifier) -> Callable[[Decoded, Tensor], Arrays]:
+def both_boxes(classifier: Classifier) -> Callable[[Framed, Tensor], Arrays]:
     """Of an image `backprop/box` `(2, 4)` float32, in pixels of the network's input; NaN for none."""
 
-    def see(decoded: Decoded, x: Tensor) -> Arrays:
-        label = torch.tensor([[decoded.label]], device=x.device)
+    def see(image: Framed, x: Tensor) -> Arrays:
+        label = torch.tensor([[image.label]], device=x.device)
         map_ = saliency(classifier.trunk, classifier.head, x, label)[0].detach().float()
         side = min(SIDE, map_.shape[-1])
         small = F.adaptive_avg_pool2d(map_, side)[0].cpu().numpy().astype(np.float64)
-        picture = Image.fromarray(decoded.pixels.transpose(1, 2, 0)).resize((side, side), Image.Resampling.BOX)
+        picture = Image.fromarray(image.pixels.transpose(1, 2, 0)).resize((side, side), Image.Resampling.BOX)
         cut = graphcut_box(small, np.asarray(picture)) * map_.shape[-1] / side
         return {"backprop/box": np.stack((paper_box(map_[0].cpu().numpy(), THRESHOLD), cut)).astype(np.float32)}
 

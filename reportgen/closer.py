@@ -15,12 +15,11 @@ from reportgen.analysis.audit import Audit, CloseLook
 from reportgen.analysis.patches import recomputed_wrong
 from reportgen.analysis.selection import choose, spread
 from reportgen.config import AuditConfig
-from reportgen.data.sample import Sample
 from reportgen.errors import ConfigError
 from reportgen.extract.activations import Activations
 from reportgen.extract.effective import Asked, GradientMass, held
 from reportgen.extract.forward import Pass, evaluating
-from reportgen.extract.loader import Decoded, look
+from reportgen.extract.loader import Framed, in_threads, look_again
 from reportgen.extract.occluded import Occluder, occluder
 from reportgen.extract.salient import Salience
 from reportgen.models.classifier import Classifier
@@ -32,10 +31,12 @@ PROBED = 24
 """Units of a layer whose gradients tell its effective field, evenly over the layer."""
 SHARD = 16
 """Images whose results are committed together: what an interrupted run loses at most."""
+AHEAD = 8
+"""Images that are decoded before their turn."""
 TRIALS = 4
 """Images whose whole maps decide how far the fast occlusion may go."""
 Arrays = dict[str, np.ndarray]
-See = Callable[[Decoded, Tensor], Arrays]
+See = Callable[[Framed, Tensor], Arrays]
 """What one image gives: arrays without an image axis. The tensor is its normalised input `(1, 3, S, S)`."""
 
 
@@ -76,19 +77,27 @@ def look_at(
 def _missing(
     subject: Subject, store: Store, rows: Sequence[int], keys: list[Key], see: See, tick: Callable[[], object]
 ) -> Iterator[Arrays]:
-    coming: set[Key] = set()
+    files: dict[Key, list[int]] = {}
     for row in rows:
-        decoded = None
-        if keys[row] not in store and keys[row] not in coming:
-            sample: Sample = subject.audit.samples[row]
-            how = (subject.classifier.preprocessing, subject.network.resize, subject.network.decode)
-            decoded = look(sample, lambda *_: False, *how).decoded
-        if decoded is not None and decoded.id == keys[row][0]:
-            coming.add(keys[row])
-            pixels = torch.tensor(decoded.pixels)[None].to(subject.device)
-            arrays = see(decoded, subject.classifier.preprocessing.normalise(pixels))
-            yield arrays | {"samples/id": np.array(keys[row][0], "S64"), "samples/label": np.array(keys[row][1], "i4")}
-        tick()
+        if keys[row] in store:
+            tick()
+        else:
+            files.setdefault(keys[row], []).append(row)
+    how = (subject.classifier.preprocessing, subject.network.resize, subject.network.decode)
+
+    def framed(key: Key) -> Framed | None:
+        """From the first of the files with these bytes that still has them."""
+        found = (look_again(subject.audit.samples[row], key[0], *how) for row in files[key])
+        return next((one for one in found if one is not None), None)
+
+    threads = max(2, torch.get_num_threads())
+    for key, image in zip(files, in_threads(framed, files, threads, AHEAD), strict=True):
+        if image is not None:
+            pixels = torch.tensor(image.pixels)[None].to(subject.device)
+            arrays = see(image, subject.classifier.preprocessing.normalise(pixels))
+            yield arrays | {"samples/id": np.array(key[0], "S64"), "samples/label": np.array(key[1], "i4")}
+        for _ in files[key]:
+            tick()
 
 
 def _shards(images: Iterator[Arrays]) -> Iterator[Arrays]:
@@ -111,11 +120,9 @@ def winners(audit: Audit) -> list[int]:
 def unconfirmed(subject: Subject, tick: Callable[[], object]) -> set[tuple[str, int, int]]:
     """(layer, unit, image) of the top patches whose value their image alone, in a batch of one, does not reach."""
 
-    def see(decoded: Decoded, x: Tensor) -> Arrays:
-        pixels = torch.tensor(decoded.pixels)[None].to(subject.device)
-        kept = forward(pixels, [decoded.label])
-        kept |= {alias: kept[name] for alias, name in forward.aliases.items() if name in kept}
-        return {f"units/{layer.name}/max": kept[f"units/{layer.name}/max"][0].cpu().numpy() for layer in layers}
+    def see(image: Framed, x: Tensor) -> Arrays:
+        maxima = forward.maxima(torch.tensor(image.pixels)[None].to(subject.device))
+        return {f"units/{layer.name}/max": maxima[layer.name][0].cpu().numpy() for layer in layers}
 
     forward = Pass(subject.classifier, subject.network.layers, subject.network.precision)
     layers = subject.audit.card.layers
@@ -148,8 +155,8 @@ def with_effective_fields(subject: Subject, progress: Progress) -> Audit:
         return audit
     mass = GradientMass(subject.classifier, [layer.name for layer in layers])
 
-    def see(decoded: Decoded, x: Tensor) -> Arrays:
-        key = (decoded.id, -1 if decoded.label is None else decoded.label)
+    def see(image: Framed, x: Tensor) -> Arrays:
+        key = (image.id, -1 if image.label is None else image.label)
         return {"field/mass": mass(x, asked[key])}
 
     with progress("Measuring effective fields", len(rows), "images") as tick:
@@ -213,8 +220,8 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
     if ready.shortcut:
         way |= {"shortcut": asdict(ready.shortcut), "similarity": round(ready.similarity, 4), "trials": TRIALS}
 
-    def see(decoded: Decoded, x: Tensor) -> Arrays:
-        return ready(x, decoded.label)
+    def see(image: Framed, x: Tensor) -> Arrays:
+        return ready(x, image.label)
 
     minutes = max(1, round(ready.seconds * len(rows) / 60))
     with progress(f"Occluding (≈ {minutes} min)", len(rows), "images") as tick:
@@ -226,8 +233,8 @@ def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], 
     rows = spread(range(len(subject.audit.samples)), TRIALS)
     caps = {"caps": list(ready.quick_ways)}
 
-    def see(decoded: Decoded, x: Tensor) -> Arrays:
-        return ready.trial(x, decoded.label)
+    def see(image: Framed, x: Tensor) -> Arrays:
+        return ready.trial(x, image.label)
 
     with progress("Calibrating the fast occlusion", len(rows), "images") as tick:
         store, _ = look_at(subject, "occlusion trial", {**settings, **caps}, rows, see, tick)

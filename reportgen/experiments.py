@@ -9,11 +9,8 @@ from reportgen.analysis.audit import Audit
 from reportgen.analysis.boxes import iou, to_input
 from reportgen.analysis.failures import PartTest, ranked_parts
 from reportgen.analysis.localization import THRESHOLD
-from reportgen.data.decode import decode, digest, read_bytes
-from reportgen.data.sample import Sample
-from reportgen.errors import ImageError
 from reportgen.extract.forward import evaluating
-from reportgen.extract.loader import network_input
+from reportgen.extract.loader import look_again
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import with_head
 from reportgen.passes import Look, Progress
@@ -74,15 +71,18 @@ def _ask(
     audit: Audit, look: Look, i: int, key: Key, colour: np.ndarray, device: torch.device
 ) -> tuple[Key, list[float]] | None:
     """The label's probabilities on image i: as it is, without the box, without the rest of the object."""
-    pixels = _pixels(audit.samples[i], key, look)
-    if pixels is None or audit.localization is None:
+    network = look.network
+    image = look_again(audit.samples[i], key[0], look.classifier.preprocessing, network.resize, network.decode)
+    if image is None or audit.localization is None:
         return None
     classifier = _judge(audit, look, audit.samples[i].name)
     box, true = audit.localization.boxes[i, 0], audit.samples[i].boxes.astype(np.float64)
     side, window = classifier.preprocessing.size, np.asarray(audit.windows[i], np.float64)
     nearest = true[int(iou(box, true).argmax())]
     part, whole = (_inside(to_input(b, window, side), side) for b in (box, nearest))
-    shown = [np.where(hidden, colour[:, None, None], pixels) for hidden in (np.zeros_like(part), part, whole & ~part)]
+    shown = [
+        np.where(hidden, colour[:, None, None], image.pixels) for hidden in (np.zeros_like(part), part, whole & ~part)
+    ]
     with evaluating(classifier), torch.no_grad():
         batch = torch.from_numpy(np.stack(shown).astype(np.uint8)).to(device)
         logits = classifier.head(classifier.trunk(classifier.preprocessing.normalise(batch)))
@@ -95,18 +95,6 @@ def _inside(box: np.ndarray, side: int) -> np.ndarray:
     x0, y0, x1, y1 = np.clip(box, 0, side)
     mask[y0:y1, x0:x1] = True
     return mask
-
-
-def _pixels(sample: Sample, key: Key, look: Look) -> np.ndarray | None:
-    """`(3, S, S)` uint8 as the network saw them; None where the file is not what it was."""
-    try:
-        data = read_bytes(sample.path)
-        if digest(data) != key[0]:
-            return None
-        image = network_input(decode(data, sample.name), look.classifier.preprocessing, look.network.resize)
-    except ImageError:
-        return None
-    return np.asarray(image).transpose(2, 0, 1)
 
 
 def _judge(audit: Audit, look: Look, name: str) -> Classifier:

@@ -17,7 +17,7 @@ from reportgen.analysis.patches import TOP
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.forward import evaluating
-from reportgen.extract.loader import look
+from reportgen.extract.loader import look_again
 from reportgen.extract.preferred import RECIPE, Probe
 from reportgen.models.classifier import Classifier
 from reportgen.models.layers import Layer, choose_layers
@@ -64,7 +64,7 @@ def synthesized(
             tops = list(zip(unit.images.tolist(), unit.where.tolist(), strict=True))
             of = [layer.name, u, [(ids[i], where) for i, where in tops]]
             row = _kept(optimised, of[:2], partial(probe.preferred, u))
-            gradients = _kept(explained, of, partial(_gradients, audit, classifier, network, probe, u, tops))
+            gradients = _kept(explained, of, partial(_gradients, audit, classifier, network, probe, u, tops, ids))
             found[layer.name, u] = Preferred(
                 row["preferred/picture"],
                 float(row["preferred/reached"]),
@@ -76,15 +76,24 @@ def synthesized(
 
 
 def _gradients(
-    audit: Audit, classifier: Classifier, network: AuditConfig, probe: Probe, u: int, tops: Sequence[tuple[int, int]]
+    audit: Audit,
+    classifier: Classifier,
+    network: AuditConfig,
+    probe: Probe,
+    u: int,
+    tops: Sequence[tuple[int, int]],
+    ids: Sequence[str],
 ) -> Arrays:
-    """`guided/picture` `(16, S, S, 3)` uint8 of a unit's top patches (image, where); grey where there are fewer."""
+    """`guided/picture` `(16, S, S, 3)` uint8 of a unit's top patches (image, where); grey where there are fewer.
+
+    ids: of all images the digests of their bytes.
+    """
     side = classifier.preprocessing.size
     pictures = np.full((TOP, side, side, 3), 128, np.uint8)
     for j, (i, where) in enumerate(tops):
-        seen = look(audit.samples[i], lambda *_: False, classifier.preprocessing, network.resize, network.decode)
-        if seen.decoded is not None:
-            pictures[j] = probe.guided_gradient(torch.tensor(seen.decoded.pixels)[None], u, where)
+        image = look_again(audit.samples[i], ids[i], classifier.preprocessing, network.resize, network.decode)
+        if image is not None:
+            pictures[j] = probe.guided_gradient(torch.tensor(image.pixels)[None], u, where)
     return {"guided/picture": pictures}
 
 

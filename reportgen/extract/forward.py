@@ -114,14 +114,26 @@ class Pass:
                 start = stop
         return parts[0] if len(parts) == 1 else {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
 
+    def maxima(self, pixels: Tensor) -> dict[str, Tensor]:
+        """`(N, 3, S, S)` uint8 → by layer its units' maxima `(N, U)` float32, and nothing else."""
+        with torch.no_grad():
+            _, maps, seen = self._seen(pixels)
+            found = {name: maximum.float() for name, (maximum, _) in zip(self.layers, seen, strict=False)}
+            return found | {self.layers[-1]: unit_maxima(maps)[0]}
+
+    def _seen(self, pixels: Tensor) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
+        """The trunk's input, its last maps in float32, and the units' maxima and their places in each tapped layer."""
+        low = DTYPES.get(self.precision)
+        with torch.autocast(pixels.device.type, low) if low else nullcontext():
+            normalised = self.classifier.preprocessing.normalise(pixels)
+            images = normalised.contiguous(memory_format=torch.channels_last)
+            maps, maxima = self._trunk(images)
+        return images, maps.float(), maxima
+
     def _forward(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
         classifier = self.classifier
-        low = DTYPES.get(self.precision)
         with torch.no_grad():
-            with torch.autocast(pixels.device.type, low) if low else nullcontext():
-                images = classifier.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
-                maps, maxima = self._trunk(images)
-            maps = maps.float()
+            images, maps, maxima = self._seen(pixels)
             gmp, where = unit_maxima(maps)
             logits, code = self._head(maps)
             logits = logits.float()

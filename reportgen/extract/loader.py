@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -21,22 +24,30 @@ PIXEL_SIDE = 32
 """Side of the RGB thumbnail that pixel space is measured in (PROTOCOLS: neighbours)."""
 LONGEST = 8192
 """A scaled image longer than this is never made: its central square is scaled alone (a panorama of 1×20,000 pixels)."""
+T = TypeVar("T")
+R = TypeVar("R")
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """One image, ready for the network and for the gallery.
-
-    pixels: `(3, S, S)` uint8; size: width, height of the upright original; window: x0, y0, x1, y1 of what the network
-    sees, in its pixels; picture: JPEG bytes; tiny: `(32, 32, 3)` uint8.
-    """
+class Framed:
+    """One image, ready for the network. id: the digest of its bytes; pixels: `(3, S, S)` uint8."""
 
     id: str
     label: int | None
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Decoded(Framed):
+    """One image, ready for the network and for the gallery.
+
+    size: width, height of the upright original; window: x0, y0, x1, y1 of what the network sees, in its pixels;
+    picture: JPEG bytes; tiny: `(32, 32, 3)` uint8.
+    """
+
     size: tuple[int, int]
     window: tuple[float, float, float, float]
-    pixels: np.ndarray
     picture: bytes
     tiny: np.ndarray
 
@@ -99,19 +110,39 @@ def look(sample: Sample, known: Known, preprocessing: Preprocessing, resize: str
         identity = digest(data)
         if known(identity, sample.label):
             return Looked(identity)
-        enough = max(PICTURE_SIDE, preprocessing.resize_size, preprocessing.size)
-        image, size = decode_scaled(data, sample.name, enough if decode == "fast" else None)
+        image, size = _decoded(data, sample.name, preprocessing, decode)
         pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
         tiny = np.asarray(image.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BILINEAR))
         picture = thumbnail_jpeg(image, PICTURE_SIDE)
         window = crop_window(size, preprocessing, resize)
-        return Looked(identity, Decoded(identity, sample.label, size, window, pixels, picture, tiny))
+        return Looked(identity, Decoded(identity, sample.label, pixels, size, window, picture, tiny))
     except ImageError as error:
         return Looked(error=str(error))
 
 
+def look_again(
+    sample: Sample, identity: str, preprocessing: Preprocessing, resize: str, decode: str = "exact"
+) -> Framed | None:
+    """The pixels that the pass saw, and nothing else; None where the file is gone, or no longer that of this digest."""
+    try:
+        data = read_bytes(sample.path)
+        if digest(data) != identity:
+            return None
+        image, _ = _decoded(data, sample.name, preprocessing, decode)
+    except ImageError:
+        return None
+    pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
+    return Framed(identity, sample.label, pixels)
+
+
+def _decoded(data: bytes, name: str, preprocessing: Preprocessing, decode: str) -> tuple[Image.Image, tuple[int, int]]:
+    """The upright image, and the size of its original. Errors: ImageError."""
+    enough = max(PICTURE_SIDE, preprocessing.resize_size, preprocessing.size)
+    return decode_scaled(data, name, enough if decode == "fast" else None)
+
+
 def look_at_all(
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     known: Known,
     preprocessing: Preprocessing,
     resize: str,
@@ -120,23 +151,19 @@ def look_at_all(
     ahead: int,
 ) -> Iterator[Looked]:
     """`look` at every sample, in order, with at most `ahead` of them decoded before they are asked for."""
+    one = partial(look, known=known, preprocessing=preprocessing, resize=resize, decode=decode)
+    return in_threads(one, samples, threads, ahead)
+
+
+def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
+    """What the function makes of the items, in order, at most `ahead` of them made before they are asked for."""
     with ThreadPoolExecutor(threads, "decode") as pool:
-        waiting: deque[Future[Looked]] = deque()
-        coming = iter(samples)
-
-        def fill() -> None:
-            for sample in coming:
-                waiting.append(pool.submit(look, sample, known, preprocessing, resize, decode))
-                if len(waiting) >= ahead:
-                    return
-
+        coming = iter(items)
+        waiting: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(coming, ahead))
         try:
-            fill()
             while waiting:
                 result = waiting.popleft().result()
-                sample = next(coming, None)
-                if sample is not None:
-                    waiting.append(pool.submit(look, sample, known, preprocessing, resize, decode))
+                waiting.extend(pool.submit(function, item) for item in islice(coming, 1))
                 yield result
         finally:
             for future in waiting:
