@@ -1,5 +1,5 @@
 """The errors that a user can cause or meet. Each message is one lower-case line that names the thing and the cause;
-`hint` is the way out. `cli.py` prints both and exits with `exit_code`; nothing else prints or exits."""
+`hint` is the way out. `reportgen.cli` prints both and exits with `exit_code`; nothing else prints or exits."""
 
 
 class ReportgenError(Exception):
