@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reportgen.cli.options import Names, defaulted, explained, audit_options
+from reportgen.cli.options import Names, audit_options, defaulted, explained
 from reportgen.cli.talk import progress, talk
 from reportgen.config import AuditConfig, FitConfig, commented_toml, override, read_config
 from reportgen.errors import OutputError
