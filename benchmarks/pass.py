@@ -21,7 +21,8 @@ from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
 from reportgen.extract.forward import Pass
 from reportgen.models.classifier import Classifier
-from reportgen.models.layers import choose_layers, fold_batch_norms, tapped
+from reportgen.models.fused import fused
+from reportgen.models.layers import choose_layers, tapped
 from reportgen.models.sources import load_classifier
 
 
@@ -40,7 +41,7 @@ def beside(name: str, batch: int, rounds: int) -> Result:
     pixels = torch.randint(0, 256, (batch, 3, 224, 224), dtype=torch.uint8)
     forward, kept = Pass(ours), {}
     taps = [choose_layers(quick.trunk, quick.head, [])[0].node]  # nothing is done there
-    folded = fold_batch_norms(tapped(quick.trunk, taps, len)).to(memory_format=torch.channels_last)
+    folded = fused(tapped(quick.trunk, taps, len))
     timings = measure(
         {
             OURS: lambda: kept.update({key: value.numpy() for key, value in forward(pixels, [1] * batch).items()}),

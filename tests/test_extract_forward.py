@@ -17,7 +17,8 @@ from reportgen.errors import ModelError
 from reportgen.extract.forward import Pass, ahead, evaluating
 from reportgen.extract.precision import Agreement, measure_agreement, native_precision
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.layers import find_layers, fold_batch_norms, tapped
+from reportgen.models.fused import fused
+from reportgen.models.layers import find_layers, tapped
 from reportgen.models.sources import classifier_from_module
 from reportgen.run import run_audit
 from tests.tiny import squares
@@ -95,12 +96,12 @@ def test_a_pass_says_what_the_plain_network_says(hidden, pixels) -> None:
     assert not kept["cam/map"][1, -1].any()
 
 
-def test_folding_leaves_the_network_itself_and_shared_convolutions_alone() -> None:
+def test_folding_leaves_the_network_itself_and_what_is_looked_at_alone() -> None:
     network, classifier = made()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    trunk = fold_batch_norms(tapped(classifier.trunk, [find_layers(classifier.trunk, classifier.head)[0].node], len))
+    trunk = fused(tapped(classifier.trunk, [find_layers(classifier.trunk, classifier.head)[0].node], len))
     left = [str(node.target) for node in trunk.graph.nodes if node.op == "call_module" and "bn" in str(node.target)]
-    assert left == ["bn1", "bn2"]  # conv1 is looked at, conv2 called twice; only bn3 went into conv3
+    assert left == ["bn1"]  # conv1 is looked at; conv2 is called twice, and each call has weights of its own
     Pass(classifier)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 

@@ -63,7 +63,9 @@ class Incremental:
     def __init__(self, trunk: nn.Module, cap: float = 1.0, dtype: torch.dtype = torch.float32) -> None:
         if not isinstance(trunk, fx.GraphModule):
             raise TypeError("incremental occlusion needs a traced network")
-        self.graph = fused(trunk).to(dtype)
+        graph = fused(trunk).to(dtype)
+        assert isinstance(graph, fx.GraphModule)
+        self.graph = graph
         self.cap, self.dtype = cap, dtype
         self._runner = fx.Interpreter(self.graph)
         self.nodes = list(self.graph.graph.nodes)

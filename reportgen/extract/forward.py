@@ -16,7 +16,8 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.extract.loader import Decoded, chunks
 from reportgen.models.classifier import Classifier
 from reportgen.models.drawer import draw_maps
-from reportgen.models.layers import choose_layers, code_node, fold_batch_norms, tapped, unit_maxima
+from reportgen.models.fused import fused
+from reportgen.models.layers import choose_layers, code_node, tapped, unit_maxima
 
 TOP = 5
 """Classes an image whose maps are kept, beside the label's."""
@@ -62,8 +63,7 @@ def top_classes(logits: Tensor, k: int) -> Tensor:
 class Pass:
     """Everything that is kept of an image, from one forward pass of a classifier.
 
-    The trunk runs as fast as it can: convolutions take in the batch normalisation behind them, and memory is laid out
-    channels last, which oneDNN and cuDNN prefer. Results differ from the plain network's by rounding alone.
+    The trunk is `fused`, so results differ from the plain network's by rounding alone.
 
     layers: names of those whose units are looked at beside the last maps. aliases: arrays that are another's twin and
     stored once; the code is the pooled maps where the head is global pooling and one linear layer.
@@ -86,8 +86,7 @@ class Pass:
         if code is None:
             pooling = classifier.own.pooling if classifier.own else "gap"
             self.aliases["features/code"] = f"features/{pooling}"
-        trunk = fold_batch_norms(tapped(classifier.trunk, [layer.node for layer in taps], unit_maxima))
-        self._trunk = trunk.to(memory_format=torch.channels_last)
+        self._trunk = fused(tapped(classifier.trunk, [layer.node for layer in taps], unit_maxima))
         self._head = tapped(classifier.head, [] if code is None else [code])
 
     def __call__(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import itertools
 import math
 import operator
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from reportgen.errors import ConfigError
 from reportgen.models.graph import PASSING, POOLING, POOLING_FUNCTIONS, is_node_of
@@ -204,35 +201,6 @@ def tapped(module: nn.Module, nodes: Sequence[fx.Node], look: Callable[[Tensor],
                 copies[node] = graph.call_function(torch.clone, (copies[node],))
     graph.output((copies[output.all_input_nodes[0]], [seen[node] for node in nodes]))
     return fx.GraphModule(module, graph)
-
-
-def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """The module with each batch normalisation taken into the convolution before it (evaluation mode).
-
-    Only where nothing else reads the convolution's output, and both are modules that are called once. In place, but the
-    convolutions are new ones: those of the network that the graph was made from stay as they are.
-    """
-    if not isinstance(module, fx.GraphModule):
-        return module
-    targets = Counter(node.target for node in module.graph.nodes if node.op == "call_module")
-    for node in list(module.graph.nodes):
-        if not is_node_of(node, module, (nn.BatchNorm2d,)):
-            continue
-        before = node.all_input_nodes[0]
-        once = targets[node.target] == targets[before.target] == len(before.users) == 1
-        norm: Any = module.get_submodule(str(node.target))
-        if not once or not is_node_of(before, module, (nn.Conv2d,)) or norm.running_mean is None:
-            continue
-        folded: Any = copy.deepcopy(module.get_submodule(str(before.target)))
-        folded.weight, folded.bias = fuse_conv_bn_weights(
-            folded.weight, folded.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-        )
-        parent, _, name = str(before.target).rpartition(".")
-        setattr(module.get_submodule(parent), name, folded)
-        node.replace_all_uses_with(before)
-        module.graph.erase_node(node)
-    module.recompile()
-    return module
 
 
 class _Untapped(nn.Module):
