@@ -60,6 +60,7 @@ def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str
         "predictions.csv": results.predictions_csv(audit),
         "localization.csv": results.localization_csv(audit),
         "duplicates.csv": results.duplicates_csv(audit),
+        "left_out.csv": results.left_out_csv(audit),
         **results.table_files(audit),
     }
     for name, text in files.items():

@@ -202,6 +202,13 @@ def _duplicates(audit: Audit) -> Iterator[list[str]]:
             yield [audit.samples[i].name, where, other.name, by, f"{distance:.6g}", *labels]
 
 
+def left_out_csv(audit: Audit) -> str:
+    """One row a file that could not be read, and one an annotation or a file that was refused."""
+    rows = [["unreadable", name, reason] for name, reason in audit.unreadable]
+    rows += [["refused", refused.where, refused.reason] for refused in audit.dataset.refused]
+    return csv_text(["what", "name", "reason"], rows)
+
+
 def arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What `reportgen.open` needs: arrays, and attributes in plain values. Network m's arrays are under `m/`.
 

@@ -145,8 +145,33 @@ def test_unreadable_files_end_in_3_and_in_the_report(small: tuple[Path, Done]) -
     assert provenance["counts"]["found"] == 10 == provenance["counts"]["read"] + provenance["counts"]["unreadable"]
     assert [row[0] for row in provenance["unreadable"]] == ["bad.png"]
     about = (folder / "report" / "site" / "about.html").read_text()
+    assert "left_out.csv" not in about  # the page says it all
+    assert "1 file could not be read" in (folder / "report" / "site" / "images" / "index.html").read_text()
+    with open(folder / "report" / "left_out.csv", newline="") as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+    assert [(what, name) for what, name, _ in rows] == [
+        ("unreadable", "bad.png"), ("refused", "table.csv:12"), ("refused", "red-0.png"),
+    ]  # fmt: skip
     for text in ("bad.png", "missing.png", "box 200 0 300 50 lies outside of the image of 96 × 96"):
         assert text in about
+        assert any(text in " ".join(row) for row in rows)
+
+
+def test_of_many_unreadable_files_the_first_are_listed(here: Command, tmp_path: Path) -> None:
+    squares(tmp_path / "data", each=2)
+    for n in range(103):
+        (tmp_path / "data" / f"bad-{n:03d}.png").write_bytes(b"no picture")
+    done = here("run", "--data", tmp_path / "data", *TINY, "--out", tmp_path / "report")
+    assert done.returncode == 3, done.stderr
+    site = tmp_path / "report" / "site"
+    about = parse(site / "about.html").text
+    assert "bad-099.png" in about
+    assert "bad-100.png" not in about
+    assert "And 3 more: left_out.csv has all of them" in about
+    assert "bad-102.png" in (site / "data" / "left_out.csv").read_text()
+    assert "bad-" not in (site / "images" / "index.html").read_text()
+    assert done.stderr.count("bad-") == 0
+    assert here("check", tmp_path / "report").returncode == 0
 
 
 def test_a_rerun_reuses_everything_and_writes_nothing(small: tuple[Path, Done]) -> None:

@@ -17,6 +17,9 @@ from reportgen.errors import OutputError
 if TYPE_CHECKING:
     from reportgen.run import Summary
 
+NOTED = 5
+"""Damaged shards that are told of; one cause, as a full disk, damages many."""
+
 
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
@@ -135,11 +138,13 @@ def _close(summary: Summary) -> None:
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
     if summary.stood:
         rows.append(("report", "stands as it was: nothing has changed since the last run"))
-    for line in summary.set_aside:
+    for line in summary.set_aside[:NOTED]:
         talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
+    if (more := len(summary.set_aside) - NOTED) > 0:
+        talk.print(f"note: and {more:,} more; report.json names all of them", markup=False)
     for name, value in rows:
         talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
     click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text
     if bad:
-        talk.print(f"note: {bad:,} of {bad + read:,} files could not be read; the report lists them", markup=False)
+        talk.print(f"note: {bad:,} of {bad + read:,} files could not be read: see left_out.csv", markup=False)
         sys.exit(3)

@@ -25,6 +25,7 @@ from reportgen.gallery.pages import (
     Group,
     Headline,
     IndexPage,
+    LeftOut,
     Link,
 )
 from reportgen.gallery.training import learning_curves
@@ -40,6 +41,8 @@ ROWS = 20
 """Classes in the overview's table: those with the most images wrong."""
 LISTED = 100
 """Classes on one page of their list."""
+NAMED = 100
+"""Files and rows of each kind that were left out and that *About* names."""
 
 
 def index_page(audit: Audit, album: Album, rows: list[ClassRow]) -> IndexPage:
@@ -237,7 +240,13 @@ def about_page(audit: Audit, version: str) -> AboutPage:
         "What the figures rest on. The same inputs give the same pages, byte for byte; times and machine are in "
         "report.json beside the site, which is not published.",
         groups,
-        [Fact(name, reason) for name, reason in audit.unreadable],
-        [Fact(refused.where, refused.reason) for refused in dataset.refused],
+        [
+            LeftOut(heading, [Fact(*row) for row in rows[:NAMED]], len(rows))
+            for heading, rows in (
+                ("Left out of the data set", [(refused.where, refused.reason) for refused in dataset.refused]),
+                ("Could not be read", audit.unreadable),
+            )
+            if rows
+        ],
         learning_curves(audit),
     )

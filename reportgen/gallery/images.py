@@ -25,11 +25,11 @@ def images_pages(audit: Audit, cards: Sequence[Figure]) -> Iterator[Page]:
     total = len(audit.samples)
     starts = range(0, total, WALL)
     urls = ["images/index.html" if not start else f"images/page-{1 + start // WALL}.html" for start in starts]
-    unreadable = [Fact(name, reason) for name, reason in audit.unreadable]
+    bad = len(audit.unreadable)
     for start, url in zip(starts, urls, strict=True):
         stop = min(start + WALL, total)
         links = [Link(str(1 + j), u, u == url) for j, u in enumerate(urls)] if len(urls) > 1 else []
-        yield url, "images.html", partial(ImagesPage, cards[start:stop], start + 1, stop, total, links, unreadable)
+        yield url, "images.html", partial(ImagesPage, cards[start:stop], start + 1, stop, total, links, bad)
 
 
 def image_pages(audit: Audit, album: Album) -> Iterator[Page]:

@@ -126,14 +126,14 @@ class ClassPage:
 
 @dataclass(frozen=True)
 class ImagesPage:
-    """A wall of images; `pages` leads to the other parts of a long one."""
+    """A wall of images; `pages` leads to the other parts of a long one; unreadable: how many files have no card."""
 
     cards: Sequence[Figure]
     first: int
     last: int
     total: int
     pages: Sequence[Link]
-    unreadable: Sequence[Fact]
+    unreadable: int
 
 
 @dataclass(frozen=True)
@@ -165,11 +165,19 @@ class ViewPage:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What the audit could not use, by name with the reason: the first of `total`; `left_out.csv` has all."""
+
+    heading: str
+    rows: Sequence[Fact]
+    total: int
+
+
+@dataclass(frozen=True)
 class AboutPage:
     """Where the figures come from: groups of facts, what was left out, and how networks were trained."""
 
     lead: str
     groups: Sequence[tuple[str, Sequence[Fact]]]
-    unreadable: Sequence[Fact]
-    refused: Sequence[Fact]
+    left_out: Sequence[LeftOut]
     curves: Sequence[LearningCurve]
