@@ -31,7 +31,7 @@ from reportgen.config import AuditConfig
 from reportgen.gallery.images import image_pages
 from reportgen.gallery.pages import Frame
 from reportgen.gallery.press import open_album, write_site
-from reportgen.gallery.processes import shared_out
+from reportgen.processes import shared_out
 from reportgen.run import run_audit
 
 

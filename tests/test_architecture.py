@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "reportgen"
 ORDER = [
     "",  # reportgen/__init__.py: the version
-    "errors", "config",
+    "errors", "config", "processes",
     "data", "models", "attribution", "extract", "store", "analysis",
     "results", "report",
     "draw", "views", "gallery",

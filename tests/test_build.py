@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reportgen import processes
 from reportgen.config import AuditConfig
 from reportgen.errors import OutputError, ReportgenError
-from reportgen.gallery import assets, processes
+from reportgen.gallery import assets
 from reportgen.gallery.build import build
-from reportgen.gallery.processes import shared_out
+from reportgen.processes import shared_out
 from reportgen.run import Summary, run_audit
 from reportgen.views.links import image_page
 from tests.tiny import squares

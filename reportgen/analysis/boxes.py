@@ -112,14 +112,17 @@ def caffe_boxes(map_: np.ndarray) -> np.ndarray:
     boxes = []
     for threshold in CAFFE_THRESHOLDS:
         mask = eight > threshold
+        (left, right), (top, bottom) = (_with_margin(mask.any(axis)) for axis in (0, 1))
+        mask = mask[top:bottom, left:right]  # beyond a margin of one pixel nothing is nearer than the margin
         if not mask.all():
             distance = ndimage.distance_transform_edt(mask)
             mask = distance * 255 >= CAFFE_ERODED * distance.max()
         outside, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
         spans = ndimage.find_objects(ndimage.label(mask, EIGHT_NEIGHBOURS)[0])
-        boxes += [(x.start, y.start, x.stop, y.stop) for y, x in spans]
+        found = [(x.start, y.start, x.stop, y.stop) for y, x in spans]
         holes = ndimage.find_objects(np.where(outside == outside[0, 0], 0, outside))
-        boxes += [(s[1].start - 2, s[0].start - 2, s[1].stop, s[0].stop) for s in holes if s]  # and the pixels around
+        found += [(s[1].start - 2, s[0].start - 2, s[1].stop, s[0].stop) for s in holes if s]  # and the pixels around
+        boxes += [(x0 + left, y0 + top, x1 + left, y1 + top) for x0, y0, x1, y1 in found]
     ranked = sorted((_kept_inside(box, width, height) for box in boxes), key=lambda box: -area(box))
     i = 0
     while i < len(ranked):
@@ -131,6 +134,12 @@ def caffe_boxes(map_: np.ndarray) -> np.ndarray:
         i += 1
     corners = np.array(ranked).reshape(-1, 2, 2)
     return np.concatenate((corners.min(1), corners.max(1)), 1).astype(np.float64)
+
+
+def _with_margin(there: np.ndarray) -> tuple[int, int]:
+    """First and last + 1 of what is True `(n,)`, and one more on either side as far as there is one."""
+    places = np.flatnonzero(there)
+    return max(int(places[0]) - 1, 0), min(int(places[-1]) + 2, len(there))
 
 
 def _kept_inside(box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:

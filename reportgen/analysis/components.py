@@ -113,17 +113,18 @@ def regions(
     neighbours: Neighbours = 8,
     weights: Weights | None = None,
     area: bool = True,
+    cut: Basins | None = None,
 ) -> Regions:
     """Every component of `{levels ≥ L}` for L = 1, 2, …, the highest level.
 
     levels: `(H, W)` int ≥ 0; order: see `basins`, the finer the fewer basins; weights: what the area counts, as
     (flat index of a pixel, highest level at which it counts, weight), each `(Q,)`; by default every pixel counts 1.
-    Without `area` all areas are 0, which saves their time.
+    Without `area` all areas are 0, which saves their time. cut: what `basins` makes of these, if it is there already.
     """
     h, w = levels.shape
     flat = levels.ravel()
     depth = int(flat.max()) + 1
-    cut = basins(levels, levels if order is None else order, neighbours)
+    cut = cut or basins(levels, levels if order is None else order, neighbours)
     pixel = np.arange(h * w)
     cell = cut.of * depth + flat
     upright, turned = pixel, pixel % w * h + pixel // w  # in reading order, and in that of the turned map
@@ -178,27 +179,33 @@ def _find(group: list[int], k: int) -> int:
     return k
 
 
-def holes(levels: np.ndarray, order: np.ndarray) -> Regions:
-    """The holes of `{levels ≥ L}`, L = 1, 2, …: 4-connected parts of its complement that the border does not reach.
-
-    `level` is L, `boxes` the holes' own, `area` 0, and `first` counts in the map with a frame of one pixel around it.
-    """
+def sea(levels: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, Basins]:
+    """What `holes` and `fill_holes` share: the map turned upside down, `(H + 2, W + 2)`, within a frame that is deeper
+    than all of it, and its basins."""
     peak = int(levels.max())
     depth = np.pad(peak + 1 - levels, 1, constant_values=peak + 2)
-    found = regions(depth, np.pad(-order.astype(np.float64), 1, constant_values=np.inf), 4, area=False)
+    return depth, basins(depth, np.pad(-order.astype(np.float64), 1, constant_values=np.inf), 4)
+
+
+def holes(levels: np.ndarray, around: tuple[np.ndarray, Basins]) -> Regions:
+    """The holes of `{levels ≥ L}`, L = 1, 2, …: 4-connected parts of its complement that the border does not reach.
+
+    around: the map's `sea`. `level` is L, `boxes` the holes' own, `area` 0, and `first` counts in the map with a frame
+    of one pixel around it.
+    """
+    peak, (depth, cut) = int(levels.max()), around
+    found = regions(depth, neighbours=4, area=False, cut=cut)
     inside = (found.boxes[:, 0] > 0) & (found.level > 1)  # level 1 is everything, below L = peak + 1
     return Regions(peak + 2 - found.level[inside], found.boxes[inside] - 1, found.area[inside], found.first[inside])
 
 
-def fill_holes(levels: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """`(H, W)`: the map whose level sets are those of `levels` with their holes filled.
+def fill_holes(levels: np.ndarray, around: tuple[np.ndarray, Basins]) -> np.ndarray:
+    """`(H, W)`: the map whose level sets are those of `levels` with their holes filled. around: the map's `sea`.
 
     A pixel is raised to the lowest level at which it is drained to the border: its own, or its basin's last sill.
     """
     h, w = levels.shape
-    peak = int(levels.max())
-    depth = np.pad(peak - levels, 1, constant_values=peak + 1)
-    cut = basins(depth, np.pad(-order.astype(np.float64), 1, constant_values=np.inf), 4)
+    peak, (_, cut) = int(levels.max()), around
     group = list(range(len(cut.roots)))
     members = [[k] for k in group]
     outside = int(cut.of[0])
@@ -210,7 +217,7 @@ def fill_holes(levels: np.ndarray, order: np.ndarray) -> np.ndarray:
         sea = _find(group, outside)
         for dry, wet in ((a, b), (b, a)):
             if wet == sea:
-                sill[members[dry]] = peak - s
+                sill[members[dry]] = peak + 1 - s
         group[b] = a
         members[a] += members[b]
     return np.maximum(levels, sill[cut.of].reshape(h + 2, w + 2)[1:-1, 1:-1])

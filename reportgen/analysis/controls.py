@@ -8,7 +8,8 @@ import numpy as np
 
 from reportgen.analysis.boxes import iou
 from reportgen.analysis.localization import IOU
-from reportgen.analysis.measured import Held, Place, hold_box, hold_map, outline
+from reportgen.analysis.measured import Held, Place, hold_box, hold_map, hold_maps, outline
+from reportgen.processes import each
 
 CENTRE_SIDES = np.arange(1, 21) / 20
 """Widths and heights that a centred box is tried with, as shares of the image's."""
@@ -18,7 +19,7 @@ Control = tuple[str, np.ndarray, list[Held]]
 
 def whole_image(places: Sequence[Place]) -> Control:
     """A box around the whole image."""
-    held = [hold_box(np.array([0.0, 0.0, *place.size]), place) for place in places]
+    held = each(lambda place: hold_box(np.array([0.0, 0.0, *place.size]), place), places)
     return "a box around the whole image", np.arange(len(places)), held
 
 
@@ -31,7 +32,7 @@ def centre(places: Sequence[Place]) -> Control:
         fits += (iou((relative * np.tile(place.size, 2))[:, None], place.true) >= IOU).any(1)
     best = int(fits.argmax())
     size = f"{100 * width[best]:.0f} % × {100 * height[best]:.0f} %"
-    held = [hold_box(relative[best] * np.tile(place.size, 2), place) for place in places]
+    held = each(lambda place: hold_box(relative[best] * np.tile(place.size, 2), place), places)
     return f"a centred box, {size} of the image: the size that is best on these images", np.arange(len(places)), held
 
 
@@ -41,12 +42,12 @@ def mean_map(maps: np.ndarray, places: Sequence[Place]) -> Control:
     usable = np.isfinite(maps).all((1, 2)) & (peaks > 0)
     shares = maps[usable].astype(np.float64) / peaks[usable, None, None]
     found = outline(shares.mean(0) if usable.any() else np.zeros(maps.shape[1:]), places[0].input_size)
-    return "the data set's mean map", np.arange(len(places)), [hold_map(found, place) for place in places]
+    return "the data set's mean map", np.arange(len(places)), each(lambda place: hold_map(found, place), places)
 
 
 def random_weights(maps: Mapping[int, np.ndarray], places: Sequence[Place]) -> Control:
     """The label's map `(h, w)` of the same network with weights that learned nothing; maps: by row."""
     rows = np.array(sorted(maps), int)
     some = "" if len(rows) == len(places) else f", on {len(rows):,} of the images"
-    held = [hold_map(outline(maps[i], places[i].input_size), places[i]) for i in rows]
+    held = hold_maps([maps[i] for i in rows], [places[i] for i in rows])
     return f"the map of the same network with random weights{some}", rows, held

@@ -9,6 +9,7 @@ import numpy as np
 
 from reportgen.analysis.boxes import iou, paper_box, to_image, upsample
 from reportgen.analysis.interval import Rate
+from reportgen.processes import each
 
 RECIPE = "paper"
 THRESHOLD = 0.2
@@ -57,18 +58,21 @@ def localize(
     judged = np.array([len(b) > 0 for b in true_boxes]) & (classes[:, -1] >= 0)
     if not judged.any():
         return None
-    boxes = np.full((n, m, 4), np.nan)
-    best = np.zeros((n, m))
-    whole = np.zeros(n, bool)
-    for i in range(n):
+
+    def boxes_of(i: int) -> np.ndarray:
         with np.errstate(invalid="ignore"):  # infinite maps give NaN, and those no box
             large = upsample(maps[i], input_size, input_size)
+        found = np.full((m, 4), np.nan)
         for j in np.flatnonzero(classes[i] >= 0):
-            boxes[i, j] = to_image(paper_box(large[j], THRESHOLD), windows[i], input_size, sizes[i])
-            if judged[i]:
-                best[i, j] = iou(boxes[i, j], true_boxes[i]).max()
-        if judged[i]:
-            whole[i] = iou(np.array([0, 0, *sizes[i]], np.float64), true_boxes[i]).max() >= IOU
+            found[j] = to_image(paper_box(large[j], THRESHOLD), windows[i], input_size, sizes[i])
+        return found
+
+    boxes = np.stack(each(boxes_of, range(n)))
+    best = np.zeros((n, m))
+    whole = np.zeros(n, bool)
+    for i in np.flatnonzero(judged):
+        best[i] = iou(boxes[i][:, None], true_boxes[i]).max(1)
+        whole[i] = iou(np.array([0, 0, *sizes[i]], np.float64), true_boxes[i]).max() >= IOU
     is_label = (classes[:, :-1] == classes[:, -1:]) & judged[:, None]
     fits = best >= IOU
     right = is_label & fits[:, :-1]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from reportgen.analysis.boxes import INCLUSIVE, iou
-from reportgen.analysis.components import fill_holes, holes, regions
+from reportgen.analysis.components import Basins, basins, fill_holes, holes, regions, sea
 
 SIDE = 224
 THRESHOLDS = np.arange(0, 1, 0.001)
@@ -68,18 +68,58 @@ def _as_released(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.minimum(boxes, np.array([shape[1], shape[0], shape[1] - 1, shape[0] - 1]))
 
 
-def contours(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every contour, holes' too, at every 8-bit threshold: thresholds `(Q,)` and boxes `(Q, 4)` int, inclusive.
+class LevelSets:
+    """A score map `(H, W)` in [0, 1] cut at every 8-bit threshold at once."""
 
-    score: `(H, W)` in [0, 1]. A map without contours gives 0 0 0 0 at each threshold.
-    """
-    levels, fine = eight_bits(score)
-    found, inner = regions(levels, fine, area=False), holes(levels, fine)
-    around = inner.boxes + np.array([-1, -1, 1, 1])  # a hole's contour runs through the pixels around it
-    boxes = _as_released(np.concatenate((found.boxes, around)), score.shape)
-    if not len(boxes):
-        return np.arange(LEVELS), np.zeros((LEVELS, 4), int)
-    return np.concatenate((found.level, inner.level)) - 1, boxes
+    def __init__(self, score: np.ndarray) -> None:
+        self._levels, self._fine = eight_bits(score)
+
+    @cached_property
+    def _sea(self) -> tuple[np.ndarray, Basins]:
+        return sea(self._levels, self._fine)
+
+    @cached_property
+    def _hills(self) -> Basins:
+        return basins(self._levels, self._fine, 8)
+
+    def contours(self) -> tuple[np.ndarray, np.ndarray]:
+        """Every contour, holes' too, at every threshold: thresholds `(Q,)` and boxes `(Q, 4)` int, inclusive.
+
+        A map without contours gives 0 0 0 0 at each threshold.
+        """
+        found, inner = regions(self._levels, area=False, cut=self._hills), holes(self._levels, self._sea)
+        around = inner.boxes + np.array([-1, -1, 1, 1])  # a hole's contour runs through the pixels around it
+        boxes = _as_released(np.concatenate((found.boxes, around)), self._levels.shape)
+        if not len(boxes):
+            return np.arange(LEVELS), np.zeros((LEVELS, 4), int)
+        return np.concatenate((found.level, inner.level)) - 1, boxes
+
+    def largest(self) -> np.ndarray:
+        """`(256, 4)` int boxes, inclusive: the contour of largest enclosed area at each threshold; 0 0 0 0 for none.
+
+        The area of a contour is that of the polygon through its pixels' centres: of each square of four pixels all of
+        it where all four are enclosed, half where three are.
+        """
+        levels, fine = self._levels, self._fine
+        filled = fill_holes(levels, self._sea)
+        h, w = filled.shape
+        a, b, c, d = (filled[y : h - 1 + y, x : w - 1 + x].ravel() for y in (0, 1) for x in (0, 1))
+        low, high = np.minimum(a, b), np.minimum(c, d)
+        lowest, second = (
+            np.minimum(low, high),
+            np.minimum(np.maximum(low, high), np.minimum(np.maximum(a, b), np.maximum(c, d))),
+        )
+        place = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).ravel()
+        best = np.maximum(np.maximum(a, b), np.maximum(c, d))
+        highest = place + np.select([a == best, b == best, c == best], [0, 1, w], w + 1)
+        weights = (np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5))
+        whole = np.array_equal(filled, levels)  # without holes, the basins are the map's own
+        order = fine if whole else np.where(filled > levels, filled, fine)
+        found = regions(filled, order, weights=weights, cut=self._hills if whole else None)
+        rows = found.largest(LEVELS, last=True)[1:]
+        if not len(found.level):
+            return np.zeros((LEVELS, 4), int)
+        return _as_released(np.where(rows[:, None] >= 0, found.boxes[rows], 0), filled.shape)
 
 
 def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
@@ -87,7 +127,7 @@ def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
 
     score: `(H, W)` in [0, 1]; true_boxes: `(B, 4)` int in its pixels, inclusive.
     """
-    levels, boxes = contours(score)
+    levels, boxes = LevelSets(score).contours()
     best = np.zeros(LEVELS)
     np.maximum.at(best, levels, iou(boxes[:, None], true_boxes, INCLUSIVE).max(1))
     return best
@@ -95,33 +135,7 @@ def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
 
 def ious_of_largest(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
     """`(256,)`: the IoU of the box of the contour that encloses the largest area, at each 8-bit threshold (V1)."""
-    return iou(largest_contours(score)[:, None], true_boxes, INCLUSIVE).max(1)
-
-
-def largest_contours(score: np.ndarray) -> np.ndarray:
-    """`(256, 4)` int boxes, inclusive: the contour of largest enclosed area at each 8-bit threshold; 0 0 0 0 for none.
-
-    The area of a contour is that of the polygon through its pixels' centres: of each square of four pixels all of it
-    where all four are enclosed, half where three are.
-    """
-    levels, fine = eight_bits(score)
-    filled = fill_holes(levels, fine)
-    h, w = filled.shape
-    a, b, c, d = (filled[y : h - 1 + y, x : w - 1 + x].ravel() for y in (0, 1) for x in (0, 1))
-    low, high = np.minimum(a, b), np.minimum(c, d)
-    lowest, second = (
-        np.minimum(low, high),
-        np.minimum(np.maximum(low, high), np.minimum(np.maximum(a, b), np.maximum(c, d))),
-    )
-    place = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).ravel()
-    best = np.maximum(np.maximum(a, b), np.maximum(c, d))
-    highest = place + np.select([a == best, b == best, c == best], [0, 1, w], w + 1)
-    weights = (np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5))
-    found = regions(filled, np.where(filled > levels, filled, fine), weights=weights)
-    rows = found.largest(LEVELS, last=True)[1:]
-    if not len(found.level):
-        return np.zeros((LEVELS, 4), int)
-    return _as_released(np.where(rows[:, None] >= 0, found.boxes[rows], 0), score.shape)
+    return iou(LevelSets(score).largest()[:, None], true_boxes, INCLUSIVE).max(1)
 
 
 LEVEL_OF = (THRESHOLDS * 255).astype(np.int64)

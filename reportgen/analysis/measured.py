@@ -19,13 +19,13 @@ from reportgen.analysis.maxboxacc import (
     IOUS,
     LEVELS,
     SIDE,
+    LevelSets,
     MaxBoxAcc,
-    contours,
-    largest_contours,
     score_map,
     squashed_boxes,
 )
 from reportgen.analysis.pointing import completeness, energy_inside, inside, points_inside, pxap, score_counts
+from reportgen.processes import each
 
 CURVE = np.arange(1, 101) / 100
 """Thresholds of the error curve, as shares of the map's maximum."""
@@ -131,9 +131,8 @@ def outline(map_: np.ndarray, input_size: int) -> Outlines:
     with np.errstate(invalid="ignore"):  # infinite maps give NaN, and those no box
         large = upsample(map_, input_size, input_size)
     score = score_map(map_)
-    return Outlines(
-        large, score, paper_boxes(large, CURVE), caffe_boxes(large)[:2], contours(score), largest_contours(score)
-    )
+    sets = LevelSets(score)
+    return Outlines(large, score, paper_boxes(large, CURVE), caffe_boxes(large)[:2], sets.contours(), sets.largest())
 
 
 def hold_map(found: Outlines, place: Place) -> Held:
@@ -154,6 +153,12 @@ def hold_map(found: Outlines, place: Place) -> Held:
         complete=completeness(to_image(found.paper[FIXED], place.window, place.input_size, place.size), place.true),
         counts=None if place.mask is None else score_counts(found.score, place.mask),
     )
+
+
+def hold_maps(maps: Sequence[np.ndarray], places: Sequence[Place]) -> list[Held]:
+    """Each map's boxes against the true ones of its place; by all cores. maps: n times `(h, w)`."""
+    pairs = list(zip(maps, places, strict=True))
+    return each(lambda pair: hold_map(outline(pair[0], pair[1].input_size), pair[1]), pairs)
 
 
 def hold_box(box: np.ndarray, place: Place) -> Held:

@@ -15,7 +15,7 @@ from reportgen.analysis.classification import Classification
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.maxboxacc import LEVEL_OF
-from reportgen.analysis.measured import CURVE, Measured, Place, error, hold_map, measured, outline
+from reportgen.analysis.measured import CURVE, Measured, Place, error, hold_maps, measured
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,7 @@ def study(
     images, masks = np.flatnonzero(localization.judged), masks or {}
     places = [Place(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
     rank, top, labels_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
-    held = [hold_map(outline(map_, input_size), place) for map_, place in zip(labels_maps, places, strict=True)]
-    own = measured("the label's map", np.arange(len(images)), held, rank, top)
+    own = measured("the label's map", np.arange(len(images)), hold_maps(labels_maps, places), rank, top)
     blind = {
         "whole_image": partial(controls.whole_image, places),
         "centre": partial(controls.centre, places),

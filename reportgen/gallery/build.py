@@ -20,7 +20,7 @@ from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.gallery.poolings import poolings_page
 from reportgen.gallery.press import Progress, open_album, silent, write_site
-from reportgen.gallery.processes import shared_out
+from reportgen.processes import shared_out
 from reportgen.views import views_of
 from reportgen.views.album import Added, Album
 from reportgen.views.links import class_page

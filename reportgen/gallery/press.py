@@ -17,7 +17,7 @@ from reportgen.gallery.check import POLICY
 from reportgen.gallery.ledger import LEDGER, Ledger, Written, digest_of, stamped, template_inputs
 from reportgen.gallery.pages import Frame, Link
 from reportgen.gallery.payload import write_addresses
-from reportgen.gallery.processes import shared_out
+from reportgen.processes import shared_out
 from reportgen.store.files import write_atomic
 from reportgen.views.album import Added, Album
 from reportgen.views.panel import Page

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from reportgen.errors import ReportgenError
 
 T = TypeVar("T")
+R = TypeVar("R")
 Work = Callable[[int, int], Iterator[T]]
 """`work(n, of)` does the items n, n + of, n + 2·of, …, and yields a result for each."""
 PAYS = 32
@@ -47,6 +48,17 @@ def shared_out(work: Work[T], items: int) -> Iterator[T]:
                 helper.join()
 
 
+def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """`[function(item) for item in items]`, by as many processes. Errors: as the function's."""
+
+    def work(n: int, of: int) -> Iterator[tuple[int, R]]:
+        for j in range(n, len(items), of):
+            yield j, function(items[j])
+
+    made = dict(shared_out(work, len(items)))
+    return [made[j] for j in range(len(items))]
+
+
 def _received(ends: list[Connection]) -> Iterator[Any]:
     """What the processes send, until each of them has said that it is done."""
     while ends:
@@ -55,7 +67,7 @@ def _received(ends: list[Connection]) -> Iterator[Any]:
             try:
                 kind, value = end.recv()
             except EOFError:
-                raise ReportgenError("a process that made pages was killed", "is there memory enough?") from None
+                raise ReportgenError("a process of this run was killed", "is there memory enough?") from None
             if kind == "failed":
                 raise value
             if kind == "done":
