@@ -44,6 +44,7 @@ class AuditConfig:
     occlusion_fill: str = "mean"
     smoothgrad: int = 0
     patch_field: str = "exact"
+    pictures: str = "jpeg"
     name: str | None = None
     model_name: str | None = None
     folds: int = 5
@@ -83,6 +84,7 @@ CHOICES = {
     "decode": ("exact", "fast"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
     "store_maps": ("auto", "yes", "no"),
+    "pictures": ("jpeg", "webp"),
 }
 MODEL_KEYS = ("model", "weights", "layer", "head", "maps", "layers", "resize", "precision")
 """What a `[[models]]` table may say, beside `name`."""
@@ -113,6 +115,7 @@ EXPLAINED = {
     "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
     "smoothgrad": "noisy copies of an image whose gradients are averaged (SmoothGrad, say 25); 0: not drawn",
     "patch_field": "the part of the image that units are drawn with: `exact`, all they see; `effective`, what counts",
+    "pictures": "what the site's photographs are: `jpeg`, or `webp`: fewer bytes, but longer to make",
     "name": "what the report calls the data set (default: the name of its folder)",
     "model_name": "what the report calls the network (default: its own name)",
     "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",

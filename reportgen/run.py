@@ -108,7 +108,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         summary.metrics = results.metrics(summary.audit)
         with clock("build the site"):
             begin = partial(progress, "Building the site", unit="pages")
-            pages = build(summary.audit, config.out / "site", begin)
+            pages = build(summary.audit, config.out / "site", begin, config.pictures)
         note_standing(config.out, of, write_results(summary, config, pages))
         return summary
 

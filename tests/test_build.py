@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -159,6 +160,30 @@ def test_one_process_makes_the_same_site_as_many(first, tmp_path: Path, monkeypa
     assert {name: data for name, (_, data) in three.items()} == {name: data for name, (_, data) in one.items()}
     published = states(folder / "report" / "site")
     assert all(published[name][1] == data for name, (_, data) in one.items())
+
+
+def test_photographs_are_webp_where_that_is_asked_for(first, tmp_path: Path, monkeypatch) -> None:
+    folder, summary = first
+    site = tmp_path / "report" / "site"
+    build(summary.audit, site, pictures="webp")
+    made = states(site)
+    jpegs, webps = (
+        {name: data for name, (_, data) in found.items() if name.endswith(ending)}
+        for found, ending in ((states(folder / "report" / "site"), ".jpg"), (made, ".webp"))
+    )
+    assert len(webps) == len(jpegs) > len(summary.audit.samples)
+    assert sum(map(len, webps.values())) < sum(map(len, jpegs.values()))
+    assert not any(b".jpg" in data for name, (_, data) in made.items() if name.endswith(".html"))
+    page = made[image_page(summary.audit, 0)][1].decode()
+    shown = next(name for name in webps if name in page)
+    pictures = [Image.open(io.BytesIO(data)) for data in (summary.audit.picture(0), webps[shown])]
+    before, after = (np.asarray(picture.convert("RGB"), float) for picture in pictures)
+    assert np.abs(before - after).mean() < 8  # of noise, which both formats coarsen
+    monkeypatch.setattr("reportgen.views.album.as_webp", None)  # what the last build made is not made again
+    build(summary.audit, site, pictures="webp")
+    assert written(made, states(site)) == set()
+    build(summary.audit, site)
+    assert not list(site.glob("media/*.webp"))
 
 
 # ---------------------------------------------------------------------------------------- work that is shared out

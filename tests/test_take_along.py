@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -12,7 +14,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from reportgen.gallery.check import check_site
+from reportgen.gallery.serve import server
 from tests.browser import opened
+from tests.tiny import squares
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -167,6 +171,28 @@ def test_a_single_file_shows_its_images_alone(browser: Browser, demo_report: Pat
         assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
         assert page.locator("a, script").count() == 0
         assert said == []
+
+
+def test_a_report_of_webp_pictures_is_whole_and_goes_along(browser: Browser, tmp_path: Path) -> None:
+    table, report, out = squares(tmp_path / "data", each=2), tmp_path / "report", tmp_path / "one.html"
+    classes = ("--classes", tmp_path / "data" / "classes.txt", "--model", "python:tests.tiny:network")
+    done = command("run", "--data", table, *classes, "--select", "none", "--pictures", "webp", "--out", report)
+    assert done.returncode == 0, done.stderr
+    assert command("check", report).stdout == ""
+    assert command("pack", report, "--single", "red-0.png", "--out", out).returncode == 0
+    text = out.read_text()
+    assert text.count("data:image/webp;base64,UklGR") >= 2  # RIFF
+    assert "image/jpeg" not in text
+    with opened(browser, offline=True) as (page, said):
+        page.goto(out.as_uri())
+        assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
+        assert said == []
+    with server(report, 0) as http:
+        threading.Thread(target=http.serve_forever, daemon=True).start()
+        picture = first(report, "media/*.webp").name
+        with urllib.request.urlopen(f"http://127.0.0.1:{http.server_address[1]}/media/{picture}") as answer:
+            assert answer.headers["Content-Type"] == "image/webp"
+        http.shutdown()
 
 
 def test_an_unknown_or_unclear_image_is_named(demo_report: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "decode": click.Choice(["exact", "fast"]),
         "precision": click.Choice(["auto", "fp32", "bf16", "fp16"]),
         "store_maps": click.Choice(["auto", "yes", "no"]),
+        "pictures": click.Choice(["jpeg", "webp"]),
         "device": str,
         "out": click.Path(path_type=Path),
         "limit": click.IntRange(1),

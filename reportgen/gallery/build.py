@@ -72,12 +72,15 @@ def navigation(poolings: bool) -> list[Link]:
     return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
 
 
-def build(audit: Audit, site: Path, progress: Progress = silent) -> int:
-    """Builds the site, its pictures and pages by all cores; returns the number of pages. Errors: OutputError."""
+def build(audit: Audit, site: Path, progress: Progress = silent, pictures: str = "jpeg") -> int:
+    """Builds the site, its pictures and pages by all cores; returns the number of pages. Errors: OutputError.
+
+    pictures: `jpeg` or `webp`, what photographs are.
+    """
     for name, value in vars(Audit).items():  # once here, not once in every process
         if isinstance(value, cached_property):
             getattr(audit, name)
-    album = open_album(site)
+    album = open_album(site, pictures)
     network = audit.card
     footer = (
         f"{len(audit.samples):,} images · {network.name} · {network.input_size} × {network.input_size}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -83,16 +83,26 @@ def code_digest() -> str:
     return hashlib.sha256(b"\0".join([jinja2.__version__.encode(), *sources])).hexdigest()
 
 
-def template_inputs(env: jinja2.Environment, name: str, given: Mapping[str, Any]) -> str:
-    """Digest of a template, of those that it extends and imports, and of those of the `given` variables that any of
-    them names."""
-    waiting, seen, wanted = [name], {}, set()
-    while waiting:
-        at = waiting.pop()
-        if at not in seen:
-            assert env.loader is not None
-            seen[at] = env.loader.get_source(env, at)[0]
-            tree = env.parse(seen[at])
-            wanted |= meta.find_undeclared_variables(tree)
-            waiting += [other for other in meta.find_referenced_templates(tree) if other is not None]
-    return digest_of(sorted(seen.items()), sorted((key, value) for key, value in given.items() if key in wanted))
+def inputs_of(names: Iterable[str], env: jinja2.Environment, given: Mapping[str, Any]) -> dict[str, str]:
+    """Of each template the digest of its text, of the texts that it extends and imports, and of those of the `given`
+    variables that any of them names."""
+
+    @cache
+    def read(name: str) -> tuple[str, set[str], list[str]]:
+        assert env.loader is not None
+        text = env.loader.get_source(env, name)[0]
+        tree = env.parse(text)
+        others = [other for other in meta.find_referenced_templates(tree) if other is not None]
+        return text, meta.find_undeclared_variables(tree), others
+
+    def digest(name: str) -> str:
+        waiting, seen, wanted = [name], {}, set()
+        while waiting:
+            at = waiting.pop()
+            if at not in seen:
+                seen[at], named, others = read(at)
+                wanted |= named
+                waiting += others
+        return digest_of(sorted(seen.items()), sorted((key, value) for key, value in given.items() if key in wanted))
+
+    return {name: digest(name) for name in names}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
 import re
 import zipfile
 from collections.abc import Sequence
@@ -13,8 +12,8 @@ from reportgen.errors import ConfigError, OutputError
 from reportgen.store.files import cannot_write, write_atomic
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-STORED = {".jpg", ".png", ".webp"}
-"""Pictures are compressed already."""
+PICTURES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+"""Files that are compressed already, and their media types."""
 SINGLE_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """A file to mail runs no script and asks for nothing."""
 
@@ -45,7 +44,7 @@ def pack(report: Path, out: Path) -> int:
             for path in sorted(p for p in site.rglob("*") if p.is_file()):
                 info = zipfile.ZipInfo(f"{folder}/{path.relative_to(site).as_posix()}", EPOCH)
                 info.external_attr = 0o644 << 16
-                info.compress_type = zipfile.ZIP_STORED if path.suffix in STORED else zipfile.ZIP_DEFLATED
+                info.compress_type = zipfile.ZIP_STORED if path.suffix in PICTURES else zipfile.ZIP_DEFLATED
                 archive.writestr(info, path.read_bytes())
         temporary.replace(out)
     except OSError as error:
@@ -98,7 +97,6 @@ def _main_of(page: Path, site: Path) -> str:
 
     def inline(match: re.Match[str]) -> str:
         picture = (page.parent / match[1]).resolve()
-        kind = mimetypes.guess_type(picture.name)[0] or "image/png"
-        return f'src="data:{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"'
+        return f'src="data:{PICTURES[picture.suffix]};base64,{base64.b64encode(picture.read_bytes()).decode()}"'
 
     return re.sub(r'src="([^"]+)"', inline, main)

@@ -14,7 +14,7 @@ import jinja2
 
 from reportgen.gallery import assets, words
 from reportgen.gallery.check import POLICY
-from reportgen.gallery.ledger import LEDGER, Ledger, Written, digest_of, stamped, template_inputs
+from reportgen.gallery.ledger import LEDGER, Ledger, Written, digest_of, inputs_of, stamped
 from reportgen.gallery.pages import Frame, Link
 from reportgen.gallery.payload import write_addresses
 from reportgen.processes import shared_out
@@ -73,10 +73,10 @@ def silent(*, total: int) -> AbstractContextManager[Callable[[], object]]:
     return nullcontext(lambda: None)
 
 
-def open_album(site: Path) -> Album:
-    """The album of a site, which knows what the last build drew."""
+def open_album(site: Path, pictures: str = "jpeg") -> Album:
+    """The album of a site, which knows what the last build drew; pictures: `jpeg` or `webp`."""
     before = Ledger.read(_note_of(site))
-    return Album(site, before.drawn, before.pictures)
+    return Album(site, before.drawn, before.pictures, pictures)
 
 
 def _note_of(site: Path) -> Path:
@@ -139,7 +139,7 @@ class Press:
         """given: what all templates get beside their page and its frame."""
         self._site, self._ledger, self._around, self._given = site, ledger, around, given
         env = environment()
-        self._templates = {name: (env.get_template(name), template_inputs(env, name, given)) for name in templates}
+        self._templates = {name: (env.get_template(name), of) for name, of in inputs_of(templates, env, given).items()}
 
     def write(self, url: str, template: str, context: object) -> Written:
         """Errors: OutputError."""

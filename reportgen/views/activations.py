@@ -14,7 +14,7 @@ from reportgen.draw.mosaic import Sheet, draw_sheet
 from reportgen.views.album import Album
 from reportgen.views.links import activation_page, image_page, layer_page, unit_page
 from reportgen.views.panel import Figure, Page, Section, View
-from reportgen.views.photo import card
+from reportgen.views.photo import card, photograph
 from reportgen.views.units import sides
 
 CLIP = 0.995
@@ -158,7 +158,7 @@ def _section(
         size = (picture.width, picture.height)
         figures.append(Figure(picture, alt, size, title=title, value=value, caption=caption))
     size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    figures.append(Figure(album.add(audit.picture(i)), audit.samples[i].name, size, title="The image"))
+    figures.append(Figure(photograph(audit, album, i), audit.samples[i].name, size, title="The image"))
     data = {
         "sheet": sheet.numbers(),
         "noun": "channel",

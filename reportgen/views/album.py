@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Hashable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
+from reportgen.draw.recoded import as_webp
 from reportgen.store.files import write_atomic
+
+ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+JPEG = b"\xff\xd8"
+"""What a JPEG file begins with."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +41,37 @@ class Added:
 class Album:
     """Writes pictures into `site/media/`; `sweep` removes those that no page asked for."""
 
-    def __init__(self, site: Path, drawn: Mapping[str, Media] | None = None, finished: Set[str] = frozenset()) -> None:
-        """drawn: by the last build, if its code was the same; finished: names of the files that it finished."""
+    def __init__(
+        self,
+        site: Path,
+        drawn: Mapping[str, Media] | None = None,
+        finished: Set[str] = frozenset(),
+        pictures: str = "jpeg",
+    ) -> None:
+        """drawn: by the last build, if its code was the same; finished: names of the files that it finished; pictures:
+        `webp` for an album whose photographs are WebP files."""
         self._folder = site / "media"
         self._there = {path.name for path in self._folder.glob("*")} if self._folder.is_dir() else set()
         self._before = drawn or {}
         self._finished = finished & self._there
+        self._webp = pictures == "webp"
+        self._once: dict[Hashable, Media] = {}
         self.added = Added()
 
+    def once(self, key: Hashable, picture: Callable[[], bytes]) -> Media:
+        """The picture that many pages show: read and added when the first of them asks for this key."""
+        if key not in self._once:
+            self._once[key] = self.add(picture())
+        return self._once[key]
+
     def add(self, data: bytes) -> Media:
-        """A PNG or JPEG picture. Errors: OutputError."""
+        """A PNG or JPEG picture; a JPEG as WebP in an album of those. Errors: OutputError."""
+        if self._webp and data.startswith(JPEG):
+            return self.draw(as_webp, data)
         digest = hashlib.sha256(data).hexdigest()[:20]
         if digest not in self.added.known:
             with Image.open(io.BytesIO(data)) as picture:
-                name = f"{digest}.{'png' if picture.format == 'PNG' else 'jpg'}"
+                name = f"{digest}.{ENDINGS[picture.format or '']}"
                 media = Media(f"media/{name}", *picture.size)
             path = self._folder / name
             if name not in self._finished and not (name in self._there and path.read_bytes() == data):

@@ -8,6 +8,7 @@ from reportgen.views.album import Album
 from reportgen.views.links import image_page
 from reportgen.views.occlusion import place_of, row_of
 from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import photograph
 
 MOST = 12
 """Images shown."""
@@ -24,7 +25,7 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     high = max(float(max(row["probability"].max(), row["clean"][0])) for _, row in rows)
     figures = [
         Figure(
-            picture=album.add(audit.picture(i)),
+            picture=photograph(audit, album, i),
             alt=f"probability of {audit.classes[k]} with a part of {audit.samples[i].name} hidden",
             size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
             overlay=album.draw(draw_values, row["probability"], 0, high, place_of(audit, i)),

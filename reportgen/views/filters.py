@@ -17,6 +17,7 @@ from reportgen.views.activations import restored
 from reportgen.views.album import Album, Media
 from reportgen.views.links import activation_page, unit_page
 from reportgen.views.panel import Figure, Page, Section, View
+from reportgen.views.photo import photograph
 from reportgen.views.units import Patch, patch
 
 THUMB = 48
@@ -186,7 +187,7 @@ def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section 
         low, high = (float(v) for v in ends[0])
         figures.append(
             Figure(
-                picture=album.add(audit.picture(i)),
+                picture=photograph(audit, album, i),
                 alt=f"response of filter {f} to {audit.samples[i].name}",
                 size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
                 overlay=album.draw(draw_values, map_, low, high, place),

@@ -8,7 +8,7 @@ from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.localization import THRESHOLD
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import highest, map_layer, marks
+from reportgen.views.photo import highest, map_layer, marks, photograph
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
@@ -18,7 +18,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
     name = audit.classes[int(audit.cam_classes[i, 0])]
     boxes = marks(audit, i, 0)
     figure = Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name} with the activation map of {name}",
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
         overlay=map_layer(audit, album, i, 0, top),

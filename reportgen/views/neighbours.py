@@ -12,6 +12,7 @@ from reportgen.analysis.space import SHOWN, overlap
 from reportgen.views.album import Album
 from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import photograph
 
 Relation = Literal["", "first", "same", "other"]
 
@@ -68,7 +69,7 @@ def figure_of(
     """The photograph of image i under its label, leading to its page."""
     label = audit.samples[i].label
     return Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=audit.samples[i].name,
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
         title="no label" if label is None else audit.classes[label],
@@ -84,7 +85,7 @@ def reference_figure(
 ) -> Figure:
     """The photograph of image j of the reference under its label; it has no page and leads to its picture."""
     assert audit.reference is not None
-    sample, picture = audit.reference.samples[j], album.add(audit.reference.picture(j))
+    sample, picture = audit.reference.samples[j], photograph(audit.reference, album, j)
     width, height = np.asarray(audit.reference.store["samples/size"][j]).tolist()
     return Figure(
         picture=picture,

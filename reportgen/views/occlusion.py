@@ -11,6 +11,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import KINDS, REST, Place, draw_kinds, draw_values
 from reportgen.views.album import Album, Media
 from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import photograph
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
@@ -106,7 +107,7 @@ def kinds_of(classes: np.ndarray) -> tuple[np.ndarray, list[int]]:
 
 def _figure(audit: Audit, album: Album, i: int, layer: Media | None, title: str, value: str, caption: str) -> Figure:
     return Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name}: {title.lower()}",
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
         overlay=layer,

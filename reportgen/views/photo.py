@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
+from reportgen.analysis.reference import Reference
 from reportgen.draw.overlay import draw_overlay
 from reportgen.views.album import Album, Media
 from reportgen.views.links import image_page
@@ -16,6 +17,11 @@ from reportgen.views.panel import Figure, Mark
 def highest(maps: np.ndarray) -> float:
     """The largest finite value of some maps, for the end of their scale; 0 where none is positive."""
     return float(np.max(maps, initial=0, where=np.isfinite(maps)))
+
+
+def photograph(of: Audit | Reference, album: Album, i: int) -> Media:
+    """The picture of image i."""
+    return album.once((of.store.fingerprint, i), lambda: of.picture(i))
 
 
 def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Media | None:
@@ -60,7 +66,7 @@ def card(audit: Audit, album: Album, i: int, top: float | None = None, column: i
     if audit.localization is not None and audit.localization.judged[i]:
         value = f"IoU {audit.localization.best[i, column]:.2f}"
     return Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name} with the activation map of {audit.classes[k]}",
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
         overlay=map_layer(audit, album, i, column, top),

@@ -7,7 +7,7 @@ from reportgen.analysis.poolings import pair_of
 from reportgen.views.album import Album
 from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import highest, map_layer, marks
+from reportgen.views.photo import highest, map_layer, marks, photograph
 
 
 def figure_of(audit: Audit, album: Album, i: int, title: str, href: str = "") -> Figure:
@@ -18,7 +18,7 @@ def figure_of(audit: Audit, album: Album, i: int, title: str, href: str = "") ->
         row = int((audit.study.images == i).argmax())
         value = f"covers {audit.study.own.complete[row]:.0%}, {1 - audit.study.own.energy[row]:.0%} outside"
     return Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name} with the {title} map of {audit.classes[int(audit.cam_classes[i, column])]}",
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
         overlay=map_layer(audit, album, i, column, highest(audit.cams[i, column])),

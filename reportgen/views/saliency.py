@@ -9,6 +9,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import Place, draw_values
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
+from reportgen.views.photo import photograph
 
 TITLES = ("Gradient", "Guided backpropagation", "Gradient, random weights", "SmoothGrad")
 CLIP = 0.995
@@ -57,7 +58,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
 
 def _photo(audit: Audit, album: Album, i: int) -> Figure:
     size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    return Figure(album.add(audit.picture(i)), audit.samples[i].name, size, title="The image")
+    return Figure(photograph(audit, album, i), audit.samples[i].name, size, title="The image")
 
 
 VIEW = View(

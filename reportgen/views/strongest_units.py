@@ -11,6 +11,7 @@ from reportgen.analysis.boxes import to_image
 from reportgen.views.album import Album
 from reportgen.views.links import unit_page
 from reportgen.views.panel import Figure, Mark, Section, View
+from reportgen.views.photo import photograph
 
 EACH = 2
 """Units a layer."""
@@ -52,7 +53,7 @@ def unit_figure(audit: Audit, album: Album, i: int, layer: LayerCard, u: int) ->
     where = int(audit.places(layer)[i, u])
     x0, y0, x1, y1 = to_image(layer.box(where), audit.windows[i], audit.card.input_size, audit.sizes[i])
     return Figure(
-        picture=album.add(audit.picture(i)),
+        picture=photograph(audit, album, i),
         alt=f"receptive field of unit {u} of {layer.name}",
         size=size,
         marks=[Mark("true", *(round(float(v), 1) for v in (x0, y0, x1 - x0, y1 - y0)))],

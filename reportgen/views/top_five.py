@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportgen.analysis.audit import Audit
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import highest, map_layer, marks
+from reportgen.views.photo import highest, map_layer, marks, photograph
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
@@ -15,7 +15,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
     top = highest(audit.cams[i])
     figures = [
         Figure(
-            picture=album.add(audit.picture(i)),
+            picture=photograph(audit, album, i),
             alt=f"activation map of {audit.classes[c]}",
             size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
             overlay=map_layer(audit, album, i, column, top),

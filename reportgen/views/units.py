@@ -14,6 +14,7 @@ from reportgen.analysis.patches import Unit
 from reportgen.views.album import Album, Media
 from reportgen.views.links import class_page, image_page, layer_page, unit_page
 from reportgen.views.panel import Page, Section, View
+from reportgen.views.photo import photograph
 from reportgen.views.preferred import sections
 
 MARGIN = 1.5
@@ -182,7 +183,7 @@ def patch(audit: Audit, album: Album, layer: LayerCard, u: int, j: int) -> Patch
     box = to_image(layer.box(int(unit.where[j])), audit.windows[i], audit.card.input_size, audit.sizes[i])
     sample = audit.samples[i]
     return Patch(
-        album.add(audit.picture(i)),
+        photograph(audit, album, i),
         (width, height),
         _part(box, width, height),
         _corner_and_size(box),
