@@ -70,7 +70,7 @@ def localize(
     boxes = np.stack(each(boxes_of, range(n)))
     best = np.zeros((n, m))
     whole = np.zeros(n, bool)
-    for i in np.flatnonzero(judged):
+    for i in np.flatnonzero(judged).tolist():
         best[i] = iou(boxes[i][:, None], true_boxes[i]).max(1)
         whole[i] = iou(np.array([0, 0, *sizes[i]], np.float64), true_boxes[i]).max() >= IOU
     is_label = (classes[:, :-1] == classes[:, -1:]) & judged[:, None]

@@ -124,7 +124,7 @@ def about_page(paired: Paired) -> AboutPage:
         ("Settings that differ", differing),
         ("Settings that are alike", alike),
     ]
-    return AboutPage("What was compared, and how.", [group for group in groups if group[1]], [], [], [])
+    return AboutPage("What was compared, and how.", [group for group in groups if group[1]], [], [])
 
 
 def figures(paired: Paired) -> dict[str, Any]:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from reportgen.errors import OutputError
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    extensions_map: ClassVar[dict[str, str]] = {
-        **SimpleHTTPRequestHandler.extensions_map,
-        ".webp": "image/webp",
-    }  # Python knows it from 3.13 on
+    def guess_type(self, path: Any) -> str:
+        return "image/webp" if str(path).endswith(".webp") else super().guess_type(path)  # Python knows it from 3.13 on
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
