@@ -14,7 +14,7 @@ from reportgen.draw.mosaic import Sheet, draw_sheet
 from reportgen.views.album import Album
 from reportgen.views.links import activation_page, image_page, layer_page, unit_page
 from reportgen.views.panel import Figure, Page, Section, View
-from reportgen.views.photo import card, photograph
+from reportgen.views.photo import card, the_image
 from reportgen.views.units import sides
 
 CLIP = 0.995
@@ -157,8 +157,7 @@ def _section(
         alt = f"{len(codes)} channels of {layer.name}: {title.lower()}"
         size = (picture.width, picture.height)
         figures.append(Figure(picture, alt, size, title=title, value=value, caption=caption))
-    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    figures.append(Figure(photograph(audit, album, i), audit.samples[i].name, size, title="The image"))
+    figures.append(the_image(audit, album, i))
     data = {
         "sheet": sheet.numbers(),
         "noun": "channel",
@@ -204,11 +203,6 @@ def _short(values: np.ndarray) -> list[float]:
     return [float(f"{v:.3g}") for v in values]
 
 
-def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
-    """Nothing beside its pages."""
-    return None
-
-
 VIEW = View(
     name="activations",
     label="Activations",
@@ -216,6 +210,5 @@ VIEW = View(
     order=25,
     about="All channels of a layer in an image, and the gradient of the top class's logit by them.",
     needs=("activations/<layer>/map", "gradients/<layer>/map"),
-    draw=draw,
     pages=pages,
 )

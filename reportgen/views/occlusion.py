@@ -11,7 +11,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import KINDS, REST, Place, draw_kinds, draw_values
 from reportgen.views.album import Album, Media
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import photograph
+from reportgen.views.photo import photograph, the_image
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
@@ -29,7 +29,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     place = place_of(audit, i)
     layer, unit = audit.card.maps_layer, int(row["unit"])
     figures = [
-        _figure(audit, album, i, None, "The image", "", ""),
+        the_image(audit, album, i),
         _figure(
             audit, album, i, album.draw(draw_values, row["probability"], 0, high, place), f"Probability of {name}",
             f"{row['probability'].min():.2f} to {row['probability'].max():.2f}", f"Whole image: {clean:.2f}.",
@@ -105,7 +105,7 @@ def kinds_of(classes: np.ndarray) -> tuple[np.ndarray, list[int]]:
     return rank[inverse.reshape(classes.shape)], [int(k) for k in found[order]]
 
 
-def _figure(audit: Audit, album: Album, i: int, layer: Media | None, title: str, value: str, caption: str) -> Figure:
+def _figure(audit: Audit, album: Album, i: int, layer: Media, title: str, value: str, caption: str) -> Figure:
     return Figure(
         picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name}: {title.lower()}",

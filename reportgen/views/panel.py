@@ -70,6 +70,11 @@ class Section:
     legend: Sequence[tuple[str, str]] = ()
 
 
+def nothing(audit: Audit, album: Album, subject: int | None) -> Section | None:
+    """The section of a view that has pages only."""
+    return None
+
+
 Page = tuple[str, str, Callable[[], object]]
 """URL, template, and what makes the template's context when the page's turn comes."""
 
@@ -92,5 +97,5 @@ class View:
     order: int
     about: str
     needs: Sequence[str]
-    draw: Callable[[Audit, Album, int | None], Section | None]
+    draw: Callable[[Audit, Album, int | None], Section | None] = nothing
     pages: Callable[[Audit, Album], Iterable[Page]] | None = None

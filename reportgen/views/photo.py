@@ -54,6 +54,12 @@ def marks(audit: Audit, i: int, column: int) -> list[Mark]:
     return boxes
 
 
+def the_image(audit: Audit, album: Album, i: int) -> Figure:
+    """Image i itself, to stand beside what is drawn of it."""
+    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
+    return Figure(photograph(audit, album, i), audit.samples[i].name, size, title="The image")
+
+
 def card(audit: Audit, album: Album, i: int, top: float | None = None, column: int = 0) -> Figure:
     """A small figure of image i that leads to its page. Without `top` the map is on its own scale."""
     k = int(audit.cam_classes[i, column])

@@ -94,11 +94,6 @@ def _cut(album: Album, pixels: np.ndarray, box: np.ndarray) -> Media:
     return album.add(buffer.getvalue())
 
 
-def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
-    """Nothing beside what unit pages show."""
-    return None
-
-
 VIEW = View(
     name="preferred",
     label="Preferred input",
@@ -106,5 +101,4 @@ VIEW = View(
     order=50,
     about="Of the units asked for with `synthesize`: the input found by optimisation, and guided gradients.",
     needs=("preferred/picture", "guided/picture"),
-    draw=draw,
 )

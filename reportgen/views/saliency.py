@@ -9,7 +9,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import Place, draw_values
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import photograph
+from reportgen.views.photo import the_image
 
 TITLES = ("Gradient", "Guided backpropagation", "Gradient, random weights", "SmoothGrad")
 CLIP = 0.995
@@ -35,7 +35,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         f"Rank correlation with the first: {likeness:.2f}.",
         f"Mean gradient over {look.store.settings['copies']} copies with noise.",
     )
-    figures = [_photo(audit, album, i)]
+    figures = [the_image(audit, album, i)]
     for map_, title, note in zip(maps, TITLES, notes, strict=False):
         top = float(np.quantile(map_, CLIP))
         figures.append(
@@ -54,11 +54,6 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         "it (a correlation near 1) shows the picture and the architecture, not what was learned."
     )
     return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four")
-
-
-def _photo(audit: Audit, album: Album, i: int) -> Figure:
-    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    return Figure(photograph(audit, album, i), audit.samples[i].name, size, title="The image")
 
 
 VIEW = View(

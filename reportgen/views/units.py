@@ -238,11 +238,6 @@ def _facts(audit: Audit, unit: Unit) -> list[tuple[str, str, str]]:
     return facts
 
 
-def draw(audit: Audit, album: Album, _: int | None) -> Section | None:
-    """Nothing beside its pages."""
-    return None
-
-
 VIEW = View(
     name="units",
     label="Units",
@@ -250,6 +245,5 @@ VIEW = View(
     order=20,
     about="For every unit of every chosen layer the images that make it fire most, with its receptive field and value.",
     needs=("units/<layer>/max", "units/<layer>/where"),
-    draw=draw,
     pages=pages,
 )
