@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import mmap
 import struct
 import tokenize
 import zipfile
@@ -87,7 +88,9 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._map: np.ndarray = np.memmap(path, np.uint8, "r")
+            with open(path, "rb") as file:
+                self._pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._map = np.frombuffer(self._pages, np.uint8)
             with zipfile.ZipFile(path) as archive:
                 infos = {info.filename: info for info in archive.infolist()}
                 if len(archive.comment) != DIGEST:
@@ -142,6 +145,14 @@ class Shard:
                 left -= len(block)
             if file.read() != sha.hexdigest().encode():
                 raise self.corrupt("its digest does not fit")
+
+    def let_go(self) -> None:
+        """Gives back the memory that bytes read so far were mapped to; they are mapped again when they are read again.
+
+        The system maps a neighbourhood of every byte that is looked at: of a small shard soon all of it.
+        """
+        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            self._pages.madvise(mmap.MADV_DONTNEED)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._members[f"{name}.npy"]

@@ -173,6 +173,7 @@ class Store:
         ids, labels = shard["samples/id"].tolist(), shard["samples/label"].tolist()
         for row, (identity, label) in enumerate(zip(ids, labels, strict=True)):
             self._rows.setdefault((identity.decode("ascii", "replace"), label), (len(self.shards), row))
+        shard.let_go()
         self.shards.append(shard)
 
     def __contains__(self, key: object) -> bool:
