@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 BLOCK = 1024
 """Rows of one matrix product."""
@@ -76,21 +78,26 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, own: bool) -> Iterator[tuple[i
         if own:
             v[sample[None] == np.arange(start, start + len(v))[:, None]] = -np.inf
         bound[block] = _kth(v - 2 * (e_a[block, None] + e_b[sample]), k)
+    blocks = -(-len(b) // BLOCK)
     waiting: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = [[] for _ in range(0, len(a), BLOCK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+
+    def compare(number: int, other: int) -> None:
+        """Puts what may count of one block of V on the list of its rows and, mirrored, on that of its columns."""
+        start, first = number * BLOCK, other * BLOCK
+        v = left[start : start + BLOCK] @ right[first : first + BLOCK].T
+        if own and other == number:
+            np.fill_diagonal(v, -np.inf)
+        r, c = _where(v >= bound[start : start + BLOCK, None])
+        waiting[number].append((r, c + first, v[r, c]))
+        if own and other > number:
+            r, c = _where(v >= bound[first : first + BLOCK])
+            waiting[other].append((c, r + start, v[r, c]))
+
+    # A thread a block, and one thread a product: then what follows a product has every core, too.
+    with ThreadPoolExecutor(os.cpu_count()) as pool, threadpool_limits(1, "blas"):
         for number, start in enumerate(range(0, len(a), BLOCK)):
             height = min(BLOCK, len(a) - start)
-            for other, first in enumerate(range(0, len(b), BLOCK)):
-                if own and other < number:
-                    continue
-                v = left[start : start + BLOCK] @ right[first : first + BLOCK].T
-                if own and other == number:
-                    np.fill_diagonal(v, -np.inf)
-                r, c = _where(v >= bound[start : start + BLOCK, None])
-                waiting[number].append((r, c + first, v[r, c]))
-                if own and other > number:
-                    r, c = _where(v >= bound[first : first + BLOCK])
-                    waiting[other].append((c, r + start, v[r, c]))
+            list(pool.map(partial(compare, number), range(number if own else 0, blocks)))
             r, c, values = (np.concatenate(parts) for parts in zip(*waiting[number], strict=True))
             waiting[number] = []
             lower = values - 2 * (e_a[start + r] + e_b[c])
