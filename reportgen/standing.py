@@ -85,5 +85,6 @@ def _files(out: Path, results: Iterable[str]) -> str:
     ]
     paths = sorted([*site, *(str(out / name) for name in results)])
     stats = ((path, os.stat(path)) for path in paths)
-    rows = [f"{os.path.relpath(path, out)} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
+    start = len(os.path.join(out, ""))
+    rows = [f"{path[start:]} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
     return hashlib.sha256(os.fsencode("\n".join(rows))).hexdigest()
