@@ -84,7 +84,9 @@ def test_a_pass_says_what_the_plain_network_says(hidden, pixels) -> None:
         torch.testing.assert_close(kept[f"units/{name}/max"], seen[name].amax((2, 3)), **close)
         at = kept[f"units/{name}/where"].long()[:, :, None]
         torch.testing.assert_close(seen[name].flatten(2).gather(2, at)[:, :, 0], seen[name].amax((2, 3)), **close)
-    assert run.layers == ["bn1", "conv3", "relu"]
+    for name, maxima in run.maxima(pixels).items():
+        torch.testing.assert_close(maxima, seen[name].amax((2, 3)), **close)
+    assert run.layers == ["bn1", "conv3", "relu"] == list(run.maxima(pixels))
     assert run.aliases["units/relu/max"] == "features/gmp"
     if hidden:
         code = torch.tanh(network.tail[0](maps.mean((2, 3))))

@@ -15,7 +15,7 @@ from torchvision.transforms import functional as tv
 
 from reportgen.data.decode import MAX_PIXELS, decode, decode_scaled
 from reportgen.data.sample import Sample
-from reportgen.extract.loader import LONGEST, crop_window, look, look_at_all, network_input
+from reportgen.extract.loader import LONGEST, crop_window, look, look_again, look_at_all, network_input
 from reportgen.models.classifier import Preprocessing
 
 RANDOM = np.random.default_rng(0)
@@ -149,3 +149,19 @@ def test_files_are_looked_at_once_in_order_and_bad_ones_are_said(tmp_path: Path)
     assert [one.decoded.size[0] if one.decoded else None for one in found] == [None, 21, 22, 23, None, None, 26]
     assert "`4.png` cannot be decoded" in found[4].error
     assert "`5.png` cannot be read" in found[5].error
+
+
+@pytest.mark.parametrize("how", ["exact", "fast"])
+def test_a_second_look_gives_the_same_pixels_and_makes_nothing_else(tmp_path: Path, monkeypatch, how: str) -> None:
+    path, p = tmp_path / "large.jpg", Preprocessing()
+    path.write_bytes(saved(photo(2400, 1800), "JPEG", exif=turned()))
+    sample = Sample(path, "large.jpg", 3)
+    first = look(sample, lambda *_: False, p, "crop", how).decoded
+    monkeypatch.setattr("reportgen.extract.loader.thumbnail_jpeg", None)
+    again = look_again(sample, first.id, p, "crop", how)
+    assert (again.id, again.label) == (first.id, 3)
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+    path.write_bytes(saved(photo(240, 180), "JPEG"))
+    assert look_again(sample, first.id, p, "crop", how) is None
+    path.unlink()
+    assert look_again(sample, first.id, p, "crop", how) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
@@ -40,8 +41,9 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np
     columns, seen_x = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
     rows, seen_y = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
     values = rows @ np.maximum(map_, 0).astype(np.float64) @ columns.T
-    index = np.clip(np.round(255 * values / top), 0, 255) if top > 0 else np.zeros_like(values)
-    index = np.where(seen_y[:, None] & seen_x[None], index, 0).astype(np.uint8)
+    index = np.minimum(np.rint(255 * values / top), 255).astype(np.uint8) if top > 0 else np.zeros(values.shape, "u1")
+    index[~seen_y] = 0
+    index[:, ~seen_x] = 0
     picture = Image.fromarray(index, "L")
     picture.putpalette(PALETTE)
     buffer = io.BytesIO()
@@ -49,6 +51,7 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np
     return buffer.getvalue()
 
 
+@lru_cache(64)  # the maps of an image have the same
 def _axis(source: int, target: int, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
     """Bilinear weights `(target, source)` of a source over [start, stop] of the target, and which cells it covers."""
     centre = ((np.arange(target) + 0.5) / target - start) / (stop - start)

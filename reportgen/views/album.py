@@ -14,9 +14,9 @@ from PIL import Image
 from reportgen.draw.recoded import as_webp
 from reportgen.store.files import write_atomic
 
-ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
-JPEG = b"\xff\xd8"
-"""What a JPEG file begins with."""
+ENDINGS = {"JPEG": "jpg", "WEBP": "webp"}
+JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
+"""What files of these forms begin with."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Album:
             return self.draw(as_webp, data)
         digest = hashlib.sha256(data).hexdigest()[:20]
         if digest not in self.added.known:
-            with Image.open(io.BytesIO(data)) as picture:
-                name = f"{digest}.{ENDINGS[picture.format or '']}"
-                media = Media(f"media/{name}", *picture.size)
+            ending, size = _form(data)
+            name = f"{digest}.{ending}"
+            media = Media(f"media/{name}", *size)
             path = self._folder / name
             if name not in self._finished and not (name in self._there and path.read_bytes() == data):
                 write_atomic(path, data, durable=False)
@@ -103,3 +103,11 @@ class Album:
         """Deletes the pictures of earlier builds that this one did not use."""
         for name in self._there - self.added.files:
             (self._folder / name).unlink(missing_ok=True)
+
+
+def _form(data: bytes) -> tuple[str, tuple[int, int]]:
+    """Ending, and width and height in pixels, of a picture file."""
+    if data.startswith(PNG):  # most are maps, whose header is read sooner than Pillow opens a file
+        return "png", (int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+    with Image.open(io.BytesIO(data)) as picture:
+        return ENDINGS[picture.format or ""], picture.size
