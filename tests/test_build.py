@@ -179,7 +179,7 @@ def test_photographs_are_webp_where_that_is_asked_for(first, tmp_path: Path, mon
     pictures = [Image.open(io.BytesIO(data)) for data in (summary.audit.picture(0), webps[shown])]
     before, after = (np.asarray(picture.convert("RGB"), float) for picture in pictures)
     assert np.abs(before - after).mean() < 8  # of noise, which both formats coarsen
-    monkeypatch.setattr("reportgen.views.album.as_webp", None)  # what the last build made is not made again
+    monkeypatch.setattr("reportgen.draw.recoded.Image", None)  # what the last build made is not made again
     build(summary.audit, site, pictures="webp")
     assert written(made, states(site)) == set()
     build(summary.audit, site)
