@@ -7,6 +7,7 @@ import colorsys
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def maps_page(audit: Audit, album: Album, site: Path) -> MapsPage:
     side = side_for(n)
     tiny = np.asarray(audit.store["image/tiny"]) if side == 32 else None
 
+    @lru_cache(1024)  # of few images a map shows each many times
     def any_tile(i: int, size: int) -> Image.Image:
         return small_tile(tiny[i]).resize((size, size)) if tiny is not None else tile(audit.picture(i), size)
 

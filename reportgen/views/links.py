@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from reportgen.analysis.audit import Audit, LayerCard
 
 
+@lru_cache(1 << 14)  # pages name their neighbours, too
 def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and single dashes, at most 60 bytes; "x" when nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

@@ -53,7 +53,7 @@ def data(audit: Audit, i: int) -> dict:
     columns = list(range(len(classes) - 1))
     if classes[LABEL] >= 0 and classes[LABEL] not in classes[:-1]:
         columns.append(len(classes) - 1)
-    maps = np.where(np.isfinite(audit.cams[i]), audit.cams[i], 0)
+    maps = np.where(np.isfinite(audit.cams[i]), audit.cams[i], 0).astype(np.float64).round(3)
     return {
         "size": audit.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in audit.windows[i]],
@@ -64,7 +64,7 @@ def data(audit: Audit, i: int) -> dict:
         "maps": [
             {
                 "name": audit.classes[int(classes[j])],
-                "grid": [[round(float(v), 3) for v in row] for row in maps[j]],
+                "grid": maps[j].tolist(),
             }
             for j in columns
         ],
