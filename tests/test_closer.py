@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from torch import nn
 
 from reportgen.analysis.boxes import to_image
 from reportgen.analysis.selection import choose
-from reportgen.closer import Subject, unconfirmed
+from reportgen.closer import Subject, look_at, unconfirmed
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError
+from reportgen.extract.loader import Framed
 from reportgen.models.sources import load_classifier
 from reportgen.run import Summary, run_audit
 
@@ -91,6 +93,34 @@ def test_a_maximum_that_is_not_reached_alone_is_a_defect(report: Summary, tmp_pa
     found = unconfirmed(subject, lambda: None)
     assert {(layer, u) for layer, u, _ in found} == {("1", 2)}
     assert len(found) == len(units[2].images)
+
+
+def test_of_files_with_the_same_bytes_one_that_still_has_them_is_looked_at(
+    report: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = AuditConfig(model="python:tests.test_closer:planted", layers=("1", "3"), precision="fp32")
+    whole = report.audit.samples[0]
+    (tmp_path / "changed.png").write_bytes(b"other bytes")
+    samples = [replace(whole, path=tmp_path / name) for name in ("changed.png", "gone.png")]
+    audit = replace(report.audit, samples=[*samples, whole])
+    subject = Subject(load_classifier(config), config, torch.device("cpu"), audit, tmp_path)
+    key = (hashlib.sha256(whole.path.read_bytes()).hexdigest(), -1)
+    monkeypatch.setattr(Subject, "keys", lambda self: [key] * 3)
+    seen, ticks = [], []
+
+    def see(image: Framed, x: torch.Tensor) -> dict[str, np.ndarray]:
+        seen.append(image.pixels)
+        return {"n": np.zeros(())}
+
+    for rows, looks in (([0, 1, 2], 1), ([0, 1], 0)):
+        store, there = look_at(subject, f"test {rows}", {}, rows, see, lambda: ticks.append(1))
+        assert (len(seen), len(there)) == (looks, looks * len(rows))
+        if looks:
+            np.testing.assert_array_equal(
+                seen.pop(), np.asarray(Image.open(whole.path).convert("RGB")).transpose(2, 0, 1)
+            )
+            assert len(store["n"]) == 3
+    assert len(ticks) == 5
 
 
 def test_hiding_the_pattern_takes_its_units_total_away(report: Summary) -> None:
