@@ -143,7 +143,10 @@ def made_up_page(site: Path, images: int) -> Path:
         return Image.fromarray((shade * colours[labels[i]]).astype(np.uint8))
 
     numbers = {"agreement": random.integers(0, 11, images).astype(np.int16), "hub": np.zeros(images, np.int16)}
-    data = {**write_maps(site, maps, numbers, tile, 32), "images": write_chunk(site, "images", table(images, labels))}
+    data = {
+        **write_maps(site, maps, numbers, tile, 32, np.arange(images)),
+        "images": write_chunk(site, "images", table(images, labels)),
+    }
     (site / "media").mkdir()
     Image.new("RGB", (500, 375), "grey").save(site / PHOTO)
     page = MapsPage([], None, None, images, images, data)

@@ -75,6 +75,12 @@ def hosted(site: Path, under: str = "audits/today") -> Iterator[str]:
         server.shutdown()
 
 
+def address(page: Page) -> str:
+    """The page's URL when it holds the last state: of a quick row of states a page writes the first and the last."""
+    page.wait_for_timeout(500)
+    return page.url
+
+
 def broken_pictures(page: Page) -> int:
     """How many pictures did not load; lazy ones are scrolled to first."""
     page.evaluate("[...document.images].forEach(i => i.loading = 'eager')")

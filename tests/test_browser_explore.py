@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import opened
+from tests.browser import address, opened
 
 
 def outcomes(report: Path) -> list[dict[str, str]]:
@@ -37,10 +37,10 @@ def test_filters_combine_count_and_stand_in_the_address(browser: Browser, demo_r
         assert shown(page) == len(sure)
         page.get_by_label("search").fill("MIRROR")
         assert shown(page) == sum("mirror" in row["name"] for row in sure)
-        address = page.url
-        assert "kind=class" in address
+        found_at = address(page)
+        assert "kind=class" in found_at
     with opened(browser, offline=True) as (page, said):
-        page.goto(address)
+        page.goto(found_at)
         assert shown(page) == sum("mirror" in row["name"] for row in sure)
         assert page.locator("#results .card").count() == shown(page)
         page.get_by_role("button", name="clear").click()

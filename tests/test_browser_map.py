@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import csv
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.map import made_up_page, measured
 from reportgen.gallery.payload import read_chunk
-from tests.browser import opened, sideways
+from tests.browser import address, opened, sideways
 
 
 @contextmanager
@@ -29,6 +33,11 @@ def the_map(browser: Browser, report: Path, after: str = "", **options: object) 
 
 def listed(page: Page) -> list[str]:
     return page.locator(".listing tbody a").all_inner_texts()
+
+
+def seen_at(page: Page) -> list[float]:
+    """The middle of the view and its zoom, as the address has them."""
+    return [float(v) for v in parse_qs(urlsplit(address(page)).fragment)["at"][0].split(",")]
 
 
 def count(page: Page) -> int:
@@ -53,12 +62,12 @@ def test_a_filter_and_the_table_are_in_step(browser: Browser, demo_report: Path)
         page.get_by_label("label", exact=True).select_option(label="espresso")
         assert count(page) == len(listed(page)) == 12
         assert all("coffee" in name for name in listed(page))
-        assert "label=" in page.url
+        assert "label=" in address(page)
         page.get_by_role("button", name="clear").click()
         assert count(page) == 96
         page.get_by_label("outcome").select_option(label="wrong class")
         assert count(page) == len(listed(page)) < 96
-        again = page.url
+        again = address(page)
     with the_map(browser, demo_report, "#" + again.partition("#")[2]) as page:
         assert count(page) < 96  # the address holds the state
 
@@ -77,7 +86,7 @@ def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_repor
         page.mouse.up()
         chosen = count(page)
         assert 0 < chosen < 96
-        assert "lasso=" in page.url
+        assert "lasso=" in address(page)
         places = read_chunk(demo_report / "site", "places")
         assert places["n"] == 96
         with page.expect_download() as found:
@@ -85,8 +94,8 @@ def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_repor
         rows = list(csv.DictReader(Path(found.value.path()).read_text("utf-8").splitlines()))
         assert [row["name"] for row in rows] == listed(page)
         assert len(rows) == chosen
-        address = page.url
-    with the_map(browser, demo_report, "#" + address.partition("#")[2]) as page:
+        found_at = address(page)
+    with the_map(browser, demo_report, "#" + found_at.partition("#")[2]) as page:
         assert count(page) == chosen
 
 
@@ -96,8 +105,7 @@ def test_everything_by_keyboard(browser: Browser, demo_report: Path) -> None:
         surface.focus()
         for _ in range(6):
             page.keyboard.press("+")
-        page.wait_for_timeout(400)
-        assert float(page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")[2]) > 5
+        assert seen_at(page)[2] > 5
         page.keyboard.press("Enter")
         inside = count(page)
         assert inside < 96
@@ -115,21 +123,80 @@ def test_wheel_drag_and_buttons_move_the_map(browser: Browser, demo_report: Path
     with the_map(browser, demo_report) as page:
         area = page.locator(".map").bounding_box()
         assert area is not None
-
-        def at() -> list[float]:
-            page.wait_for_timeout(350)
-            return [float(v) for v in page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")]
-
         page.mouse.move(area["x"] + 300, area["y"] + 200)
         page.mouse.wheel(0, -600)
-        zoomed = at()
+        zoomed = seen_at(page)
         assert zoomed[2] > 1.5
         page.mouse.down()
         page.mouse.move(area["x"] + 400, area["y"] + 200, steps=5)
         page.mouse.up()
-        assert at()[0] < zoomed[0]
+        assert seen_at(page)[0] < zoomed[0]
         page.get_by_role("button", name="show the whole map").click()
-        assert at() == [0.5, 0.5, 1]
+        assert seen_at(page) == [0.5, 0.5, 1]
+
+
+def photographed(page: Page) -> np.ndarray:
+    return np.asarray(Image.open(BytesIO(page.locator(".map").screenshot())).convert("RGB")).astype(int)
+
+
+WATCH = """
+  const drawing = document.querySelector(".map .drawing");
+  window.carried = [];
+  new MutationObserver(() => carried.push(drawing.style.transform)).observe(drawing, { attributeFilter: ["style"] });
+"""
+
+
+@pytest.mark.parametrize("after", ["?webgl2", "?canvas2d"])
+def test_a_dragged_map_carries_its_drawing_along(browser: Browser, demo_report: Path, after: str) -> None:
+    """The picture moves with the hand, and when it rests it is drawn where it then was."""
+    with the_map(browser, demo_report, after) as page:
+        drawing, area = page.locator(".map .drawing"), page.locator(".map").bounding_box()
+        assert area is not None
+        x, y = area["x"] + 10, area["y"] + 10
+        page.mouse.move(x, y)
+        page.wait_for_timeout(500)
+        before = photographed(page)
+        page.evaluate(WATCH)
+        page.mouse.down()
+        page.mouse.move(x + 60, y + 35, steps=3)
+        expect(drawing).not_to_have_attribute("style", re.compile("translate"))
+        carried = page.evaluate("carried")
+        assert carried[-2:] == ["translate(60px, 35px) scale(1)", ""]
+        page.mouse.up()
+        now = photographed(page)
+        away = np.abs(now[40:, 80:] - before[40:, 80:]).mean()
+        assert np.abs(now[75:, 140:] - before[40:-35, 80:-60]).mean() < 0.2 * away
+        page.mouse.move(x + 900, y + 300)
+        page.mouse.down()
+        for step in range(0, 900, 30):  # beyond what is drawn around the stage, a quarter of it on every side
+            page.mouse.move(x + 900 - step, y + 300 - step / 3)
+            page.wait_for_timeout(20)
+        page.mouse.up()
+        moves = [re.findall(r"-?[\d.]+", text)[:2] for text in page.evaluate("carried")[len(carried) :] if text]
+        assert moves
+        for right, down in moves:
+            assert abs(float(right)) <= area["width"] / 4
+            assert abs(float(down)) <= area["height"] / 4
+
+
+def test_a_zoomed_map_carries_its_drawing_along(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        page.wait_for_timeout(500)
+        page.evaluate(WATCH)
+        page.locator(".map .surface").focus()
+        page.keyboard.press("+")
+        expect(page.locator(".map .drawing")).to_have_attribute("style", "")
+        assert page.evaluate("carried") == ["translate(0px, 0px) scale(1.4)", ""]
+
+
+def test_without_a_graphics_processor_the_canvas_is_taken(browser: Browser, demo_report: Path) -> None:
+    name = """() => {
+      const gl = document.createElement("canvas").getContext("webgl2");
+      return gl?.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL) ?? "SwiftShader";
+    }"""
+    with the_map(browser, demo_report) as page:
+        renderer = page.locator(".map").get_attribute("data-renderer")
+        assert renderer == ("2-D canvas" if "SwiftShader" in page.evaluate(name) else "WebGL2")
 
 
 def test_from_a_point_to_its_image(browser: Browser, demo_report: Path) -> None:
@@ -167,8 +234,7 @@ def test_two_fingers_zoom(browser: Browser, demo_report: Path) -> None:
         for apart in (60, 80, 100, 120):
             fingers("touchMove", apart)
         fingers("touchEnd", 0)
-        page.wait_for_timeout(400)
-        assert float(page.url.partition("at=")[2].partition("&")[0].replace("%2C", ",").split(",")[2]) > 2
+        assert seen_at(page)[2] > 2
 
 
 def test_many_images_are_a_density_with_representatives(browser: Browser, tmp_path: Path) -> None:

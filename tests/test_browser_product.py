@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from reportgen.config import AuditConfig
 from reportgen.gallery.check import check_site
 from reportgen.run import run_audit
-from tests.browser import broken_pictures, hosted, opened, sideways
+from tests.browser import address, broken_pictures, hosted, opened, sideways
 from tests.conftest import ONE
 from tests.test_browser import one_of_each
 
@@ -136,8 +137,8 @@ def test_every_stored_layer_is_in_the_viewer(browser: Browser, demo_report: Path
         assert shown.get_attribute("src") == source.evaluate("image => image.src")
         assert page.get_by_label("threshold").is_disabled()
         assert page.locator("#viewer canvas").count() == 0
-        address = page.url
-    with at(browser, address, offline=True) as page:
+        found_at = address(page)
+    with at(browser, found_at, offline=True) as page:
         assert page.locator("#viewer select").locator("option:checked").inner_text() == "Guided backpropagation"
 
 
@@ -152,7 +153,7 @@ def test_shared_and_own_scale(browser: Browser, demo_report: Path) -> None:
         assert end.inner_text() == f"{max(tops):.1f} logit"
         page.get_by_label("own scale").check()
         assert end.inner_text() == f"{tops[weakest]:.1f} logit"
-        assert "scale=own" in page.url
+        assert "scale=own" in address(page)
 
 
 def test_the_viewer_by_keyboard(browser: Browser, demo_report: Path) -> None:
@@ -179,6 +180,52 @@ def test_the_viewer_by_keyboard(browser: Browser, demo_report: Path) -> None:
         assert grid.shape == (7, 7)
         assert page.locator("#viewer .reading").inner_text() == f"{grid[3, 3]:.2f} logit"
         assert image_of(demo_report, ONE).name in page.url  # the arrows did not turn the page
+
+
+def test_the_value_of_every_layer_is_told(browser: Browser, demo_report: Path) -> None:
+    """By pointer and by keys; what is expected comes from the page's numbers, as the pictures' cells lie."""
+    with at(browser, image_of(demo_report, ONE).as_uri(), offline=True) as page:
+        reading, frame = page.locator("#viewer .reading"), page.locator("#viewer .frame")
+        for section in ("occlusion", "saliency"):
+            cells = json.loads(page.locator(f"#{section} script").text_content() or "")["cells"]
+            names = page.locator(f"#{section} figure:has(.layer) .name").all_inner_texts()
+            assert len(names) == len(cells["layers"]) >= 3
+            for name, layer in zip(names, cells["layers"], strict=True):
+                page.locator("#viewer select").select_option(label=name)
+                box = frame.bounding_box()
+                assert box is not None
+                for u, v in ((0.31, 0.62), (0.8, 0.2)):  # of the picture, which the demo squashes into the input
+                    frame.hover(position={"x": u * box["width"], "y": v * box["height"]})
+                    assert reading.inner_text() == told_of(cells, layer, u, v), name
+                frame.focus()
+                page.keyboard.press("ArrowRight")
+                page.keyboard.press("ArrowLeft")
+                assert reading.inner_text() == told_of(cells, layer, 0.5, 0.5), name
+                frame.blur()
+            page.locator("#viewer select").select_option(label=names[0])
+            frame.hover(position={"x": 4, "y": 100})  # no square is centred so near to the border
+            assert (reading.inner_text() == "no value here") == (section == "occlusion")
+
+
+def told_of(cells: dict, layer: dict, u: float, v: float) -> str:
+    """What is read of a layer: the value of the cell whose centre is nearest."""
+    row, column = (int(np.abs(np.array(cells[axis]) - place).argmin()) for axis, place in (("y", v), ("x", u)))
+    k = row * len(cells["x"]) + column
+    if "codes" in layer:
+        code = base64.b64decode(layer["codes"])[k]
+        value = float(f"{layer['top'] * 10 ** ((code - 255) / layer['decade']):.2g}") if code else 0
+        return np.format_float_positional(value, trim="-") if value >= 1e-6 or not value else f"{value:.2g}"
+    value = layer["values"][k]
+    return layer["names"][value] if "names" in layer else np.format_float_positional(value, trim="-")
+
+
+def test_the_address_changes_seldom_enough_for_browsers(browser: Browser, demo_report: Path) -> None:
+    """A slider that moves for seconds: Chromium would complain on the console, Safari stop the script."""
+    with at(browser, image_of(demo_report, ONE).as_uri(), offline=True) as page:
+        page.get_by_label("opacity").evaluate(
+            "i => { for (let k = 0; k < 300; k++) { i.value = k % 100; i.dispatchEvent(new Event('input')); } }"
+        )
+        assert "o=99" in address(page)
 
 
 def test_an_image_leads_to_its_place_on_the_map(browser: Browser, demo_report: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from reportgen.analysis.layouts import make_maps, to_unit
 from reportgen.analysis.space import Space
-from reportgen.draw.tiles import ATLAS, GROUND, atlases, grid_picture, repeated_picture, tile
+from reportgen.draw.tiles import ATLAS, GROUND, atlas, grid_picture, repeated_picture, tile
 from reportgen.gallery import maps as maps_module
 from reportgen.gallery.maps import NOWHERE, class_colours, representatives, write_maps
 from reportgen.gallery.payload import read_chunk
@@ -35,7 +35,7 @@ def test_places_keep_their_proportions_and_are_centred() -> None:
 
 
 def test_atlases_hold_every_image_once_in_order() -> None:
-    sheets = list(atlases(70, lambda i: plain(i % 60, 256), 256))  # 64 in each
+    sheets = [atlas(range(start, stop), lambda i: plain(i % 60, 256), 256) for start, stop in ((0, 64), (64, 70))]
     assert [opened(sheet).shape for sheet in sheets] == [(ATLAS, ATLAS, 3), (256, ATLAS, 3)]
     for i in (0, 7, 8, 59):
         y, x = 256 * (i // 8) + 128, 256 * (i % 8) + 128
@@ -95,10 +95,14 @@ def test_beyond_the_room_only_representatives_have_thumbnails(tmp_path: Path, mo
         asked.append(i)
         return plain(i)
 
-    urls = write_maps(tmp_path, maps, {}, asking, 32)
+    urls = write_maps(tmp_path, maps, {}, asking, 32, np.arange(9))
     expected = representatives(maps.layouts[0].positions, 4).tolist()
     assert asked == expected
     assert len(urls["atlases"]) == 1
+    assert write_maps(tmp_path, maps, {}, asking, 32, np.arange(9)) == urls
+    assert asked == expected  # an atlas of the same is not made again
+    assert write_maps(tmp_path, maps, {}, asking, 32, np.arange(9) % 3)["atlases"] != urls["atlases"]
+    assert asked == 2 * expected
     kind, packed = read_chunk(tmp_path, "places")["columns"]["pictured"]
     assert kind == "i4"
     assert np.frombuffer(base64.b64decode(packed), "<i4").tolist() == expected
@@ -113,7 +117,7 @@ def test_the_chunks_hold_the_maps(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     (data / "atlas-7.0123456789.js").write_text("of a larger data set")
-    urls = write_maps(tmp_path, maps, {"hub": np.arange(30, dtype=np.int16)}, plain, 32)
+    urls = write_maps(tmp_path, maps, {"hub": np.arange(30, dtype=np.int16)}, plain, 32, np.arange(30))
     assert sorted(f"data/{path.name}" for path in data.iterdir()) == sorted([urls["places"], *urls["atlases"]])
     chunk = read_chunk(tmp_path, "places")
     assert "pictured" not in chunk["columns"]

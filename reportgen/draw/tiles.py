@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -35,15 +35,13 @@ def side_for(images: int) -> int:
     return 128 if images <= 1_024 else 64 if images <= 8_192 else 32
 
 
-def atlases(images: int, tile_of: Callable[[int], Image.Image], side: int) -> Iterable[bytes]:
-    """JPEGs of the tiles in order, row by row, `(ATLAS // side)²` in each; the last is only as high as it must be."""
+def atlas(images: Sequence[int], tile_of: Callable[[int], Image.Image], side: int) -> bytes:
+    """JPEG of the tiles of at most `(ATLAS // side)²` images in order, row by row, and only as high as it must be."""
     across = ATLAS // side
-    for start in range(0, images, across * across):
-        count = min(across * across, images - start)
-        sheet = Image.new("RGB", (ATLAS, -(-count // across) * side), GROUND)
-        for k in range(count):
-            sheet.paste(tile_of(start + k), (k % across * side, k // across * side))
-        yield _jpeg(sheet, 82)
+    sheet = Image.new("RGB", (ATLAS, -(-len(images) // across) * side), GROUND)
+    for k, i in enumerate(images):
+        sheet.paste(tile_of(i), (k % across * side, k // across * side))
+    return _jpeg(sheet, 82)
 
 
 def grid_picture(

@@ -7,7 +7,7 @@ import colorsys
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from reportgen.analysis.embedding import Quality
 from reportgen.analysis.grid import nearest_at
 from reportgen.analysis.layouts import Maps, to_unit
 from reportgen.analysis.space import SHOWN, agreement, hub_counts
-from reportgen.draw.tiles import ATLAS, atlases, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
-from reportgen.gallery.payload import script, write_chunk
+from reportgen.draw.tiles import ATLAS, atlas, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
+from reportgen.gallery.ledger import code_digest, digest_of
+from reportgen.gallery.payload import make_chunk, script, write_chunk
 from reportgen.views.album import Album, Media
 
 NOWHERE = 2**16 - 1
@@ -62,43 +63,65 @@ def maps_page(audit: Audit, album: Album, site: Path) -> MapsPage:
     """The page, its pictures and its chunks of data. Errors: OutputError."""
     maps = audit.maps
     n = len(audit.samples)
-    side = side_for(n)
-    tiny = np.asarray(audit.store["image/tiny"]) if side == 32 else None
-
-    @lru_cache(1024)  # of few images a map shows each many times
-    def any_tile(i: int, size: int) -> Image.Image:
-        return small_tile(tiny[i]).resize((size, size)) if tiny is not None else tile(audit.picture(i), size)
-
+    tiles, side = Tiles(audit), side_for(n)
     colours = class_colours(np.where(audit.labels >= 0, audit.labels, audit.classification.top[:, 0]))
     rgb = [(r, g, b) for r, g, b in map(bytes.fromhex, colours)]
     rows = []
     for layout in maps.layouts:
         if layout.name == "grid":
-            picture = grid_picture(layout.positions, maps.grid, any_tile, STILL[0])
+            picture = album.draw(grid_picture, layout.positions, maps.grid, tiles, STILL[0])
         else:
-            picture = map_picture(layout.unit, rgb, any_tile, STILL)
-        rows.append(MapRow(layout.name, layout.label, layout.how, album.add(picture), layout.quality))
+            picture = album.draw(map_picture, layout.unit, rgb, tiles, STILL)
+        rows.append(MapRow(layout.name, layout.label, layout.how, picture, layout.quality))
     grid = next(layout for layout in maps.layouts if layout.name == "grid")
     place = maps.layouts[0].positions
     use = np.flatnonzero(np.isfinite(place).all(1))
     poster = nearest = None
     if len(use):
-        poster = album.add(grid_picture(grid.positions, maps.grid, any_tile, POSTER))
-        nearest = album.add(repeated_picture(use[nearest_at(place[use], 21, 30)], any_tile, STILL[0]))
+        poster = album.draw(grid_picture, grid.positions, maps.grid, tiles, POSTER)
+        nearest = album.draw(repeated_picture, use[nearest_at(place[use], 21, 30)], tiles, STILL[0])
     numbers = {
         "agreement": agreement(audit.code_space.neighbours.index[:, :SHOWN], audit.labels).astype(np.int16),
         "hub": np.minimum(hub_counts(audit.code_space.neighbours.index[:, :SHOWN]), 2**15 - 1).astype(np.int16),
     }
-    chunks = write_maps(site, maps, numbers, lambda i: any_tile(i, side), side)
+    chunks = write_maps(site, maps, numbers, lambda i: tiles(i, side), side, tiles.made_of)
     return MapsPage(rows, poster, nearest, len(use), n, chunks)
 
 
+class Tiles:
+    """Square thumbnails of an audit's images. Pickled they are what they are made of: of the same, pictures are drawn
+    once (`Album.draw`)."""
+
+    def __init__(self, audit: Audit) -> None:
+        """made_of: `(N,)` the store's fingerprint and the image's digest."""
+        self.made_of = np.char.add(audit.store.fingerprint.encode(), np.asarray(audit.store["samples/id"]))
+        small = np.asarray(audit.store["image/tiny"]) if side_for(len(audit.samples)) == 32 else None
+
+        @lru_cache(1024)  # of few images a map shows each many times
+        def made(i: int, side: int) -> Image.Image:
+            return tile(audit.picture(i), side) if small is None else small_tile(small[i]).resize((side, side))
+
+        self._made = made
+
+    def __call__(self, i: int, side: int) -> Image.Image:
+        return self._made(i, side)
+
+    def __getstate__(self) -> np.ndarray:
+        return self.made_of
+
+
 def write_maps(
-    site: Path, maps: Maps, numbers: Mapping[str, np.ndarray], tile_of: Callable[[int], Image.Image], side: int
+    site: Path,
+    maps: Maps,
+    numbers: Mapping[str, np.ndarray],
+    tile_of: Callable[[int], Image.Image],
+    side: int,
+    made_of: np.ndarray,
 ) -> dict[str, Any]:
     """Writes the maps' chunks: places and numbers, and the atlases of thumbnails. Returns their addresses.
 
-    numbers: columns `(N,)` that images can be coloured by.
+    numbers: columns `(N,)` that images can be coloured by; made_of: `(N,)` what each one's tile is made of: an atlas of
+    the same tiles is not made again.
     """
     n = len(maps.layouts[0].positions)
     columns = {layout.name: _packed(layout.unit) for layout in maps.layouts if layout.name != "pca"}
@@ -111,16 +134,22 @@ def write_maps(
         "grid": list(maps.grid),
         "side": side,
     }
-    room = MOST_ATLASES * (ATLAS // side) ** 2
-    pictured = representatives(maps.layouts[0].positions, room)
+    each = (ATLAS // side) ** 2
+    pictured = representatives(maps.layouts[0].positions, MOST_ATLASES * each)
     if len(pictured) < n:
         columns["pictured"] = pictured.astype(np.int32)
     texts: dict[str, Sequence[str]] = {}
     places = script("places", {**columns, **numbers}, texts, more)
     sheets: list[str] = []
-    for k, jpeg in enumerate(atlases(len(pictured), lambda slot: tile_of(int(pictured[slot])), side)):
-        body = script(f"atlas-{k}", {}, texts, {"jpeg": base64.b64encode(jpeg).decode()})
-        sheets.append(write_chunk(site, f"atlas-{k}", body))
+
+    def sheet(name: str, images: np.ndarray) -> bytes:
+        jpeg = atlas(images.tolist(), tile_of, side)
+        return script(name, {}, texts, {"jpeg": base64.b64encode(jpeg).decode()})
+
+    for start in range(0, len(pictured), each):
+        name, images = f"atlas-{start // each}", pictured[start : start + each]
+        made_now = digest_of(code_digest(), made_of[images], side)
+        sheets.append(make_chunk(site, name, made_now, partial(sheet, name, images)))
     for old in (site / "data").glob("atlas-*.js"):
         if f"data/{old.name}" not in sheets:
             old.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,17 @@ def script(
 
 def write_chunk(site: Path, name: str, data: bytes) -> str:
     """Writes a chunk under `data/` with its digest in its name; removes older ones; returns its URL."""
-    url = f"data/{name}.{hashlib.sha256(data).hexdigest()[:10]}.js"
+    return make_chunk(site, name, hashlib.sha256(data).hexdigest(), lambda: data)
+
+
+def make_chunk(site: Path, name: str, digest: str, make: Callable[[], bytes]) -> str:
+    """As `write_chunk`, of a chunk that is made only where it is not there. digest: of all that it is made of."""
+    url = f"data/{name}.{digest[:10]}.js"
     for old in (site / "data").glob(f"{name}.*.js"):
         if old.name != Path(url).name:
             old.unlink(missing_ok=True)
     if not (site / url).is_file():
-        write_atomic(site / url, data)
+        write_atomic(site / url, make())
     return url
 
 

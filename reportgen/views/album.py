@@ -82,7 +82,7 @@ class Album:
 
     def draw(self, picture: Callable[..., bytes], *of: object) -> Media:
         """The picture that a function draws of plain data; the same of the same is drawn once, builds apart."""
-        what = pickle.dumps((picture.__module__, picture.__qualname__, of), 5)
+        what = pickle.dumps((self._webp, picture.__module__, picture.__qualname__, of), 5)
         key = hashlib.sha256(what).hexdigest()[:32]
         if key not in self.added.drawn:
             media = self._before.get(key)

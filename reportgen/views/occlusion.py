@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import KINDS, REST, Place, draw_kinds, draw_values
 from reportgen.views.album import Album, Media
+from reportgen.views.cells import cells, kinds, numbers
 from reportgen.views.panel import Figure, Section, View
 from reportgen.views.photo import photograph, the_image
 
@@ -24,7 +25,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     name = audit.classes[int(row["subject"])]
     clean, clean_total = (float(v) for v in row["clean"])
     first = row["class"][..., 0]
-    kinds, order = kinds_of(first)
+    ranks, order = kinds_of(first)
     high, most = float(max(row["probability"].max(), clean)), float(max(row["total"].max(), clean_total))
     place = place_of(audit, i)
     layer, unit = audit.card.maps_layer, int(row["unit"])
@@ -35,7 +36,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
             f"{row['probability'].min():.2f} to {row['probability'].max():.2f}", f"Whole image: {clean:.2f}.",
         ),
         _figure(
-            audit, album, i, album.draw(draw_kinds, kinds, place), "Most probable class", "",
+            audit, album, i, album.draw(draw_kinds, ranks, place), "Most probable class", "",
             "Where it changes, the square hides what the answer rests on.",
         ),
         _figure(
@@ -118,9 +119,12 @@ def _figure(audit: Audit, album: Album, i: int, layer: Media, title: str, value:
 
 
 def _data(audit: Audit, i: int, row: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """What the browser needs to show the square where it stood and the classes there."""
+    """What the browser needs to show the square where it stood, the classes there, and the maps' values."""
     settings = audit.looks["occlusion"].store.settings
     classes = np.unique(row["class"])
+    ranks, order = kinds_of(row["class"][..., 0])
+    rows, columns = (np.array(settings[axis]) + settings["side"] / 2 for axis in ("rows", "columns"))
+    layers = [numbers(row["probability"]), kinds(ranks, [audit.classes[k] for k in order]), numbers(row["total"])]
     return {
         "size": audit.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in audit.windows[i]],
@@ -134,6 +138,7 @@ def _data(audit: Audit, i: int, row: Mapping[str, np.ndarray]) -> dict[str, Any]
         .astype(int)
         .reshape(-1, row["score"].shape[-1])
         .tolist(),
+        "cells": cells(rows, columns, audit.card.input_size, layers),
     }
 
 

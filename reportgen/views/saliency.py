@@ -8,6 +8,7 @@ from scipy.stats import spearmanr
 from reportgen.analysis.audit import Audit
 from reportgen.draw.raster import Place, draw_values
 from reportgen.views.album import Album
+from reportgen.views.cells import cells, magnitudes
 from reportgen.views.panel import Figure, Section, View
 from reportgen.views.photo import the_image
 
@@ -53,7 +54,8 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         "The one with random weights is of the same network with weights drawn at random: a map that looks like "
         "it (a correlation near 1) shows the picture and the architecture, not what was learned."
     )
-    return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four")
+    data = {"cells": cells(centres, centres, audit.card.input_size, [magnitudes(map_) for map_ in maps])}
+    return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four", data=data)
 
 
 VIEW = View(

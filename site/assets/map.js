@@ -3,49 +3,55 @@ window.reportgen.map = (() => {
   "use strict";
   const stops = [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]];
 
-  // The value at x, y in [0, 1] of the window that the network saw: half-pixel centres, edges held.
-  const bilinear = (grid, x, y) => {
-    const at = (v, n) => Math.min(Math.max(v * n - 0.5, 0), n - 1);
-    const u = at(x, grid[0].length), v = at(y, grid.length);
-    const i = Math.floor(u), j = Math.floor(v), a = u - i, b = v - j;
-    const i2 = Math.min(i + 1, grid[0].length - 1), j2 = Math.min(j + 1, grid.length - 1);
-    return (1 - b) * ((1 - a) * grid[j][i] + a * grid[j][i2]) + b * ((1 - a) * grid[j2][i] + a * grid[j2][i2]);
-  };
-
   const colour = (t) => {
     const p = t * (stops.length - 1), i = Math.min(Math.floor(p), stops.length - 2);
     return stops[i].map((c, k) => c + (p - i) * (stops[i + 1][k] - c));
   };
 
-  // Recipe "paper" on the network's input grid of side n: the largest 8-connected region from threshold × maximum on.
-  // Returns x0, y0, x1, y1 in pixels of the image, or null where nothing is positive.
-  const box = (grid, threshold, n, [x0, y0, x1, y1], [width, height]) => {
-    const values = new Float32Array(n * n);
-    let peak = -Infinity;
-    for (let y = 0; y < n; y++) for (let x = 0; x < n; x++) {
-      const value = bilinear(grid, (x + 0.5) / n, (y + 0.5) / n);
-      values[y * n + x] = value;
-      peak = Math.max(peak, value);
+  // The values where the columns xs and the rows ys cross, in [0, 1] of the window that the network saw: half-pixel centres, edges held.
+  const sampled = (grid, xs, ys) => {
+    const along = (places, n) => places.map((place) => {
+      const at = Math.min(Math.max(place * n - 0.5, 0), n - 1), i = Math.floor(at);
+      return { i, next: Math.min(i + 1, n - 1), share: at - i };
+    });
+    const values = new Float64Array(xs.length * ys.length), columns = along(xs, grid[0].length);
+    let p = 0;
+    for (const row of along(ys, grid.length)) {
+      const mixed = grid[row.i].map((value, i) => value + row.share * (grid[row.next][i] - value));
+      for (const { i, next, share } of columns) values[p++] = mixed[i] + share * (mixed[next] - mixed[i]);
     }
+    return values;
+  };
+  const bilinear = (grid, x, y) => sampled(grid, [x], [y])[0];
+  const centres = (n) => Array.from({ length: n }, (_, i) => (i + 0.5) / n);
+
+  // A map on the network's input grid of side n, and its maximum: what boxes at all thresholds are cut from.
+  const enlarged = (grid, n) => { const values = sampled(grid, centres(n), centres(n)); return { values, n, peak: values.reduce((a, b) => Math.max(a, b)) }; };
+
+  // Recipe "paper": the largest 8-connected region from threshold × maximum on; among equals the first in reading order.
+  // Returns x0, y0, x1, y1 in pixels of the image, or null where nothing is positive.
+  const box = ({ values, n, peak }, threshold, [x0, y0, x1, y1], [width, height]) => {
     if (!(peak > 0)) return null;
-    const seen = new Uint8Array(n * n), stack = [];
+    const least = threshold * peak, wide = n + 2; // a border of what is outside saves asking for it
+    const free = new Uint8Array(wide * wide), stack = new Int32Array(n * n);
+    for (let y = 0, p = 0; y < n; y++) for (let x = 0; x < n; x++) if (values[p++] >= least) free[(y + 1) * wide + x + 1] = 1;
+    const around = [-wide - 1, -wide, -wide + 1, -1, 1, wide - 1, wide, wide + 1];
     let best = null, most = 0;
-    for (let start = 0; start < n * n; start++) {
-      if (seen[start] || values[start] < threshold * peak) continue;
-      let count = 0, left = n, right = 0, upper = n, lower = 0;
-      stack.push(start);
-      seen[start] = 1;
-      while (stack.length) {
-        const p = stack.pop(), y = Math.floor(p / n), x = p % n;
+    for (let start = 0; start < free.length; start++) {
+      if (!free[start]) continue;
+      let count = 0, top = 1, left = n, right = 0, upper = n, lower = 0;
+      stack[0] = start;
+      free[start] = 0;
+      while (top) {
+        const p = stack[--top], y = Math.floor(p / wide), x = p - y * wide;
         count++;
-        left = Math.min(left, x); right = Math.max(right, x + 1); upper = Math.min(upper, y); lower = Math.max(lower, y + 1);
-        for (let q = Math.max(y - 1, 0); q <= Math.min(y + 1, n - 1); q++)
-          for (let r = Math.max(x - 1, 0); r <= Math.min(x + 1, n - 1); r++) {
-            const next = q * n + r;
-            if (!seen[next] && values[next] >= threshold * peak) { seen[next] = 1; stack.push(next); }
-          }
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (y < upper) upper = y;
+        if (y > lower) lower = y;
+        for (let k = 0; k < 8; k++) if (free[p + around[k]]) { free[p + around[k]] = 0; stack[top++] = p + around[k]; }
       }
-      if (count > most) { most = count; best = [left, upper, right, lower]; }
+      if (count > most) { most = count; best = [left - 1, upper - 1, right, lower]; }
     }
     const cut = (v, limit) => Math.min(Math.max(v, 0), limit);
     return [cut(x0 + (best[0] / n) * (x1 - x0), width), cut(y0 + (best[1] / n) * (y1 - y0), height),
@@ -60,13 +66,14 @@ window.reportgen.map = (() => {
 
   // Draws the grid over a canvas that covers the whole image; what lies outside the window was not seen and stays clear.
   const draw = (canvas, grid, top, opacity, [x0, y0, x1, y1], [width, height]) => {
-    const context = canvas.getContext("2d"), picture = context.createImageData(canvas.width, canvas.height);
-    for (let y = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++) {
-      const u = (((x + 0.5) / canvas.width) * width - x0) / (x1 - x0), v = (((y + 0.5) / canvas.height) * height - y0) / (y1 - y0);
-      if (u < 0 || u > 1 || v < 0 || v > 1) continue;
-      const t = Math.min(Math.max(bilinear(grid, u, v) / top, 0), 1), [r, g, b] = colour(t);
-      picture.data.set([r, g, b, 255 * opacity * Math.min(1, t * 1.5)], 4 * (y * canvas.width + x));
-    }
+    const tints = new Uint8ClampedArray(1024), words = new Uint32Array(tints.buffer);
+    for (let t = 0; t < 256; t++) tints.set([...colour(t / 255), opacity * Math.min(255, t * 1.5)], 4 * t);
+    const xs = centres(canvas.width).map((x) => (x * width - x0) / (x1 - x0)), ys = centres(canvas.height).map((y) => (y * height - y0) / (y1 - y0));
+    const seen = (v) => v >= 0 && v <= 1, inside = xs.map(seen), values = sampled(grid, xs, ys);
+    const context = canvas.getContext("2d"), picture = context.createImageData(canvas.width, canvas.height), pixels = new Uint32Array(picture.data.buffer);
+    ys.forEach((y, row) => {
+      if (seen(y)) for (let p = row * xs.length, column = 0; column < xs.length; column++, p++) if (inside[column]) pixels[p] = words[Math.round(255 * Math.min(Math.max(values[p] / top, 0), 1))];
+    });
     context.putImageData(picture, 0, 0);
   };
 
@@ -78,5 +85,5 @@ window.reportgen.map = (() => {
   const rectangle = (className, [left, upper, right, lower]) =>
     svg("rect", { class: className, x: left, y: upper, width: right - left, height: lower - upper });
   const layer = ([width, height]) => svg("svg", { class: "boxes", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  return { bilinear, box, iou, draw, rectangle, layer };
+  return { bilinear, enlarged, box, iou, draw, rectangle, layer };
 })();

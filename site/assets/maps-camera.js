@@ -36,6 +36,7 @@
     surface.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       surface.setPointerCapture(event.pointerId);
+      told.hover(null);
       fingers.set(event.pointerId, at(event));
       travelled = 0;
       line = fingers.size === 1 && (camera.lassoing || event.shiftKey) ? [camera.toMap(...at(event))] : null;

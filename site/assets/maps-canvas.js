@@ -3,8 +3,8 @@
   "use strict";
   // Beyond so many images a map is a density, with thumbnails of some of them; a processor draws that faster than a graphics library draws dots.
   window.reportgen.MANY = 200000;
-  window.reportgen.canvas2d = (canvas, n, side) => {
-    const context = canvas.getContext("2d");
+  window.reportgen.canvas2d = (n, side) => {
+    const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
     const across = 2048 / side, sheets = [];
     let from = new Float32Array(2 * n), to = from, colours = new Uint8Array(4 * n), sums = new Float32Array(0), picture = null;
     // A pixel has the mean colour of its images, the more solid the more they are: half where they are as many as on average.
@@ -47,6 +47,7 @@
     };
     return {
       name: "2-D canvas",
+      canvas,
       move: (a, b) => { from = a; to = b; },
       paint: (next) => { colours = next; },
       addAtlas: (k, image) => { sheets[k] = image; return true; },
@@ -56,15 +57,17 @@
         const pixels = picture.data.fill(0);
         if (n > window.reportgen.MANY && scale < 10 * Math.sqrt(n)) density(pixels, w, h, zoom, x, y, t);
         else points(pixels, w, h, zoom, x, y, t, Math.max(1, Math.round(dot * ratio * 0.8)));
-        context.putImageData(picture, 0, 0);
-        const size = sprites.size * ratio;
+        const size = Math.round(sprites.size * ratio), edge = Math.max(1, Math.floor(1.5 * ratio));
+        const corner = (s, axis, middle, length) => Math.round((sprites.places[2 * s + axis] - middle) * zoom + (length - size) / 2);
+        const words = new Uint32Array(pixels.buffer), tints = new Uint32Array(sprites.tints.buffer);
         for (let s = 0; s < sprites.count; s++) {
-          const i = sprites.slot[s], sheet = sheets[Math.floor(i / (across * across))], k = i % (across * across);
-          const left = (sprites.places[2 * s] - x) * zoom + w / 2 - size / 2, top = (sprites.places[2 * s + 1] - y) * zoom + h / 2 - size / 2;
-          context.fillStyle = `rgb(${sprites.tints[4 * s]} ${sprites.tints[4 * s + 1]} ${sprites.tints[4 * s + 2]})`;
-          context.fillRect(left, top, size, size);
-          const edge = 1.5 * ratio;
-          context.drawImage(sheet, (k % across) * side, Math.floor(k / across) * side, side, side, left + edge, top + edge, size - 2 * edge, size - 2 * edge);
+          const left = corner(s, 0, x, w), top = corner(s, 1, y, h);
+          for (let v = Math.max(top, 0); v < Math.min(top + size, h); v++) words.fill(tints[s] | 0xff000000, v * w + Math.max(left, 0), v * w + Math.min(left + size, w));
+        }
+        context.putImageData(picture, 0, 0);
+        for (let s = 0; s < sprites.count; s++) {
+          const i = sprites.slot[s], k = i % (across * across), inner = size - 2 * edge;
+          context.drawImage(sheets[Math.floor(i / (across * across))], (k % across) * side, Math.floor(k / across) * side, side, side, corner(s, 0, x, w) + edge, corner(s, 1, y, h) + edge, inner, inner);
         }
       },
     };

@@ -4,13 +4,13 @@
   const R = window.reportgen, { element } = R, places = R.chunks.places, n = places.n, NOWHERE = 65535;
   const data = JSON.parse(document.getElementById("map-data").textContent);
   const holder = document.getElementById("map");
-  let state = R.readState(), table = null, matches = null, polygon = null, sprites = null, moving = null, frame = 0, hovered = -1;
+  let state = R.readState(), table = null, matches = null, polygon = null, moving = null, frame = 0, hovered = -1;
 
   // ------------------------------------------------------------------------------------------------ the map's parts
-  const drawing = element("canvas"), surface = element("canvas", { tabIndex: 0, className: "surface" }), hover = element("div", { className: "hover", hidden: true });
+  const surface = element("canvas", { tabIndex: 0, className: "surface" }), hover = element("div", { className: "hover", hidden: true });
   surface.setAttribute("role", "application");
   surface.setAttribute("aria-label", "Map of the images. Arrow keys move it, plus and minus zoom, 0 shows all, Enter lists the images in view, Escape clears the selection, space plays. The list below holds the same images.");
-  const stage = element("div", { className: "map" }, drawing, surface, hover);
+  const stage = element("div", { className: "map" }, surface, hover);
   const button = (text, act, label) => { const made = element("button", { type: "button", textContent: text }); if (label) made.setAttribute("aria-label", label); made.addEventListener("click", act); return made; };
   const choice = (key, label, options) => {
     const input = element("select");
@@ -37,7 +37,10 @@
   holder.hidden = false;
   document.getElementById("stills").hidden = true;
   const asked = new URLSearchParams(location.search), flat = asked.has("canvas2d") || (n > R.MANY && !asked.has("webgl2"));
-  const renderer = (flat ? null : R.webgl(drawing, n, places.side, data.atlases.length, asked.has("webgl2"))) ?? R.canvas2d(drawing, n, places.side);
+  const renderer = (flat ? null : R.webgl(n, places.side, data.atlases.length, asked.has("webgl2"))) ?? R.canvas2d(n, places.side);
+  const drawing = renderer.canvas;
+  drawing.className = "drawing";
+  stage.prepend(drawing);
   stage.dataset.renderer = renderer.name;
 
   // ------------------------------------------------------------------------------------------------ where images are
@@ -45,9 +48,10 @@
   const placesOf = (name, x = Number(state.x ?? 1) - 1, y = Number(state.y ?? 2) - 1) => {
     const key = name === "pca" ? `pca ${x} ${y}` : name;
     if (cached[key]) return cached[key];
-    const made = new Float32Array(2 * n), count_ = Math.max(1, axes.length);
-    for (let i = 0; i < n; i++) for (const [c, a] of [[0, x], [1, y]]) {
-      const value = name === "pca" ? (a < count_ ? places.axes[i * count_ + a] : 32767) : places[name][2 * i + c];
+    const [source, wide, ...columns] = name === "pca" ? [places.axes, Math.max(1, axes.length), x, y] : [places[name], 2, 0, 1];
+    const made = new Float32Array(2 * n).fill(0.5);
+    for (const [c, a] of columns.entries()) for (let i = 0; a < wide && i < n; i++) {
+      const value = source[i * wide + a];
       made[2 * i + c] = value === NOWHERE ? NaN : value / (NOWHERE - 1);
     }
     return (cached[key] = made);
@@ -116,20 +120,35 @@
       pick.tints.set(colours.subarray(4 * i, 4 * i + 4), 4 * pick.count++);
     }
   };
+  // The drawing is larger than the stage. While the map moves it is moved along; it is made anew when the map rests or leaves it.
+  const carried = () => {
+    if (!held) return false;
+    const scale = camera.scale(), zoom = scale / held.scale, [right, down] = [held.x - camera.x, held.y - camera.y].map((v) => Math.round(v * scale * ratio()) / ratio());
+    if (zoom > 2 || 2 * Math.abs(right) + stage.clientWidth > zoom * drawing.clientWidth || 2 * Math.abs(down) + stage.clientHeight > zoom * drawing.clientHeight) return false;
+    drawing.style.transform = `translate(${right}px, ${down}px) scale(${zoom})`;
+    resting = setTimeout(redraw, 150);
+    return true;
+  };
+  const ratio = () => Math.min(window.devicePixelRatio || 1, n > R.MANY ? 1 : 2);
   const draw = () => {
     frame = 0;
-    const width = stage.clientWidth, height = stage.clientHeight, ratio = Math.min(window.devicePixelRatio || 1, 2);
-    for (const canvas of [drawing, surface]) if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio); }
-    choosePictures(width, height);
-    const dot = Math.min(Math.max(camera.scale() / Math.sqrt(n) / 4, 2.5), 9);
-    renderer.draw({ width, height, ratio, x: camera.x, y: camera.y, scale: camera.scale(), t: eased(), dot, sprites: pick });
-    sprites = pick;
+    clearTimeout(resting);
+    if (!carried()) {
+      const scale = camera.scale(), { x, y } = camera, width = drawing.clientWidth, height = drawing.clientHeight;
+      for (const canvas of [drawing, surface]) for (const [key, length] of [["width", canvas.clientWidth], ["height", canvas.clientHeight]])
+        if (canvas[key] !== Math.round(length * ratio())) canvas[key] = Math.round(length * ratio());
+      choosePictures(width, height);
+      const dot = Math.min(Math.max(scale / Math.sqrt(n) / 4, 2.5), 9);
+      renderer.draw({ width, height, ratio: ratio(), x, y, scale, t: eased(), dot, sprites: pick });
+      drawing.style.transform = "";
+      held = { x, y, scale };
+    }
     const line = drawn ?? (polygon && polygon.map === current() && t >= 1 ? [...polygon.points, polygon.points[0]] : null);
     const context = surface.getContext("2d");
     if (outlined) context.clearRect(0, 0, surface.width, surface.height); // a canvas that is left alone costs nothing
     outlined = Boolean(line);
     if (line) {
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      context.setTransform(ratio(), 0, 0, ratio(), 0, 0);
       context.beginPath();
       for (const [x, y] of line) context.lineTo(...camera.toScreen(x, y));
       context.strokeStyle = getComputedStyle(stage).getPropertyValue("--accent");
@@ -141,15 +160,16 @@
     stage.dataset.frames = Number(stage.dataset.frames ?? 0) + 1;
     stage.dataset.sprites = pick.count;
   };
-  const redraw = () => { frame ||= requestAnimationFrame(draw); };
-  let drawn = null, outlined = false;
+  const show = () => { frame ||= requestAnimationFrame(draw); };
+  const redraw = () => { held = null; show(); };
+  let drawn = null, outlined = false, held = null, resting = 0;
 
   // ------------------------------------------------------------------------------------------------ the hand
   const nearest = (u, v) => {
     const where = now(), scale = camera.scale();
-    for (let s = sprites ? sprites.count - 1 : -1; s >= 0; s--) {
-      const [x, y] = camera.toScreen(sprites.places[2 * s], sprites.places[2 * s + 1]);
-      if (Math.abs(x - u) <= sprites.size / 2 && Math.abs(y - v) <= sprites.size / 2) return sprites.index[s];
+    for (let s = pick.count - 1; s >= 0; s--) {
+      const [x, y] = camera.toScreen(pick.places[2 * s], pick.places[2 * s + 1]);
+      if (Math.abs(x - u) <= pick.size / 2 && Math.abs(y - v) <= pick.size / 2) return pick.index[s];
     }
     const [x, y] = camera.toMap(u, v);
     let best = -1, least = (10 / scale) ** 2;
@@ -183,10 +203,10 @@
     set({ lasso: `${current()}:${points.map((p) => p.join(",")).join(";")}` });
   };
   const camera = R.camera(surface, {
-    moved: () => { redraw(); later(); },
+    moved: () => { show(); state.at = [camera.x, camera.y, camera.zoom].map((v) => v.toFixed(4)).join(","); R.writeState(state); },
     hover: showHover,
     tap: (u, v) => { const i = table ? nearest(u, v) : -1; if (i >= 0) location.href = R.root + table.page[i]; },
-    drawing: (line) => { drawn = line; redraw(); },
+    drawing: (line) => { drawn = line; show(); },
     lasso: select, choose, unchoose: () => set({ lasso: "" }), play: () => togglePlay(),
   });
 
@@ -220,9 +240,10 @@
     const [, , make] = all.find(([key]) => key === state.colour) ?? all[0] ?? [];
     const colouring = make ? make() : { of: () => [128, 128, 128], legend: [] };
     const alpha = Math.min(235, Math.max(50, 235 * Math.sqrt(40000 / n)));
-    for (let i = 0; i < n; i++) {
-      colours.set(colouring.of(i), 4 * i);
-      colours[4 * i + 3] = matches && !matches[i] ? 22 : alpha;
+    for (let i = 0, at = 0; i < n; i++) {
+      const rgb = colouring.of(i);
+      for (let c = 0; c < 3; c++) colours[at++] = rgb[c];
+      colours[at++] = matches && !matches[i] ? 22 : alpha;
     }
     renderer.paint(colours);
     legend.replaceChildren(...colouring.legend.map(([rgb, text]) => { const swatch = element("i"); swatch.style.background = `rgb(${rgb.join(" ")})`; return element("span", {}, swatch, String(text)); }));
@@ -238,8 +259,6 @@
     else if ("colour" in change) paint();
     redraw();
   };
-  let timer = 0;
-  const later = () => { clearTimeout(timer); timer = setTimeout(() => { state.at = [camera.x, camera.y, camera.zoom].map((v) => v.toFixed(4)).join(","); R.writeState(state); }, 200); };
   const restore = () => {
     state = R.readState();
     const [x, y, zoom] = (state.at ?? "").split(",").map(Number);

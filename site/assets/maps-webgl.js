@@ -27,10 +27,15 @@
       pixel = vec4(texture(atlas, vec3((corner + clamp(inside * side, 0.5, side - 0.5)) / ${ATLAS}.0, sheet)).rgb, 1.0);
     }`];
 
+  const imitated = (gl) => {
+    const told = gl.getExtension("WEBGL_debug_renderer_info"), name = gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+    return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+  };
   // Without a graphics processor WebGL is imitated, at half the speed of the 2-D canvas: then there is none, unless it is asked for.
-  window.reportgen.webgl = (canvas, n, side, sheets, asked) => {
+  window.reportgen.webgl = (n, side, sheets, asked) => {
+    const canvas = document.createElement("canvas");
     const gl = canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true, failIfMajorPerformanceCaveat: !asked });
-    if (!gl) return null;
+    if (!gl || (imitated(gl) && !asked)) return null;
     const layers = Math.min(sheets, gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS));
     if (gl.getParameter(gl.MAX_TEXTURE_SIZE) < ATLAS) return null;
     const program = ([vertex, fragment]) => {
@@ -74,6 +79,7 @@
 
     return {
       name: "WebGL2",
+      canvas,
       move: (from, to) => { setFrom(from); setTo(to); },
       paint: setColours,
       addAtlas: (k, image) => {

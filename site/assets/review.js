@@ -114,7 +114,7 @@
     frame.replaceChildren(photo);
     if (showMap.checked && maps.high[i] > 0) { canvas.height = Math.max(1, Math.round((280 * size[1]) / size[0])); M.draw(canvas, cells, maps.high[i], 0.62, windowOf(i), size); frame.append(canvas); }
     if (!showBoxes.checked) return;
-    const svg = M.layer(size), box = M.box(cells, threshold.value / 100, maps.input, windowOf(i), size);
+    const svg = M.layer(size), box = M.box(M.enlarged(cells, maps.input), threshold.value / 100, windowOf(i), size);
     for (const text of maps.true[i] ? maps.true[i].split(";") : []) { const t = text.split(",").map(Number); svg.append(M.rectangle("under", t), M.rectangle("true", t)); }
     if (box) svg.append(M.rectangle("under", box), M.rectangle("found", box));
     frame.append(svg);

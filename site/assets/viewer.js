@@ -12,10 +12,27 @@
   canvas.setAttribute("aria-hidden", "true");
   // The layers: maps that are drawn here from their numbers, then the pictures of the sections beneath.
   const layers = data.maps.map((map) => ({ name: map.name, grid: map.grid }));
-  for (const figure of document.querySelectorAll("#occlusion figure, #saliency figure")) {
-    const picture = figure.querySelector(".layer");
-    if (picture) layers.push({ name: figure.querySelector(".name").textContent, picture: picture.src, crisp: figure.closest("#occlusion") !== null });
+  for (const section of document.querySelectorAll("#occlusion, #saliency")) {
+    const { cells } = JSON.parse(section.querySelector("script").textContent);
+    section.querySelectorAll("figure:has(.layer)").forEach((figure, k) => layers.push({ name: figure.querySelector(".name").textContent,
+      picture: figure.querySelector(".layer").src, crisp: section.id === "occlusion", cells: { ...cells, ...cells.layers[k] } }));
   }
+  // A picture's cell at a place of the window: the nearest one, unless it is further away than half a cell.
+  const nearest = (centres, place) => {
+    const half = Math.max(...centres.slice(1).map((centre, k) => centre - centres[k])) / 2;
+    if (place < centres[0] - half || place > centres.at(-1) + half) return -1;
+    return centres.reduce((best, centre, k) => (Math.abs(centre - place) < Math.abs(centres[best] - place) ? k : best), 0);
+  };
+  const valueAt = ({ grid, cells }, u, v) => {
+    if (!(u >= 0 && u <= 1 && v >= 0 && v <= 1)) return "not seen by the network";
+    if (grid) return `${M.bilinear(grid, u, v).toFixed(2)}${data.unit}`;
+    const column = nearest(cells.x, u), row = nearest(cells.y, v), k = row * cells.x.length + column;
+    if (row < 0 || column < 0) return "no value here";
+    if (cells.names) return cells.names[cells.values[k]];
+    if (cells.values) return String(cells.values[k]);
+    const code = (cells.bytes ??= R.bytes(cells.codes))[k];
+    return String(Number((code ? cells.top * 10 ** ((code - 255) / cells.decade) : 0).toPrecision(2)));
+  };
 
   const labelled = (text, ...inputs) => element("label", {}, text, ...inputs);
   const button = (text, label, act) => { const made = element("button", { type: "button", textContent: text }); made.setAttribute("aria-label", label); made.addEventListener("click", act); return made; };
@@ -40,7 +57,7 @@
 
   let svg = frame.querySelector("svg.boxes");
   if (!svg) frame.append((svg = M.layer(data.size)));
-  let live = null, probe = null, zoom = 1, ready = false;
+  let live = null, probe = null, zoom = 1, ready = false, painted = "";
   const picture = element("img", { className: "layer", alt: "" });
   const layer = () => layers[choice.value];
   const scaleEnd = viewer.querySelector(".scale span:last-child"), shared = highest(data.maps);
@@ -52,8 +69,10 @@
     if (grid) {
       const top = own.checked ? Math.max(...grid.flat()) : shared;
       picture.remove();
-      photo.after(canvas);
-      M.draw(canvas, grid, top, opacity.value / 100, data.window, data.size);
+      if (!canvas.isConnected) photo.after(canvas);
+      canvas.style.opacity = opacity.value / 100;
+      if (painted !== `${choice.value} ${top}`) M.draw(canvas, grid, top, 1, data.window, data.size);
+      painted = `${choice.value} ${top}`;
       if (scaleEnd) scaleEnd.textContent = `${top.toFixed(1)} logit`;
     } else {
       canvas.remove();
@@ -68,7 +87,7 @@
     live = null;
     reading.textContent = "";
     const moved = Number(threshold.value) !== usual || Number(choice.value) !== 0;
-    const box = grid && moved ? M.box(grid, threshold.value / 100, data.input, data.window, data.size) : null;
+    const box = grid && moved ? M.box((layer().enlarged ??= M.enlarged(grid, data.input)), threshold.value / 100, data.window, data.size) : null;
     if (!box) return;
     svg.append((live = M.rectangle("live", box)));
     const best = Math.max(...data.true.map((t) => M.iou(box, t)));
@@ -95,8 +114,7 @@
   percent.textContent = `${threshold.value} %`;
 
   const read = (x, y) => {
-    const u = (x * width - x0) / (x1 - x0), v = (y * height - y0) / (y1 - y0), { grid } = layer();
-    reading.textContent = !grid ? "" : u >= 0 && u <= 1 && v >= 0 && v <= 1 ? `${M.bilinear(grid, u, v).toFixed(2)}${data.unit}` : "not seen by the network";
+    reading.textContent = valueAt(layer(), (x * width - x0) / (x1 - x0), (y * height - y0) / (y1 - y0));
   };
   frame.addEventListener("pointermove", (event) => {
     const area = frame.getBoundingClientRect();
