@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.extract.loader import Framed
 from reportgen.models.sources import load_classifier
 from reportgen.run import Summary, run_audit
+from reportgen.views import views_of
+from reportgen.views.album import Album
 
 SIDE = 224
 PATTERN = np.random.default_rng(5).choice([0, 255], (9, 9)).astype(np.uint8)
@@ -170,6 +173,32 @@ def test_saliency_is_kept_as_the_definition_gives_it(report: Summary) -> None:
     page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
     assert "pixel by pixel" in page
     assert "Rank correlation" in page
+
+
+def test_the_pages_hold_the_values_of_the_looks(report: Summary, tmp_path: Path) -> None:
+    """What the viewer reads under the pointer: occlusion to three digits, saliency to 2 %, small values as 0."""
+    looks = report.audit.looks
+    drawn = {view.name: view.draw(report.audit, Album(tmp_path), 4) for view in views_of("image")}
+    occlusion, saliency = (drawn[name].data["cells"] for name in ("occlusion", "saliency"))
+    kept = {
+        name: np.asarray(looks[name.split("/")[0]].store[name][looks[name.split("/")[0]].rows[4]])
+        for name in ("occlusion/probability", "occlusion/class", "occlusion/total", "saliency/map")
+    }
+    settings = looks["occlusion"].store.settings
+    np.testing.assert_allclose(occlusion["y"], (np.array(settings["rows"]) + settings["side"] / 2) / SIDE, atol=1e-5)
+    probability, first, total = occlusion["layers"]
+    np.testing.assert_allclose(probability["values"], kept["occlusion/probability"].ravel(), rtol=5e-3)
+    np.testing.assert_allclose(total["values"], kept["occlusion/total"].ravel(), rtol=5e-3)
+    names = [report.audit.classes[k] for k in kept["occlusion/class"][..., 0].ravel()]
+    assert [first["names"][k] for k in first["values"]] == names
+    assert saliency["x"] == saliency["y"]
+    np.testing.assert_allclose(saliency["x"], (np.arange(112) + 0.5) / 112, atol=1e-5)
+    for layer, map_ in zip(saliency["layers"], kept["saliency/map"], strict=True):
+        code = np.frombuffer(base64.b64decode(layer["codes"]), np.uint8).reshape(112, 112)
+        value = np.where(code, layer["top"] * 10 ** ((code - 255.0) / layer["decade"]), 0)
+        large = map_ >= 2e-4 * map_.max()
+        np.testing.assert_allclose(value[large], map_[large], rtol=0.02)
+        assert value[~large].max(initial=0) <= 3e-4 * map_.max()
 
 
 def test_activations_of_the_planted_unit_peak_on_the_pattern(report: Summary) -> None:
