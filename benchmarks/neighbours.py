@@ -55,6 +55,8 @@ def flat_l2(codes: np.ndarray) -> np.ndarray:
 
 
 def float64_order(codes: np.ndarray, i: int) -> np.ndarray:
-    squares = np.square(codes[i].astype(np.float64) - codes).sum(1)
+    row = codes[i].astype(np.float64)
+    few = np.array_split(codes, max(1, len(codes) // 128))  # what stays in the processor's cache
+    squares = np.concatenate([np.square(row - some).sum(1) for some in few])
     squares[i] = np.inf
     return np.argsort(squares, kind="stable")[:K]

@@ -7,11 +7,15 @@ ResNet-50 with random weights and EfficientNet-Lite0, float32, images in memory.
 - `bare`: the network as it is published, `module(images)`, from the same uint8 batch, normalised with the same code.
 - Printed beside it, not in the result: `bare, as fast as it gets`: the same with channels last and batch normalisation
   folded, as our trunk has them. So seen the pass is what it costs to keep everything.
+- Printed, too, where there is a C++ compiler and not with `quick`: the same through `torch.compile`.
 
 Gate: the logits differ by less than 1e-3 of their range.
 """
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -29,12 +33,13 @@ from reportgen.models.sources import load_classifier
 def run(quick: bool) -> Result:
     """5 rounds of 32 images; `quick`: 3 of 8."""
     batch, rounds = (8, 3) if quick else (32, 5)
-    results = [beside(name, batch, rounds) for name in ("torchvision:resnet50", "demo")]
+    compile_ = not quick and shutil.which("g++") is not None
+    results = [beside(name, batch, rounds, compile_) for name in ("torchvision:resnet50", "demo")]
     lines = [f"{batch} images, {torch.get_num_threads()} threads", *(line for one in results for line in one.lines)]
     return Result({"bare": min(one.ratio["bare"] for one in results)}, all(one.gate for one in results), lines)
 
 
-def beside(name: str, batch: int, rounds: int) -> Result:
+def beside(name: str, batch: int, rounds: int, compile_: bool) -> Result:
     """One network. It is loaded three times: laying out memory for one contestant must not help another."""
     config = AuditConfig(model=name, weights="random" if ":" in name else "DEFAULT")
     ours, plain, quick = (load_classifier(config) for _ in range(3))
@@ -42,14 +47,15 @@ def beside(name: str, batch: int, rounds: int) -> Result:
     forward, kept = Pass(ours), {}
     taps = [choose_layers(quick.trunk, quick.head, [])[0].node]  # nothing is done there
     folded = fused(tapped(quick.trunk, taps, len))
-    timings = measure(
-        {
-            OURS: lambda: kept.update({key: value.numpy() for key, value in forward(pixels, [1] * batch).items()}),
-            "bare": lambda: bare(plain, pixels),
-            "bare, as fast as it gets": lambda: bare_and_fast(folded, quick, pixels),
-        },
-        rounds,
-    )
+    contestants: dict[str, Callable[[], object]] = {
+        OURS: lambda: kept.update({key: value.numpy() for key, value in forward(pixels, [1] * batch).items()}),
+        "bare": lambda: bare(plain, pixels),
+        "bare, as fast as it gets": lambda: bare_and_fast(folded, quick, pixels),
+    }
+    if compile_:
+        compiled = torch.compile(folded)
+        contestants["that, compiled"] = lambda: bare_and_fast(compiled, quick, pixels)
+    timings = measure(contestants, rounds)
     logits = bare(plain, pixels).numpy()
     gate = bool(np.abs(kept["logits"] - logits).max() < 1e-3 * np.ptp(logits))
     return Result({"bare": timings.ratio("bare")}, gate, [name, *table(timings)])
