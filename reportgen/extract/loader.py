@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -105,19 +105,34 @@ def look(sample: Sample, known: Known, preprocessing: Preprocessing, resize: str
 
     decode: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size, so that pixels differ a little.
     """
+    return _developed(sample, _identified(sample, known), preprocessing, resize, decode)
+
+
+def _identified(sample: Sample, known: Known) -> Looked | tuple[str, bytes]:
+    """The digest and the bytes of a file that has to be decoded; else what there is to say of it."""
     try:
         data = read_bytes(sample.path)
-        identity = digest(data)
-        if known(identity, sample.label):
-            return Looked(identity)
+    except ImageError as error:
+        return Looked(error=str(error))
+    identity = digest(data)
+    return Looked(identity) if known(identity, sample.label) else (identity, data)
+
+
+def _developed(
+    sample: Sample, found: Looked | tuple[str, bytes], preprocessing: Preprocessing, resize: str, decode: str
+) -> Looked:
+    if isinstance(found, Looked):
+        return found
+    identity, data = found
+    try:
         image, size = _decoded(data, sample.name, preprocessing, decode)
         pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
         tiny = np.asarray(image.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BILINEAR))
         picture = thumbnail_jpeg(image, PICTURE_SIDE)
-        window = crop_window(size, preprocessing, resize)
-        return Looked(identity, Decoded(identity, sample.label, pixels, size, window, picture, tiny))
     except ImageError as error:
         return Looked(error=str(error))
+    window = crop_window(size, preprocessing, resize)
+    return Looked(identity, Decoded(identity, sample.label, pixels, size, window, picture, tiny))
 
 
 def look_again(
@@ -150,20 +165,42 @@ def look_at_all(
     threads: int,
     ahead: int,
 ) -> Iterator[Looked]:
-    """`look` at every sample, in order, with at most `ahead` of them decoded before they are asked for."""
-    one = partial(look, known=known, preprocessing=preprocessing, resize=resize, decode=decode)
-    return in_threads(one, samples, threads, ahead)
+    """`look` at every sample, in order, with at most `ahead` of them decoded before they are asked for.
+
+    While the store has most of the last files, they are read and hashed here, which takes less than to wake a thread
+    for each; else by the threads that decode, so that the waits for a slow disk overlap.
+    """
+    developed = partial(_developed, preprocessing=preprocessing, resize=resize, decode=decode)
+    stored: deque[bool] = deque(maxlen=ahead)
+
+    def start(pool: Executor, sample: Sample) -> Future[Looked]:
+        if 2 * sum(stored) < len(stored):
+            return pool.submit(lambda: developed(sample, _identified(sample, known)))
+        found = _identified(sample, known)
+        if not isinstance(found, Looked):
+            return pool.submit(developed, sample, found)
+        done: Future[Looked] = Future()
+        done.set_result(found)
+        return done
+
+    for looked in _in_order(start, samples, threads, ahead):
+        stored.append(looked.decoded is None)
+        yield looked
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
     """What the function makes of the items, in order, at most `ahead` of them made before they are asked for."""
+    return _in_order(lambda pool, item: pool.submit(function, item), items, threads, ahead)
+
+
+def _in_order(start: Callable[[Executor, T], Future[R]], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
     with ThreadPoolExecutor(threads, "decode") as pool:
         coming = iter(items)
-        waiting: deque[Future[R]] = deque(pool.submit(function, item) for item in islice(coming, ahead))
+        waiting = deque(start(pool, item) for item in islice(coming, ahead))
         try:
             while waiting:
                 result = waiting.popleft().result()
-                waiting.extend(pool.submit(function, item) for item in islice(coming, 1))
+                waiting.extend(start(pool, item) for item in islice(coming, 1))
                 yield result
         finally:
             for future in waiting:
