@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from reportgen.config import AuditConfig
 from reportgen.gallery.check import check_site
@@ -80,6 +80,20 @@ def test_the_switcher_works_under_a_sub_path_and_by_mouse(browser: Browser, demo
     with hosted(demo_report / "site") as root, at(browser, root + "about.html") as page:
         page.get_by_role("button", name="Go to").click()
         page.get_by_role("option", name="Confusions").click()
+        page.wait_for_url("**/audits/today/confusions/index.html")
+
+
+def test_enter_before_the_places_are_there_is_remembered(browser: Browser, demo_report: Path) -> None:
+    with hosted(demo_report / "site") as root, at(browser, root + "about.html") as page:
+        waiting: list[Route] = []
+        page.route("**/data/images.*", lambda route: waiting.append(route))
+        page.keyboard.press("/")
+        page.keyboard.type("confusions")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("combobox", name="Go to a page")).to_be_visible()
+        while not waiting:
+            page.wait_for_timeout(20)
+        waiting[0].continue_()
         page.wait_for_url("**/audits/today/confusions/index.html")
 
 

@@ -18,7 +18,7 @@ from reportgen.attribution.occlusion import Squares
 
 ENOUGH = 0.95
 """Structural similarity with the exact map that every image of the trials must have."""
-STEPS, SHARES = (1, 2, 3, 4), (0.0, 0.1, 0.2, 0.4, 0.6)
+STEPS, SHARES = (1, 2, 3, 4), (0.0, 0.1, 0.2, 0.4, 0.6, 0.7, 0.8)
 RANGE = 0.01
 """Least range that maps are compared over, as a share of the exact map's maximum: what differs by less is not seen."""
 

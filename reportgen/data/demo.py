@@ -23,7 +23,7 @@ DEMO_NOTE = (
     "independent images, which they are not."
 )
 SOLAR_NOTE = (
-    "These are the 2,624 electroluminescence photographs of solar cells of the ELPV data set (package elpv-dataset; "
+    "These are electroluminescence photographs of solar cells: the ELPV data set, 2,624 in all (package elpv-dataset; "
     "licence CC BY-NC-SA 4.0). They have no ImageNet class and no boxes, so there are no error rates to report."
 )
 

@@ -34,7 +34,7 @@
   none.setAttribute("role", "status");
   const dialog = element("dialog", { className: "switch" }, input, list, none);
   dialog.setAttribute("aria-label", "Go to");
-  let at = 0, shown = [];
+  let at = 0, shown = [], entered = false;  // entered: Enter was pressed before the places were there
   const mark = (to) => {
     at = Math.min(Math.max(to, 0), shown.length - 1);
     [...list.children].forEach((item, i) => item.setAttribute("aria-selected", i === at));
@@ -54,16 +54,21 @@
   };
   const open = async () => {
     input.value = "";
+    entered = false;
     dialog.showModal();
     if (!places) await gather();
     show();
+    if (entered && dialog.open && shown.length) go(0);
   };
   input.addEventListener("input", show);
   dialog.addEventListener("keydown", (event) => {
     event.stopPropagation();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) { event.preventDefault(); mark(at + step); }
-    else if (event.key === "Enter" && shown.length) { event.preventDefault(); go(at); }
+    else if (event.key === "Enter") {
+      event.preventDefault();
+      if (shown.length) go(at); else entered = !places;
+    }
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   const button = element("button", { type: "button", className: "go" }, "Go to…", element("kbd", { textContent: "/" }));
