@@ -3,10 +3,11 @@
   "use strict";
   const DEEPEST = 400;
   window.reportgen.camera = (surface, told) => {
-    // x, y: the place in the middle, in the map's unit square; zoom 1 shows all of it. Screen coordinates are CSS pixels.
-    const camera = { x: 0.5, y: 0.5, zoom: 1, lassoing: false };
+    // x, y: the place in the middle, in the map's unit square; extent: how much of it, around its middle, the map fills;
+    // zoom 1 shows all of that. Screen coordinates are CSS pixels.
+    const camera = { x: 0.5, y: 0.5, zoom: 1, extent: [1, 1], lassoing: false };
     const size = () => [surface.clientWidth, surface.clientHeight];
-    camera.scale = () => camera.zoom * Math.min(...size()) * 0.92;
+    camera.scale = () => camera.zoom * Math.min(...size().map((side, a) => side / camera.extent[a])) * 0.92;
     camera.toMap = (u, v) => { const [w, h] = size(), s = camera.scale(); return [camera.x + (u - w / 2) / s, camera.y + (v - h / 2) / s]; };
     camera.toScreen = (x, y) => { const [w, h] = size(), s = camera.scale(); return [(x - camera.x) * s + w / 2, (y - camera.y) * s + h / 2]; };
     const settle = () => {

@@ -45,6 +45,16 @@
 
   // ------------------------------------------------------------------------------------------------ where images are
   const cached = {};
+  // How much of its unit square, around the middle, a map fills.
+  const NARROWEST = 0.05;
+  const extentOf = (of) => {
+    const low = [1, 1], high = [0, 0];
+    for (let j = 0; j < 2 * n; j++) {
+      if (of[j] < low[j % 2]) low[j % 2] = of[j];
+      if (of[j] > high[j % 2]) high[j % 2] = of[j];
+    }
+    return low.map((v, a) => Math.max(NARROWEST, high[a] - v));
+  };
   const placesOf = (name, x = Number(state.x ?? 1) - 1, y = Number(state.y ?? 2) - 1) => {
     const key = name === "pca" ? `pca ${x} ${y}` : name;
     if (cached[key]) return cached[key];
@@ -54,6 +64,7 @@
       const value = source[i * wide + a];
       made[2 * i + c] = value === NOWHERE ? NaN : value / (NOWHERE - 1);
     }
+    made.extent = extentOf(made);
     return (cached[key] = made);
   };
   const current = () => (places.layouts.some(([name]) => name === state.map) ? state.map : places.layouts[0][0]);
@@ -66,12 +77,14 @@
     to = next;
     t = calm.matches ? 1 : 0;
     renderer.move(from, to);
+    const extent = camera.extent;
     const start = performance.now();
     cancelAnimationFrame(moving);
-    const step = (time) => { t = Math.min(1, Math.max(0, (time - start) / 900)); redraw(); if (t < 1) moving = requestAnimationFrame(step); };
+    const step = (time) => { t = Math.min(1, Math.max(0, (time - start) / 900)); grow(extent); redraw(); if (t < 1) moving = requestAnimationFrame(step); };
     if (t < 1) moving = requestAnimationFrame(step);
-    else redraw();
+    else { grow(extent); redraw(); }
   };
+  const grow = (extent) => { camera.extent = extent.map((v, a) => v + eased() * (to.extent[a] - v)); };
   const eased = () => t * t * (3 - 2 * t);
   const now = () => { if (t >= 1) return to; const e = eased(); return to.map((v, j) => (Number.isNaN(from[j]) ? v : from[j] + e * (v - from[j]))); };
   let playing = 0;
@@ -209,6 +222,7 @@
     drawing: (line) => { drawn = line; show(); },
     lasso: select, choose, unchoose: () => set({ lasso: "" }), play: () => togglePlay(),
   });
+  camera.extent = to.extent;
 
   // ------------------------------------------------------------------------------------------------ state
   const inside = (points, x, y) => {
