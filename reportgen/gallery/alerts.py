@@ -54,10 +54,10 @@ def _of_maps(audit: Audit) -> Iterator[Alert]:
 def _of_labels(audit: Audit) -> Iterator[Alert]:
     found = suspects(audit)
     if len(found):
-        each = "image bears a label" if len(found) == 1 else "images bear a label"
         yield Alert(
-            f"{len(found):,} {each} that neither the network, sure to {SURE:.0%} or more, nor any of its {SHOWN} "
-            "nearest images shares: perhaps a wrong one.",
+            f"{_counted(len(found), 'image bears', 'images bear')} a label that neither the network, "
+            f"sure to {SURE:.0%} or more, nor any of "
+            f"its {SHOWN} nearest images shares: perhaps a wrong one.",
             "These images",
             images_url(audit, found),
         )
@@ -81,8 +81,9 @@ def _of_copies(audit: Audit) -> Iterator[Alert]:
     if audit.reference is not None and audit.matches is not None:
         leaked = {i for i, _, _ in audit.matches[1].close}
         if leaked:
+            images = _counted(len(leaked), "image is", "images are")
             yield Alert(
-                f"{len(leaked):,} images are nearly the same in pixels as one of {audit.reference.name}: if the "
+                f"{images} nearly the same in pixels as one of {audit.reference.name}: if the "
                 "network was trained on that, these figures are too good.",
                 "Neighbours",
                 "neighbours/index.html",
@@ -91,7 +92,7 @@ def _of_copies(audit: Audit) -> Iterator[Alert]:
     labels = audit.labels
     across = sum(bool(labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j]) for i, j, _ in pairs)
     if pairs:
-        text = f"{len(pairs):,} pairs of images are nearly the same in pixels"
+        text = f"{_counted(len(pairs), 'pair of images is', 'pairs of images are')} nearly the same in pixels"
         text += f", {across:,} of them under different labels" if across else ""
         yield Alert(
             f"{text}. A picture that is in the training data, too, makes figures too good.",
@@ -118,13 +119,9 @@ def _of_units(audit: Audit) -> Iterator[Alert]:
     told = [f"{count:,} of {name}" for name, count in dead.items() if count]
     if told:
         n = sum(dead.values())
-        have = (
-            "unit has the same maximum in every image and tells"
-            if n == 1
-            else "units have the same maximum in every image and tell"
-        )
+        same = "the same maximum in every image and"
         yield Alert(
-            f"{n:,} {have} nothing: {', '.join(told)}.",
+            f"{_counted(n, f'unit has {same} tells', f'units have {same} tell')} nothing: {', '.join(told)}.",
             "Units",
             "units/index.html",
         )
@@ -139,6 +136,9 @@ def _of_files(audit: Audit) -> Iterator[Alert]:
             "about.html",
         )
     if audit.dataset.refused:
-        yield Alert(
-            f"Rows and files of the data set that were left out: {len(audit.dataset.refused):,}.", "Which", "about.html"
-        )
+        notes = _counted(len(audit.dataset.refused), "note says", "notes say")
+        yield Alert(f"{notes} which rows and files of the data set were not used as they are.", "Which", "about.html")
+
+
+def _counted(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
