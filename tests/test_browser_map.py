@@ -57,6 +57,17 @@ def test_dots_and_thumbnails_are_drawn(browser: Browser, demo_report: Path, afte
         assert not page.locator("#stills").is_visible()
 
 
+@pytest.mark.parametrize("state", ["map=tsne", "map=grid", "map=pca&x=7&y=8"])
+def test_a_map_of_any_shape_fills_its_stage(browser: Browser, demo_report: Path, state: str) -> None:
+    """The eighth axis of a PCA varies less than the first, by which all of them are scaled."""
+    with the_map(browser, demo_report, f"?canvas2d#{state}") as page:
+        page.wait_for_timeout(300)
+        shot = np.asarray(Image.open(BytesIO(page.locator(".map").screenshot())).convert("RGB"))[8:-8, 8:-8]
+        drawn = (shot != shot[0, 0]).any(2)
+        wide, high = (float(np.ptp(np.flatnonzero(drawn.any(axis)))) / drawn.shape[1 - axis] for axis in (0, 1))
+        assert max(wide, high) > 0.85
+
+
 def test_a_filter_and_the_table_are_in_step(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
         page.get_by_label("label", exact=True).select_option(label="espresso")
