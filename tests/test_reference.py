@@ -21,6 +21,7 @@ from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.outputs import Summary
 from reportgen.run import run_audit
 from reportgen.views.album import Album
+from reportgen.views.photo import photograph
 from tests.tiny import squares
 
 
@@ -100,6 +101,17 @@ def test_the_page_counts_what_leaks(leaking: tuple[Path, Path, Audit], tmp_path:
     image = next((folder / "out" / "site" / "images").glob("*blue-1.html")).read_text()
     assert "By pixels in training set" in image
     assert check_site(folder / "out") == []
+
+
+def test_every_picture_is_of_its_own_image(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
+    """Both sets lie in stores of one fingerprint, and both have a row 0."""
+    audit, album = leaking[2], Album(tmp_path)
+    assert audit.reference is not None
+    for of in (audit, audit.reference, audit):
+        for i in range(len(of.samples)):
+            shown = (tmp_path / photograph(of, album, i).url).read_bytes()
+            assert shown == of.picture(i)
+    assert len({of.picture(i) for of in (audit, audit.reference) for i in range(len(of.samples))}) > len(audit.samples)
 
 
 def test_images_are_compared_by_what_is_named(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:

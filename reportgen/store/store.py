@@ -129,7 +129,7 @@ def _pieces(shard: np.ndarray, row: np.ndarray) -> list[tuple[int, int, int, int
 
 
 class Store:
-    """The shards in `folder/<fingerprint>/`, each `<number>.npz`; rows are chosen by `select`.
+    """The shards in `folder/<fingerprint>/`, each `<number>.npz`; rows are chosen by `select`, whose are `keys`.
 
     A row belongs to (image bytes, label): adding images adds shards, removing or renaming them changes none.
     A shard that is damaged, or of another fingerprint, is renamed to `….corrupt`, named in `set_aside`, and recomputed.
@@ -145,6 +145,7 @@ class Store:
         self.folder = folder / self.fingerprint[:16]
         self.shards: list[Shard] = []
         self.set_aside: list[str] = []
+        self.keys: list[Key] = []
         self._rows: dict[Key, tuple[int, int]] = {}
         self._chosen = np.zeros((0, 2), np.int64)
         paths = sorted(self.folder.glob("[0-9]*.npz"))
@@ -189,7 +190,8 @@ class Store:
 
     def select(self, keys: Iterable[Key]) -> None:
         """Chooses the rows that this store's arrays have, in this order. Errors: KeyError for a missing one."""
-        self._chosen = np.array([self._rows[key] for key in keys], np.int64).reshape(-1, 2)
+        self.keys = list(keys)
+        self._chosen = np.array([self._rows[key] for key in self.keys], np.int64).reshape(-1, 2)
 
     def __len__(self) -> int:
         return len(self._chosen)

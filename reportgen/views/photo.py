@@ -21,7 +21,7 @@ def highest(maps: np.ndarray) -> float:
 
 def photograph(of: Audit | Reference, album: Album, i: int) -> Media:
     """The picture of image i."""
-    return album.once((of.store.fingerprint, i), lambda: of.picture(i))
+    return album.once((of.store.fingerprint, of.store.keys[i]), lambda: of.picture(i))
 
 
 def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Media | None:
