@@ -110,12 +110,11 @@ class Rows:
         out = np.empty((len(row), *self.shape[1:]), self.dtype)
         pieces = _pieces(shard, row)
         if len(pieces) * WORTH <= max(len(row), out.nbytes // LARGE):
-            for start, stop, number, first in pieces:
-                out[start:stop] = self._members[number][first : first + stop - start]
-        else:
-            order = np.argsort(shard, kind="stable")
-            for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
-                out[at] = self._members[shard[at[0]]][row[at]]
+            parts = [self._members[number][first : first + stop - start] for start, stop, number, first in pieces]
+            return np.concatenate(parts, out=out) if parts else out
+        order = np.argsort(shard, kind="stable")
+        for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
+            out[at] = self._members[shard[at[0]]][row[at]]
         return out
 
 
