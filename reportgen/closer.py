@@ -218,7 +218,8 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
     rows = choose(network.select, names, audit.labels, failed, ready.seconds)
     way: dict[str, Any] = {"way": "plain" if ready.note else "incremental"}
     if ready.shortcut:
-        way |= {"shortcut": asdict(ready.shortcut), "similarity": round(ready.similarity, 4), "trials": TRIALS}
+        way |= {"shortcut": asdict(ready.shortcut), "arithmetic": ready.arithmetic}
+        way |= {"similarity": round(ready.similarity, 4), "trials": TRIALS}
 
     def see(image: Framed, x: Tensor) -> Arrays:
         return ready(x, image.label)
@@ -231,13 +232,13 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
 def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], progress: Progress) -> Occluder:
     """With the shortcut that a few images, evenly over the data set, allow."""
     rows = spread(range(len(subject.audit.samples)), TRIALS)
-    caps = {"caps": list(ready.quick_ways)}
+    ways = {"caps": list(ready.quick_ways), "arithmetic": ready.arithmetic}
 
     def see(image: Framed, x: Tensor) -> Arrays:
         return ready.trial(x, image.label)
 
     with progress("Calibrating the fast occlusion", len(rows), "images") as tick:
-        store, _ = look_at(subject, "occlusion trial", {**settings, **caps}, rows, see, tick)
+        store, _ = look_at(subject, "occlusion trial", {**settings, **ways}, rows, see, tick)
     return ready.calibrated(np.asarray(store["trial/probability"]))
 
 

@@ -12,9 +12,7 @@ section 3), over any module graph.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.attribution.occlusion import Squares
+from reportgen.attribution.windows import Windows, before, gather, lay, whole
 from reportgen.models.fused import fused
 from reportgen.models.locality import Locality, Pointwise, Window, locality
 
@@ -33,21 +32,6 @@ BAND = 5
 Spans = tuple[np.ndarray, np.ndarray]
 """Along one axis of a map, for each place of the square along that axis: the first position that it changes, and the
 position behind the last."""
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Where the windows of P squares lie on a map: upper edges, left edges `(P,)`, height and width."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    height: int
-    width: int
-
-    def same_as(self, other: Windows) -> bool:
-        return (self.height, self.width) == (other.height, other.width) and all(
-            np.array_equal(a, b) for a, b in ((self.rows, other.rows), (self.columns, other.columns))
-        )
 
 
 class Incremental:
@@ -155,10 +139,15 @@ class Incremental:
             for node, windows in self.windows(squares, group).items():
                 weight = getattr(getattr(self.kinds[node], "run", None), "keywords", {}).get("weight")
                 if weight is not None and (sides := _sides(node)):
-                    cost = len(group) * weight.numel()
-                    plain += cost * sides[0] * sides[1]
-                    done += cost * (windows.height * windows.width if windows else sides[0] * sides[1])
+                    multiplications = len(group) * weight.numel()
+                    plain += multiplications * sides[0] * sides[1]
+                    area = windows.height * windows.width if windows else sides[0] * sides[1]
+                    done += multiplications * area * self.cost(node)
         return done / plain if plain else 1.0
+
+    def cost(self, node: fx.Node) -> float:
+        """Of a multiplication in this convolution, relative to one in float32."""
+        return 1.0
 
     def _reached(
         self, kind: Locality, sources: Sequence[tuple[Spans, Spans] | None], sides: tuple[int, int] | None
@@ -184,7 +173,7 @@ class Incremental:
         kind, here = self.kinds[node], windows[node]
         if isinstance(kind, Window) and here is not None:
             (source,) = (s for s in node.all_input_nodes if s in windows)
-            return kind.run(self._spread(source, windows[source], _before(here, kind), values, node))
+            return kind.run(self._spread(source, windows[source], before(here, kind), values, node))
 
         def argument(source: fx.Node) -> Any:
             return self._spread(source, windows[source], here, values) if source in windows else values[source]
@@ -217,19 +206,9 @@ class Incremental:
         value = values[node]
         if not isinstance(value, Tensor) or have is None or (want is not None and want.same_as(have)):
             return value
-        p, c, *_ = value.shape
-        if want is None:
-            want = Windows(np.zeros(p, np.int64), np.zeros(p, np.int64), *self._clean[node].shape[-2:])
+        want = want or whole(len(value), *self._clean[node].shape[-2:])
         canvas, top, left = self._canvas(node, reader)
-        rows, columns = _line(want.rows + top, want.height), _line(want.columns + left, want.width)
-        index = torch.from_numpy((rows * canvas.shape[-1])[:, :, None] + columns[:, None, :]).flatten()
-        table = canvas.permute(0, 2, 3, 1).reshape(-1, c)
-        spread = table.index_select(0, index.to(table.device)).view(p, want.height, want.width, c).permute(0, 3, 1, 2)
-        for some, y, x in _runs(have.rows - want.rows, have.columns - want.columns):
-            into = spread[some, :, max(y, 0) : max(y + have.height, 0), max(x, 0) : max(x + have.width, 0)]
-            height, width = into.shape[-2:]
-            into.copy_(value[some, :, max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width])
-        return spread
+        return lay(value, have, gather(canvas, want, top, left), want)
 
     def _canvas(self, node: fx.Node, reader: fx.Node | None) -> tuple[Tensor, int, int]:
         """The node's clean maps `(1, C, h, w)`, channels last, with the reader's padding around them; and how much of
@@ -239,8 +218,8 @@ class Incremental:
         if (node, reader) not in self._canvases:
             canvas = self._clean[node]
             if reader and isinstance(kind, Window) and (sides := _sides(reader)):
-                whole = _before(Windows(np.zeros(1), np.zeros(1), *sides), kind)
-                below, right = whole.height - top - canvas.shape[-2], whole.width - left - canvas.shape[-1]
+                seen = before(whole(1, *sides), kind)
+                below, right = seen.height - top - canvas.shape[-2], seen.width - left - canvas.shape[-1]
                 canvas = F.pad(canvas, (left, max(right, 0), top, max(below, 0)), value=kind.fill)
             self._canvases[node, reader] = canvas.contiguous(memory_format=torch.channels_last)
         return self._canvases[node, reader], top, left
@@ -252,26 +231,3 @@ def _sides(*nodes: fx.Node) -> tuple[int, int] | None:
         if shape is not None and len(shape) >= 4:
             return shape[-2], shape[-1]
     return None
-
-
-def _line(start: np.ndarray, n: int) -> np.ndarray:
-    """`(P,)` → `(P, n)`: n consecutive numbers from each start."""
-    return start[:, None] + np.arange(n)
-
-
-def _runs(*offsets: np.ndarray) -> Iterator[tuple[slice, int, int]]:
-    """The stretches of squares whose offsets `(P,)` are the same, with these offsets."""
-    both = np.stack(offsets)
-    starts = np.flatnonzero(np.diff(both, prepend=np.inf).any(0)).tolist()
-    for start, stop in pairwise([*starts, both.shape[1]]):
-        yield slice(start, stop), int(both[0, start]), int(both[1, start])
-
-
-def _before(windows: Windows, kind: Window) -> Windows:
-    """The windows of its input that an operation looks at, to give these of its output."""
-    first = [w * s - p for w, s, p in zip((windows.rows, windows.columns), kind.stride, kind.padding, strict=True)]
-    extent = [
-        (n - 1) * s + (k - 1) * d + 1
-        for n, s, k, d in zip((windows.height, windows.width), kind.stride, kind.kernel, kind.dilation, strict=True)
-    ]
-    return Windows(first[0], first[1], extent[0], extent[1])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from reportgen.attribution.drilldown import Shortcut, cheapest, drill_down
+from reportgen.attribution.eightbit import EightBit, available
 from reportgen.attribution.incremental import Incremental
 from reportgen.attribution.occlusion import Answers, Plain, Squares, Way, occlude, squares_over, strongest_unit
 from reportgen.extract.forward import TOP, top_classes
@@ -97,14 +98,27 @@ class Occluder:
         return Answers(values[:, :-1].log(), values[:, -1])
 
     @cached_property
+    def arithmetic(self) -> str:
+        """What `fast` multiplies: `bfloat16` where the device does that itself, `8 bits` where that pays, `float32`."""
+        device = next(self.classifier.trunk.parameters()).device
+        if not isinstance(self.exact, Incremental):
+            return "float32"
+        if native_precision(device) == "bf16":
+            return "bfloat16"
+        eight = device.type == "cpu" and available() and EightBit(self.classifier.trunk).convolutions
+        return "8 bits" if eight else "float32"
+
+    @cached_property
     def quick_ways(self) -> Mapping[float, Way]:
-        """By cap, the ways that `fast` may go; in bfloat16 where the processor multiplies such matrices itself."""
+        """By cap, the ways that `fast` may go."""
+        trunk = self.classifier.trunk
         if not isinstance(self.exact, Incremental):
             return {1.0: self.exact}
-        low = native_precision(next(self.classifier.trunk.parameters()).device) == "bf16"
-        dtype = torch.bfloat16 if low else torch.float32
-        ways = {cap: Incremental(self.classifier.trunk, cap, dtype) for cap in CAPS if low or cap < 1}
-        return ways if low else {1.0: self.exact, **ways}
+        if self.arithmetic == "8 bits":
+            return {cap: EightBit(trunk, cap) for cap in CAPS}
+        if self.arithmetic == "bfloat16":
+            return {cap: Incremental(trunk, cap, torch.bfloat16) for cap in CAPS}
+        return {1.0: self.exact} | {cap: Incremental(trunk, cap) for cap in CAPS if cap < 1}
 
     def trial(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
         """`trial/probability` `(1 + caps, P)` float32: of the followed class at every place, exactly and by cap."""

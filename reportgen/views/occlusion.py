@@ -14,6 +14,12 @@ from reportgen.views.cells import cells, kinds, numbers
 from reportgen.views.panel import Figure, Section, View
 from reportgen.views.photo import photograph, the_image
 
+ARITHMETIC = {
+    "bfloat16": "all was computed in bfloat16",
+    "8 bits": "what the square changes was rounded to 8 bits before the large convolutions",
+}
+"""What a page says of the arithmetic of the fast way; nothing of float32."""
+
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     """The probability of the class, the most probable class, and the strongest unit's total, by the square's place."""
@@ -74,7 +80,8 @@ def _how(settings: Mapping[str, Any]) -> str:
     done = [f"the square stood at every {('', 'second', 'third', 'fourth')[step - 1]} place"] if step > 1 else []
     done += [f"then at {share:.0%} of the others, where its neighbours differ most"] if share else []
     done += [f"its effect was followed over at most {cap:.0%} of a map's side"] if cap < 1 else []
-    how = "; ".join(done) or "in bfloat16 throughout"
+    done += [ARITHMETIC[settings["arithmetic"]]] if settings["arithmetic"] in ARITHMETIC else []
+    how = "; ".join(done)
     return (
         f"Computed approximately: {how}. On {settings['trials']} images the map of the probability had a structural "
         f"similarity of at least {settings['similarity']:.3f} with the exact one."
