@@ -14,7 +14,7 @@ from reportgen.analysis.filters import Kernels
 from reportgen.analysis.layouts import Maps, make_maps
 from reportgen.analysis.localization import Localization
 from reportgen.analysis.measured import Measured
-from reportgen.analysis.patches import Unit, study_units
+from reportgen.analysis.patches import Unit, steady, study_units
 from reportgen.analysis.reference import Matches, Reference
 from reportgen.analysis.space import CODES, Codes, Space, pixel_rows
 from reportgen.analysis.study import Study
@@ -274,6 +274,16 @@ class Audit:
     def places(self, layer: LayerCard) -> np.ndarray:
         """`(N, U)` int32, the flat position `y·w + x` of each of these maxima."""
         return self._of_units[f"units/{layer.name}/where"]
+
+    @cached_property
+    def usual(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation `(U,)` float64 of each layer's maxima, by the layer's name.
+
+        Of the images that are `steady`, so that another image seldom changes what the pages of all the others show.
+        """
+        some = steady(np.asarray(self.store["samples/id"]))
+        maxima = {layer.name: self.maxima(layer)[some].astype(np.float64) for layer in self.card.layers}
+        return {name: (values.mean(0), values.std(0)) for name, values in maxima.items()}
 
     @cached_property
     def units(self) -> dict[str, list[Unit]]:

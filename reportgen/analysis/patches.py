@@ -8,6 +8,8 @@ import numpy as np
 
 TOP = 16
 """Images kept a unit."""
+USUAL = 256
+"""Images that say what values of a unit are usual."""
 TOLERANCE = 1e-3
 """Relative difference from which a maximum that was computed again counts as a defect."""
 
@@ -126,3 +128,8 @@ def recomputed_wrong(stored: np.ndarray, alone: np.ndarray) -> np.ndarray:
     least = max(1e-6, 0.01 * float(np.max(np.abs(stored), initial=0)))
     scale = np.maximum(np.maximum(np.abs(stored), np.abs(alone)), least)
     return ~(np.abs(stored - alone) <= TOLERANCE * scale)
+
+
+def steady(digests: np.ndarray, at_most: int = USUAL) -> np.ndarray:
+    """Rows of the images with the smallest digests, in order: a sample that one image more or less seldom changes."""
+    return np.sort(np.argsort(digests, kind="stable")[:at_most])

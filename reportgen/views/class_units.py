@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportgen.analysis.audit import Audit
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.strongest_units import strongest, unit_figure
+from reportgen.views.strongest_units import strongest, unit_figure, usual_images
 
 
 def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
@@ -15,14 +15,14 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     figures: list[Figure] = []
     for layer in audit.card.layers:
         maxima = audit.maxima(layer)
-        for u in strongest(maxima, images):
+        for u in strongest(maxima[images].mean(0), *audit.usual[layer.name]):
             figures.append(unit_figure(audit, album, int(images[maxima[images, u].argmax()]), layer, u))
     if not figures:
         return None
     caption = (
         f"Of each layer the units whose largest values in the images of {audit.classes[k]} lie furthest above those in "
-        "all images, on average and in standard deviations; each in the class's image in which it fires most, with "
-        "what it sees there. A click leads to what else makes it fire."
+        f"{usual_images(audit)}, on average and in standard deviations; each in the class's image in which it fires "
+        "most, with what it sees there. A click leads to what else makes it fire."
     )
     return Section("class_units", "Its strongest units", caption, figures, "five")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from reportgen.analysis.audit import Audit, LayerCard
 from reportgen.analysis.boxes import to_image
+from reportgen.analysis.patches import USUAL
 from reportgen.views.album import Album
 from reportgen.views.links import unit_page
 from reportgen.views.panel import Figure, Mark, Section, View
@@ -23,28 +22,33 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     figures = [
         figure
         for layer in audit.card.layers
-        for u in strongest(audit.maxima(layer), [i])
+        for u in strongest(audit.maxima(layer)[i], *audit.usual[layer.name])
         for figure in [unit_figure(audit, album, i, layer, u)]
     ]
     if not figures:
         return None
+    images = usual_images(audit)
     caption = (
-        "Of each layer the units whose largest value in this image stands out most from their values in all images, "
-        "in standard deviations; white, what the unit sees where it fires most. A click leads to what else makes it "
-        "fire."
+        f"Of each layer the units whose largest value in this image stands out most from their values in {images}, in "
+        "standard deviations; white, what the unit sees where it fires most. A click leads to what else makes it fire."
     )
     return Section("strongest_units", "Its strongest units", caption, figures, "five")
 
 
-def strongest(maxima: np.ndarray, images: Sequence[int] | np.ndarray) -> list[int]:
-    """The units whose mean over these images has the largest standard score among all images `(N, U)`.
+def usual_images(audit: Audit) -> str:
+    """The images that say what is usual, in words."""
+    return f"{USUAL} images of the data set" if len(audit.samples) > USUAL else "all images"
 
-    A unit that never changes has none.
+
+def strongest(found: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[int]:
+    """The units whose values `(U,)` lie the most standard deviations above the mean.
+
+    A unit that is usually the same stands out most where it is above that.
     """
-    deviation, above = maxima.std(0), maxima[images].mean(0) - maxima.mean(0)
-    score = np.divide(above, deviation, out=np.full(len(deviation), -np.inf), where=deviation > 0)
-    order = np.argsort(-score, kind="stable")[:EACH]
-    return [int(u) for u in order if np.isfinite(score[u])]
+    above = found - mean
+    score = np.divide(above, deviation, out=np.where(above > 0, np.inf, -np.inf), where=deviation > 0)
+    order = np.lexsort((-above, -score))[:EACH]
+    return [int(u) for u in order if score[u] > -np.inf]
 
 
 def unit_figure(audit: Audit, album: Album, i: int, layer: LayerCard, u: int) -> Figure:
