@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
 from reportgen.draw.colormap import inferno
+from reportgen.draw.png import palette_png
 
-SIDE = 80
-"""Longer side of an overlay in pixels; the browser smooths it to the photograph's size. A CAM has 7×7 numbers."""
+SIDE = 64
+"""Longer side of an overlay in pixels; the browser smooths it to the photograph's size. A CAM has 7 × 7 numbers, some
+networks' maps 14 × 14."""
 OPACITY = 0.62
 """Of the highest value; lower values let more of the photograph through, 0 all of it."""
 
@@ -44,11 +44,7 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np
     index = np.minimum(np.rint(255 * values / top), 255).astype(np.uint8) if top > 0 else np.zeros(values.shape, "u1")
     index[~seen_y] = 0
     index[:, ~seen_x] = 0
-    picture = Image.fromarray(index, "L")
-    picture.putpalette(PALETTE)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True, transparency=ALPHA)
-    return buffer.getvalue()
+    return palette_png(index, PALETTE, ALPHA)
 
 
 @lru_cache(64)  # the maps of an image have the same
@@ -66,8 +62,4 @@ def draw_map(map_: np.ndarray, top: float) -> bytes:
     size = overlay_size((width, height))
     rows, columns = _axis(height, size[1], 0, 1)[0], _axis(width, size[0], 0, 1)[0]
     values = rows @ np.maximum(map_, 0).astype(np.float64) @ columns.T
-    picture = Image.fromarray(np.clip(np.round(255 * values / top), 0, 255).astype(np.uint8), "L")
-    picture.putpalette(inferno().tobytes())
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return palette_png(np.clip(np.round(255 * values / top), 0, 255).astype(np.uint8), PALETTE)

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from reportgen.errors import OutputError
 
@@ -22,8 +23,7 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with _new_file(temporary) as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -38,6 +38,15 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _new_file(path: Path) -> BinaryIO:
+    """Opened for writing; its folder is made where there is none, which is tried only then: most files have one."""
+    try:
+        return open(path, "wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb")
 
 
 def _sync_folder(folder: Path) -> None:
