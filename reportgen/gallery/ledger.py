@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class Ledger:
     def encode(self) -> bytes:
         """What `read` reads."""
         rows = {
-            what: {key: list(asdict(row).values()) for key, row in sorted(getattr(self, what).items())}
+            what: {key: list(vars(row).values()) for key, row in sorted(getattr(self, what).items())}
             for what in ("pages", "drawn")
         }
         return json.dumps({"code": code_digest(), "pictures": sorted(self.pictures), **rows}).encode("ascii")

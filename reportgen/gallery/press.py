@@ -155,7 +155,10 @@ class Press:
 
 def _sweep(site: Path, kept: set[str]) -> None:
     """Removes the pages and assets that are not `kept`."""
-    for path in site.rglob("*"):
-        name = path.relative_to(site).as_posix()
-        if (path.suffix == ".html" or name.startswith("assets/")) and name not in kept and path.is_file():
-            path.unlink()
+    for folder, folders, files in os.walk(site):
+        if folder == str(site):
+            folders[:] = [name for name in folders if name != "media"]  # the album's, and most of the files
+        for path in (Path(folder, name) for name in files):
+            name = path.relative_to(site).as_posix()
+            if (path.suffix == ".html" or name.startswith("assets/")) and name not in kept:
+                path.unlink()

@@ -74,11 +74,16 @@ class Album:
             name = f"{digest}.{ending}"
             media = Media(f"media/{name}", *size)
             path = self._folder / name
-            if name not in self._finished and not (name in self._there and path.read_bytes() == data):
+            if name not in self._finished and not self._is_whole(path, data):
                 write_atomic(path, data, durable=False)
             self.added.known[digest] = media
             self.added.files.add(name)
         return self.added.known[digest]
+
+    def _is_whole(self, path: Path, data: bytes) -> bool:
+        """A file that was not there when the album was opened is another process's of this build, which writes whole
+        files; one that was may be what an interrupted build left."""
+        return path.read_bytes() == data if path.name in self._there else path.exists()
 
     def draw(self, picture: Callable[..., bytes], *of: object) -> Media:
         """The picture that a function draws of plain data; the same of the same is drawn once, builds apart."""
