@@ -56,7 +56,7 @@ def run(quick: bool) -> Result:
         f"{images:,} images, {len(before):,} files: full run {full:.1f} s, {OURS} again {rerun:.2f} s",
         f"of which the look at the images: {again[1][1].seconds['extract']:.2f} s",
         f"one image changed: {one:.1f} s; {len(pages):,} of {images:,} pages of images written, {len(wrote):,} files",
-        f"{len(pages - links):,} of these pages do not show it: their strongest units, found over all images, moved",
+        f"{len(pages - links):,} of these pages do not show it",
     ]
     return Result({"full-run": full / rerun}, gate, lines)
 
