@@ -68,10 +68,9 @@ class Rows:
     `for block in rows.blocks(n)` reads all, at most n at a time, and copies nothing that lies in one piece.
     """
 
-    def __init__(self, name: str, shards: Sequence[Shard], shard: np.ndarray, row: np.ndarray) -> None:
-        """shard, row: `(N,)`, the place of each row."""
-        self._members = [one[name] for one in shards]
-        self._shard, self._row = shard, row
+    def __init__(self, members: Sequence[np.ndarray], shard: np.ndarray, row: np.ndarray) -> None:
+        """members: the array in each shard; shard, row: `(N,)`, the place of each row."""
+        self._members, self._shard, self._row = members, shard, row
         like = self._members[0] if self._members else np.zeros((0,))
         self.dtype = like.dtype
         self.shape: tuple[int, ...] = (len(row), *like.shape[1:])
@@ -97,34 +96,34 @@ class Rows:
 
     def blocks(self, at_most: int) -> Iterator[np.ndarray]:
         """All rows in order, `(n, …)` with n ≤ `at_most`; read-only views of the files where they can be."""
-        pieces = _pieces(self._shard, self._row)
-        if len(pieces) > len(self) / WORTH:
+        starts = _starts(self._shard, self._row)
+        if len(starts) > len(self) / WORTH:
             return (self[start : start + at_most] for start in range(0, len(self), at_most))
-        return (
-            self._members[number][first + row : first + min(row + at_most, stop - start)]
-            for start, stop, number, first in pieces
-            for row in range(0, stop - start, at_most)
-        )
+        pieces = self._pieces(self._shard, self._row, starts)
+        return (piece[i : i + at_most] for piece in pieces for i in range(0, len(piece), at_most))
 
     def _take(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
         out = np.empty((len(row), *self.shape[1:]), self.dtype)
-        pieces = _pieces(shard, row)
-        if len(pieces) * WORTH <= max(len(row), out.nbytes // LARGE):
-            parts = [self._members[number][first : first + stop - start] for start, stop, number, first in pieces]
-            return np.concatenate(parts, out=out) if parts else out
+        starts = _starts(shard, row)
+        if len(starts) * WORTH <= max(len(row), out.nbytes // LARGE):
+            return np.concatenate(list(self._pieces(shard, row, starts)), out=out) if len(row) else out
         order = np.argsort(shard, kind="stable")
         for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
             out[at] = self._members[shard[at[0]]][row[at]]
         return out
 
+    def _pieces(self, shard: np.ndarray, row: np.ndarray, starts: np.ndarray) -> Iterator[np.ndarray]:
+        """Views of the rows, those from each start to the next in one piece."""
+        first = row[starts]
+        stop = first + np.diff(starts, append=len(row))
+        places = zip(shard[starts].tolist(), first.tolist(), stop.tolist(), strict=True)
+        return (self._members[number][begin:end] for number, begin, end in places)
 
-def _pieces(shard: np.ndarray, row: np.ndarray) -> list[tuple[int, int, int, int]]:
-    """(start, stop, shard, first row) of the runs of places that follow one another in one shard."""
-    if not len(row):
-        return []
-    starts = np.concatenate(([0], np.flatnonzero((np.diff(shard) != 0) | (np.diff(row) != 1)) + 1))
-    stops = [*starts[1:].tolist(), len(row)]
-    return list(zip(starts.tolist(), stops, shard[starts].tolist(), row[starts].tolist(), strict=True))
+
+def _starts(shard: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """`(P,)`, the places whose row does not follow the one before it in the same shard."""
+    follows = (np.diff(shard, prepend=-1) == 0) & (np.diff(row, prepend=-1) == 1)
+    return np.flatnonzero(~follows)
 
 
 class Store:
@@ -145,6 +144,7 @@ class Store:
         self.shards: list[Shard] = []
         self.set_aside: list[str] = []
         self.keys: list[Key] = []
+        self._members: dict[str, list[np.ndarray]] = {}
         self._rows: dict[Key, tuple[int, int]] = {}
         self._chosen = np.zeros((0, 2), np.int64)
         paths = sorted(self.folder.glob("[0-9]*.npz"))
@@ -173,6 +173,8 @@ class Store:
         ids, labels = shard["samples/id"].tolist(), shard["samples/label"].tolist()
         for row, (identity, label) in enumerate(zip(ids, labels, strict=True)):
             self._rows.setdefault((identity.decode("ascii", "replace"), label), (len(self.shards), row))
+        for name in shard.names():
+            self._members.setdefault(name, []).append(shard[name])
         shard.let_go()
         self.shards.append(shard)
 
@@ -205,7 +207,7 @@ class Store:
         held = self.settings.get("aliases", {}).get(name, name)
         if self.shards and held not in self.shards[0]:
             raise KeyError(f"no array `{name}`, only {', '.join(self.names())}")
-        return Rows(held, self.shards, *self._chosen.T)
+        return Rows(self._members.get(held, ()), *self._chosen.T)
 
     def find(self, ids: Sequence[str]) -> np.ndarray:
         """Where among the chosen rows each of these images (SHA-256 in hex) is, `(len(ids),)`. Errors: KeyError."""
