@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2 import meta
+from jinja2 import meta, nodes
 
 from reportgen.gallery import assets
 from reportgen.views.album import Media
@@ -93,7 +93,7 @@ def inputs_of(names: Iterable[str], env: jinja2.Environment, given: Mapping[str,
         text = env.loader.get_source(env, name)[0]
         tree = env.parse(text)
         others = [other for other in meta.find_referenced_templates(tree) if other is not None]
-        return text, meta.find_undeclared_variables(tree), others
+        return text, {name.name for name in tree.find_all(nodes.Name)}, others
 
     def digest(name: str) -> str:
         waiting, seen, wanted = [name], {}, set()
