@@ -15,6 +15,8 @@ import numpy as np
 BEGIN = b"\x89PNG\r\n\x1a\n"
 LEVEL = 1
 """Of zlib; 6 takes half as long again and saves a fiftieth."""
+WINDOW, MEMORY = 12, 7
+"""Of zlib, for a few thousand bytes: at 15 and 8 a third of the time goes into memory that is never used."""
 
 
 def palette_png(index: np.ndarray, colours: bytes, alpha: bytes = b"") -> bytes:
@@ -26,7 +28,8 @@ def palette_png(index: np.ndarray, colours: bytes, alpha: bytes = b"") -> bytes:
     lines = np.zeros((height, width + 1), np.uint8)  # before each line stands its filter: none, as palettes want it
     lines[:, 1:] = index
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    data = zlib.compress(lines.tobytes(), LEVEL)
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW, MEMORY)
+    data = packer.compress(lines.tobytes()) + packer.flush()
     return b"".join((BEGIN, _chunk(b"IHDR", header), _palette(colours, alpha), _chunk(b"IDAT", data), _chunk(b"IEND")))
 
 
