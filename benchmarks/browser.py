@@ -22,11 +22,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.timing import Result
-from reportgen.analysis.audit import Audit, ModelCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.classification import classify
 from reportgen.analysis.embedding import Components
 from reportgen.analysis.grid import grid_shape
 from reportgen.analysis.layouts import Layout, Maps
+from reportgen.analysis.modelcard import ModelCard
 from reportgen.analysis.neighbours import Neighbours
 from reportgen.analysis.space import Space
 from reportgen.data.sample import Dataset, Sample

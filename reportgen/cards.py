@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch.fx import GraphModule
 
-from reportgen.analysis.audit import Epoch, LayerCard, ModelCard
 from reportgen.analysis.filters import Kernels, strongest_kernels
+from reportgen.analysis.modelcard import Epoch, LayerCard, ModelCard
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.precision import Agreement

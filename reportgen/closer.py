@@ -224,8 +224,7 @@ def _occlusion(subject: Subject, progress: Progress) -> CloseLook:
     def see(image: Framed, x: Tensor) -> Arrays:
         return ready(x, image.label)
 
-    minutes = max(1, round(ready.seconds * len(rows) / 60))
-    with progress(f"Occluding (≈ {minutes} min)", len(rows), "images") as tick:
+    with progress("Occluding", len(rows), "images", ready.seconds * len(rows)) as tick:
         return _close_look(subject, "occlusion", {**settings, **way}, rows, see, tick)
 
 

@@ -34,12 +34,14 @@ class Ticker(Protocol):
 
 
 class Progress(Protocol):
-    """How a stage's progress is shown; the job itself prints nothing."""
+    """How a stage's progress is shown; the job itself prints nothing. seconds: by an estimate, or 0."""
 
-    def __call__(self, stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]: ...
+    def __call__(
+        self, stage: str, total: int | None, unit: str, seconds: float = 0
+    ) -> AbstractContextManager[Ticker]: ...
 
 
-def silent(stage: str, total: int | None, unit: str) -> AbstractContextManager[Ticker]:
+def silent(stage: str, total: int | None, unit: str, seconds: float = 0) -> AbstractContextManager[Ticker]:
     """Progress that is not shown."""
     return nullcontext(lambda steps=1: None)
 

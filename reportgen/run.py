@@ -16,11 +16,12 @@ import numpy as np
 import torch
 
 from reportgen import results
-from reportgen.analysis.audit import Audit, ModelCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.classification import classify
 from reportgen.analysis.failures import failure_kinds
 from reportgen.analysis.localization import localize
 from reportgen.analysis.maxboxacc import SIDE
+from reportgen.analysis.modelcard import ModelCard
 from reportgen.analysis.reference import Reference
 from reportgen.analysis.space import Codes, codes_of
 from reportgen.analysis.study import study

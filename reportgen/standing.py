@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.analysis.audit import ModelCard
+from reportgen.analysis.modelcard import ModelCard
 from reportgen.analysis.reference import Reference
 from reportgen.config import AuditConfig
 from reportgen.data.sample import Dataset, Sample

@@ -19,6 +19,7 @@ from PIL import Image
 
 from reportgen import __version__
 from reportgen.cli import cli, main
+from reportgen.cli.talk import progress
 from reportgen.data.demo import PHOTOS
 from reportgen.store.files import only_run
 from tests.process import Done, reportgen, start
@@ -503,3 +504,10 @@ def test_a_data_set_without_labels_has_null_for_what_does_not_apply(here: Comman
     (model,) = metrics["models"]
     assert model["classification"] == {"top1_error": None, "top5_error": None}
     assert model["localization"] is None
+
+
+def test_a_log_says_beforehand_what_takes_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+    for seconds in (90, 540):
+        with progress(quiet=False)("Occluding", 2_000, "images", seconds) as tick:
+            tick()
+    assert capsys.readouterr().err == "occluding: 2,000 images, about 9 min unless kept from an earlier run\n"

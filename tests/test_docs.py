@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from reportgen import results
-from reportgen.analysis.audit import Audit, ModelCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.classification import classify
 from reportgen.analysis.localization import localize
+from reportgen.analysis.modelcard import ModelCard
 from reportgen.analysis.study import study
 from reportgen.cli import cli
 from reportgen.config import AuditConfig

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from reportgen.analysis.audit import LayerCard
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.config import AuditConfig
 from reportgen.extract.effective import GradientMass, held
 from reportgen.models.sources import classifier_from_module

@@ -68,7 +68,7 @@ def stops_after(steps: int) -> Callable:
     left = steps
 
     @contextmanager
-    def progress(stage: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+    def progress(stage: str, total: int | None, unit: str, seconds: float = 0) -> Iterator[Callable[[int], None]]:
         def tick(count: int = 1) -> None:
             nonlocal left
             left -= count if stage == "Training" else 0

@@ -10,22 +10,32 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 talk = Console(stderr=True, highlight=False, emoji=False)
+LONG = 120
+"""Seconds from which on an estimate is worth a line in a log."""
 
 
 def progress(quiet: bool) -> Any:
     from reportgen.passes import silent
 
-    if quiet or not talk.is_terminal:  # bars are for people; a log gets the closing lines
+    if quiet:
         return silent
 
     @contextmanager
-    def shown(stage: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+    def logged(stage: str, total: int | None, unit: str, seconds: float = 0) -> Iterator[Callable[[int], None]]:
+        if seconds >= LONG:  # bars are for people; a log gets the closing lines, and why they are long in coming
+            talk.print(f"{stage.lower()}: {total:,} {unit}, about {minutes(seconds)} unless kept from an earlier run")
+        with silent(stage, total, unit) as tick:
+            yield tick
+
+    @contextmanager
+    def shown(stage: str, total: int | None, unit: str, seconds: float = 0) -> Iterator[Callable[[int], None]]:
+        said = f"{stage} (≈ {minutes(seconds)})" if seconds else stage
         columns = [SpinnerColumn(), TextColumn("{task.description:<22}")]
         if total is not None:
             columns += [BarColumn(28), TextColumn("{task.completed}/{task.total} {task.fields[unit]}")]
             columns += [TextColumn("{task.fields[rate]}"), TimeRemainingColumn()]
         with Progress(*columns, console=talk, transient=True) as bar:
-            task = bar.add_task(stage, total=total, unit=unit, rate="")
+            task = bar.add_task(said, total=total, unit=unit, rate="")
 
             def tick(steps: int = 1) -> None:
                 bar.advance(task, steps)
@@ -34,4 +44,8 @@ def progress(quiet: bool) -> Any:
 
             yield tick
 
-    return shown
+    return shown if talk.is_terminal else logged
+
+
+def minutes(seconds: float) -> str:
+    return f"{max(1, round(seconds / 60))} min"

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.errors import OutputError
 from reportgen.gallery import words
 from reportgen.gallery.pages import Link

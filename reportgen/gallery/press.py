@@ -35,7 +35,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=words.percent, of=words.of, interval=words.interval)
+    env.filters.update(percent=words.percent, of=words.of, interval=words.interval, thousands="{:,}".format)
     env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY)
     return env
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reportgen.analysis.audit import Audit, Epoch
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.modelcard import Epoch
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 860, 260, 46, 16, 222
 

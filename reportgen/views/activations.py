@@ -8,7 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.draw.colormap import inferno, signed
 from reportgen.draw.mosaic import Sheet, draw_sheet
 from reportgen.views.album import Album

@@ -20,10 +20,8 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     maps = audit.cams[images, LABEL]
     top = highest(maps)
     figures = [card(audit, album, int(i), top, LABEL) for i in images[:MOST]]
-    shown = f"The first {MOST} of {len(images)} images" if len(images) > MOST else "All images"
-    caption = (
-        f"{shown} of {audit.classes[k]} with the map of {audit.classes[k]}, whatever was predicted; one scale for all."
-    )
+    shown = f"The first {MOST} of its {len(images):,} images" if len(images) > MOST else "All its images"
+    caption = f"{shown} with the map of this class, whatever was predicted; one scale for all."
     return Section(
         "class_maps", "Its images and its map", caption, figures, "cards", ("0", f"{top:.1f}{audit.card.unit}")
     )

@@ -20,8 +20,8 @@ def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
     if not figures:
         return None
     caption = (
-        f"Of each layer the units whose largest values in the images of {audit.classes[k]} lie furthest above those in "
-        f"{usual_images(audit)}, on average and in standard deviations; each in the class's image in which it fires "
+        "Of each layer the units whose largest values in the class's images lie furthest above those in "
+        f"{usual_images(audit)}, on average and in standard deviations; each in the image in which it fires "
         "most, with what it sees there. A click leads to what else makes it fire."
     )
     return Section("class_units", "Its strongest units", caption, figures, "five")

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.filters import FilterRow, Kernels, study_filters
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.draw.colormap import signed
 from reportgen.draw.mosaic import Sheet, draw_sheet, mosaic, own_scale, shared_scale
 from reportgen.draw.raster import Place, draw_values

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
+from reportgen.analysis.modelcard import LayerCard
 
 
 @lru_cache(1 << 14)  # pages name their neighbours, too

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from reportgen.analysis.audit import Audit, LayerCard, Preferred
+from reportgen.analysis.audit import Audit, Preferred
 from reportgen.analysis.boxes import to_image
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.views.album import Album, Media
 from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Section, View

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.boxes import to_image
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.analysis.patches import USUAL
 from reportgen.views.album import Album
 from reportgen.views.links import unit_page

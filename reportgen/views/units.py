@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from reportgen.analysis.audit import Audit, LayerCard
+from reportgen.analysis.audit import Audit
 from reportgen.analysis.boxes import to_image
+from reportgen.analysis.modelcard import LayerCard
 from reportgen.analysis.patches import Unit
 from reportgen.views.album import Album, Media
 from reportgen.views.links import class_page, image_page, layer_page, unit_page
