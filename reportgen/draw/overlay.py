@@ -38,28 +38,28 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np
     top: the value that gets the last colour; zero and less are transparent.
     """
     width, height = overlay_size(size)
-    columns, seen_x = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
-    rows, seen_y = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
-    values = rows @ np.maximum(map_, 0).astype(np.float64) @ columns.T
-    index = np.minimum(np.rint(255 * values / top), 255).astype(np.uint8) if top > 0 else np.zeros(values.shape, "u1")
-    index[~seen_y] = 0
-    index[:, ~seen_x] = 0
-    return palette_png(index, PALETTE, ALPHA)
+    columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
+    rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
+    return palette_png(_steps(map_, top, rows, columns), PALETTE, ALPHA)
 
 
 @lru_cache(64)  # the maps of an image have the same
-def _axis(source: int, target: int, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Bilinear weights `(target, source)` of a source over [start, stop] of the target, and which cells it covers."""
+def _axis(source: int, target: int, start: float, stop: float) -> np.ndarray:
+    """Bilinear weights `(target, source)` of a source over [start, stop] of the target; zeros for what lies outside."""
     centre = ((np.arange(target) + 0.5) / target - start) / (stop - start)
     position = np.clip(centre * source - 0.5, 0, source - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(source)))
-    return weights, (centre >= 0) & (centre <= 1)
+    return weights * ((centre >= 0) & (centre <= 1))[:, None]
+
+
+def _steps(map_: np.ndarray, top: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The enlarged map in uint8 steps of the palette, `top` getting the last."""
+    scaled = np.maximum(map_, 0) * (255 / top if top > 0 else 0)
+    return np.minimum(np.rint(rows @ scaled @ columns.T), 255).astype(np.uint8)
 
 
 def draw_map(map_: np.ndarray, top: float) -> bytes:
     """PNG of a map `(h, w)` by itself, from black at zero and below to the last colour at `top`."""
     height, width = map_.shape
     size = overlay_size((width, height))
-    rows, columns = _axis(height, size[1], 0, 1)[0], _axis(width, size[0], 0, 1)[0]
-    values = rows @ np.maximum(map_, 0).astype(np.float64) @ columns.T
-    return palette_png(np.clip(np.round(255 * values / top), 0, 255).astype(np.uint8), PALETTE)
+    return palette_png(_steps(map_, top, _axis(height, size[1], 0, 1), _axis(width, size[0], 0, 1)), PALETTE)
