@@ -24,23 +24,29 @@ PAYS = 32
 
 
 def shared_out(work: Work[T], items: int) -> Iterator[T]:
-    """The results of all items, as they come: from one process a core on Linux, elsewhere and for few from this one.
+    """The results of all items, as they come: of this process, and on Linux of a helper for each other core if the
+    items are many.
 
-    What the work remembers in a process of its own is lost: it must be in its results. Errors: as the work's.
+    What the work remembers in a helper is lost: it must be in its results. Errors: as the work's.
     """
     of = len(os.sched_getaffinity(0)) if sys.platform == "linux" and items >= PAYS else 1
     if of == 1:
         yield from work(0, 1)
         return
     fork = get_context("fork")
-    pipes = [fork.Pipe(duplex=False) for _ in range(of)]
-    helpers = [fork.Process(target=_help, args=(work, n, of, pipes), daemon=True) for n in range(of)]
+    pipes = [fork.Pipe(duplex=False) for _ in range(1, of)]
+    helpers = [fork.Process(target=_help, args=(work, n, of, pipes), daemon=True) for n in range(1, of)]
+    begins = [begin for begin, _ in pipes]
     try:
-        for helper in helpers:
-            helper.start()
-        for _, end in pipes:
-            end.close()
-        yield from _received([begin for begin, _ in pipes])
+        with threadpool_limits(1):  # also the helpers': this process's threads are not there, and OpenMP waits for them
+            for helper in helpers:
+                helper.start()
+            for _, end in pipes:
+                end.close()
+            for result in work(0, of):
+                yield result
+                yield from _received(begins, 0)
+        yield from _received(begins)
     finally:
         for helper in helpers:
             if helper.pid is not None:
@@ -59,10 +65,10 @@ def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     return [made[j] for j in range(len(items))]
 
 
-def _received(ends: list[Connection]) -> Iterator[Any]:
-    """What the processes send, until each of them has said that it is done."""
-    while ends:
-        for end in wait(ends):
+def _received(ends: list[Connection], timeout: float | None = None) -> Iterator[Any]:
+    """What the helpers send, until each of them has said that it is done; with a timeout of 0, what is there by now."""
+    while ends and (ready := wait(ends, timeout)):
+        for end in ready:
             assert isinstance(end, Connection)
             try:
                 kind, value = end.recv()
@@ -79,13 +85,12 @@ def _received(ends: list[Connection]) -> Iterator[Any]:
 def _help(work: Work[T], n: int, of: int, pipes: list[tuple[Connection, Connection]]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end = pipes[n][1]
+    end = pipes[n - 1][1]
     for other in (one for pair in pipes for one in pair if one is not end):
         other.close()  # who waits for the last holder of an end to go must not wait for this process
     try:
-        with threadpool_limits(1):  # the parent's threads are not here, and OpenMP would wait for them
-            for result in work(n, of):
-                end.send(("item", result))  # fails when the parent is gone
+        for result in work(n, of):
+            end.send(("item", result))  # fails when the parent is gone
         end.send(("done", None))
     except BrokenPipeError:
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,7 +33,7 @@ def overlay_size(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: np.ndarray) -> bytes:
+def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
     """PNG of a map `(h, w)` over a whole image of `size`; what lies outside `window` was not seen and stays clear.
 
     top: the value that gets the last colour; zero and less are transparent.

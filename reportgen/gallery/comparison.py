@@ -149,7 +149,7 @@ class Pictures:
             picture=self._album.add(side.picture(i)),
             alt=f"{side.predictions['name'][i]} with the map of {answer} by {side.name}",
             size=size,
-            overlay=layer_over(self._album, map_, highest(map_), size, side.windows[i]),
+            overlay=layer_over(self._album, map_, highest(map_), size, side.windows[i].tolist()),
             marks=boxes,
             title=side.name,
             value=f"{answer} {side.predictions['score'][i, 0]:.2f}" + ("" if iou is None else f" · IoU {iou:.2f}"),

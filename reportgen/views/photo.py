@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -30,10 +31,12 @@ def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Me
     if audit.cam_classes[i, column] < 0:
         return None
     size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
-    return layer_over(album, audit.cams[i, column], top, size, audit.windows[i])
+    return layer_over(album, audit.cams[i, column], top, size, audit.windows[i].tolist())
 
 
-def layer_over(album: Album, map_: np.ndarray, top: float, size: tuple[int, int], window: np.ndarray) -> Media | None:
+def layer_over(
+    album: Album, map_: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]
+) -> Media | None:
     """A map `(h, w)` over an image of this size, of which the network saw the window."""
     if not np.isfinite(map_).all() or map_.max() <= 0:
         return None
