@@ -58,6 +58,8 @@ STEPS = """([selector, values]) => values.map((value) => {
 })"""
 """Milliseconds of each step of a control until the page is laid out again."""
 FILTER = ["select[aria-label=label]", list(map(str, range(11)))]
+SEARCH = ["input[type=search]", ["1", "12", "123", "1234", "", "t", "th", "the"]]
+ORDER = ["select[aria-label=order]", ["name", "iou+", "score-", "label", "score+", "iou-"]]
 SLIDER = ["#viewer .tools label:nth-child(3) input", list(range(10, 70))]
 
 
@@ -90,7 +92,10 @@ def run(quick: bool) -> Result:
             Budget("table of images shown", 1500, "ms", shown[1]),
             Budget("map: dots", 1000, "ms", dots),
             Budget("map: first thumbnails", 2000, "ms", sprites),
-            Budget("filter", 50, "ms", stepped(browser, said, at["images/index.html"], FILTER)),
+            *(
+                Budget(name, 50, "ms", stepped(browser, said, at["images/index.html"], control))
+                for name, control in (("filter", FILTER), ("filter by text", SEARCH), ("order", ORDER))
+            ),
             Budget("slider, a frame", 16, "ms", stepped(browser, said, at[image], SLIDER)),
             *(Budget(f"page {name}", 150, "KB", (site / name).stat().st_size / 1e3) for name in at),
             *(Budget(f"scripts of {name}", 60, "KB", scripts(site, site / name) / 1e3) for name in at),
@@ -215,7 +220,9 @@ class Arrays(SimpleNamespace):
     """What the gallery asks of a store, from memory."""
 
     def __init__(self, arrays: dict[str, np.ndarray], pictures: list[bytes]) -> None:
-        super().__init__(fingerprint="0" * 64, settings={})
+        super().__init__(
+            fingerprint="0" * 64, settings={}, keys=[(i.decode(), 0) for i in arrays["samples/id"].tolist()]
+        )
         self.arrays, self.pictures = arrays, pictures
 
     def __getitem__(self, name: str) -> np.ndarray:

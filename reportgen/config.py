@@ -102,7 +102,8 @@ EXPLAINED = {
     "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
     "decode": "`exact`, or `fast`: large JPEGs at a fraction of their size; pixels differ a little",
     "precision": "of the trunk: `fp32`, `bf16`, `fp16`, or `auto`: low where hardware has it and it is seen to agree",
-    "store_maps": "keep the last maps whole: `yes`, `no`, or `auto`: if those of the whole data set are under 4 GB",
+    "store_maps": "keep the last maps whole: `yes`, `no`, or `auto`: if those of the whole data set are under 4 GB; "
+    "what was decided earlier stays while images are added by less than that",
     "device": "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`",
     "out": "the folder that the report is written to",
     "limit": "take only so many images, spread over the classes",

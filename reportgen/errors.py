@@ -29,7 +29,11 @@ class ModelError(ReportgenError):
 
 
 class StoreError(ReportgenError):
-    """A shard or store that is damaged or not what it claims to be."""
+    """A shard or store that is damaged, cannot be read, or is not what it claims to be."""
+
+
+class CorruptError(StoreError):
+    """A shard whose bytes are not what was written: what it held can be computed again."""
 
 
 class OutputError(ReportgenError):

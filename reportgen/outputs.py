@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import platform
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from reportgen import __version__, results
 from reportgen.analysis.audit import Audit
 from reportgen.config import AuditConfig
+from reportgen.gallery.check import LARGEST
 from reportgen.gallery.press import write_if_changed
 from reportgen.report import REPORT
 from reportgen.store.shard import encode
@@ -33,7 +35,8 @@ class Summary:
     """What a run did.
 
     metrics: as in `metrics.json`; seconds: by stage; computed, reused: images through the network and images found in
-    the store; stood: the report stood as the last run left it, and nothing of it was made again.
+    the store; stood: the report stood as the last run left it, and nothing of it was made again; outdated: pages made
+    later of the report before (`MADE_LATER`), which are gone.
     """
 
     index: Path
@@ -44,6 +47,7 @@ class Summary:
     seconds: dict[str, float]
     stood: bool
     analysed: Callable[[], Audit]
+    outdated: list[str] = field(default_factory=list)
 
     @cached_property
     def audit(self) -> Audit:
@@ -51,11 +55,10 @@ class Summary:
         return self.analysed()
 
 
-def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str]:
-    """The machine-readable files, here and under site/data/, whose names are returned, and report.json, which is not
-    published."""
-    audit, out = summary.audit, config.out
-    files = {
+def result_files(summary: Summary) -> dict[str, bytes]:
+    """The machine-readable files by their names."""
+    audit = summary.audit
+    texts = {
         "metrics.json": json.dumps(summary.metrics, indent=2, allow_nan=False) + "\n",
         "predictions.csv": results.predictions_csv(audit),
         "localization.csv": results.localization_csv(audit),
@@ -63,9 +66,28 @@ def write_results(summary: Summary, config: AuditConfig, pages: int) -> list[str
         "left_out.csv": results.left_out_csv(audit),
         **results.table_files(audit),
     }
-    for name, text in files.items():
-        write_if_changed(out / name, text.encode())
-        write_if_changed(out / "site" / "data" / name, text.encode())
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def publish(files: Mapping[str, bytes], site: Path) -> dict[str, str]:
+    """Writes the files once more under the site's data/, those that hosts would not take as `.gz`, whose addresses by
+    name are returned."""
+    packed = {}
+    for name, data in files.items():
+        path, other = site / "data" / name, site / "data" / f"{name}.gz"
+        if len(data) > LARGEST:
+            path, other, data = other, path, gzip.compress(data, mtime=0)
+            packed[name] = f"data/{path.name}"
+        write_if_changed(path, data)
+        other.unlink(missing_ok=True)
+    return packed
+
+
+def write_results(summary: Summary, config: AuditConfig, files: Mapping[str, bytes], pages: int) -> list[str]:
+    """Everything in the report's folder, whose names are returned, and report.json. files: `result_files`."""
+    audit, out = summary.audit, config.out
+    for name, data in files.items():
+        write_if_changed(out / name, data)
     write_if_changed(out / "index.html", LEAD.encode())
     write_if_changed(out / REPORT, encode(*results.arrays(audit)))
     about = provenance(summary, config, pages)

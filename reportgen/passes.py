@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,7 +52,7 @@ def pass_for(classifier: Classifier, network: AuditConfig) -> Pass:
 
 
 MAPS_AT_MOST = 4_000_000_000
-"""Bytes of last maps that `store_maps = auto` keeps."""
+"""Bytes of last maps that `store_maps = auto` adds."""
 
 
 def settled(
@@ -62,22 +62,38 @@ def settled(
 
     The trial is written down beside the shards, so that a rerun does not repeat it.
     """
-    if network.store_maps == "auto":
-        fits = 4 * math.prod(classifier.maps_shape) * len(dataset.samples) <= MAPS_AT_MOST
-        network = replace(network, store_maps="yes" if fits else "no")
-    if network.precision != "auto":
-        return network, None
     low, full = native_precision(device), replace(network, precision="fp32")
-    if low is None:
-        return full, None
+    if network.precision != "auto" or low is None:
+        chosen = network if network.precision != "auto" else full
+        return with_maps_settled(dataset, classifier, chosen, device), None
     key = fingerprint(store_settings(pass_for(classifier, replace(network, precision=low)), network, device))
     path = network.out / "cache" / f"precision-{key[:16]}.json"
     try:
         agreement = Agreement(**json.loads(path.read_text()))
+        if [type(value) for value in astuple(agreement)] != [str, int, float, float]:
+            raise ValueError
     except (OSError, ValueError, TypeError):
         agreement = try_precision(dataset, classifier, full, low, device)
         write_atomic(path, json.dumps(asdict(agreement)).encode())
-    return (replace(network, precision=low) if agreement.enough else full), agreement
+    chosen = replace(network, precision=low) if agreement.enough else full
+    return with_maps_settled(dataset, classifier, chosen, device), agreement
+
+
+def with_maps_settled(
+    dataset: Dataset, classifier: Classifier, network: AuditConfig, device: torch.device
+) -> AuditConfig:
+    """The settings with `store_maps` decided: yes, if it adds few bytes to a store that has maps, or there is none.
+
+    Where an earlier run decided, that stays as long as it can: the other way is another store, all of it to compute.
+    """
+    if network.store_maps != "auto":
+        return network
+    settings = store_settings(pass_for(classifier, network), network, device)
+    names = (fingerprint(settings | {"store_maps": kept})[:16] for kept in (True, False))
+    with_, without = (network.out / "cache" / name for name in names)
+    there = sum(path.stat().st_size for path in with_.glob("[0-9]*.npz"))
+    fits = 4 * math.prod(classifier.maps_shape) * len(dataset.samples) - there <= MAPS_AT_MOST
+    return replace(network, store_maps="yes" if fits and (there or not without.exists()) else "no")
 
 
 def try_precision(

@@ -38,15 +38,25 @@ from reportgen.experiments import part_test
 from reportgen.extract.forward import pick_device
 from reportgen.fitted import look_with_fitted_head
 from reportgen.gallery.build import build
+from reportgen.gallery.press import MADE_LATER
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
 from reportgen.models.layers import choose_layers
 from reportgen.networks import load_classifiers, vocabulary_of
-from reportgen.outputs import Summary, write_results
-from reportgen.passes import Look, Progress, look, maps_of_random_weights, seen_by_all, settled, silent
+from reportgen.outputs import Summary, publish, result_files, write_results
+from reportgen.passes import (
+    Look,
+    Progress,
+    look,
+    maps_of_random_weights,
+    seen_by_all,
+    settled,
+    silent,
+    with_maps_settled,
+)
 from reportgen.standing import made_of, note_standing, standing
 from reportgen.store.files import only_run
-from reportgen.store.store import begin_use, note_use
+from reportgen.store.store import begin_use, end_use, note_use
 from reportgen.synthesis import asked_units
 
 
@@ -104,13 +114,18 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
         )
         if stores is not None:
             note_use(config.out / "cache", stores)
+            end_use(config.out / "cache")
             summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
             return summary
         summary.metrics = results.metrics(summary.audit)
+        summary.outdated = sorted(name for name in MADE_LATER if (config.out / "site" / name).is_file())
         with clock("build the site"):
             begin = partial(progress, "Building the site", unit="pages")
-            pages = build(summary.audit, config.out / "site", begin, config.pictures)
-        note_standing(config.out, of, write_results(summary, config, pages))
+            files = result_files(summary)
+            site = config.out / "site"
+            pages = build(summary.audit, site, begin, config.pictures, publish(files, site))
+        end_use(config.out / "cache")
+        note_standing(config.out, of, write_results(summary, config, files, pages))
         return summary
 
 
@@ -155,7 +170,7 @@ def _see(config: AuditConfig, read: Callable[[Any], Dataset], clock: _Clock, pro
     reference = None
     if other:
         with clock("extract the reference"):
-            reference = look_at_reference(other, looks[0], device, progress)
+            reference = look_at_reference(other, looks[0], networks[0].store_maps, device, progress)
     samples, unreadable = seen_by_all(looks)
     samples, beyond = inside(samples, np.asarray(looks[0].store["samples/size"]))
     dataset = replace(dataset, refused=[*dataset.refused, *beyond])
@@ -203,9 +218,14 @@ def watched_layers(classifier: Classifier, network: AuditConfig) -> list[str]:
     return list(dict.fromkeys([*(layer.name for layer in chosen), classifier.maps_layer]))
 
 
-def look_at_reference(other: Dataset, first: Look, device: torch.device, progress: Progress) -> Reference:
-    """The other data set through the first network, into the same store."""
-    seen = look(other, first.classifier, first.network, device, progress)
+def look_at_reference(
+    other: Dataset, first: Look, store_maps: str, device: torch.device, progress: Progress
+) -> Reference:
+    """The other data set through the first network, into the same store, but for its last maps: `auto` was decided for
+    the audited images, and this set may be far larger."""
+    wanted = replace(first.network, store_maps=store_maps)
+    network = with_maps_settled(other, first.classifier, wanted, device)
+    seen = look(other, first.classifier, network, device, progress)
     seen.store.select(seen.looked.keys)
     return Reference(other.name, seen.looked.samples, seen.looked.unreadable, seen.store)
 

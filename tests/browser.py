@@ -66,6 +66,16 @@ def hosted(site: Path, under: str = "audits/today") -> Iterator[str]:
             prefix = f"/{under}/"
             return super().translate_path(path.removeprefix(prefix)) if path.startswith(prefix) else "/nowhere"
 
+        def send_error(self, code: int, *about: object) -> None:
+            """A missing page is answered with the site's own, as hosts do."""
+            body = (site / "404.html").read_bytes()
+            self.send_response(code)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
         def log_message(self, format: str, *args: object) -> None:
             pass
 

@@ -43,6 +43,27 @@ def test_every_kind_of_page_under_a_sub_path(browser: Browser, demo_report: Path
             assert said == [], name
 
 
+def test_a_missing_page_is_answered_with_one_that_leads_back(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    for under in ("audits", "audits/classes"):
+        with hosted(site, under) as root:
+            for gone in ("gone.html", "classes/gone.html", "units/no-layer/", "a/b/c/d"):
+                with opened(browser) as (page, said):
+                    page.goto(root + gone)
+                    page.wait_for_function(
+                        "url => document.querySelector('main a').href === url", arg=root + "index.html"
+                    )
+                    assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none"
+                    assert all(line.startswith(("404: ", "console error: Failed to load")) for line in said), said
+                    page.get_by_role("link", name="To the overview").click()
+                    page.wait_for_url(f"{root}index.html")
+    with opened(browser, offline=True) as (page, said):
+        page.goto((site / "404.html").as_uri())
+        page.get_by_role("link", name="To the overview").click()
+        page.wait_for_url("**/site/index.html")
+        assert said == []
+
+
 def test_the_page_above_the_site_leads_to_it(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True) as (page, _):
         page.goto((demo_report / "index.html").as_uri())
@@ -73,10 +94,10 @@ def open_image(page: Page, report: Path, name: str = "motorcycle") -> None:
 def test_without_scripts_the_maps_and_boxes_show(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True, java_script_enabled=False) as (page, _):
         open_image(page, demo_report)
-        assert page.locator("#viewer img.layer").is_visible()
+        assert page.locator("#viewer .layer").is_visible()
         assert page.locator("#viewer rect.true").count() == 1
         assert page.locator("#viewer rect.found").count() == 1
-        assert page.locator("#top_five img.layer").count() == 5
+        assert page.locator("#top_five .layer").count() == 5
 
 
 def test_the_live_box_is_the_recipes(browser: Browser, demo_report: Path) -> None:

@@ -46,6 +46,8 @@ def test_filters_combine_count_and_stand_in_the_address(browser: Browser, demo_r
         page.get_by_role("button", name="clear").click()
         assert shown(page) == len(rows)
         assert page.locator("#wall").is_visible()
+        page.get_by_label("search").fill("TABB")  # a class: of the label or the prediction
+        assert shown(page) == sum("tabby" in (row["label"], row["class1"]) for row in rows) > 0
         page.get_by_label("search").fill("no such file")
         expect(page.locator("#results .empty")).to_be_visible()
         assert said == []
@@ -97,13 +99,13 @@ def test_a_keyboard_walk_from_the_overview_to_an_exported_review(browser: Browse
 
         page.reload()
         expect(page.locator("#review")).to_contain_text("2 reviewed")
-        other = {**review, "reviewer": "bob", "items": [{**review["items"][0], "tags": ["looks fine"], "time": 9e15}]}
+        other = {**review, "reviewer": "bob", "items": [{**review["items"][0], "tags": ["looks fine"], "time": 8e15}]}
         page.locator("summary").click()
         payload = {"name": "bob.json", "mimeType": "application/json", "buffer": json.dumps(other).encode()}
-        page.get_by_label("import JSON").set_input_files(payload)
+        page.get_by_label("import JSON or CSV").set_input_files(payload)
         expect(page.locator("#review")).to_contain_text("1 taken over, 1 in conflict")
         foreign = {**payload, "buffer": json.dumps({**other, "report": "x"}).encode()}
-        page.get_by_label("import JSON").set_input_files(foreign)
+        page.get_by_label("import JSON or CSV").set_input_files(foreign)
         expect(page.locator("#review")).to_contain_text("not imported: it belongs to another report")
         assert said == []
 
@@ -112,7 +114,7 @@ def test_shortcuts_can_be_switched_off(browser: Browser, demo_report: Path) -> N
     with opened(browser, offline=True) as (page, _):
         page.goto((demo_report / "site" / "review.html").as_uri())
         page.locator("summary").click()
-        page.get_by_label("keys").uncheck()
+        page.locator("#review").get_by_label("keys").uncheck()
         page.locator("h1").click()
         page.keyboard.press("j")
         page.keyboard.press("1")

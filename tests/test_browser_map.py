@@ -106,6 +106,8 @@ def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_repor
         assert [row["name"] for row in rows] == listed(page)
         assert len(rows) == chosen
         found_at = address(page)
+        page.get_by_role("link", name="review these").click()
+        expect(page.locator("#review")).to_contain_text(f"1 of {chosen}, 0 reviewed")
     with the_map(browser, demo_report, "#" + found_at.partition("#")[2]) as page:
         assert count(page) == chosen
 

@@ -15,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from benchmarks import browser as bench
 from reportgen.config import AuditConfig
 from reportgen.gallery.check import check_site
 from reportgen.run import run_audit
@@ -269,7 +270,7 @@ def test_without_scripts_every_kind_of_page_shows_what_it_has(browser: Browser, 
             assert page.locator("h1").is_visible(), name
             assert page.locator("main").inner_text().strip(), name
             assert page.locator("button").count() == 0, name  # nothing that could not answer
-            for picture in page.locator("main img.layer, main .still img, main svg[role=img]").all():
+            for picture in page.locator("main .layer, main .still img, main svg[role=img]").all():
                 pictured += picture.is_visible()
         assert pictured > 150
         assert said == []
@@ -292,7 +293,7 @@ def test_pages_on_paper(browser: Browser, demo_report: Path) -> None:
         page.goto(image_of(demo_report, ONE).as_uri())
         assert broken_pictures(page) == 0
         page.emulate_media(media="print")
-        assert page.locator("#viewer img.layer").is_visible()
+        assert page.locator("#viewer .layer").is_visible()
         assert page.locator("#viewer rect.found").count() == 1
         for hidden in ("header nav", "#viewer .tools label", "#viewer .tools button"):
             assert not any(part.is_visible() for part in page.locator(hidden).all()), hidden
@@ -386,3 +387,13 @@ def test_a_thousand_classes_with_long_names(browser: Browser, long_report: Path)
                 page.goto((site / name).as_uri())
                 assert sideways(page) <= 0, name
             assert said == []
+
+
+def test_the_benchmarks_pages_can_be_written_and_opened(browser: Browser, tmp_path: Path) -> None:
+    """The made-up audit of `python -m benchmarks browser` keeps up with what the pages ask of one."""
+    image = bench.write(tmp_path, 200)
+    with opened(browser, offline=True) as (page, said):
+        for name in ("index.html", "images/index.html", "maps/index.html", image):
+            page.goto((tmp_path / name).as_uri())
+            assert page.get_by_role("heading", level=1).is_visible()
+        assert said == []

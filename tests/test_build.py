@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import shutil
@@ -17,10 +18,12 @@ import pytest
 from PIL import Image
 
 from reportgen import processes
+from reportgen.cli.audits import _close
 from reportgen.config import AuditConfig
 from reportgen.errors import OutputError, ReportgenError
 from reportgen.gallery import assets
 from reportgen.gallery.build import build
+from reportgen.gallery.check import check_site
 from reportgen.processes import shared_out
 from reportgen.run import Summary, run_audit
 from reportgen.views.links import image_page
@@ -79,7 +82,7 @@ def test_with_nothing_changed_the_report_stands_and_is_not_analysed(report, monk
     assert written(before, states(folder / "report" / "site")) == set()
 
 
-@pytest.mark.parametrize("harm", ["a page edited", "a picture gone", "a result edited", "a page more"])
+@pytest.mark.parametrize("harm", ["a page edited", "a picture gone", "a result edited", "a page more", "chunks cut"])
 def test_a_report_that_was_touched_does_not_stand(report, harm: str) -> None:
     folder, _ = report
     site = folder / "report" / "site"
@@ -90,6 +93,9 @@ def test_a_report_that_was_touched_does_not_stand(report, harm: str) -> None:
         next((site / "media").iterdir()).unlink()
     elif harm == "a result edited":
         (folder / "report" / "predictions.csv").write_text("mine")
+    elif harm == "chunks cut":
+        for path in (site / "data").glob("*.js"):
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     else:
         (site / "mine.html").write_text("mine")
     assert not audited(folder).stood
@@ -98,6 +104,46 @@ def test_a_report_that_was_touched_does_not_stand(report, harm: str) -> None:
     }
     assert (folder / "report" / "predictions.csv").read_bytes() == before["data/predictions.csv"][1]
     assert audited(folder).stood
+
+
+def test_a_page_made_later_goes_when_the_report_changes(report, capsys) -> None:
+    folder, _ = report
+    table, page = folder / "data" / "table.csv", folder / "report" / "site" / "reviewed.html"
+    page.write_text("leads to images/000000-blue-0.html")
+    assert audited(folder).stood
+    assert page.is_file()
+    first, _, *others = table.read_text().splitlines(keepends=True)
+    table.write_text("".join([first, *others]))
+    again = audited(folder)
+    assert not page.exists()
+    _close(again)
+    said = capsys.readouterr().err
+    assert (
+        "note: site/reviewed.html told of the report before and is removed; `reportgen review` makes it again" in said
+    )
+    assert check_site(folder / "report") == []
+
+
+def test_results_that_hosts_would_not_take_are_published_compressed(report, monkeypatch) -> None:
+    folder, _ = report
+    out, data = folder / "report", folder / "report" / "site" / "data"
+    limit = (out / "localization.csv").stat().st_size - 1
+    monkeypatch.setattr("reportgen.outputs.LARGEST", limit)
+    (out / "site" / "about.html").unlink()  # or the report would stand
+    audited(folder)
+    assert not (data / "localization.csv").exists()
+    assert gzip.decompress((data / "localization.csv.gz").read_bytes()) == (out / "localization.csv").read_bytes()
+    assert 'href="data/localization.csv.gz"' in (out / "site" / "index.html").read_text()
+    assert check_site(out) == []
+    before = (data / "localization.csv.gz").read_bytes()
+    (out / "site" / "about.html").unlink()
+    audited(folder)
+    assert (data / "localization.csv.gz").read_bytes() == before
+    monkeypatch.undo()
+    (out / "site" / "about.html").unlink()
+    audited(folder)
+    assert not (data / "localization.csv.gz").exists()
+    assert check_site(out) == []
 
 
 def test_a_build_of_the_same_renders_no_page_and_draws_no_picture(report, monkeypatch) -> None:
@@ -126,7 +172,8 @@ def test_a_template_that_changed_touches_its_own_pages_alone(report, monkeypatch
     with open(folder / "templates" / "base.html", "a") as file:
         file.write("<!-- all -->\n")
     build(summary.audit, site)
-    assert all(data.endswith(b"<!-- all -->") for name, (_, data) in states(site).items() if name.endswith(".html"))
+    pages = {name: data for name, (_, data) in states(site).items() if name.endswith(".html")}
+    assert {name for name in pages if not pages[name].endswith(b"<!-- all -->")} == {"404.html"}  # whole by itself
 
 
 def test_an_image_that_changed_touches_the_pages_that_show_it(report) -> None:
@@ -197,8 +244,10 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_item_is_done_once_by_this_process_and_its_helpers(three) -> None:
-    def work(n: int, of: int) -> Iterator[tuple[int, int]]:
-        yield from ((item, os.getpid()) for item in range(50)[n::of])
+    def work(turns: Iterator[int]) -> Iterator[tuple[int, int]]:
+        for item in turns:
+            time.sleep(0.01)
+            yield item, os.getpid()
 
     found = list(shared_out(work, 50))
     assert sorted(item for item, _ in found) == list(range(50))
@@ -207,30 +256,63 @@ def test_every_item_is_done_once_by_this_process_and_its_helpers(three) -> None:
     assert {process for _, process in shared_out(work, 5)} == {os.getpid()}  # not worth it
 
 
+@pytest.mark.parametrize("items", [processes.TURNS - 1, processes.TURNS, processes.TURNS + 1, 5 * processes.TURNS + 3])
+def test_no_item_is_forgotten_however_many_there_are(three, items) -> None:
+    assert sorted(shared_out(lambda turns: turns, items)) == list(range(items))
+
+
+def test_who_is_free_takes_the_next_item(three) -> None:
+    def work(turns: Iterator[int]) -> Iterator[tuple[int, int]]:
+        for item in turns:
+            time.sleep(0.5 if item == 0 else 0.005)
+            yield item, os.getpid()
+
+    by = dict(shared_out(work, 50))
+    assert sum(process == by[0] for process in by.values()) < 10
+
+
+def test_helpers_do_not_wait_for_an_item_that_takes_long(three) -> None:
+    large = b"x" * 2**16  # no pipe holds many
+    parent = os.getpid()
+
+    def work(turns: Iterator[int]) -> Iterator[tuple[int, bytes]]:
+        for _ in turns:
+            time.sleep(0.5 if os.getpid() == parent else 0.002)
+            yield os.getpid(), large
+
+    by = [process for process, _ in shared_out(work, 60)]
+    assert len(by) == 60
+    assert by.count(parent) <= 2
+
+
 def test_an_error_in_a_process_is_the_parents(three) -> None:
-    def work(n: int, of: int) -> Iterator[int]:
-        yield n
-        if n == 1:
-            raise OutputError("no room", "make some")
+    def work(turns: Iterator[int]) -> Iterator[int]:
+        for item in turns:
+            yield item
+            if item == 1:
+                raise OutputError("no room", "make some")
 
     with pytest.raises(OutputError, match="no room") as raised:
         list(shared_out(work, 50))
     assert raised.value.hint == "make some"
+    parent = os.getpid()
 
-    def killed(n: int, of: int) -> Iterator[int]:
-        if n == 2:
+    def killed(turns: Iterator[int]) -> Iterator[int]:
+        if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        yield n
+        yield from turns
 
     with pytest.raises(ReportgenError, match="was killed"):
         list(shared_out(killed, 50))
 
 
 def test_no_process_outlives_the_work(three) -> None:
-    def work(n: int, of: int) -> Iterator[int]:
+    parent = os.getpid()
+
+    def work(turns: Iterator[int]) -> Iterator[int]:
         while True:
             yield os.getpid()
-            time.sleep(60 if n else 0.01)
+            time.sleep(0.01 if os.getpid() == parent else 60)
 
     helpers: set[int] = set()
     results = shared_out(work, 50)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,11 +15,15 @@ from PIL import Image
 
 from reportgen.config import AuditConfig
 from reportgen.data.readers import read_dataset
-from reportgen.models.classifier import Preprocessing
+from reportgen.extract.forward import Pass
+from reportgen.models.classifier import Drawer, Preprocessing
 from reportgen.models.sources import load_classifier
-from reportgen.passes import Look, look, settled, silent
+from reportgen.passes import Look, look, settled, silent, store_settings
+from reportgen.run import run_audit
+from reportgen.store.store import fingerprint
 from tests.tiny import squares
 
+CPU = torch.device("cpu")
 SMALL = Preprocessing(size=32, resize_size=36)
 IMAGES = 6
 
@@ -33,7 +38,7 @@ def looked(folder: Path, preprocessing: Preprocessing = SMALL, **settings: Any) 
     classifier = replace(load_classifier(config), preprocessing=preprocessing)
     dataset = read_dataset(data / "table.csv", classifier.vocabulary)
     assert all(sample.label is not None for sample in dataset.samples)
-    return look(dataset, classifier, config, torch.device("cpu"), silent)
+    return look(dataset, classifier, config, CPU, silent)
 
 
 @pytest.fixture
@@ -160,6 +165,85 @@ def test_auto_keeps_the_last_maps_while_those_of_the_whole_data_set_are_small(tm
     whole = IMAGES * channels * height * width * 4
     for limit, kept in ((whole, "yes"), (whole - 1, "no")):
         monkeypatch.setattr("reportgen.passes.MAPS_AT_MOST", limit)
-        assert settled(dataset, classifier, config, torch.device("cpu"))[0].store_maps == kept
+        assert settled(dataset, classifier, config, CPU)[0].store_maps == kept
     asked = replace(config, store_maps="yes")
-    assert settled(dataset, classifier, asked, torch.device("cpu"))[0].store_maps == "yes"
+    assert settled(dataset, classifier, asked, CPU)[0].store_maps == "yes"
+
+
+def test_what_auto_decided_stays_when_images_come_or_go(tmp_path: Path, monkeypatch) -> None:
+    table = squares(tmp_path / "data", each=2, side=40)
+
+    def kept(at_most: int, **changed: Any) -> str:
+        """The decision, and the stage run with it."""
+        monkeypatch.setattr("reportgen.passes.MAPS_AT_MOST", at_most)
+        model, out = "python:tests.tiny:network", tmp_path / "out"
+        config = replace(AuditConfig(model=model, out=out, precision="fp32"), **changed)
+        classifier = load_classifier(config)
+        dataset = read_dataset(table, classifier.vocabulary).limited(config.limit)
+        network = settled(dataset, classifier, config, CPU)[0]
+        look(dataset, classifier, network, CPU, silent)
+        return network.store_maps
+
+    one = 4 * 16 * 14 * 14
+    assert kept(5 * one, limit=5) == "yes"
+    assert kept(5 * one) == "yes"  # a little more than there may be of new ones
+    assert kept(5 * one, resize="crop") == "no"
+    assert kept(9 * one, resize="crop") == "no"
+    assert kept(9 * one, decode="fast") == "yes"
+    assert kept(0, limit=1, out=tmp_path / "other") == "no"
+    squares(tmp_path / "data", each=40, side=40)
+    assert kept(5 * one) == "no"  # far more: a first look at a few images binds nobody
+
+
+def test_auto_is_decided_for_a_reference_by_its_own_size(tmp_path: Path, monkeypatch) -> None:
+    table = squares(tmp_path / "data", each=1, side=40)
+    training = squares(tmp_path / "training", each=40, side=40, seed=1)
+    monkeypatch.setattr("reportgen.passes.MAPS_AT_MOST", 3 * 4 * 16 * 14 * 14)
+    for out, asked, kept in (("a", "auto", False), ("b", "yes", True)):
+        config = AuditConfig(
+            data=table, reference=training, classes=table.parent / "classes.txt", out=tmp_path / out,
+            model="python:tests.tiny:network", precision="fp32", select="none", store_maps=asked,
+        )  # fmt: skip
+        audit = run_audit(config).audit
+        assert audit.store.settings["store_maps"]
+        assert audit.reference
+        assert audit.reference.store.settings["store_maps"] is kept
+
+
+@pytest.mark.parametrize("garbled", ["", "[]", "{}", '"top1"', "null value", "null"])
+def test_a_trial_of_the_precision_that_cannot_be_read_is_made_again(tmp_path: Path, monkeypatch, garbled: str) -> None:
+    squares(tmp_path / "data", each=1, side=40)
+    config = AuditConfig(model="python:tests.tiny:network", out=tmp_path / "out")
+    classifier = load_classifier(config)
+    dataset = read_dataset(tmp_path / "data" / "table.csv", classifier.vocabulary)
+    monkeypatch.setattr("reportgen.passes.native_precision", lambda device: "bf16")
+    first = settled(dataset, classifier, config, CPU)
+    (path,) = (tmp_path / "out" / "cache").glob("precision-*.json")
+    whole = path.read_bytes()
+    path.write_text(json.dumps(json.loads(whole) | {"top1": None}) if garbled == "null value" else garbled)
+    assert settled(dataset, classifier, config, CPU) == first
+    assert path.read_bytes() == whole
+
+
+def test_device_cut_method_and_aliases_are_told_apart() -> None:
+    config = AuditConfig(model="python:tests.tiny:network")
+    plain = load_classifier(config)
+
+    def drawn(digest: str) -> Pass:
+        return Pass(replace(plain, drawer=Drawer("mine", digest, lambda *_: torch.zeros(1))))
+
+    aliased = Pass(plain)
+    aliased.aliases = {"features/code": "features/gmp"}
+    seen = [
+        ("", Pass(plain), CPU),
+        ("device", Pass(plain), torch.device("cuda")),
+        ("maps", Pass(replace(plain, maps_layer="3")), CPU),
+        ("method", Pass(replace(plain, own=None)), CPU),
+        ("method", drawn("code"), CPU),
+        ("method", drawn("other code"), CPU),
+        ("aliases", aliased, CPU),
+    ]
+    settings = [store_settings(forward, config, device) for _, forward, device in seen]
+    for (name, *_), changed in zip(seen[1:], settings[1:], strict=True):
+        assert changed[name] != settings[0][name]
+    assert len({fingerprint(one) for one in settings}) == len(settings)

@@ -388,6 +388,23 @@ def test_a_factory_gives_a_module_or_a_classifier(own_code: Callable[[str], str]
         assert tuple(named.class_names) == ("x", "y", "z")
 
 
+def test_the_weights_of_an_own_classifier_tell_it_apart_whatever_its_code_says(own_code: Callable[[str], str]) -> None:
+    def digest(text: str) -> str:
+        return load_classifier(AuditConfig(model=own_code(text))).weights_digest
+
+    text = CLASSIFIER.replace("make", "made") + (
+        "import dataclasses, torch\n"
+        "def make():\n"
+        "    torch.manual_seed(0)\n"
+        "    return dataclasses.replace(made(), weights_digest='2024-05-01')\n"
+    )
+    same = digest(text)
+    assert len(same) == 64
+    assert digest(text) == same
+    assert digest(text.replace("seed(0)", "seed(1)")) != same
+    assert digest(text.replace("05-01", "05-02")) != same
+
+
 def test_a_network_without_names_takes_those_of_as_many_class_folders(
     own_code: Callable[[str], str], tmp_path: Path
 ) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from reportgen import processes
 from reportgen.analysis.measured import Place, hold_maps
+from reportgen.errors import OutputError
 from reportgen.processes import each
+from reportgen.store.files import only_run
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
 
@@ -20,11 +25,16 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(3), raising=False)
 
 
+def square(n: int) -> tuple[int, int]:
+    time.sleep(0.01)  # long enough for every process to have one
+    return n * n, os.getpid()
+
+
 @forks
 def test_each_gives_results_in_order_and_from_as_many_processes_as_cores(three) -> None:
     items = list(range(processes.PAYS + 5))
-    found = each(lambda n: (n * n, os.getpid()), items)
-    assert [square for square, _ in found] == [n * n for n in items]
+    found = each(square, items)
+    assert [value for value, _ in found] == [n * n for n in items]
     by = {process for _, process in found}
     assert len(by) == 3
     assert os.getpid() in by
@@ -36,6 +46,32 @@ def test_each_gives_results_in_order_and_from_as_many_processes_as_cores(three) 
 def test_an_error_of_an_item_is_the_error_of_all(three) -> None:
     with pytest.raises(ZeroDivisionError):
         each(lambda n: 1 // (n - 7), list(range(processes.PAYS)))
+
+
+@forks
+def test_a_killed_run_takes_its_helpers_with_it_and_frees_its_lock(three, tmp_path: Path) -> None:
+    def run() -> None:
+        with only_run(tmp_path / "out"):
+            each(begin_and_never_end, list(range(processes.PAYS)))
+
+    def begin_and_never_end(n: int) -> None:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(60)
+
+    killed = get_context("fork").Process(target=run)
+    killed.start()
+    while len(list(tmp_path.glob("[0-9]*"))) < 3:
+        assert killed.is_alive()
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    for _ in range(1000):  # ten seconds at most, of the minute that an item takes
+        try:
+            with only_run(tmp_path / "out"):
+                return
+        except OutputError:
+            time.sleep(0.01)
+    pytest.fail("a helper lives on")
 
 
 @forks

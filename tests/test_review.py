@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.gallery.payload import read_chunk
 from reportgen.gallery.review import Review, agreement, merge, read_review, review_report
+from reportgen.run import run_audit
+from tests.tiny import squares
 
 
 def by_hand(a: list[bool], b: list[bool]) -> float | None:
@@ -70,12 +73,55 @@ def export(path: Path, report: str, items: list[dict], **more: object) -> Path:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "items": [{}]}', '{"format": 2, "items": []}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 1}',
+        '{"format": 1, "items": [{}]}',
+        '{"format": 2, "items": []}',
+        '{"format": 1, "items": [{"id": "a", "tags": "abc", "note": ""}]}',
+        '{"format": 1, "items": [{"id": "a", "tags": ["\\ud800"], "note": ""}]}',
+        '{"format": 1, "items": [{"id": "a", "tags": [], "note": 7}]}',
+        "[" * 100_000,
+    ],
 )
 def test_a_file_that_is_no_export_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ConfigError, match=r"cannot read `.*x\.json`"):
         read_review(tmp_path / "x.json", "r")
+
+
+def test_a_tag_given_twice_is_one(tmp_path: Path) -> None:
+    path = export(tmp_path / "ann.json", "r", [{"id": "a", "tags": ["b", "a", "b"], "note": ""}])
+    assert read_review(path, "r").items == {"a": (("a", "b"), "")}
+
+
+def test_a_review_outlives_a_mended_label(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=2)
+    config = AuditConfig(
+        data=table,
+        classes=table.parent / "classes.txt",
+        model="python:tests.tiny:network",
+        select="none",
+        device="cpu",
+        out=tmp_path / "out",
+    )
+    run_audit(config)
+    chunk = read_chunk(tmp_path / "out" / "site", "images")
+    first = chunk["texts"]["id"].split("\n")[0]
+    ann = export(tmp_path / "ann.json", chunk["report"], [{"id": first, "tags": ["label error"], "note": ""}])
+    header, line, *lines = table.read_text().splitlines()
+    mended = (
+        line.replace(",red", ",blue") if ",red" in line else line.replace(",blue", ",red").replace(",green", ",red")
+    )
+    assert mended != line
+    table.write_text("\n".join([header, mended, *lines, ""]))
+    run_audit(config)
+    (row,) = review_report(tmp_path / "out", [ann]).rows
+    assert row.tags == ["label error"]
+    assert row.page
 
 
 def test_the_command_makes_a_table_and_a_page(demo_report: Path, tmp_path: Path) -> None:
@@ -104,3 +150,6 @@ def test_the_command_makes_a_table_and_a_page(demo_report: Path, tmp_path: Path)
     other = export(tmp_path / "other.json", "another", [])
     with pytest.raises(ConfigError, match="belongs to another report"):
         review_report(report, [other])
+    strange = export(tmp_path / "strange.json", chunk["report"], [{"id": "0" * 16, "tags": [], "note": ""}])
+    with pytest.raises(ConfigError, match="of none of this report's images"):
+        review_report(report, [strange])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +157,19 @@ def test_one_run_at_a_time_and_only_our_leftovers_are_removed(tmp_path: Path) ->
             pass
     with only_run(tmp_path):
         pass
+
+
+def test_a_helper_that_is_about_to_end_does_not_hold_the_next_run_up(tmp_path: Path) -> None:
+    begin, end = os.pipe()
+    with only_run(tmp_path):
+        if (helper := os.fork()) == 0:
+            os.close(end)
+            os.read(begin, 1)  # until this process lets it go
+            os._exit(0)
+    try:
+        with only_run(tmp_path):
+            pass
+    finally:
+        os.close(begin)
+        os.close(end)
+        os.waitpid(helper, 0)

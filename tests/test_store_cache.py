@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,3 +107,21 @@ def test_what_is_missing_is_one_line(report: Path, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     with pytest.raises(StoreError, match="not known which stores"):
         list(cache.prune(tmp_path))
+
+
+def test_pruning_after_a_stopped_run_keeps_what_the_next_one_wants(tmp_path: Path, monkeypatch) -> None:
+    table = squares(tmp_path / "data", each=1)
+    config = AuditConfig(data=table, classes=table.parent / "classes.txt", model=MODEL, out=tmp_path / "out")
+    run_audit(config)
+    names = {entry.path.name for entry in cache.entries(config.out)}
+    with monkeypatch.context() as patch:
+        patch.setattr("reportgen.run.analyse", lambda *_: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                run_audit(replace(config, resize="crop"))
+    stopped = {entry.path.name for entry in cache.entries(config.out)} - names
+    assert len(stopped) >= 1
+    assert list(cache.prune(config.out)) == []
+    run_audit(config)  # stands as it was: the stores are those that are noted
+    assert {entry.path.name for entry in cache.prune(config.out)} == stopped
+    assert {entry.path.name for entry in cache.entries(config.out)} == names

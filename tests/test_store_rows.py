@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from reportgen.errors import StoreError
+from reportgen.store import store as store_module
 from reportgen.store.shard import ALIGN, Shard, encode, write_shard
 from reportgen.store.store import Store
 
@@ -91,14 +95,54 @@ def three(tmp_path_factory) -> tuple[Store, np.ndarray]:
     return store, whole[chosen]
 
 
-@given(index=INDEX, column=st.none() | st.integers(-2, 1) | st.just(Ellipsis))
-@settings(max_examples=150, deadline=None)
-def test_rows_are_indexed_as_numpy_indexes_the_whole(three, index, column) -> None:
+PART = st.integers(-2, 1) | st.slices(2) | st.just([1]) | st.just([True, False]) | st.none()
+
+
+@given(index=INDEX | st.just(Ellipsis), parts=st.lists(PART, max_size=2), dots=st.none() | st.integers(0, 2))
+@settings(max_examples=400, deadline=None)
+def test_rows_are_indexed_as_numpy_indexes_the_whole(three, index, parts, dots) -> None:
     store, whole = three
-    at = index if column is None else (index, column)
+    if index is not Ellipsis and dots is not None:
+        parts.insert(dots, Ellipsis)
+    at = (index, *parts) if parts else index
+    try:
+        wanted = whole[at]
+    except IndexError:  # two lists that do not go together
+        with pytest.raises(IndexError):
+            store["twin"][at]
+        return
     found = store["twin"][at]
-    np.testing.assert_array_equal(found, whole[at])
-    assert np.shape(found) == whole[at].shape
+    np.testing.assert_array_equal(found, wanted)
+    assert np.shape(found) == wanted.shape
+
+
+@pytest.mark.parametrize("index", [None, np.array(3), [[0, 1], [2, 3]], (None, 0), (np.zeros((1, 1), int), 0)])
+def test_other_ways_to_choose_rows_are_refused_in_plain_words(three, index) -> None:
+    with pytest.raises(IndexError, match="rows are chosen by a number, a slice or one list of numbers"):
+        three[0]["value"][index]
+
+
+@given(index=INDEX)
+@settings(max_examples=100, deadline=None)
+def test_large_rows_are_joined_and_can_be_written_to(three, index) -> None:
+    store, whole = three
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "LARGE", 1)  # so that any row is a large one
+        found, ids = store["value"][index], store["samples/id"][index]
+    np.testing.assert_array_equal(found, whole[index])
+    np.testing.assert_array_equal(ids, np.asarray(store["samples/id"])[index])
+    if np.shape(index):
+        found[...] = 0  # the caller's own
+        np.testing.assert_array_equal(store["value"][index], whole[index])
+
+
+def test_texts_keep_their_zeros_however_they_are_read(tmp_path: Path, monkeypatch) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    texts = np.array([b"a\0\0", b"", b"\0b"], "S4000")
+    store.commit({**rows_of(3), "text": texts})
+    store.select([(f"{i:064x}", -1) for i in (2, 1, 0)])
+    monkeypatch.setattr(store_module, "LARGE", 1)
+    np.testing.assert_array_equal(store["text"][[0, 1, 2]], texts[[2, 1, 0]])
 
 
 def test_rows_are_an_array_on_request_and_come_in_blocks(three, tmp_path: Path) -> None:
@@ -250,3 +294,54 @@ def test_two_shards_that_changed_places_are_refused(tmp_path: Path) -> None:
     again = Store(tmp_path, {"weights": "w"})
     assert len(again.shards) == 0
     assert all("belongs to another store" in line for line in again.set_aside)
+
+
+MANY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from reportgen.errors import StoreError
+from reportgen.store.store import Store
+
+folder, hard = Path(sys.argv[1]), int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+try:
+    store = Store(folder, {"weights": "w"})
+except StoreError as error:
+    print(error)
+else:
+    print(len(store.shards), store.set_aside)
+"""
+
+
+def test_sound_shards_are_not_set_aside_when_files_run_out(tmp_path: Path) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    for k in range(60):
+        store.commit(rows_of(2, 2 * k))
+
+    def opened(hard: int) -> str:
+        command = [sys.executable, "-c", MANY, str(tmp_path), str(hard)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert opened(400) == "60 []"  # more than the soft limit allows
+    assert re.fullmatch(r"shard `.*/\d{6}\.npz` cannot be read \(Too many open files\)", opened(40))
+    assert sorted(path.suffix for path in store.folder.iterdir()) == [".npz"] * 60
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O error"), MemoryError()])
+@pytest.mark.parametrize("when", [0, 1], ids=["opened", "verified"])
+def test_what_the_system_does_not_let_us_read_stays_where_it_is(tmp_path: Path, monkeypatch, error, when) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    store.commit(rows_of(2))
+    calls = []
+
+    def fails(*given: object) -> object:
+        calls.append(given)
+        if len(calls) > when:
+            raise error
+        return open(*given)
+
+    monkeypatch.setattr("reportgen.store.shard.open", fails, raising=False)
+    with pytest.raises(StoreError, match=r"`.*/000000\.npz` cannot be read \((Permission|I/O|MemoryError)"):
+        Store(tmp_path, {"weights": "w"})
+    assert [path.name for path in store.folder.iterdir()] == ["000000.npz"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from reportgen.errors import OutputError
 from reportgen.gallery.check import check_site
+from reportgen.gallery.pack import pack
+from reportgen.gallery.payload import read_chunk
 from reportgen.gallery.serve import server
 from tests.browser import opened
 from tests.tiny import squares
@@ -109,8 +113,49 @@ def break_anchor(report: Path) -> str:
     return "about.html: `#nowhere` names no place"
 
 
+def break_chunk(report: Path) -> str:
+    path = first(report, "data/images.*.js")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return f"data/{path.name}: its bytes are not those"
+
+
+def break_atlas(report: Path) -> str:
+    path = first(report, "data/atlas-0.*.js")
+    path.unlink()
+    return f"maps/index.html: `data/{path.name}` is not there"
+
+
+def break_switcher(report: Path) -> str:
+    path = first(report, "data/switch.*.js")
+    path.unlink()
+    return f"data/chunks.js: `data/{path.name}` is not there"
+
+
+def break_chunks(report: Path) -> str:
+    (report / "site" / "data" / "chunks.js").write_text("reportgen.take(")
+    return "data/chunks.js: is no chunk of data"
+
+
+def break_addresses(report: Path) -> str:
+    (report / "site" / "data" / "chunks.js").unlink()
+    return "data/chunks.js: is not there"
+
+
+def break_card(report: Path) -> str:
+    chunk = read_chunk(report / "site", "images")
+    photo = chunk["texts"]["photo"].split("\n")[-1]
+    (report / "site" / photo).unlink()
+    return f"data/{first(report, 'data/images.*.js').name}: `{photo}` is not there"
+
+
+def break_lost(report: Path) -> str:
+    edit(report / "site" / "404.html", "color-scheme", "colour-scheme")
+    return "404.html: its Content-Security-Policy"
+
+
 BREAKS = [break_picture, break_bytes, break_link, break_policy, break_out, break_above, break_script, break_handler]
 BREAKS += [break_data, break_json, break_size, break_anchor]
+BREAKS += [break_chunk, break_atlas, break_switcher, break_chunks, break_addresses, break_card, break_lost]
 
 
 @pytest.mark.parametrize("damage", BREAKS)
@@ -157,6 +202,47 @@ def test_the_zip_opens_after_unpacking(browser: Browser, demo_report: Path, tmp_
     assert (tmp_path / "audit.zip").read_bytes() == before
 
 
+def site_of_one_page(report: Path) -> Path:
+    (report / "site").mkdir(parents=True)
+    (report / "site" / "index.html").write_text("<h1>one</h1>")
+    return report
+
+
+def test_a_dot_in_a_reports_name_stays_in_its_zips(tmp_path: Path) -> None:
+    for name in ("audit.2024", "audit.2025"):
+        done = command("pack", site_of_one_page(tmp_path / name))
+        assert done.stdout.strip() == str(tmp_path / f"{name}.zip")
+        assert zipfile.ZipFile(tmp_path / f"{name}.zip").namelist() == [f"{name}/index.html"]
+
+
+def test_a_zip_may_go_into_a_folder_that_is_not_there_but_not_into_a_file(tmp_path: Path) -> None:
+    report = site_of_one_page(tmp_path / "report")
+    assert command("pack", report, "--out", tmp_path / "new" / "folder" / "x.zip").returncode == 0
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["x.zip"]
+    done = command("pack", report, "--out", report / "site" / "index.html" / "x.zip")
+    assert done.returncode == 2
+    assert "error: cannot write `" in done.stderr
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_pack_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, out = site_of_one_page(tmp_path / "report"), tmp_path / "x.zip"
+    out.write_text("of before")
+    flushed: list[int] = []
+
+    def full(descriptor: int) -> None:
+        flushed.append(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="no room"):
+        pack(report, out)
+    assert flushed
+    assert out.read_text() == "of before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report", "x.zip"]
+
+
 def test_a_single_file_shows_its_images_alone(browser: Browser, demo_report: Path, tmp_path: Path) -> None:
     out = tmp_path / "alone" / "two.html"
     arguments = ["--single", "coffee-01-original.jpg", "--single", "chelsea-02", "--out", out]
@@ -168,6 +254,11 @@ def test_a_single_file_shows_its_images_alone(browser: Browser, demo_report: Pat
         )
         page.goto(out.as_uri())
         assert page.locator("figure.viewer").count() == 2
+        parts = page.evaluate(
+            "[...document.querySelectorAll('svg image')].map(image => image.href.baseVal.slice(0, 15))"
+        )
+        assert len(parts) >= 12
+        assert set(parts) == {"data:image/png;"}
         assert page.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
         assert page.locator("a, script").count() == 0
         assert said == []

@@ -158,10 +158,15 @@ class Audit:
         return make_maps(self.code_space, self.pixel_space, self.labels, self._keep)
 
     @property
-    def silent(self) -> int:
-        """How many images have a top-1 map without evidence: no positive value, or one that is not finite."""
+    def without_evidence(self) -> np.ndarray:
+        """`(N,)` bool: the top-1 map has no positive value, or one that is not finite."""
         first = self.cams[:, 0].reshape(len(self.samples), -1)
-        return int((~np.isfinite(first).all(1) | ~(first.max(1) > 0)).sum())
+        return np.asarray(~np.isfinite(first).all(1) | ~(first.max(1) > 0))
+
+    @property
+    def silent(self) -> int:
+        """How many images have a top-1 map without evidence."""
+        return int(self.without_evidence.sum())
 
     @cached_property
     def _of_units(self) -> dict[str, np.ndarray]:

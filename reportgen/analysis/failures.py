@@ -116,12 +116,16 @@ class PartTest:
 
 @dataclass(frozen=True)
 class Peaks:
-    """Where the maps peak: the cell of the grid that holds most maxima. share of n maps; row, column: from 0."""
+    """Where the maps peak: the cell of the grid that holds most maxima. share of n maps; row, column: from 0.
+
+    rows: `(share · n,)` the maps that do.
+    """
 
     share: float
     n: int
     row: int
     column: int
+    rows: np.ndarray
 
     @property
     def alarming(self) -> bool:
@@ -136,9 +140,12 @@ def peaks(maps: np.ndarray) -> Peaks | None:
     usable = np.isfinite(flat).all(1) & (flat.max(1, initial=-np.inf) > 0)
     if not usable.any() or flat.shape[1] < 9:
         return None
-    counts = np.bincount(flat[usable].argmax(1), minlength=flat.shape[1])
+    cells = flat[usable].argmax(1)
+    counts = np.bincount(cells, minlength=flat.shape[1])
     best = int(counts.argmax())
-    return Peaks(float(counts[best] / usable.sum()), int(usable.sum()), *divmod(best, maps.shape[2]))
+    rows = np.flatnonzero(usable)[cells == best]
+    row, column = divmod(best, maps.shape[2])
+    return Peaks(float(counts[best] / usable.sum()), int(usable.sum()), row, column, rows)
 
 
 def mean_maps(maps: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from reportgen.analysis.audit import Audit
@@ -46,10 +46,15 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Row:
-    """cells: the first is the row's name; kind: measured here, a control of the row above, or published elsewhere."""
+    """cells: the first is the row's name; kind: measured here, a control of the row above, or published elsewhere.
+
+    marks: of the cells after the first, the mark of the images that are wrong by it (`gallery.marks`), or ""; none
+    where the site has no pages of these images: those are of the first network.
+    """
 
     cells: Sequence[str]
     kind: Literal["measured", "control", "published"] = "measured"
+    marks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ def _published(columns: tuple[int, int]) -> list[Row]:
 def classification_table(audit: Audit) -> Table:
     """Table 1: classification error of every network of the audit, with Wilson's intervals."""
     rows = [Row([m.card.name, _rate(m.classification.top1), _rate(m.classification.top5)]) for m in audit.models]
+    rows[0] = replace(rows[0], marks=_marks(("top1", audit.classification.top1), ("top5", audit.classification.top5)))
     n = audit.classification.top1.n if audit.classification.top1 else 0
     caption = (
         f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson). Grey: published figures "
@@ -110,6 +116,11 @@ def localization_table(audit: Audit) -> Table:
         return _errors(found.recipes["paper"], found.ci95)
 
     n = len(audit.study.images) if audit.study else 0
+    rows = _with_controls(audit, cells, backprop=True)
+    if audit.study is not None:
+        found = audit.study.own.recipes["paper"]
+        marks = _marks(("place1", found.top1), ("place5", found.top5), ("known", found.gt_known))
+        rows[0] = replace(rows[0], marks=marks)
     caption = (
         f"Error in per cent on the {n:,} images with boxes; recipe “paper”, threshold 20 %, IoU ≥ 0.5; 95 % intervals "
         "(bootstrap). Indented: boxes that do not look at the image, with the network's own classes; a network that "
@@ -122,8 +133,13 @@ def localization_table(audit: Audit) -> Table:
         "Table 2. Localization error",
         caption,
         ["Network", "Top-1, %", "Top-5, %", "Class given, %"],
-        [*_with_controls(audit, cells, backprop=True), *_published((1, 2))],
+        [*rows, *_published((1, 2))],
     )
+
+
+def _marks(*figures: tuple[str, Rate | None]) -> list[str]:
+    """The marks of figures that have images behind them."""
+    return [mark if rate and rate.count else "" for mark, rate in figures]
 
 
 ERRORS = ("top1_error", "top5_error", "gt_known_error")

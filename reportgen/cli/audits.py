@@ -142,6 +142,12 @@ def _close(summary: Summary) -> None:
         talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
     if (more := len(summary.set_aside) - NOTED) > 0:
         talk.print(f"note: and {more:,} more; report.json names all of them", markup=False)
+    for page in summary.outdated:
+        talk.print(
+            f"note: site/{page} told of the report before and is removed; `reportgen review` makes it again",
+            markup=False,
+            soft_wrap=True,
+        )
     for name, value in rows:
         talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
     click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text

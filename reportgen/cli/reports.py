@@ -50,7 +50,8 @@ def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
     """Packs a report's site into one zip that opens by double-click after unpacking, or a few images into one file."""
     from reportgen.gallery import pack as packing
 
-    target = out or report.resolve().with_suffix(".html" if images else ".zip")
+    folder = report.resolve()
+    target = out or folder.parent / f"{folder.name}{'.html' if images else '.zip'}"
     if images:
         written = packing.single(report, images, target)
     else:

@@ -13,6 +13,8 @@ from reportgen.draw.png import palette_png
 SIDE = 64
 """Longer side of an overlay in pixels; the browser smooths it to the photograph's size. A CAM has 7 × 7 numbers, some
 networks' maps 14 × 14."""
+MARGIN = 2
+"""Rows repeated above and below each map of a strip: the browser's smoothing must not mix it with its neighbours."""
 OPACITY = 0.62
 """Of the highest value; lower values let more of the photograph through, 0 all of it."""
 
@@ -42,6 +44,22 @@ def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: Se
     columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
     rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
     return palette_png(_steps(map_, top, rows, columns), PALETTE, ALPHA)
+
+
+def draw_strip(maps: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
+    """PNG of maps `(n, h, w)` over the same image, each as `draw_overlay` draws it, one below the other: for a page
+    that shows all of them one file is fetched sooner than n. `part_of_strip` says where each is."""
+    width, height = overlay_size(size)
+    columns = _axis(maps.shape[2], width, window[0] / size[0], window[2] / size[0])
+    rows = _axis(maps.shape[1], height, window[1] / size[1], window[3] / size[1])
+    rows = rows[np.clip(np.arange(-MARGIN, height + MARGIN), 0, height - 1)]
+    return palette_png(_steps(maps, top, rows, columns).reshape(-1, width), PALETTE, ALPHA)
+
+
+def part_of_strip(k: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where map k is in a strip over an image of `size`: x, y, width and height in its pixels."""
+    width, height = overlay_size(size)
+    return 0, k * (height + 2 * MARGIN) + MARGIN, width, height
 
 
 @lru_cache(64)  # the maps of an image have the same

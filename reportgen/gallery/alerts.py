@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ SURE = 0.5
 """Probability from which on a wrong answer, with all neighbours behind it, makes a label suspect."""
 UNCALIBRATED, LEAST = 0.1, 50
 """Expected calibration error that is told, and the images that it takes."""
-LINKED = 60
-"""Images that an address can name."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,13 @@ def _of_maps(audit: Audit) -> Iterator[Alert]:
     for text in words.control_alerts(audit):
         yield Alert(text, "Localization", "localization/index.html")
     if text := words.peak_alarm(audit):
-        yield Alert(text, "Images", "images/index.html")
+        yield Alert(text, "These images", "images/index.html#mark=peak")
     if audit.silent:
         yield Alert(
             f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no "
             "box.",
-            "Images",
-            "images/index.html",
+            "These images",
+            "images/index.html#mark=silent",
         )
 
 
@@ -59,7 +57,7 @@ def _of_labels(audit: Audit) -> Iterator[Alert]:
             f"sure to {SURE:.0%} or more, nor any of "
             f"its {SHOWN} nearest images shares: perhaps a wrong one.",
             "These images",
-            images_url(audit, found),
+            "images/index.html#mark=label",
         )
 
 
@@ -69,12 +67,6 @@ def suspects(audit: Audit) -> np.ndarray:
     odd = odd_ones(near, audit.labels)
     agreed = (c.top[odd, 0] == vote(near[odd], audit.labels)) & (c.scores[odd, 0] >= SURE)
     return odd[agreed & (c.top[odd, 0] != audit.labels[odd])]
-
-
-def images_url(audit: Audit, rows: Sequence[int] | np.ndarray) -> str:
-    """The table of images with these alone; of many the first."""
-    ids = np.asarray(audit.store["samples/id"][np.asarray(rows)[:LINKED]]).tolist()
-    return f"images/index.html#ids={','.join(identity.decode()[:16] for identity in ids)}"
 
 
 def _of_copies(audit: Audit) -> Iterator[Alert]:

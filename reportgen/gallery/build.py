@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from reportgen.gallery.confusions import confusions_page
 from reportgen.gallery.failures import failure_pages
 from reportgen.gallery.localization import localization_page
 from reportgen.gallery.maps import maps_page
+from reportgen.gallery.models import models_page
 from reportgen.gallery.neighbourhood import neighbours_page
 from reportgen.gallery.pages import Frame, Link, ViewPage
 from reportgen.gallery.poolings import poolings_page
@@ -31,6 +33,7 @@ from reportgen.views.photo import card
 def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> Iterator[Page]:
     """Every page."""
     rows = compose.class_rows(audit)
+    yield "maps/index.html", "maps.html", lambda: maps_page(audit, album, site)  # takes by far the longest: first
     yield "index.html", "index.html", lambda: compose.index_page(audit, album, rows)
     yield from compose.classes_pages(audit, rows)
     yield from compose.class_pages(audit, album, rows)
@@ -43,9 +46,9 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> It
             yield f"{view.name}/index.html", "view.html", partial(_view_page, audit, album, view)
     yield "localization/index.html", "localization.html", lambda: localization_page(audit)
     yield from failure_pages(audit, album)
+    yield "models/index.html", "models.html", lambda: models_page(audit, compose.tables(audit))
     yield "review.html", "review.html", lambda: None
     yield "confusions/index.html", "confusions.html", lambda: confusions_page(audit, album, site)
-    yield "maps/index.html", "maps.html", lambda: maps_page(audit, album, site)
     yield "neighbours/index.html", "neighbours.html", lambda: neighbours_page(audit, album)
     if (poolings := poolings_page(audit, album)) is not None:
         yield "poolings/index.html", "poolings.html", lambda: poolings
@@ -69,13 +72,27 @@ def navigation(poolings: bool) -> list[Link]:
         Link("Maps", "maps/index.html"),
         Link("Neighbours", "neighbours/index.html"),
     ]
-    return [*fixed, *where, *space, *own, Link("Review", "review.html"), Link("About", "about.html")]
+    return [
+        *fixed,
+        *where,
+        *space,
+        *own,
+        Link("Models", "models/index.html"),
+        Link("Review", "review.html"),
+        Link("About", "about.html"),
+    ]
 
 
-def build(audit: Audit, site: Path, progress: Progress = silent, pictures: str = "jpeg") -> int:
+def build(
+    audit: Audit,
+    site: Path,
+    progress: Progress = silent,
+    pictures: str = "jpeg",
+    packed: Mapping[str, str] = MappingProxyType({}),
+) -> int:
     """Builds the site, its pictures and pages by all cores; returns the number of pages. Errors: OutputError.
 
-    pictures: `jpeg` or `webp`, what photographs are.
+    pictures: `jpeg` or `webp`, what photographs are; packed: addresses of the results that are not under their names.
     """
     for name, value in vars(Audit).items():  # once here, not once in every process
         if isinstance(value, cached_property):
@@ -88,6 +105,7 @@ def build(audit: Audit, site: Path, progress: Progress = silent, pictures: str =
     )
     cards = make_cards(audit, album)
     data = {
+        **packed,
         "images": payload.write_chunk(site, "images", payload.images_chunk(audit, cards)),
         "maps": payload.write_chunk(site, "maps", payload.maps_chunk(audit)),
     }
@@ -103,8 +121,8 @@ def make_cards(audit: Audit, album: Album) -> list[Figure]:
     n = len(audit.samples)
     cards: dict[int, Figure] = {}
 
-    def work(first: int, of: int) -> Iterator[dict[int, Figure] | Added]:
-        yield {i: card(audit, album, i) for i in range(first, n, of)}
+    def work(turns: Iterator[int]) -> Iterator[dict[int, Figure] | Added]:
+        yield {i: card(audit, album, i) for i in turns}
         yield album.added
 
     for made in shared_out(work, n):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reportgen.errors import OutputError
@@ -17,10 +20,17 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "worker-src blob:; base-uri 'none'; form-action 'none'"
 )
-"""The Content-Security-Policy that every page carries."""
+"""The Content-Security-Policy that every page carries but `NOT_FOUND`."""
+NOT_FOUND = "404.html"
+"""Has its style and script inside (`policy_of`), for it does not know from where it is served."""
 LARGEST = 25 * 1024 * 1024
 """Bytes that the strictest of the usual static hosts takes for one file."""
 DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
+ADDRESSES = "data/chunks.js"
+"""The chunk through which the pages' scripts find the others."""
+CHUNK = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
+LINKED = ("page", "photo", "layer")
+"""Texts of a chunk that are addresses, as seen from the root."""
 REFERENCES = {
     "a": "href",
     "link": "href",
@@ -51,6 +61,7 @@ class _Page(HTMLParser):
     ids: set[str] = field(default_factory=set)
     policy: str | None = None
     forbidden: list[str] = field(default_factory=list)
+    inside: dict[str, str] = field(default_factory=lambda: {"style": "", "script": ""})
     json_blocks: list[str] = field(default_factory=list)
     _in: str = ""
 
@@ -66,9 +77,10 @@ class _Page(HTMLParser):
         if tag in REFERENCES and REFERENCES[tag] in given:
             self.references.append(given[REFERENCES[tag]])
         self.forbidden += [f"`{name}` on <{tag}>" for name in given if name == "style" or name.startswith("on")]
-        if tag == "style":
-            self.forbidden.append("a <style> element")
         self._in = ""
+        if tag == "style":
+            self._in = "style"
+            self.forbidden.append("a <style> element")
         if tag == "script" and "src" not in given:
             self._in = "json" if given.get("type") == "application/json" else "script"
             if self._in == "script":
@@ -79,9 +91,20 @@ class _Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in == "json":
             self.json_blocks[-1] += data
+        elif self._in:
+            self.inside[self._in] += data
 
     def handle_endtag(self, tag: str) -> None:
         self._in = ""
+
+
+def policy_of(style: str, script: str) -> str:
+    """The policy of a page with this style and this script inside: no others, and it may ask its own host."""
+    own = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{own[0]}'; style-src 'sha256-{own[1]}'; img-src data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'"
+    )
 
 
 def check_site(report: Path) -> list[Fault]:
@@ -93,6 +116,10 @@ def check_site(report: Path) -> list[Fault]:
     pages = {name: _parse(path) for name, path in files.items() if name.endswith(".html")}
     faults = [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
     faults += [fault for name, path in files.items() for fault in _file_faults(name, path)]
+    if ADDRESSES not in files:
+        faults.append(Fault(ADDRESSES, "is not there, and scripts find their data through it"))
+    chunks = (name for name in files if name.startswith("data/") and name.endswith(".js"))
+    faults += [fault for name in chunks for fault in _chunk_faults(name, files)]
     return sorted(faults, key=lambda fault: (fault.file, fault.what))
 
 
@@ -103,15 +130,17 @@ def _parse(path: Path) -> _Page:
 
 
 def _page_faults(name: str, page: _Page, files: dict[str, Path], pages: dict[str, _Page]) -> Iterator[Fault]:
-    if page.policy != POLICY:
+    if page.policy != (policy_of(**page.inside) if name == NOT_FOUND else POLICY):
         yield Fault(name, "its Content-Security-Policy is missing or another")
-    for what in dict.fromkeys(page.forbidden):
+    for what in dict.fromkeys(page.forbidden if name != NOT_FOUND else []):
         yield Fault(name, f"{what}, which the policy forbids")
     for text in page.json_blocks:
         try:
-            json.loads(text)
+            told = _texts(json.loads(text))
         except ValueError:
             yield Fault(name, "its data block is not JSON")
+            continue
+        yield from (Fault(name, f"`{url}` is not there") for url in told if CHUNK.fullmatch(url) and url not in files)
     for reference in dict.fromkeys(page.references):
         parts = urlsplit(reference)
         if parts.scheme == "data":
@@ -141,13 +170,35 @@ def _resolve(page: str, path: str) -> str:
     return "/".join(steps)
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in plain data."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def _chunk_faults(name: str, files: dict[str, Path]) -> Iterator[Fault]:
+    """What a chunk leads to: the other chunks (`ADDRESSES`), or the pages and pictures of its images."""
+    text = files[name].read_text("utf-8", "replace")
+    try:
+        body = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        columns = [body["texts"].get(column, "").split("\n") for column in LINKED]
+        urls = [*body.get("urls", {}).values(), *chain(*columns)]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        yield Fault(name, "is no chunk of data")
+        return
+    yield from (Fault(name, f"`{url}` is not there") for url in dict.fromkeys(urls) if url and url not in files)
+
+
 def _file_faults(name: str, path: Path) -> Iterator[Fault]:
     size = path.stat().st_size
     if size == 0 and not path.name.startswith("."):
         yield Fault(name, "is empty")
     if size > LARGEST:
         yield Fault(name, f"has {size:,} bytes; static hosts take at most {LARGEST:,}")
-    named = DIGEST_IN_NAME.match(path.name) if name.startswith(("media/", "assets/")) else None
+    named = DIGEST_IN_NAME.match(path.name)
     if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
         yield Fault(name, "its bytes are not those that its name says")
     if path.suffix == ".json":

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from reportgen.analysis.audit import Audit
-from reportgen.analysis.failures import KINDS
 from reportgen.analysis.interval import Rate
 from reportgen.analysis.localization import IOU, RECIPE, THRESHOLD
 from reportgen.analysis.tables import Table, classification_table, localization_table
@@ -104,13 +103,12 @@ def headlines(audit: Audit) -> list[Headline]:
     c, where = audit.classification, audit.localization
     found = [
         Headline("Top-1 error", c.top1, "images/index.html#kind=class", "no labels"),
-        Headline("Top-5 error", c.top5, "classes/index.html", "no labels"),
+        Headline("Top-5 error", c.top5, "images/index.html#mark=top5", "no labels"),
     ]
     top1, known, control = (where.top1, where.gt_known, where.whole) if where else (None, None, None)
-    missed = ",".join(kind for kind in KINDS if kind != "right")
     for label, rate, url in (
-        ("Localization error, top-1", top1, f"images/index.html#kind={missed}"),
-        ("Localization error, class given", known, "classes/index.html"),
+        ("Localization error, top-1", top1, "images/index.html#mark=place1"),
+        ("Localization error, class given", known, "images/index.html#mark=known"),
     ):
         found.append(Headline(label, rate, url, "no boxes", control, "whole image"))
     return found

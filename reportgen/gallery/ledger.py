@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 from collections.abc import Iterable, Mapping
@@ -73,7 +74,11 @@ def stamped(inputs: str, file: Path) -> Written:
 def digest_of(*inputs: object) -> str:
     """SHA-256 of plain data: dataclasses, containers, text, numbers and arrays. What is equal may differ in it, as 1
     and 1.0 do, but what differs never has the same."""
-    return hashlib.sha256(pickle.dumps(inputs, 5)).hexdigest()
+    data = io.BytesIO()
+    pickler = pickle.Pickler(data, 5)
+    pickler.fast = True  # without a memo: the bytes must not tell which of equal objects are one, as a process has them
+    pickler.dump(inputs)
+    return hashlib.sha256(data.getbuffer()).hexdigest()
 
 
 @cache

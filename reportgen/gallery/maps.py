@@ -21,7 +21,7 @@ from reportgen.analysis.layouts import Maps, to_unit
 from reportgen.analysis.space import SHOWN, agreement, hub_counts
 from reportgen.draw.tiles import ATLAS, atlas, grid_picture, map_picture, repeated_picture, side_for, small_tile, tile
 from reportgen.gallery.ledger import code_digest, digest_of
-from reportgen.gallery.payload import make_chunk, script, write_chunk
+from reportgen.gallery.payload import kept_chunk, script, write_chunk
 from reportgen.views.album import Album, Media
 
 NOWHERE = 2**16 - 1
@@ -95,16 +95,19 @@ class Tiles:
     def __init__(self, audit: Audit) -> None:
         """made_of: `(N,)` the store's fingerprint and the image's digest."""
         self.made_of = np.char.add(audit.store.fingerprint.encode(), np.asarray(audit.store["samples/id"]))
-        small = np.asarray(audit.store["image/tiny"]) if side_for(len(audit.samples)) == 32 else None
-
-        @lru_cache(1024)  # of few images a map shows each many times
-        def made(i: int, side: int) -> Image.Image:
-            return tile(audit.picture(i), side) if small is None else small_tile(small[i]).resize((side, side))
-
-        self._made = made
+        self._picture, self._side = audit.picture, side_for(len(audit.samples))
+        self._small = np.asarray(audit.store["image/tiny"]) if self._side == 32 else None
+        self._of_atlas = lru_cache(8192)(partial(self._made, side=self._side))  # all that are larger than tiny: 130 MB
 
     def __call__(self, i: int, side: int) -> Image.Image:
-        return self._made(i, side)
+        if side > self._side:
+            return self._made(i, side)
+        return self._of_atlas(i).resize((side, side), Image.Resampling.LANCZOS)
+
+    def _made(self, i: int, side: int) -> Image.Image:
+        if self._small is None:
+            return tile(self._picture(i), side)
+        return small_tile(self._small[i]).resize((side, side))
 
     def __getstate__(self) -> np.ndarray:
         return self.made_of
@@ -142,14 +145,15 @@ def write_maps(
     places = script("places", {**columns, **numbers}, texts, more)
     sheets: list[str] = []
 
-    def sheet(name: str, images: np.ndarray) -> bytes:
-        jpeg = atlas(images.tolist(), tile_of, side)
-        return script(name, {}, texts, {"jpeg": base64.b64encode(jpeg).decode()})
+    def sheet(name: str, images: np.ndarray) -> str:
+        made_now = digest_of(code_digest(), made_of[images], side)
+        if kept := kept_chunk(site, name, made_now):
+            return kept
+        jpeg = base64.b64encode(atlas(images.tolist(), tile_of, side)).decode()
+        return write_chunk(site, name, script(name, {}, texts, {"jpeg": jpeg, "made_of": made_now}))
 
     for start in range(0, len(pictured), each):
-        name, images = f"atlas-{start // each}", pictured[start : start + each]
-        made_now = digest_of(code_digest(), made_of[images], side)
-        sheets.append(make_chunk(site, name, made_now, partial(sheet, name, images)))
+        sheets.append(sheet(f"atlas-{start // each}", pictured[start : start + each]))
     for old in (site / "data").glob("atlas-*.js"):
         if f"data/{old.name}" not in sheets:
             old.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import ConfigError, OutputError
-from reportgen.store.files import cannot_write, write_atomic
+from reportgen.store.files import write_atomic, written_atomic
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 PICTURES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
@@ -38,18 +38,12 @@ def pack(report: Path, out: Path) -> int:
     """
     site = site_of(report)
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", out.stem) or "report"
-    temporary = out.with_name(f".{out.name}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for path in sorted(p for p in site.rglob("*") if p.is_file()):
-                info = zipfile.ZipInfo(f"{folder}/{path.relative_to(site).as_posix()}", EPOCH)
-                info.external_attr = 0o644 << 16
-                info.compress_type = zipfile.ZIP_STORED if path.suffix in PICTURES else zipfile.ZIP_DEFLATED
-                archive.writestr(info, path.read_bytes())
-        temporary.replace(out)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise cannot_write(out, error) from error
+    with written_atomic(out) as file, zipfile.ZipFile(file, "w") as archive:
+        for path in sorted(p for p in site.rglob("*") if p.is_file()):
+            info = zipfile.ZipInfo(f"{folder}/{path.relative_to(site).as_posix()}", EPOCH)
+            info.external_attr = 0o644 << 16
+            info.compress_type = zipfile.ZIP_STORED if path.suffix in PICTURES else zipfile.ZIP_DEFLATED
+            archive.writestr(info, path.read_bytes())
     return out.stat().st_size
 
 
@@ -96,7 +90,7 @@ def _main_of(page: Path, site: Path) -> str:
     main = main.replace(' loading="lazy"', "")  # the picture is here already, and printing must not wait for a scroll
 
     def inline(match: re.Match[str]) -> str:
-        picture = (page.parent / match[1]).resolve()
-        return f'src="data:{PICTURES[picture.suffix]};base64,{base64.b64encode(picture.read_bytes()).decode()}"'
+        picture = (page.parent / match[2]).resolve()
+        return f'{match[1]}"data:{PICTURES[picture.suffix]};base64,{base64.b64encode(picture.read_bytes()).decode()}"'
 
-    return re.sub(r'src="([^"]+)"', inline, main)
+    return re.sub(r'(src=|<image href=)"([^"]+)"', inline, main)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from reportgen.analysis.audit import Audit
 from reportgen.analysis.modelcard import LayerCard
 from reportgen.errors import OutputError
 from reportgen.gallery import words
+from reportgen.gallery.marks import MARKS, marks_of
 from reportgen.gallery.pages import Link
 from reportgen.store.files import write_atomic
 from reportgen.views.links import image_page, layer_page
@@ -42,29 +43,38 @@ def script(
 
 
 def write_chunk(site: Path, name: str, data: bytes) -> str:
-    """Writes a chunk under `data/` with its digest in its name; removes older ones; returns its URL."""
-    return make_chunk(site, name, hashlib.sha256(data).hexdigest(), lambda: data)
-
-
-def make_chunk(site: Path, name: str, digest: str, make: Callable[[], bytes]) -> str:
-    """As `write_chunk`, of a chunk that is made only where it is not there. digest: of all that it is made of."""
-    url = f"data/{name}.{digest[:10]}.js"
+    """Writes a chunk under `data/` with the digest of its bytes in its name; removes older ones; returns its URL."""
+    url = _address(name, data)
     for old in (site / "data").glob(f"{name}.*.js"):
         if old.name != Path(url).name:
             old.unlink(missing_ok=True)
-    if not (site / url).is_file():
-        write_atomic(site / url, make())
+    _write_if_changed(site / url, data)
     return url
+
+
+def kept_chunk(site: Path, name: str, made_of: str) -> str | None:
+    """The URL of a chunk that a build before has written, if it is whole and says that it is `made_of` this."""
+    for path in sorted((site / "data").glob(f"{name}.*.js")):
+        data = path.read_bytes()
+        if f"data/{path.name}" == _address(name, data) and f'"made_of": "{made_of}"'.encode() in data:
+            return f"data/{path.name}"
+    return None
+
+
+def _address(name: str, data: bytes) -> str:
+    return f"data/{name}.{hashlib.sha256(data).hexdigest()[:10]}.js"
+
+
+def _write_if_changed(path: Path, data: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomic(path, data)
 
 
 def write_addresses(site: Path) -> None:
     """Writes `data/chunks.js`, which tells the addresses of all chunks and keeps its own: pages that find their data
     through it stay as they are when the data change."""
     urls = {path.name.split(".")[0]: f"data/{path.name}" for path in sorted((site / "data").glob("*.*.js"))}
-    data = script("chunks", {}, {}, {"urls": urls})
-    path = site / "data" / "chunks.js"
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomic(path, data)
+    _write_if_changed(site / "data" / "chunks.js", script("chunks", {}, {}, {"urls": urls}))
 
 
 def switch_chunk(pages: Iterable[Link], classes: Iterable[tuple[str, str]], layers: Iterable[LayerCard]) -> bytes:
@@ -97,6 +107,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
         "predicted": c.top[:, 0].astype(np.int16 if len(audit.classes) < 2**15 else np.int32),
         "score": np.round(SHARE * np.nan_to_num(c.scores[:, 0])).astype(np.int16),
         "iou": np.where(shares < 0, -1, np.round(SHARE * shares)).astype(np.int16),
+        "marked": marks_of(audit),
         "kind": np.array([kinds.index(kind) for kind in audit.kinds], np.uint8),
         "width": audit.sizes[:, 0].astype(np.int32),
         "height": audit.sizes[:, 1].astype(np.int32),
@@ -112,8 +123,9 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
     more = {
         "n": len(audit.samples),
         "title": audit.title,
-        "report": audit.store.fingerprint[:8] + audit.dataset.annotation_digest[:8],
+        "report": audit.card.weights_digest[:16],  # a review is of this network's maps: it outlives a mended label
         "kinds": [[kind, words.KIND_WORDS[kind]] for kind in kinds],
+        "marks": list(MARKS.items()),
         "classes": {str(k): audit.classes[k] for k in used},
     }
     return script("images", columns, texts, more)

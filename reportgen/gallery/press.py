@@ -13,7 +13,7 @@ from typing import Protocol
 import jinja2
 
 from reportgen.gallery import assets, words
-from reportgen.gallery.check import POLICY
+from reportgen.gallery.check import POLICY, policy_of
 from reportgen.gallery.ledger import LEDGER, Ledger, Written, digest_of, inputs_of, stamped
 from reportgen.gallery.pages import Frame, Link
 from reportgen.gallery.payload import write_addresses
@@ -23,7 +23,7 @@ from reportgen.views.album import Added, Album
 from reportgen.views.panel import Page
 
 MADE_LATER = {"reviewed.html"}
-"""Pages that other commands make of a report, and that a new build leaves alone."""
+"""Pages that other commands make of a report as it stands; a new build, which they no longer fit, removes them."""
 
 
 def environment() -> jinja2.Environment:
@@ -36,8 +36,14 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(percent=words.percent, of=words.of, interval=words.interval, thousands="{:,}".format)
-    env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY)
+    env.filters["address"] = result_address
+    env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY, policy_of=policy_of)
     return env
+
+
+def result_address(name: str, data: Mapping[str, str]) -> str:
+    """Where a file of results is: under its name, unless `data` has another address."""
+    return data.get(name, f"data/{name}")
 
 
 def current(url: str, nav: Sequence[Link]) -> list[Link]:
@@ -94,7 +100,7 @@ def write_site(
     """Writes pages, and removes pages, assets and pictures of earlier builds.
 
     A page whose inputs are those of the last build is left alone. around: as seen from the root; data: the chunks'
-    URLs by name. Returns the number of pages. Errors: OutputError.
+    URLs by name, and those of results that are not under their names. Returns the number of pages. Errors: OutputError.
     """
     urls = write_assets(site)
     write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
@@ -103,8 +109,8 @@ def write_site(
     press = Press(site, Ledger.read(_note_of(site)), around, {"assets": urls, "data": data}, templates)
     now = Ledger()
 
-    def work(n: int, of: int) -> Iterator[Ledger | Added]:
-        for url, template, context in every[n::of]:
+    def work(turns: Iterator[int]) -> Iterator[Ledger | Added]:
+        for url, template, context in map(every.__getitem__, turns):
             yield Ledger({url: press.write(url, template, context())})
         yield album.added
 
@@ -117,7 +123,7 @@ def write_site(
                 album.take(made)
     album.sweep()
     write_addresses(site)
-    _sweep(site, {*urls.values(), *now.pages, *MADE_LATER})
+    _sweep(site, {*urls.values(), *now.pages})
     os.sync()  # what the ledger says is on the disk
     now.drawn.update(album.added.drawn)
     now.pictures.update(album.added.files)
@@ -156,9 +162,9 @@ class Press:
 def _sweep(site: Path, kept: set[str]) -> None:
     """Removes the pages and assets that are not `kept`."""
     for folder, folders, files in os.walk(site):
-        if folder == str(site):
+        within = "" if folder == str(site) else Path(folder).relative_to(site).as_posix() + "/"
+        if not within:
             folders[:] = [name for name in folders if name != "media"]  # the album's, and most of the files
-        for path in (Path(folder, name) for name in files):
-            name = path.relative_to(site).as_posix()
-            if (path.suffix == ".html" or name.startswith("assets/")) and name not in kept:
-                path.unlink()
+        for name in files:
+            if (name.endswith(".html") or within == "assets/") and within + name not in kept:
+                Path(folder, name).unlink()

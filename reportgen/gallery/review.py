@@ -74,12 +74,26 @@ def read_review(path: Path, report: str) -> Review:
         found: Any = json.loads(path.read_text("utf-8"))
         if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("items"), list):
             raise ValueError("it is not an export of a review, form 1")
-        items = {str(i["id"]): (tuple(sorted(map(str, i["tags"]))), str(i["note"])) for i in found["items"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        items = {_text(i["id"]): (_tags(i["tags"]), _text(i["note"])) for i in found["items"]}
+        reviewer = _text(found.get("reviewer") or path.stem)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"cannot read `{path}` ({error})", "use “export JSON” on the report's review page") from None
     if found.get("report") != report:
         raise ConfigError(f"`{path}` belongs to another report", "merge exports of the same report only")
-    return Review(str(found.get("reviewer") or path.stem), items)
+    return Review(reviewer, items)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} is no text")
+    value.encode()  # half a surrogate pair is a ValueError here, and would be one when the page is written
+    return value
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.40} is no list of tags")
+    return tuple(sorted({_text(tag) for tag in value}))
 
 
 def agreement(a: Review, b: Review, tag: str) -> Pair | None:
@@ -130,7 +144,11 @@ def review_report(report: Path, exports: Sequence[Path]) -> ReviewedPage:
             strict=True,
         )
     )
-    page = merge([read_review(path, images["report"]) for path in exports], known)
+    reviews = [read_review(path, images["report"]) for path in exports]
+    for path, review in zip(exports, reviews, strict=True):
+        if review.items and not review.items.keys() & known.keys():
+            raise ConfigError(f"`{path}` is of none of this report's images", "merge exports of the same report only")
+    page = merge(reviews, known)
     header = ["id", "name", *(f"{what}, {r}" for r in page.reviewers for what in ("tags", "note")), "conflict"]
     rows = [
         [row.id, row.name, *(t for pair in zip(row.tags, row.notes, strict=True) for t in pair), str(int(row.conflict))]

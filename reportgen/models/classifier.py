@@ -78,7 +78,7 @@ class Classifier:
     head:  the last maps → logits `(N, K)`.
     own:   the head's weights where it is global pooling and one linear layer, else None (Grad-CAM is used).
     maps_layer: name of the layer whose output the last maps are.
-    weights_digest: SHA-256 of every parameter and buffer.
+    weights_digest: SHA-256 of every parameter and buffer; of a user's own, with what their code says besides.
     curve: of a training by `reportgen fit`, what is known of each epoch.
     drawer: the user's own maps, or None.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
 import json
 import sys
@@ -228,7 +229,8 @@ def _checked(made: Classifier, spec: str, config: AuditConfig) -> Classifier:
             f"the Classifier of `python:{spec}` gives maps {found[0]} and logits {found[1]} for one image, "
             f"not {(1, *made.maps_shape)} and one logit for each of its {len(made.vocabulary.names)} class names"
         )
-    return made
+    seen = weights_digest(nn.ModuleList([made.trunk, made.head]))  # what the code says may be older than its weights
+    return replace(made, weights_digest=hashlib.sha256(f"{made.weights_digest} {seen}".encode()).hexdigest())
 
 
 def _cam(name: str, config: AuditConfig) -> Classifier:

@@ -1,4 +1,4 @@
-"""The stores and kept results of a report: which there are, whether they are sound, which the last run did not use."""
+"""The stores and kept results of a report: which there are, whether they are sound, which no run needs any more."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from reportgen.store.store import fingerprint, used_stores
 
 @dataclass(frozen=True)
 class Entry:
-    """One store on the disk, or the file of one kept result. used: by the last run; images: rows of the shards that
-    can be opened, None for a result; about: settings in a few words."""
+    """One store on the disk, or the file of one kept result.
+
+    used: by the last whole run, or by one that was stopped since; images: rows of the shards that can be opened, None
+    for a result; about: settings in a few words.
+    """
 
     path: Path
     used: bool
@@ -37,10 +40,12 @@ def entries(report: Path) -> list[Entry]:
     used = used_stores(_cache(report))
     found = []
     for folder in _folders(report):
-        shards = [shard for path in _shards(folder) if isinstance(shard := _open(path), Shard)]
-        images = sum(len(shard["samples/id"]) for shard in shards if "samples/id" in shard)
+        images, about = 0, "no shard that can be opened"
+        for path in _shards(folder):  # one at a time: each is an open file
+            if shard := _open(path):
+                images += len(shard["samples/id"]) if "samples/id" in shard else 0
+                about = _about(shard.attributes.get("settings"))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        about = _about(shards[0].attributes.get("settings")) if shards else "no shard that can be opened"
         found.append(Entry(folder, folder.name in used, images, size, about))
     for path in _results(report):
         about = f"{path.stem.rpartition('-')[0]}, kept for the next run"
@@ -73,9 +78,10 @@ def faults(report: Path) -> list[str]:
 
 
 def prune(report: Path) -> Iterator[Entry]:
-    """Removes the stores and results that the last run had no use for, and the shards that were set aside.
+    """Removes the stores and results that the last whole run and those that were stopped since
+    had no use for, and the shards that were set aside.
 
-    Errors: StoreError where it is not known what the last run used; OutputError while a run is going on.
+    Errors: StoreError where it is not known what was used; OutputError while a run is going on.
     """
     _cache(report)
     with only_run(report):

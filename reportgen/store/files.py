@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +22,17 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
         before it relies on them. Two flushes take some milliseconds, more than making a page.
     Errors: OutputError that names the path and, for a full disk, the bytes that are free.
     """
+    with written_atomic(path, durable) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def written_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """As `write_atomic`, of a file that is written piece by piece."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with _new_file(temporary) as file:
-            file.write(data)
+            yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -68,6 +76,15 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(f"cannot write `{path}` ({error.strerror or error})", "name another folder with --out")
 
 
+def allow_open_files() -> None:
+    """As many open files as the system lets this process have: many systems begin with 1,024, and a store keeps each of
+    its shards open (Python's memory map holds a file of its own)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):  # macOS calls the limit unlimited, but sets none above its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 @contextlib.contextmanager
 def only_run(folder: Path) -> Iterator[None]:
     """Holds `folder` for this process: a second run stops with one line. A dead holder's lock is freed."""
@@ -85,4 +102,7 @@ def only_run(folder: Path) -> Iterator[None]:
         for place in ("", "cache/**/", "site/**/", "demo/**/"):  # our own folders: `--out .` may hold anything else
             for left in folder.glob(f"{place}.*.[0-9]*.tmp"):
                 left.unlink(missing_ok=True)
-        yield
+        try:
+            yield
+        finally:  # closing is not enough: a helper of this run that is about to end has the file too
+            fcntl.flock(file, fcntl.LOCK_UN)

@@ -6,6 +6,7 @@ comment is the SHA-256 of every byte before it, so that a shard proves itself wi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.errors import StoreError
+from reportgen.errors import CorruptError, StoreError
 from reportgen.store.files import write_atomic
 
 FORMAT = 2
@@ -33,9 +34,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's fixed local header; name and padding ("extra") follow."""
 DAMAGE = (
-    OSError, ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
-    RuntimeError, EOFError, RecursionError, SyntaxError, MemoryError, OverflowError,
-    tokenize.TokenError,
+    ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
+    RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError, tokenize.TokenError,
 )  # fmt: skip
 """What zipfile, json and NumPy raise on a damaged file."""
 PADDING_ID = 0xFFFF
@@ -81,8 +81,9 @@ def write_shard(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mappin
 class Shard:
     """A shard open for reading: `shard["features/gap"]` is a read-only memory map of the array in the file.
 
-    Opening reads the directory and the attributes; `verify` reads every byte. Errors: StoreError, for anything that is
-    not exactly what `encode` writes; nothing is allocated by what a file claims, and nothing is unpickled.
+    Opening reads the directory and the attributes; `verify` reads every byte. Errors: CorruptError, for anything that
+    is not exactly what `encode` writes; StoreError, where the system does not let it be read, which says nothing
+    against the file. Nothing is allocated by what a file claims, and nothing is unpickled.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,11 +105,21 @@ class Shard:
             self._members = {name: self._array(info) for name, info in infos.items()}
         except DAMAGE as error:
             raise self.corrupt(" ".join(str(error).split()) or type(error).__name__) from None
+        except (OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
 
-    def corrupt(self, why: str) -> StoreError:
+    def corrupt(self, why: str) -> CorruptError:
         """The one line for a shard that is not what it should be."""
-        return StoreError(
+        return CorruptError(
             f"shard `{self.path.name}` is corrupt ({why})", "run the same command again to recompute its images"
+        )
+
+    def _unreadable(self, error: OSError | MemoryError) -> StoreError:
+        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        return StoreError(
+            f"shard `{self.path}` cannot be read ({why})",
+            "each shard counts as an open file: raise the limit, `ulimit -Hn`" if many else None,
         )
 
     def _bytes(self, info: zipfile.ZipInfo) -> np.ndarray:
@@ -136,15 +147,19 @@ class Shard:
         return np.ndarray(shape, dtype, member[header.tell() :]) if size else np.empty(shape, dtype)
 
     def verify(self) -> None:
-        """Reads every byte and compares the digest. Errors: StoreError."""
+        """Reads every byte and compares the digest. Errors: CorruptError; StoreError, where it cannot be read."""
         sha = hashlib.sha256()
         left = len(self._map) - DIGEST
-        with open(self.path, "rb") as file:  # read, not mapped: the pages of a large store would count as ours
-            while left > 0 and (block := file.read(min(left, 1 << 20))):
-                sha.update(block)
-                left -= len(block)
-            if file.read() != sha.hexdigest().encode():
-                raise self.corrupt("its digest does not fit")
+        try:
+            with open(self.path, "rb") as file:  # read, not mapped: the pages of a large store would count as ours
+                while left > 0 and (block := file.read(min(left, 1 << 20))):
+                    sha.update(block)
+                    left -= len(block)
+                end = file.read()
+        except (OSError, MemoryError) as error:
+            raise self._unreadable(error) from None
+        if end != sha.hexdigest().encode():
+            raise self.corrupt("its digest does not fit")
 
     def let_go(self) -> None:
         """Gives back the memory that bytes read so far were mapped to; they are mapped again when they are read again.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.errors import StoreError
-from reportgen.store.files import cannot_write
+from reportgen.errors import CorruptError, StoreError
+from reportgen.store.files import allow_open_files, cannot_write, write_atomic
 from reportgen.store.shard import FORMAT, Shard, write_shard
 
 Key = tuple[str, int]
@@ -34,38 +35,62 @@ small; one of `WORTH * LARGE` bytes is worth it by itself."""
 LARGE = 512
 
 USED = "used"
-"""File of the cache that lists the stores and results that the last run opened, a line each."""
+"""File of the cache that lists the stores and results that the last whole run opened, and after it those that were
+stopped, a line each."""
+BEGUN = "(a run begins)"
+"""Line between the names of two runs."""
 
 
 def begin_use(cache: Path) -> None:
-    """A run begins: no store has been used yet."""
-    (cache / USED).unlink(missing_ok=True)
+    """A run begins: it has used no store yet. What earlier ones used counts until it has ended. Errors: OutputError."""
+    if _noted(cache):
+        _note(cache, [BEGUN])
+
+
+def end_use(cache: Path) -> None:
+    """The run has ended whole: only what it used counts. Errors: OutputError."""
+    write_atomic(cache / USED, "".join(f"{name}\n" for name in _since_begun(cache)).encode())
 
 
 def used_stores(cache: Path) -> set[str]:
-    """The names of the stores and files that the last run opened; none if that is not known."""
-    try:
-        return set((cache / USED).read_text("ascii").split())
-    except (OSError, UnicodeDecodeError):
-        return set()
+    """The names of the stores and files that the last whole run opened, or one after it; none if that is not known."""
+    return set(_noted(cache)) - {BEGUN}
 
 
 def note_use(cache: Path, names: Iterable[str]) -> None:
     """The run uses these stores and files of the cache. Errors: OutputError."""
-    if new := [name for name in names if name not in used_stores(cache)]:
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            with open(cache / USED, "a") as file:
-                file.writelines(f"{name}\n" for name in new)
-        except OSError as error:
-            raise cannot_write(cache / USED, error) from error
+    since = _since_begun(cache)
+    if new := [name for name in names if name not in since]:
+        _note(cache, new)
+
+
+def _noted(cache: Path) -> list[str]:
+    try:
+        return (cache / USED).read_text("ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _since_begun(cache: Path) -> list[str]:
+    noted = _noted(cache)
+    return noted[len(noted) - noted[::-1].index(BEGUN) :] if BEGUN in noted else noted
+
+
+def _note(cache: Path, lines: Iterable[str]) -> None:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with open(cache / USED, "a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+    except OSError as error:
+        raise cannot_write(cache / USED, error) from error
 
 
 class Rows:
     """The chosen rows `(N, …)` of one array, read from the shards when they are asked for.
 
-    `rows[i]`, `rows[10:20]`, `rows[indices]` and `rows[indices, 0]` read only those; `np.asarray(rows)` reads all;
-    `for block in rows.blocks(n)` reads all, at most n at a time, and copies nothing that lies in one piece.
+    `rows[i]`, `rows[10:20]`, `rows[indices]` and `rows[indices, 0]` read only those, and give what NumPy gives;
+    `np.asarray(rows)` reads all; `for block in rows.blocks(n)` reads all, at most n at a time, and copies nothing that
+    lies in one piece.
     """
 
     def __init__(self, members: Sequence[np.ndarray], shard: np.ndarray, row: np.ndarray) -> None:
@@ -83,10 +108,16 @@ class Rows:
         first, *rest = index if isinstance(index, tuple) else (index,)
         if isinstance(first, int | np.integer):
             place = range(len(self))[first]
-            row = self._members[self._shard[place]][self._row[place]]
-            return row[tuple(rest)] if rest else row
-        taken = self._take(self._shard[first], self._row[first])
-        return taken[(slice(None), *rest)] if rest else taken
+            return self._members[self._shard[place]][(self._row[place], *rest)]
+        if first is Ellipsis:
+            first, rest = slice(None), [Ellipsis, *rest]
+        row = self._row[first]
+        if row.ndim != 1:
+            raise IndexError(f"rows are chosen by a number, a slice or one list of numbers, not by {first!r}")
+        taken = self._take(self._shard[first], row)
+        if not rest:
+            return taken
+        return taken[(slice(None) if isinstance(first, slice) else np.arange(len(row)), *rest)]  # lists go with lists
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self._take(self._shard, self._row).astype(dtype or self.dtype, copy=False)
@@ -103,27 +134,36 @@ class Rows:
         return (piece[i : i + at_most] for piece in pieces for i in range(0, len(piece), at_most))
 
     def _take(self, shard: np.ndarray, row: np.ndarray) -> np.ndarray:
-        out = np.empty((len(row), *self.shape[1:]), self.dtype)
+        shape = (len(row), *self.shape[1:])
+        size = math.prod(shape) * self.dtype.itemsize
+        if not size:
+            return np.empty(shape, self.dtype)
         starts = _starts(shard, row)
-        if len(starts) * WORTH <= max(len(row), out.nbytes // LARGE):
-            return np.concatenate(list(self._pieces(shard, row, starts)), out=out) if len(row) else out
+        if len(starts) * WORTH <= max(len(row), size // LARGE):
+            if len(starts) == len(row) and self.ndim > 1:  # an index makes a view sooner than a slice
+                pieces = [self._members[k][i] for k, i in zip(shard.tolist(), row.tolist(), strict=True)]
+            else:
+                pieces = self._pieces(shard, row, starts)
+            return np.frombuffer(bytearray().join(pieces), self.dtype).reshape(shape)  # sooner than np.concatenate
         order = np.argsort(shard, kind="stable")
+        out = np.empty(shape, self.dtype)
         for at in np.split(order, np.flatnonzero(np.diff(shard[order])) + 1):
             out[at] = self._members[shard[at[0]]][row[at]]
         return out
 
-    def _pieces(self, shard: np.ndarray, row: np.ndarray, starts: np.ndarray) -> Iterator[np.ndarray]:
+    def _pieces(self, shard: np.ndarray, row: np.ndarray, starts: np.ndarray) -> list[np.ndarray]:
         """Views of the rows, those from each start to the next in one piece."""
         first = row[starts]
         stop = first + np.diff(starts, append=len(row))
         places = zip(shard[starts].tolist(), first.tolist(), stop.tolist(), strict=True)
-        return (self._members[number][begin:end] for number, begin, end in places)
+        return [self._members[number][begin:end] for number, begin, end in places]
 
 
 def _starts(shard: np.ndarray, row: np.ndarray) -> np.ndarray:
     """`(P,)`, the places whose row does not follow the one before it in the same shard."""
-    follows = (np.diff(shard, prepend=-1) == 0) & (np.diff(row, prepend=-1) == 1)
-    return np.flatnonzero(~follows)
+    starts = np.ones(len(row), bool)
+    starts[1:] = (shard[1:] != shard[:-1]) | (row[1:] != row[:-1] + 1)
+    return np.flatnonzero(starts)
 
 
 class Store:
@@ -136,8 +176,9 @@ class Store:
     def __init__(self, folder: Path, settings: Mapping[str, Any], finished: bool = False) -> None:
         """finished: a look at a finished report, which changes nothing on the disk and does not read every byte first.
 
-        Errors: StoreError, if finished, for a shard that is not what it should be.
+        Errors: StoreError, for a shard that cannot be read, and if finished for one that is not what it should be.
         """
+        allow_open_files()
         self.settings = dict(settings)
         self.fingerprint = fingerprint(settings)
         self.folder = folder / self.fingerprint[:16]
@@ -155,7 +196,7 @@ class Store:
                     if isinstance(shard, StoreError):
                         raise shard
                     self._adopt(shard)
-                except StoreError as error:
+                except CorruptError as error:
                     if finished:
                         raise
                     self.set_aside.append(str(error))
@@ -166,7 +207,7 @@ class Store:
     def _adopt(self, shard: Shard) -> None:
         belongs = (shard.attributes.get("fingerprint"), shard.attributes.get("name"))
         if belongs != (self.fingerprint, shard.path.name):
-            raise StoreError(f"shard `{shard.path.name}` belongs to another store", "run the same command again")
+            raise CorruptError(f"shard `{shard.path.name}` belongs to another store", "run the same command again")
         form = _form(shard)
         if self.shards and form != _form(self.shards[0]):
             raise shard.corrupt("its arrays are not those of the other shards")
@@ -229,13 +270,11 @@ def _opened(path: Path, verify: bool) -> Shard | StoreError:
             shard.verify()
     except StoreError as error:
         return error
-    except OSError as error:
-        return StoreError(f"shard `{path.name}` cannot be read ({error.strerror})")
     return shard
 
 
 def _form(shard: Shard) -> dict[str, tuple]:
-    """Name → type and shape of a row, for every array. Errors: StoreError where they are not of the same images."""
+    """Name → type and shape of a row, for every array. Errors: CorruptError where they are not of the same images."""
     if not {"samples/id", "samples/label"} <= set(shard.names()):
         raise shard.corrupt("it says not whose images these are")
     n = len(shard["samples/id"])

@@ -8,7 +8,7 @@ from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.localization import THRESHOLD
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import highest, map_layer, marks, photograph
+from reportgen.views.photo import highest, marks, photograph, top_layers
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
@@ -21,9 +21,9 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
         picture=photograph(audit, album, i),
         alt=f"{audit.samples[i].name} with the activation map of {name}",
         size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-        overlay=map_layer(audit, album, i, 0, top),
         marks=boxes,
         kind=audit.kinds[i],
+        **top_layers(audit, album, i, top)[0],
     )
     return Section(
         "localization",

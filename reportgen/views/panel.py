@@ -28,7 +28,8 @@ class Figure:
     """A picture with what lies over it.
 
     picture:  the file; alt: what it shows, for those who do not see it.
-    overlay:  a transparent picture of the same frame, or None.
+    overlay:  a transparent picture of the same frame, or None; part: x, y, width and height of what of it, or None for
+        all.
     size:     width and height that the marks are measured in.
     title, value: above the picture (beneath it on a card), such as a class and its score; caption: beneath it.
     href:     where a click leads, relative to the site's root, or "".
@@ -40,6 +41,7 @@ class Figure:
     alt: str
     size: tuple[int, int]
     overlay: Media | None = None
+    part: tuple[int, int, int, int] | None = None
     marks: Sequence[Mark] = ()
     title: str = ""
     value: str = ""

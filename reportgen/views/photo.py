@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from reportgen.analysis.audit import LABEL, Audit
 from reportgen.analysis.reference import Reference
-from reportgen.draw.overlay import draw_overlay
+from reportgen.draw.overlay import draw_overlay, draw_strip, part_of_strip
 from reportgen.views.album import Album, Media
 from reportgen.views.links import image_page
 from reportgen.views.panel import Figure, Mark
@@ -34,11 +34,29 @@ def map_layer(audit: Audit, album: Album, i: int, column: int, top: float) -> Me
     return layer_over(album, audit.cams[i, column], top, size, audit.windows[i].tolist())
 
 
+def top_layers(audit: Audit, album: Album, i: int, top: float) -> list[dict[str, Any]]:
+    """`overlay` and `part` of a figure for each of the most probable classes' maps over image i, all in one picture;
+    nothing where there is no evidence."""
+    maps = audit.cams[i, :-1]
+    shown = [j for j, map_ in enumerate(maps) if _is_evidence(map_)]
+    if not shown:
+        return [{}] * len(maps)
+    size = (int(audit.sizes[i, 0]), int(audit.sizes[i, 1]))
+    strip = album.draw(draw_strip, maps[shown], top, size, audit.windows[i].tolist())
+    return [
+        {"overlay": strip, "part": part_of_strip(shown.index(j), size)} if j in shown else {} for j in range(len(maps))
+    ]
+
+
+def _is_evidence(map_: np.ndarray) -> bool:
+    return bool(np.isfinite(map_).all() and map_.max() > 0)
+
+
 def layer_over(
     album: Album, map_: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]
 ) -> Media | None:
     """A map `(h, w)` over an image of this size, of which the network saw the window."""
-    if not np.isfinite(map_).all() or map_.max() <= 0:
+    if not _is_evidence(map_):
         return None
     return album.draw(draw_overlay, map_, top, size, window)
 

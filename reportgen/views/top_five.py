@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportgen.analysis.audit import Audit
 from reportgen.views.album import Album
 from reportgen.views.panel import Figure, Section, View
-from reportgen.views.photo import highest, map_layer, marks, photograph
+from reportgen.views.photo import highest, marks, photograph, top_layers
 
 
 def draw(audit: Audit, album: Album, i: int | None) -> Section:
@@ -13,15 +13,16 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section:
     assert i is not None
     k = audit.cam_classes.shape[1] - 1
     top = highest(audit.cams[i])
+    layers = top_layers(audit, album, i, top)
     figures = [
         Figure(
             picture=photograph(audit, album, i),
             alt=f"activation map of {audit.classes[c]}",
             size=(int(audit.sizes[i, 0]), int(audit.sizes[i, 1])),
-            overlay=map_layer(audit, album, i, column, top),
             marks=[mark for mark in marks(audit, i, column) if mark.kind == "found"],
             title=audit.classes[c],
             value=f"{audit.classification.scores[i, column]:.2f}",
+            **layers[column],
         )
         for column in range(k)
         for c in [int(audit.cam_classes[i, column])]

@@ -5,7 +5,7 @@
   const bar = document.getElementById("explore"), results = document.getElementById("results");
   const still = document.getElementById("wall");
   const PAGE = 100;
-  let state = R.readState(), rows = [];
+  let state = R.clean(table, R.readState()), rows = [];
   const chosen = new Set();
 
   const field = (label, input) => element("label", {}, label, input);
@@ -32,7 +32,7 @@
     show();
   };
 
-  const search = element("input", { type: "search", placeholder: "file name", value: state.q ?? "" });
+  const search = element("input", { type: "search", placeholder: "name or class", value: state.q ?? "" });
   search.addEventListener("input", () => set("q", search.value));
   inputs.q = search;
   const kinds = element("div", { className: "kinds", role: "group" });
@@ -63,7 +63,7 @@
     R.download("images.csv", R.csv(header, taken.map(line)), "text/csv");
   });
   bar.append(
-    element("div", { className: "filters" }, field("search", search), choice("label", "label", named(labelled)), choice("predicted", "prediction", named(predicted)),
+    element("div", { className: "filters" }, field("search", search), choice("label", "label", named(labelled)), choice("predicted", "prediction", named(predicted)), choice("mark", "finding", [["", "any"], ...table.marks]),
       range("score", "confidence"), range("iou", "IoU"), field("shorter side, px", number("side", "shorter side from pixels", 100000)),
       choice("sort", "order", [["", "as in the data set"], ["score-", "surest first"], ["score+", "least sure first"], ["iou+", "lowest IoU first"], ["iou-", "highest IoU first"], ["name", "by name"], ["label", "by label"]]),
       choice("view", "show", [["", "wall"], ["table", "table"]])),
@@ -71,7 +71,6 @@
   bar.hidden = false;
 
   const refill = () => { for (const [key, input] of Object.entries(inputs)) input.value = state[key] ?? ""; };
-  const current = () => R.sorted(table, R.select(table, state), state.sort ?? "");
   const link = (i, ...children) => element("a", { href: R.root + table.page[i] }, ...children);
   const under = (i) => {
     const line = element("span", { className: "under-name" }, R.chip(...table.kinds[table.kind[i]]));
@@ -110,11 +109,11 @@
   };
   const show = () => {
     R.writeState(state);
-    rows = current();
+    const on = new Set((state.kind ?? "").split(",")), loose = R.select(table, state, "kind");
+    rows = R.sorted(table, state.kind ? loose.filter((i) => on.has(table.kinds[table.kind[i]][0])) : loose, state.sort ?? "");
     const any = Object.entries(state).some(([key, value]) => value && key !== "view");
     const kindsOf = new Uint32Array(table.kinds.length);
-    for (const i of R.select(table, state, "kind")) kindsOf[table.kind[i]]++;
-    const on = new Set((state.kind ?? "").split(","));
+    for (const i of loose) kindsOf[table.kind[i]]++;
     for (const { kind, k, box, count: shown, holder } of kindBoxes) {
       box.checked = on.has(kind);
       shown.textContent = kindsOf[k].toLocaleString("en");
@@ -141,9 +140,9 @@
     } else results.append(element("ul", { className: "cards" }, ...part.map(asCard)));
     results.append(pager(rows.length, page));
   };
-  window.addEventListener("hashchange", () => { state = R.readState(); refill(); show(); });
+  R.onState(() => { state = R.clean(table, R.readState()); refill(); show(); });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "f" && !event.altKey && !event.ctrlKey && !event.metaKey && !event.target.closest("input, select, textarea")) { event.preventDefault(); search.focus(); }
+    if (event.key === "f" && R.keys() && !event.altKey && !event.ctrlKey && !event.metaKey && !event.target.closest("input, select, textarea")) { event.preventDefault(); search.focus(); }
   });
   show();
 })();

@@ -276,14 +276,19 @@
   const restore = () => {
     state = R.readState();
     const [x, y, zoom] = (state.at ?? "").split(",").map(Number);
-    if (zoom > 0) Object.assign(camera, { x, y, zoom });
+    if (zoom > 0 && Number.isFinite(x + y)) Object.assign(camera, { x, y, zoom });
     for (const [key, c] of Object.entries({ map: layout, x: across, y: down, colour, label, predicted, kind })) { c.input.value = state[key] ?? ""; if (c.input.selectedIndex < 0) c.input.selectedIndex = key === "y" ? 1 : 0; }
     set({});
     filter();
   };
 
   // ------------------------------------------------------------------------------------------------ what comes later
-  const load = (url, then) => { const script = element("script", { src: R.root + url }); script.addEventListener("load", () => { script.remove(); then(); }); document.head.append(script); };
+  const load = (url, then) => {
+    const script = element("script", { src: R.root + url });
+    script.addEventListener("load", () => { script.remove(); then(); });
+    script.addEventListener("error", () => stage.after(element("p", { className: "empty", role: "status", textContent: `${url} cannot be read: the report is not whole (reportgen check tells more).` })));
+    document.head.append(script);
+  };
   const loadAtlas = (k) => {
     if (k >= data.atlases.length) return;
     load(data.atlases[k], () => {
@@ -297,7 +302,7 @@
   paint();
   restore();
   new ResizeObserver(redraw).observe(stage);
-  window.addEventListener("hashchange", restore);
+  R.onState(restore);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   requestAnimationFrame(() => load(data.images, () => {
     table = R.chunks.images;

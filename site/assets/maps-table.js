@@ -1,7 +1,7 @@
 /* The list beside a map: the images that fit its filters and its selection, a hundred at a time, and as CSV. */
 (() => {
   "use strict";
-  const PAGE = 100;
+  const PAGE = 100, REVIEWED = 1000; // more images would make too long an address
   window.reportgen.listing = (holder) => {
     const R = window.reportgen, { element } = R;
     let rows = [], page = 0;
@@ -16,6 +16,7 @@
       scroll.setAttribute("role", "region");
       scroll.setAttribute("aria-label", "Images of the map");
       holder.replaceChildren(rows.length ? scroll : element("p", { className: "empty", textContent: "No image fits the filters and the selection. Clear one of them." }));
+      if (rows.length && rows.length <= REVIEWED) holder.append(element("p", {}, element("a", { href: `${R.root}review.html#ids=${rows.map((i) => table.id[i])}`, textContent: "review these" })));
       const last = Math.ceil(rows.length / PAGE) - 1;
       if (last < 1) return;
       const turn = (text, next) => {

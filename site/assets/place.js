@@ -1,4 +1,5 @@
-/* Where an image stands on the maps: all images as dots, this one and those nearest to it marked; drawn when it comes into view. */
+/* Where an image stands on the maps: all images as dots, this one and those nearest to it marked; drawn when it comes into view.
+   Without scripts the section is not there, and until it is drawn it is not printed. */
 (() => {
   "use strict";
   const R = window.reportgen, { element } = R;
@@ -39,10 +40,11 @@
   const watch = new IntersectionObserver(async (entries) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watch.disconnect();
-    await R.load("chunks");
-    await R.load("places");
+    try { await R.load("chunks"); await R.load("places"); } catch (error) { holder.before(element("p", { className: "empty", textContent: `Not drawn: ${error.message}.` })); return; }
     const { places } = R.chunks;
     for (const [name, label] of places.layouts) if (name in strips) draw(places, name, label);
+    section.hidden = !holder.childElementCount; // an image without a finite code is on no map
   }, { rootMargin: "300px" });
+  section.hidden = false;
   watch.observe(section);
 })();

@@ -28,11 +28,11 @@
   };
 
   const input = element("input", { type: "text", autocomplete: "off", spellcheck: false });
-  const list = element("ul", { id: "switch-list", role: "listbox" }), none = element("p", { className: "quiet", hidden: true, textContent: "Nothing of that name." });
+  const list = element("ul", { id: "switch-list", role: "listbox" }), none = element("p", { className: "quiet", hidden: true });
   for (const [name, value] of Object.entries({ role: "combobox", "aria-label": "Go to a page, class, image or unit", "aria-controls": "switch-list", "aria-expanded": "true", "aria-autocomplete": "list" })) input.setAttribute(name, value);
   list.setAttribute("aria-label", "Places");
   none.setAttribute("role", "status");
-  const dialog = element("dialog", { className: "switch" }, input, list, none);
+  const dialog = element("dialog", { className: "switch" }, input, list, none, R.keySwitch());
   dialog.setAttribute("aria-label", "Go to");
   let at = 0, shown = [], entered = false;  // entered: Enter was pressed before the places were there
   const mark = (to) => {
@@ -49,14 +49,15 @@
       item.addEventListener("click", () => go(i));
       return item;
     }));
-    none.hidden = !places || shown.length > 0;
+    if (places) none.hidden = shown.length > 0;
     mark(0);
   };
   const open = async () => {
     input.value = "";
     entered = false;
     dialog.showModal();
-    if (!places) await gather();
+    none.textContent = "Nothing of that name.";
+    try { if (!places) await gather(); } catch (error) { none.textContent = `Nowhere to go: ${error.message}.`; none.hidden = false; return; }
     show();
     if (entered && dialog.open && shown.length) go(0);
   };
@@ -65,7 +66,7 @@
     event.stopPropagation();
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) { event.preventDefault(); mark(at + step); }
-    else if (event.key === "Enter") {
+    else if (event.key === "Enter" && event.target === input) {
       event.preventDefault();
       if (shown.length) go(at); else entered = !places;
     }
@@ -76,7 +77,7 @@
   document.querySelector("header.top nav").before(button);
   document.body.append(dialog);
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("textarea, select, input:not([type=range], [type=checkbox])")) return;
+    if (event.key !== "/" || !R.keys() || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("textarea, select, input:not([type=range], [type=checkbox])")) return;
     event.preventDefault();
     open();
   });

@@ -42,7 +42,7 @@
   const threshold = element("input", { type: "range", min: 1, max: 90, value: usual });
   const percent = element("output", {}), reading = element("output", { className: "reading" });
   const boxes = element("input", { type: "checkbox", checked: true }), own = element("input", { type: "checkbox" });
-  const help = element("p", { className: "quiet", textContent: "Keys: m next map · [ ] threshold · c map on and off · b boxes · s own scale · + − 0 zoom · ← → pages. With the picture focused, the arrow keys read values." });
+  const help = element("div", { className: "quiet help" }, "Keys: m next map · [ ] threshold · c map on and off · b boxes · s own scale · + − 0 zoom · ← → pages. With the picture focused, the arrow keys read values. ", R.keySwitch());
   const scroller = element("div", { className: "zoom" });
   frame.before(scroller);
   scroller.append(frame);
@@ -73,7 +73,7 @@
       canvas.style.opacity = opacity.value / 100;
       if (painted !== `${choice.value} ${top}`) M.draw(canvas, grid, top, 1, data.window, data.size);
       painted = `${choice.value} ${top}`;
-      if (scaleEnd) scaleEnd.textContent = `${top.toFixed(1)} logit`;
+      if (scaleEnd) scaleEnd.textContent = `${top.toFixed(1)}${data.unit}`;
     } else {
       canvas.remove();
       picture.src = source;
@@ -135,7 +135,7 @@
     read(probe[0] / 100, probe[1] / 100);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input:not([type=range], [type=checkbox]), select, textarea, dialog")) return;
+    if (!R.keys() || event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input:not([type=range], [type=checkbox]), select, textarea, dialog")) return;
     const step = { "[": -1, "]": 1 }[event.key];
     if (step) threshold.value = Number(threshold.value) + step;
     else if (event.key === "c") opacity.value = Number(opacity.value) ? 0 : 62;
@@ -148,12 +148,16 @@
     else if (event.key === "?") { help.hidden = !help.hidden; return; } else return;
     begin();
   });
-  const given = R.readState();
-  if (layers[given.map]) choice.value = given.map;
-  if (given.t) threshold.value = given.t;
-  if (given.o) opacity.value = given.o;
-  boxes.checked = given.boxes !== "off";
-  own.checked = given.scale === "own";
-  if (["map", "t", "o", "boxes", "scale"].some((key) => key in given)) begin();
-  if (Number(given.zoom) > 1) zoomTo(Number(given.zoom));
+  const restore = () => {
+    const given = R.readState(), number = (text, otherwise) => (text?.trim() && Number.isFinite(Number(text)) ? text : otherwise);
+    choice.value = /^\d+$/.test(given.map) && layers[given.map] ? given.map : 0;
+    threshold.value = number(given.t, usual);
+    opacity.value = number(given.o, 62);
+    boxes.checked = given.boxes !== "off";
+    own.checked = given.scale === "own";
+    if (ready || ["map", "t", "o", "boxes", "scale"].some((key) => key in given)) begin();
+    if (zoom > 1 || Number(given.zoom) > 1) zoomTo(Number(given.zoom) || 1);
+  };
+  restore();
+  R.onState(restore);
 })();
