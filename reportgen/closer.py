@@ -14,7 +14,7 @@ from torch import Tensor
 from reportgen.analysis.audit import Audit, CloseLook
 from reportgen.analysis.patches import recomputed_wrong
 from reportgen.analysis.selection import choose, spread
-from reportgen.config import AuditConfig
+from reportgen.config import GREY, AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.activations import Activations
 from reportgen.extract.effective import Asked, GradientMass, held
@@ -244,7 +244,7 @@ def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], 
 def fill_colour(audit: Audit, fill: str) -> tuple[float, float, float]:
     """The square's colour, RGB in [0, 1], to four decimals: the mean colour of the data set's thumbnails, or grey."""
     if fill == "grey":
-        return (0.5, 0.5, 0.5)
+        return GREY
     mean = np.asarray(audit.store["image/tiny"]).mean((0, 1, 2)) / 255
     r, g, b = (round(float(v), 4) for v in mean)
     return r, g, b

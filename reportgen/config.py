@@ -76,6 +76,9 @@ class AuditConfig:
         return [replace(self, models=(), **table) for table in self.models] if self.models else [self]
 
 
+GREY = (0.5, 0.5, 0.5)
+"""`occlusion_fill = "grey"`: RGB in [0, 1]."""
+
 CHOICES = {
     "occlusion": ("exact", "fast"),
     "occlusion_fill": ("mean", "grey"),

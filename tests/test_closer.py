@@ -15,7 +15,7 @@ from torch import nn
 
 from reportgen.analysis.boxes import to_image
 from reportgen.analysis.selection import choose
-from reportgen.closer import Subject, look_at, unconfirmed
+from reportgen.closer import Subject, fill_colour, look_at, unconfirmed
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError
 from reportgen.extract.loader import Framed
@@ -23,6 +23,7 @@ from reportgen.models.sources import load_classifier
 from reportgen.run import Summary, run_audit
 from reportgen.views import views_of
 from reportgen.views.album import Album
+from reportgen.views.occlusion import fill_in_words
 
 SIDE = 224
 PATTERN = np.random.default_rng(5).choice([0, 255], (9, 9)).astype(np.uint8)
@@ -279,6 +280,15 @@ NAMES = list("abcdefg")
 )
 def test_which_images_are_chosen(select: str, seconds: float, rows: list[int]) -> None:
     assert choose(select, NAMES, LABELS, FAILED, seconds) == rows
+
+
+def test_a_name_with_a_comma_is_taken_whole() -> None:
+    assert choose("a, b.jpg", ["a", "b.jpg", "a, b.jpg"], np.zeros(3, np.int64), np.zeros(3, bool), 0) == [2]
+
+
+@pytest.mark.parametrize(("fill", "words"), [("mean", "the data set's mean colour"), ("grey", "grey")])
+def test_the_caption_tells_the_squares_colour(report: Summary, fill: str, words: str) -> None:
+    assert fill_in_words({"fill": list(fill_colour(report.audit, fill))}) == words
 
 
 def test_without_labels_so_many_of_all_and_an_unknown_name_is_told() -> None:

@@ -34,10 +34,17 @@ def test_batch_by_batch_is_one_sort(maxima: np.ndarray, k: int, batch: int) -> N
         assert top.where[u].tolist() == where[images, u].tolist() + [-1] * missing
 
 
-def test_a_value_that_is_no_number_never_wins() -> None:
+def test_a_value_that_is_not_finite_never_wins() -> None:
     top = TopPatches(1, 2)
-    top.update(0, np.array([[np.nan], [1.0], [-2.0]], np.float32), np.zeros((3, 1), np.int32))
-    assert top.image.tolist() == [[1, 2]]
+    top.update(0, np.array([[np.nan], [1.0], [np.inf], [-2.0]], np.float32), np.zeros((4, 1), np.int32))
+    assert top.image.tolist() == [[1, 3]]
+
+
+def test_a_single_image_does_not_show_that_a_unit_is_dead() -> None:
+    for images, dead in ((1, False), (2, True)):
+        maxima = np.ones((images, 1), np.float32)
+        (unit,) = study_units(maxima, np.zeros((images, 1), np.int32), np.zeros(images, np.int64))
+        assert unit.dead is dead
 
 
 def test_selectivity_by_hand() -> None:

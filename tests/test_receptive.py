@@ -166,6 +166,19 @@ def test_fields_are_where_the_gradient_is(name: str) -> None:
             assert fields[node.name].box(y, x) == support(graph, node, size, y, x), (node.name, y, x)
 
 
+class Standardised(nn.Conv2d):
+    """Weights that the forward pass computes, as in BiT and NFNet: no kernel that is known beforehand."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+
+def test_a_convolution_whose_weights_are_computed_sees_the_whole_image() -> None:
+    graph, fields = fields_of(lambda: nn.Sequential(Standardised(3, 4, 3), nn.ReLU()), (9, 8))
+    assert [node.name for node in graph.graph.nodes if node.target is F.conv2d]
+    assert fields["conv2d"].box(2, 2) == (0, 0, 8, 9)
+
+
 def test_global_operations_see_the_whole_image() -> None:
     _, fields = fields_of(Gated, (12, 10))
     field = fields["mul"]

@@ -27,9 +27,10 @@ class TopPatches:
         self.where = np.full((units, k), -1, np.int32)
 
     def update(self, first: int, maxima: np.ndarray, where: np.ndarray) -> None:
-        """Takes in the images `first`, `first + 1`, …: their units' maxima and positions `(B, U)`. NaN never wins."""
+        """Takes in the images `first`, `first + 1`, …: their units' maxima and positions `(B, U)`. What is not
+        finite never wins."""
         k = self.value.shape[1]
-        maxima = np.where(np.isnan(maxima), -np.inf, maxima)
+        maxima = np.where(np.isfinite(maxima), maxima, -np.inf)
         # Once the lists are full few images enter them: only units with a newcomer are sorted again.
         units = np.flatnonzero((maxima > self.value[:, -1]).any(0))
         images = np.broadcast_to(np.arange(first, first + len(maxima), dtype=np.int32), (len(units), len(maxima)))
@@ -66,8 +67,8 @@ class Unit:
 
     @property
     def dead(self) -> bool:
-        """Its maximum is the same for every image: it tells nothing apart."""
-        return bool(self.edges[0] == self.edges[-1])
+        """Its maximum is the same for every image, of at least two: it tells nothing apart."""
+        return bool(self.counts.sum() > 1 and self.edges[0] == self.edges[-1])
 
 
 BINS = 20

@@ -37,7 +37,7 @@ def choose(select: str, names: Sequence[str], labels: np.ndarray, failed: np.nda
         return []
     if select.isdecimal():
         return of_each_class(labels, int(select))
-    wanted = [name.strip() for name in select.split(",")]
+    wanted = [select] if select in names else [name.strip() for name in select.split(",")]
     for name in wanted:
         if name not in names:
             raise ConfigError(f"`select` names `{name}`, and no image is called that", "names are those of the report")

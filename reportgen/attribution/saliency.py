@@ -99,6 +99,8 @@ def _limit(graph: fx.GraphModule, node: fx.Node) -> float | bool | None:
     if node.op == "call_module":
         module = graph.get_submodule(str(node.target))
         return 6.0 if isinstance(module, nn.ReLU6) else None if isinstance(module, nn.ReLU) else False
+    if node.op == "call_method":
+        return None if node.target in ("relu", "relu_") else False
     if node.op == "call_function" and node.target in RELUS:
         return RELUS[node.target]
     return False

@@ -69,6 +69,7 @@ ADAPTIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 ADAPTIVE_FUNCTIONS = {F.adaptive_avg_pool2d, F.adaptive_max_pool2d}
 CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 MAX_POOL = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+WINDOWED = {torch.conv2d, F.conv2d, F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
 AVG_POOL = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 
@@ -79,11 +80,13 @@ def locality(graph: fx.GraphModule, node: fx.Node) -> Locality:
     if node.op == "call_method":
         return _of_method(node)
     target: Any = node.target
+    if target in WINDOWED and _computed(node):
+        return Global()
     if target in (torch.conv2d, F.conv2d):
         return _conv(**_named(graph, node, CONV))
     if target in (F.max_pool2d, torch.max_pool2d):
         return _max_pool(**_named(graph, node, MAX_POOL))
-    if target in (F.avg_pool2d, torch.nn.functional.avg_pool2d):
+    if target is F.avg_pool2d:
         return _avg_pool(node, **_named(graph, node, AVG_POOL))
     if target in ADAPTIVE_FUNCTIONS:
         return Adaptive()
@@ -145,6 +148,12 @@ def _keeps_rows_and_columns(node: fx.Node) -> Locality:
         moved = [d % len(before) for d in node.args[1:3] if isinstance(d, int)]
         return Pointwise() if len(moved) == 2 and max(moved) < len(before) - 2 else Global()
     return Pointwise()
+
+
+def _computed(node: fx.Node) -> bool:
+    """Whether the network itself makes more than the input, as it makes the weights of standardised convolutions."""
+    source = node.args[0] if node.args else node.kwargs["input"]
+    return any(other is not source and other.op != "get_attr" for other in node.all_input_nodes)
 
 
 def _named(graph: fx.GraphModule, node: fx.Node, names: tuple[str, ...]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.analysis.audit import Audit
+from reportgen.config import GREY
 from reportgen.draw.raster import KINDS, REST, Place, draw_kinds, draw_values
 from reportgen.views.album import Album, Media
 from reportgen.views.cells import cells, kinds, numbers
@@ -57,7 +58,7 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         legend[-1] = (REST, f"{len(order) - len(KINDS)} others")
     side = settings["side"]
     caption = (
-        f"A square of {side} × {side} pixels in the data set's mean colour hides a part of the network's input; each "
+        f"A square of {side} × {side} pixels in {fill_in_words(settings)} hides a part of the network's input; each "
         "point of a map is the answer with the square centred there. Dark in the second map: hiding this place takes "
         "the probability away. "
     )
@@ -65,6 +66,10 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
     return Section(
         "occlusion", "With a part hidden", caption, figures, "four", ("0", f"{high:.2f}"), _data(audit, i, row), legend
     )
+
+
+def fill_in_words(settings: Mapping[str, Any]) -> str:
+    return "grey" if tuple(settings["fill"]) == GREY else "the data set's mean colour"
 
 
 def _how(settings: Mapping[str, Any]) -> str:
