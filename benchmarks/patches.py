@@ -40,7 +40,7 @@ def run(quick: bool) -> Result:
     batches = torch.randn(images, UNITS, SIDE, SIDE, generator=generator).relu_().split(BATCH)
 
     def ours() -> TopPatches:
-        top = TopPatches(UNITS)
+        top = TopPatches(UNITS, 16)
         for number, maps in enumerate(batches):
             maxima, where = unit_maxima(maps)
             top.update(number * BATCH, maxima.numpy(), where.numpy())

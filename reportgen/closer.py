@@ -161,7 +161,9 @@ def with_effective_fields(subject: Subject, progress: Progress) -> Audit:
 
     with progress("Measuring effective fields", len(rows), "images") as tick:
         settings = {"units": [[list(key), units] for key, units in sorted(asked.items())]}
-        store, _ = look_at(subject, "field", settings, sorted(rows), see, tick)
+        store, there = look_at(subject, "field", settings, sorted(rows), see, tick)
+    if not there:  # no file is as it was: the exact fields stay
+        return audit
     total = np.asarray(store["field/mass"]).sum(0)
     fields = [(held(down), held(across)) for down, across in total]
     cut = [replace(layer, effective=both) for layer, both in zip(layers, fields, strict=True)]
@@ -242,9 +244,12 @@ def _calibrated(subject: Subject, ready: Occluder, settings: Mapping[str, Any], 
 
 
 def fill_colour(audit: Audit, fill: str) -> tuple[float, float, float]:
-    """The square's colour, RGB in [0, 1], to four decimals: the mean colour of the data set's thumbnails, or grey."""
+    """The square's colour, RGB in [0, 1]: the mean colour of the data set's thumbnails, or grey.
+
+    To the nearest twentieth: a few images more or less hardly ever move that, so what is kept of the others stays.
+    """
     if fill == "grey":
         return GREY
     mean = np.asarray(audit.store["image/tiny"]).mean((0, 1, 2)) / 255
-    r, g, b = (round(float(v), 4) for v in mean)
+    r, g, b = (round(20 * float(v)) / 20 for v in mean)
     return r, g, b

@@ -43,6 +43,7 @@ class AuditConfig:
     occlusion_stride: int = 8
     occlusion_fill: str = "mean"
     smoothgrad: int = 0
+    top_patches: int = 16
     patch_field: str = "exact"
     pictures: str = "jpeg"
     name: str | None = None
@@ -64,6 +65,7 @@ class AuditConfig:
             ("occlusion_side", 1),
             ("occlusion_stride", 1),
             ("smoothgrad", 0),
+            ("top_patches", 1),
         ):
             if (value := getattr(self, key)) is not None and value < least:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number from {least} on")
@@ -118,6 +120,7 @@ EXPLAINED = {
     "occlusion_stride": "by how many pixels that square moves",
     "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
     "smoothgrad": "noisy copies of an image whose gradients are averaged (SmoothGrad, say 25); 0: not drawn",
+    "top_patches": "images kept a unit: those in which it fires most",
     "patch_field": "the part of the image that units are drawn with: `exact`, all they see; `effective`, what counts",
     "pictures": "what the site's photographs are: `jpeg`, or `webp`: fewer bytes, but longer to make",
     "name": "what the report calls the data set (default: the name of its folder)",

@@ -86,7 +86,7 @@ def _ask(
     with evaluating(classifier), torch.no_grad():
         batch = torch.from_numpy(np.stack(shown).astype(np.uint8)).to(device)
         logits = classifier.head(classifier.trunk(classifier.preprocessing.normalise(batch)))
-        return key, torch.softmax(logits.double(), 1)[:, key[1]].tolist()
+        return key, torch.softmax(logits.cpu().double(), 1)[:, key[1]].tolist()
 
 
 def _inside(box: np.ndarray, side: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from reportgen.data.labels import Listing, Vocabulary, read_class_file
 from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Sample
 from reportgen.errors import ConfigError, DataError, ImageError, ModelError
-from reportgen.extract.forward import pick_device
+from reportgen.extract.forward import pick_device, within_memory
 from reportgen.extract.training import Training, batches, order_of
 from reportgen.models.camnets import cam_network
 from reportgen.models.heads import deal, grouped
@@ -44,7 +44,7 @@ def fit_network(config: FitConfig, progress: Progress = silent) -> Path:
     refuse_unknown(name)
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     device = pick_device(config.device)
-    with only_run(config.out):
+    with only_run(config.out), within_memory():
         with progress("Reading the data set", None, ""):
             vocabulary = _vocabulary(config)
             samples, ids = _readable(config, vocabulary)

@@ -35,8 +35,8 @@ class Summary:
     """What a run did.
 
     metrics: as in `metrics.json`; seconds: by stage; computed, reused: images through the network and images found in
-    the store; stood: the report stood as the last run left it, and nothing of it was made again; outdated: pages made
-    later of the report before (`MADE_LATER`), which are gone.
+    the store; stood: the report stood as the last run left it, and nothing of it was made again; outdated: pages that
+    `reportgen review` filled of the report before (`MADE_LATER`), which are empty again.
     """
 
     index: Path

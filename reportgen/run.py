@@ -35,7 +35,7 @@ from reportgen.data.readers import read_dataset
 from reportgen.data.sample import Dataset, Refused, Sample
 from reportgen.errors import ConfigError, OutputError
 from reportgen.experiments import part_test
-from reportgen.extract.forward import pick_device
+from reportgen.extract.forward import pick_device, within_memory
 from reportgen.fitted import look_with_fitted_head
 from reportgen.gallery.build import build
 from reportgen.gallery.press import MADE_LATER
@@ -97,7 +97,7 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
     clock = _Clock()
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     refuse_foreign_site(config.out)
-    with only_run(config.out):
+    with only_run(config.out), within_memory():
         begin_use(config.out / "cache")
         saw = _see(config, read, clock, progress)
         of = made_of(config, saw.dataset, saw.samples, saw.unreadable, saw.looks, saw.cards, saw.reference)
@@ -118,15 +118,22 @@ def _run(config: AuditConfig, read: Callable[[Any], Dataset], progress: Progress
             summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
             return summary
         summary.metrics = results.metrics(summary.audit)
-        summary.outdated = sorted(name for name in MADE_LATER if (config.out / "site" / name).is_file())
+        filled = _filled(config.out)
         with clock("build the site"):
             begin = partial(progress, "Building the site", unit="pages")
             files = result_files(summary)
             site = config.out / "site"
             pages = build(summary.audit, site, begin, config.pictures, publish(files, site))
+        summary.outdated = [name for name, was in filled.items() if (config.out / "site" / name).read_bytes() != was]
         end_use(config.out / "cache")
         note_standing(config.out, of, write_results(summary, config, files, pages))
         return summary
+
+
+def _filled(out: Path) -> dict[str, bytes]:
+    """The pages that `reportgen review` may have filled: it leaves its table beside them."""
+    paths = [out / "site" / name for name in sorted(MADE_LATER) if (out / "review.csv").is_file()]
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ def _audit_of(config: AuditConfig, saw: _Saw, clock: _Clock, progress: Progress)
                 one,
                 parts=part_test(one, look, saw.device, progress),
                 backprop=backprop(one, look, saw.device, progress),
+                top_patches=config.top_patches,
             )
             for one, look in zip(audits, saw.looks, strict=True)
         ]

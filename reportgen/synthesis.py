@@ -13,7 +13,6 @@ import numpy as np
 import torch
 
 from reportgen.analysis.audit import Audit, Preferred
-from reportgen.analysis.patches import TOP
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.extract.forward import evaluating
@@ -54,7 +53,7 @@ def synthesized(
         return {}
     base = {**audit.store.settings, "aliases": {}}
     optimised = Store(out / "cache", {**base, "look": "preferred", **RECIPE})
-    explained = Store(out / "cache", {**base, "look": "guided patches"})
+    explained = Store(out / "cache", {**base, "look": "guided patches", "top": network.top_patches})
     ids = [identity.decode() for identity in np.asarray(audit.store["samples/id"]).tolist()]
     found = {}
     about = f"Synthesizing, {RECIPE['steps']} steps a unit"
@@ -84,12 +83,12 @@ def _gradients(
     tops: Sequence[tuple[int, int]],
     ids: Sequence[str],
 ) -> Arrays:
-    """`guided/picture` `(16, S, S, 3)` uint8 of a unit's top patches (image, where); grey where there are fewer.
+    """`guided/picture` `(k, S, S, 3)` uint8 of a unit's k top patches (image, where); grey where there are fewer.
 
     ids: of all images the digests of their bytes.
     """
     side = classifier.preprocessing.size
-    pictures = np.full((TOP, side, side, 3), 128, np.uint8)
+    pictures = np.full((network.top_patches, side, side, 3), 128, np.uint8)
     for j, (i, where) in enumerate(tops):
         image = look_again(audit.samples[i], ids[i], classifier.preprocessing, network.resize, network.decode)
         if image is not None:

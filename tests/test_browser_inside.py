@@ -145,6 +145,11 @@ def test_a_filter_is_opened_from_the_mosaic(browser: Browser, demo_report: Path)
         assert page.locator("#responses img.layer").count() >= 1
         assert page.locator(".patch").count() >= 8
         assert broken_pictures(page) == 0
+        page.locator("summary", has_text="Over another image").click()
+        page.locator(".columns a").last.click()
+        page.wait_for_url(f"**/activations/**#channel={finest}")
+        page.wait_for_selector(f".readout a:text-is('channel {finest}')")
+        assert page.locator("#activations .frame").last.locator("canvas").count() == 1  # laid over the photograph
         page.goto((site / "filters" / "deeper.html").as_uri())
         assert page.locator("#kernels img").count() > 5
         assert said == []

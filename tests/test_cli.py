@@ -6,9 +6,11 @@ import csv
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -294,6 +296,29 @@ def test_an_interrupt_ends_in_130_and_the_next_run_goes_on(
     again = here(*arguments)
     assert again.returncode == 0, again.stderr
     assert " 0 reused" not in again.stderr
+
+
+LATE = """
+import os, signal, sys, time
+from reportgen import cli
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+def work(*_, **__):
+    Late()
+    time.sleep(60)
+cli.cli.main = work
+cli.main()
+"""
+
+
+def test_an_interrupt_that_comes_while_something_is_deleted_is_not_lost() -> None:
+    handled = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=50, preexec_fn=handled)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.lstrip().startswith("error: interrupted\n")
+    assert "Traceback" not in done.stderr
 
 
 # --------------------------------------------------------------------------------------------------- hostile names

@@ -65,6 +65,7 @@ def test_a_flag_beats_the_file_and_one_that_is_not_given_does_not() -> None:
         ("limit = true", "is True", "it must be"),
         ("limit = 2.5", "is 2.5", "it must be"),
         ("limit = 0", "`limit` is 0", "use a whole number from 1 on"),
+        ("top_patches = 0", "`top_patches` is 0", "use a whole number from 1 on"),
         ("batch_size = -1", "`batch_size` is -1", "use a whole number from 1 on"),
         ('resize = "stretch"', "`resize` is `stretch`", "use one of `crop`, `warp`"),
         ('device = "tpu"', "`device` is `tpu`", "use `auto`"),

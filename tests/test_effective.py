@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from reportgen.analysis.modelcard import LayerCard
+from reportgen.closer import Subject, with_effective_fields
 from reportgen.config import AuditConfig
 from reportgen.extract.effective import GradientMass, held
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.sources import classifier_from_module, load_classifier
+from reportgen.passes import silent
 from reportgen.run import run_audit
 from tests.tiny import squares
 
@@ -44,6 +46,18 @@ def test_a_card_with_an_effective_field_draws_that_part_of_what_is_seen() -> Non
     assert card.box(4).tolist() == [2, 2, 10, 10]
     assert replace(card, effective=((-1, 2), (0, 9))).box(4).tolist() == [4, 3, 10, 6]
     assert replace(card, effective=((-1, 2), (0, 9))).box(0).tolist() == [0, 0, 6, 2]
+
+
+def test_without_a_file_as_it_was_the_exact_fields_stay(tmp_path: Path) -> None:
+    table = squares(tmp_path / "photos", each=2)
+    config = AuditConfig(
+        data=table, model="python:tests.tiny:network", select="none", device="cpu", out=tmp_path / "report"
+    )  # fmt: skip
+    audit = run_audit(config).audit
+    for sample in audit.samples:
+        sample.path.unlink()
+    subject = Subject(load_classifier(config), config, torch.device("cpu"), audit, config.out)
+    assert with_effective_fields(subject, silent) is audit
 
 
 def test_a_run_draws_effective_fields_where_they_are_asked_for(tmp_path: Path) -> None:

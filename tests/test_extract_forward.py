@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ModelError
-from reportgen.extract.forward import Pass, ahead, evaluating
+from reportgen.extract.forward import Pass, ahead, evaluating, within_memory
 from reportgen.extract.precision import Agreement, measure_agreement, native_precision
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.fused import fused
@@ -134,6 +134,9 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(pixels, monkeypatch) 
     monkeypatch.setattr(Pass, "_forward", never)
     with pytest.raises(ModelError, match="not even one image"):
         run(pixels, LABELS)
+    with pytest.raises(ModelError, match="memory is too small") as told, within_memory():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert "--device cpu" in str(told.value.hint)
 
 
 def test_modes_come_back_and_no_hook_is_left_after_an_exception(pixels) -> None:

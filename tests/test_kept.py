@@ -9,7 +9,7 @@ import pytest
 
 from reportgen.store import cache
 from reportgen.store.kept import keep_in
-from reportgen.store.store import begin_use
+from reportgen.store.store import begin_use, end_use
 
 ROWS = np.arange(6.0).reshape(2, 3)
 
@@ -60,6 +60,7 @@ def test_what_the_last_run_did_not_use_is_pruned(tmp_path: Path) -> None:
     for k in (1, 2):
         begin_use(tmp_path / "cache")
         keep("k", [k], lambda: {"k": ROWS})
+        end_use(tmp_path / "cache")
     assert [entry.used for entry in sorted(cache.entries(tmp_path), key=lambda entry: entry.used)] == [False, True]
     assert all("k, kept" in entry.line() for entry in cache.entries(tmp_path))
     (pruned,) = cache.prune(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -125,6 +127,26 @@ def test_incremental_equals_the_definition_on_known_networks(name: str) -> None:
     found = occlude(Incremental(trunk), head, image, squares, 0)
     scale = expected.logits.abs().max()
     torch.testing.assert_close(found.logits / scale, expected.logits / scale, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("make", [Plain, Incremental])
+def test_places_that_do_not_fit_the_memory_are_halved(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trunk, head = halves(Everything(), (61, 61))
+    image, squares = torch.randn(1, 3, 61, 61), squares_over(61, 61, 9, 13, (0.0,) * 3)
+    way = make(trunk)
+    whole, once, sizes = occlude(way, head, image, squares, 0), make.maps, []
+
+    def small(self: Any, x: Tensor, over: Squares, places: Tensor) -> Tensor:
+        if len(places) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        sizes.append(len(places))
+        return once(self, x, over, places)
+
+    monkeypatch.setattr(make, "maps", small)
+    found = occlude(way, head, image, squares, 0)
+    assert max(sizes) == 3
+    torch.testing.assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.total, whole.total, rtol=1e-4, atol=1e-4)
 
 
 def test_a_second_image_does_not_see_the_first() -> None:

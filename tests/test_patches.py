@@ -43,7 +43,7 @@ def test_a_value_that_is_not_finite_never_wins() -> None:
 def test_a_single_image_does_not_show_that_a_unit_is_dead() -> None:
     for images, dead in ((1, False), (2, True)):
         maxima = np.ones((images, 1), np.float32)
-        (unit,) = study_units(maxima, np.zeros((images, 1), np.int32), np.zeros(images, np.int64))
+        (unit,) = study_units(maxima, np.zeros((images, 1), np.int32), np.zeros(images, np.int64), 2)
         assert unit.dead is dead
 
 

@@ -66,6 +66,7 @@ class Audit:
     codes:      what images are compared by.
     reference:  another data set beside this one, or None.
     preferred:  by layer and unit, what was asked for with `synthesize`.
+    top_patches: images kept a unit.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     """
 
@@ -87,6 +88,7 @@ class Audit:
     codes: Codes = CODES["head"]
     reference: Reference | None = None
     preferred: Mapping[tuple[str, int], Preferred] = field(default_factory=dict)
+    top_patches: int = 16
 
     @property
     def models(self) -> Sequence[Audit]:
@@ -195,7 +197,8 @@ class Audit:
     def units(self) -> dict[str, list[Unit]]:
         """The units of each layer, by the layer's name."""
         return {
-            layer.name: study_units(self.maxima(layer), self.places(layer), self.labels) for layer in self.card.layers
+            layer.name: study_units(self.maxima(layer), self.places(layer), self.labels, self.top_patches)
+            for layer in self.card.layers
         }
 
     def picture(self, i: int) -> bytes:

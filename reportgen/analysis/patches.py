@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOP = 16
-"""Images kept a unit."""
 USUAL = 256
 """Images that say what values of a unit are usual."""
 TOLERANCE = 1e-3
@@ -21,7 +19,7 @@ class TopPatches:
     which flat position `y·w + x` of its map, −1 for none. Among equal values the earlier image is kept and first.
     """
 
-    def __init__(self, units: int, k: int = TOP) -> None:
+    def __init__(self, units: int, k: int) -> None:
         self.value = np.full((units, k), -np.inf, np.float32)
         self.image = np.full((units, k), -1, np.int32)
         self.where = np.full((units, k), -1, np.int32)
@@ -74,7 +72,7 @@ class Unit:
 BINS = 20
 
 
-def study_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k: int = TOP) -> list[Unit]:
+def study_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k: int) -> list[Unit]:
     """Every unit of a layer.
 
     maxima: `(N, U)` float32, each unit's maximum in each image; where: `(N, U)` int32; labels: `(N,)`, −1 for none.

@@ -104,6 +104,16 @@ def strongest_unit(maps: Tensor) -> int:
     return int(maps[0].sum((1, 2)).argmax())
 
 
+def _maps(way: Way, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
+    """The way's maps, of half the places at a time where the device's memory is too small for all of them."""
+    try:
+        return way.maps(image, squares, places)
+    except torch.OutOfMemoryError:
+        if len(places) == 1:
+            raise
+    return torch.cat([_maps(way, image, squares, half) for half in places.chunk(2)])
+
+
 HEAD = 128
 """Places whose maps go through the head together: VGG's reads 400 MB of weights each time."""
 
@@ -123,7 +133,7 @@ def occlude(
     waiting: list[Tensor] = []
     groups = list(way.groups(squares, places))
     for n, group in enumerate(groups, 1):
-        maps = way.maps(image, squares, group)
+        maps = _maps(way, image, squares, group)
         totals.append(maps[:, unit].sum((1, 2)).float())
         waiting.append(maps)
         if sum(map(len, waiting)) >= HEAD or n == len(groups):

@@ -6,10 +6,12 @@ stdout is data, stderr is talk. Exit codes: 0 fine, 1 a check found something, 2
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -23,6 +25,7 @@ from reportgen.errors import ReportgenError
 def main() -> None:
     """The `reportgen` command."""
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.unraisablehook = _say_again
     try:
         sys.exit(cli.main(sys.argv[1:] or ["--help"], standalone_mode=False))
     except click.exceptions.Abort:
@@ -49,6 +52,14 @@ def main() -> None:
 
 def _interrupt(signum: int, frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def _say_again(lost: Any) -> None:
+    """An interrupt that comes while an object is being deleted cannot leave from there: it comes again right after."""
+    if lost.exc_type is KeyboardInterrupt:
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # a signal ends a sleep, too
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _plain(text: str) -> str:

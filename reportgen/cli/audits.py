@@ -144,7 +144,7 @@ def _close(summary: Summary) -> None:
         talk.print(f"note: and {more:,} more; report.json names all of them", markup=False)
     for page in summary.outdated:
         talk.print(
-            f"note: site/{page} told of the report before and is removed; `reportgen review` makes it again",
+            f"note: site/{page} told of the report before and is empty now; `reportgen review` fills it again",
             markup=False,
             soft_wrap=True,
         )

@@ -36,7 +36,7 @@ class GradientMass:
         for number, unit, where, origins in asked:
             value = values[number][0, unit].flatten()[where]
             (gradient,) = torch.autograd.grad(value, leaf, retain_graph=True)
-            mass = gradient[0].abs().sum(0).double().cpu().numpy()
+            mass = gradient[0].abs().sum(0).cpu().double().numpy()
             if 0 < mass.sum() < np.inf:
                 for axis, origin in enumerate(origins):
                     start = size - origin

@@ -41,6 +41,17 @@ def pick_device(wanted: str) -> torch.device:
 
 
 @contextmanager
+def within_memory() -> Iterator[None]:
+    """Errors: ModelError where the device's memory was too small, whatever was tried with less at once."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ModelError(
+            "the device's memory is too small for this network", "use a smaller --batch-size, or --device cpu"
+        ) from None
+
+
+@contextmanager
 def evaluating(classifier: Classifier) -> Iterator[None]:
     """Both modules in evaluation mode; their own mode comes back, also after an exception."""
     modules = (classifier.trunk, classifier.head)

@@ -48,6 +48,7 @@ def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> It
     yield from failure_pages(audit, album)
     yield "models/index.html", "models.html", lambda: models_page(audit, compose.tables(audit))
     yield "review.html", "review.html", lambda: None
+    yield "reviewed.html", "reviewed.html", lambda: None  # until `reportgen review` fills it
     yield "confusions/index.html", "confusions.html", lambda: confusions_page(audit, album, site)
     yield "neighbours/index.html", "neighbours.html", lambda: neighbours_page(audit, album)
     if (poolings := poolings_page(audit, album)) is not None:

@@ -23,7 +23,7 @@ from reportgen.views.album import Added, Album
 from reportgen.views.panel import Page
 
 MADE_LATER = {"reviewed.html"}
-"""Pages that other commands make of a report as it stands; a new build, which they no longer fit, removes them."""
+"""Pages that other commands fill of a report as it stands; a new build, which they no longer fit, empties them."""
 
 
 def environment() -> jinja2.Environment:

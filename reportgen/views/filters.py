@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.analysis.audit import Audit
 from reportgen.analysis.filters import FilterRow, Kernels, study_filters
 from reportgen.analysis.modelcard import LayerCard
+from reportgen.analysis.selection import spread
 from reportgen.draw.colormap import signed
 from reportgen.draw.mosaic import Sheet, draw_sheet, mosaic, own_scale, shared_scale
 from reportgen.draw.raster import Place, draw_values
@@ -89,6 +90,7 @@ class FiltersPage:
 class FilterPage:
     """One filter. weights: of each input channel; responses: of images that were looked at; patches: its top images.
 
+    answers: of every image that was looked at, its name and where the filter's answer lies over it.
     units: its unit's page, or None where its answers are not watched.
     """
 
@@ -96,6 +98,7 @@ class FilterPage:
     layer: str
     weights: Section
     responses: Section | None
+    answers: Sequence[tuple[str, str]]
     patches: Sequence[Patch]
     units: str | None
     previous: tuple[str, str] | None
@@ -142,6 +145,7 @@ def _filter_page(
         audit.card.filters_layer or "",
         _weights(audit, album, row.number),
         _responses(audit, album, layer, row.number) if layer else None,
+        [(audit.samples[i].name, _answer(audit, i, layer, row.number)) for i in _looked_at(audit)] if layer else [],
         [patch(audit, album, layer, row.number, j) for j in range(len(unit.images))] if layer and unit else [],
         unit_page(layer, row.number) if layer else None,
         before,
@@ -174,7 +178,7 @@ def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section 
     """The filter's answers, normalised and activated as the network does it, in some of the images looked at."""
     look = audit.looks.get("activations")
     figures = []
-    for i in sorted(look.rows)[:RESPONSES] if look else []:
+    for i in spread(_looked_at(audit), RESPONSES):
         assert look is not None
         codes, ends = (
             np.asarray(look.store[f"activations/{layer.name}/{what}"][look.rows[i]])[f : f + 1]
@@ -194,7 +198,7 @@ def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section 
                 overlay=album.draw(draw_values, map_, low, high, place),
                 title=audit.samples[i].name.rsplit("/", 1)[-1],
                 value=f"{low:.2g} to {high:.2g}",
-                href=activation_page(audit, i, layer),
+                href=_answer(audit, i, layer, f),
             )
         )
     if not figures:
@@ -203,6 +207,16 @@ def _responses(audit: Audit, album: Album, layer: LayerCard, f: int) -> Section 
         f"As {layer.name} gives it, which normalises and activates it; each image from its least to its largest value."
     )
     return Section("responses", "Response", caption, figures, "four")
+
+
+def _looked_at(audit: Audit) -> list[int]:
+    look = audit.looks.get("activations")
+    return sorted(look.rows) if look else []
+
+
+def _answer(audit: Audit, i: int, layer: LayerCard, f: int) -> str:
+    """Where the filter's answer lies over the whole of image i."""
+    return f"{activation_page(audit, i, layer)}#channel={f}"
 
 
 def _deeper(album: Album, kernels: Sequence[Kernels]) -> Section:

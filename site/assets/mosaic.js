@@ -108,8 +108,16 @@
         show();
       });
     }
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("sort");
-    if (data.sorts.includes(wanted)) { choice.value = wanted; sort(wanted); }
+    const state = new URLSearchParams(location.hash.slice(1)), wanted = state.get("sort"), chosen = Number(state.get(data.noun) ?? -1);
+    if (data.sorts.includes(wanted)) choice.value = wanted;
+    if (order.includes(chosen) || choice.value === wanted) {
+      sort(choice.value).then(() => {
+        if (!order.includes(chosen)) return;
+        place = order.indexOf(chosen);
+        show();
+        frames.at(-1).scrollIntoView({ block: "nearest" });
+      });
+    }
   };
   for (const script of document.querySelectorAll("section.view > script[type='application/json']")) {
     const data = JSON.parse(script.textContent);
