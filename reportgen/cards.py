@@ -100,7 +100,7 @@ def list_layers(config: AuditConfig) -> list[str]:
     lines = []
     for layer in layers:
         field = fields[layer.node.name]
-        seen = f"stride {field.stride[0]:<3} field {field.size[0]}" if field.stride and field.size else "whole image"
+        seen = f"stride {field.stride[0]:<3g} field {field.size[0] if field.size else 'whole image'}"
         maps = "×".join(map(str, layer.shape))
         lines.append(f"{'*' if layer.stage_end or layer.first else ' '} {layer.name:<{width}}  {maps:<13}  {seen}")
     return lines

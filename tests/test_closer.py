@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from reportgen.analysis.audit import CloseLook
 from reportgen.analysis.boxes import to_image
 from reportgen.analysis.selection import choose
 from reportgen.closer import Subject, fill_colour, look_at, unconfirmed
@@ -202,6 +203,25 @@ def test_the_pages_hold_the_values_of_the_looks(report: Summary, tmp_path: Path)
         large = map_ >= 2e-4 * map_.max()
         np.testing.assert_allclose(value[large], map_[large], rtol=0.02)
         assert value[~large].max(initial=0) <= 3e-4 * map_.max()
+
+
+def test_a_guided_map_that_is_the_gradient_is_not_shown(report: Summary, tmp_path: Path) -> None:
+    """A network without a ReLU has nothing to guide."""
+    look = report.audit.looks["saliency"]
+    maps = np.array(look.store["saliency/map"])
+    maps[:, 1] = maps[:, 0]
+
+    class Alike:
+        settings = look.store.settings
+
+        def __getitem__(self, name: str) -> np.ndarray:
+            return maps if name == "saliency/map" else np.asarray(look.store[name])
+
+    audit = replace(report.audit, looks={"saliency": CloseLook(Alike(), look.rows)})  # type: ignore[arg-type]
+    section = next(view for view in views_of("image") if view.name == "saliency").draw(audit, Album(tmp_path), 4)
+    assert [figure.title for figure in section.figures[1:]] == ["Gradient", "Gradient, random weights"]
+    assert len(section.data["cells"]["layers"]) == 2
+    assert "Guided backpropagation is left out" in section.caption
 
 
 def test_activations_of_the_planted_unit_peak_on_the_pattern(report: Summary) -> None:

@@ -184,3 +184,4 @@ def test_global_operations_see_the_whole_image() -> None:
     field = fields["mul"]
     assert field.size is None
     assert field.box(0, 0) == field.box(9, 7) == (0, 0, 10, 12)
+    assert field.stride == (1.2, 1.25)  # 10 × 8 positions of 12 × 10 pixels

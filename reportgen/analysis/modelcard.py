@@ -15,7 +15,8 @@ class LayerCard:
     """A layer whose units are looked at. shape: channels, height, width of its maps.
 
     rows, columns: `(height, 2)` and `(width, 2)` int64, for each position the half-open interval of input pixels that
-    it sees; field, stride: height and width in input pixels without borders, or None where it sees the whole image.
+    it sees; field: height and width in input pixels without borders, or None where it sees the whole image; stride:
+    input pixels between neighbouring positions, down and across.
     effective: rows and columns from a position's origin on that hold most of the gradient, where that was asked for.
     parameters: of the network, how many its values depend on; own: those that the layers listed before it do not.
     """
@@ -25,7 +26,7 @@ class LayerCard:
     rows: np.ndarray
     columns: np.ndarray
     field: tuple[int, int] | None
-    stride: tuple[int, int] | None
+    stride: tuple[float, float]
     parameters: int = 0
     own: int = 0
     effective: tuple[tuple[int, int], tuple[int, int]] | None = None
@@ -46,7 +47,7 @@ class LayerCard:
         """Row and column of the input that distances of the flat position `y·w + x` are counted from."""
         y, x = divmod(where, self.shape[2])
         height, width = (int(axis[:, 1].max()) for axis in (self.rows, self.columns))
-        down, across = self.stride or (height / self.shape[1], width / self.shape[2])
+        down, across = self.stride
         return min(round(y * down), height), min(round(x * across), width)
 
 

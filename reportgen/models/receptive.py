@@ -34,6 +34,11 @@ class Axis:
     seen: np.ndarray
     reach: tuple[int, int, int] | None
 
+    @property
+    def stride(self) -> float:
+        """Input pixels between two neighbouring positions; of positions that see the whole image their share of it."""
+        return float(self.seen[:, 1].max() / len(self.seen)) if self.reach is None else self.reach[0]
+
 
 @dataclass(frozen=True)
 class Field:
@@ -55,11 +60,9 @@ class Field:
         return self.rows.reach[2] - self.rows.reach[1], self.columns.reach[2] - self.columns.reach[1]
 
     @property
-    def stride(self) -> tuple[int, int] | None:
+    def stride(self) -> tuple[float, float]:
         """Input pixels between two neighbouring positions, down and across."""
-        if self.rows.reach is None or self.columns.reach is None:
-            return None
-        return self.rows.reach[0], self.columns.reach[0]
+        return self.rows.stride, self.columns.stride
 
 
 def receptive_fields(graph: fx.GraphModule) -> dict[str, Field]:

@@ -37,7 +37,9 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         f"Mean gradient over {look.store.settings['copies']} copies with noise.",
     )
     figures = [the_image(audit, album, i)]
-    for map_, title, note in zip(maps, TITLES, notes, strict=False):
+    unguided = np.allclose(maps[1], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
+    shown = [n for n in range(len(maps)) if not (n == 1 and unguided)]
+    for map_, title, note in ((maps[n], TITLES[n], notes[n]) for n in shown):
         top = float(np.quantile(map_, CLIP))
         figures.append(
             Figure(
@@ -54,7 +56,9 @@ def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
         "The one with random weights is of the same network with weights drawn at random: a map that looks like "
         "it (a correlation near 1) shows the picture and the architecture, not what was learned."
     )
-    data = {"cells": cells(centres, centres, audit.card.input_size, [magnitudes(map_) for map_ in maps])}
+    if unguided:
+        caption += " Guided backpropagation is left out: no ReLU was found that it would change."
+    data = {"cells": cells(centres, centres, audit.card.input_size, [magnitudes(maps[n]) for n in shown])}
     return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four", data=data)
 
 

@@ -156,11 +156,11 @@ def _field(layer: LayerCard) -> str:
     return f"{sides((bottom - top, right - left))} of {sides(layer.field)}"
 
 
-def sides(pair: tuple[int, int] | None) -> str:
+def sides(pair: tuple[float, float] | None) -> str:
     """`11` or `11 × 7` pixels; `whole image`."""
     if pair is None:
         return "whole image"
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]} × {pair[1]}"
+    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g} × {pair[1]:g}"
 
 
 def _unit_row(audit: Audit, layer: LayerCard, u: int, unit: Unit) -> UnitRow:
