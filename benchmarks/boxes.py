@@ -22,8 +22,8 @@ import cv2
 import numpy as np
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.boxes import INCLUSIVE, iou
-from reportgen.analysis.maxboxacc import IOUS, SIDE, THRESHOLDS, ious_of_all, max_box_acc, score_map
+from reportgen.metrics.localization.boxes import INCLUSIVE, iou
+from reportgen.metrics.localization.max_box_acc import IOUS, SIDE, THRESHOLDS, ious_of_all, max_box_acc, score_map
 
 Case = tuple[list[np.ndarray], list[np.ndarray]]
 

@@ -22,23 +22,25 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.timing import Result
-from reportgen.analysis.audit import Audit
-from reportgen.analysis.classification import classify
-from reportgen.analysis.embedding import Components
-from reportgen.analysis.grid import grid_shape
-from reportgen.analysis.layouts import Layout, Maps
-from reportgen.analysis.modelcard import ModelCard
-from reportgen.analysis.neighbours import Neighbours
-from reportgen.analysis.space import Space
-from reportgen.data.sample import Dataset, Sample
-from reportgen.gallery import compose, images, payload
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_info import ModelCard
+from reportgen.data.samples import Dataset, Sample
+from reportgen.embedding.grid import grid_shape
+from reportgen.embedding.maps import Layout, Maps
+from reportgen.embedding.neighbours import Neighbours
+from reportgen.embedding.projections import Components
+from reportgen.embedding.space import Space
 from reportgen.gallery.build import navigation
-from reportgen.gallery.maps import maps_page
-from reportgen.gallery.pages import Frame
-from reportgen.gallery.press import write_site
-from reportgen.views.album import Album
-from reportgen.views.panel import Page as Written
-from reportgen.views.photo import card
+from reportgen.gallery.components.figure import Page as Written
+from reportgen.gallery.components.image_figures import card
+from reportgen.gallery.components.page_data import Frame
+from reportgen.gallery.core import data_chunks as payload
+from reportgen.gallery.core.media import Album
+from reportgen.gallery.core.writer import write_site
+from reportgen.gallery.pages import image as images
+from reportgen.gallery.pages import overview as compose
+from reportgen.gallery.pages.embedding import maps_page
+from reportgen.metrics.classification import classify
 
 CLASSES, SIDE, PICTURES = 1_000, 7, 64
 WATCH = """

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from torchcam.methods import CAM
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.extract.forward import TOP, Pass, evaluating
 from reportgen.models.classifier import Classifier
 from reportgen.models.sources import SEED, classifier_from_module
+from reportgen.pipeline.forward import TOP, Pass, evaluating
 
 LIMIT = 1e-4
 """The largest difference between two maps of the same class, in logit units, that rounding explains."""

@@ -25,9 +25,9 @@ from torchvision.datasets import ImageFolder
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
-from reportgen.data.readers import read_dataset
+from reportgen.data.readers.dataset import read_dataset
 from reportgen.models.sources import load_classifier
-from reportgen.passes import look, silent
+from reportgen.pipeline.extraction import look, silent
 
 CPU = torch.device("cpu")
 

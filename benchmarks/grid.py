@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.grid import assign, grid_shape
+from reportgen.embedding.grid import assign, grid_shape
 
 
 def run(quick: bool) -> Result:

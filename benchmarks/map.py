@@ -19,13 +19,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.grid import cloud
 from benchmarks.timing import Result
-from reportgen.analysis.embedding import Components
-from reportgen.analysis.grid import grid_shape
-from reportgen.analysis.layouts import Layout, Maps
-from reportgen.gallery.maps import MapsPage, write_maps
-from reportgen.gallery.pages import Frame
-from reportgen.gallery.payload import script, write_chunk
-from reportgen.gallery.press import environment, write_assets, write_if_changed
+from reportgen.embedding.grid import grid_shape
+from reportgen.embedding.maps import Layout, Maps
+from reportgen.embedding.projections import Components
+from reportgen.gallery.components.page_data import Frame
+from reportgen.gallery.core.data_chunks import script, write_chunk
+from reportgen.gallery.core.writer import environment, write_assets, write_if_changed
+from reportgen.gallery.pages.embedding import MapsPage, write_maps
 
 BUDGETS = {"dots": 1.0, "thumbnails": 2.0}
 """Seconds from the click to the first frame that has them."""

@@ -21,9 +21,9 @@ import torch
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import Result
 from reportgen.config import AuditConfig
-from reportgen.data.readers import read_dataset
+from reportgen.data.readers.dataset import read_dataset
 from reportgen.models.sources import load_classifier
-from reportgen.passes import look, silent
+from reportgen.pipeline.extraction import look, silent
 
 LIMIT = 1.2
 

@@ -16,7 +16,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.codes import made_up_codes
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.neighbours import nearest_neighbours
+from reportgen.embedding.neighbours import nearest_neighbours
 
 K = 20
 

@@ -10,8 +10,8 @@ from captum.attr import Occlusion
 from torch import Tensor, nn
 
 from benchmarks.timing import OURS, Result, Timings, measure, table
-from reportgen.attribution.incremental import Incremental
-from reportgen.attribution.occlusion import occlude, squares_over
+from reportgen.methods.occlusion.definition import occlude, squares_over
+from reportgen.methods.occlusion.incremental import Incremental
 from reportgen.models.graph import find_maps, split, trace
 
 SIDE, STRIDE, INPUT = 16, 8, 224

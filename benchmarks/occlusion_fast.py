@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from benchmarks.occlusion import NETWORKS, SIDE, STRIDE, captum, fastest_batch
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.attribution.drilldown import ENOUGH
 from reportgen.config import AuditConfig
 from reportgen.data.demo import make_demo_photos
-from reportgen.data.sample import Sample
-from reportgen.extract.loader import look
-from reportgen.extract.occluded import occluder
+from reportgen.data.samples import Sample
+from reportgen.methods.occlusion.coarse_to_fine import ENOUGH
+from reportgen.methods.occlusion.occluder import occluder
 from reportgen.models.classifier import Classifier
 from reportgen.models.sources import load_classifier
+from reportgen.pipeline.image_loader import look
 
 TRIALS = ("astronaut", "coffee", "flower", "rocket")
 TIMED = "chelsea"

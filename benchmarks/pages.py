@@ -24,7 +24,7 @@ from PIL import Image
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result
 from reportgen.config import AuditConfig
-from reportgen.run import Summary, run_audit
+from reportgen.pipeline.run import Summary, run_audit
 
 
 def run(quick: bool) -> Result:

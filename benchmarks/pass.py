@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
-from reportgen.extract.forward import Pass
 from reportgen.models.classifier import Classifier
-from reportgen.models.fused import fused
+from reportgen.models.folding import fused
 from reportgen.models.layers import choose_layers, tapped
 from reportgen.models.sources import load_classifier
+from reportgen.pipeline.forward import Pass
 
 
 def run(quick: bool) -> Result:

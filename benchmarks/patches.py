@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.patches import TopPatches
+from reportgen.metrics.top_patches import TopPatches
 from reportgen.models.layers import unit_maxima
 
 UNITS, SIDE, IMAGES, BATCH = 2048, 7, 512, 32

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
-from reportgen.extract.forward import Pass
-from reportgen.extract.precision import measure_agreement, native_precision
 from reportgen.models.sources import load_classifier
+from reportgen.pipeline.forward import Pass
+from reportgen.pipeline.precision import measure_agreement, native_precision
 
 
 def run(quick: bool) -> Result:

@@ -22,10 +22,10 @@ from torch import nn
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result
 from reportgen.config import AuditConfig
-from reportgen.data.readers import read_dataset
-from reportgen.data.sample import Dataset
+from reportgen.data.readers.dataset import read_dataset
+from reportgen.data.samples import Dataset
 from reportgen.models.sources import load_classifier
-from reportgen.passes import Look, look, silent
+from reportgen.pipeline.extraction import Look, look, silent
 
 
 def network() -> nn.Module:

@@ -10,8 +10,8 @@ from captum.attr import Saliency
 from torch import Tensor
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.attribution.saliency import saliency
-from reportgen.models.fused import fused
+from reportgen.methods.saliency import saliency
+from reportgen.models.folding import fused
 from reportgen.models.graph import find_maps, split, trace
 
 IMAGES, CLASSES, INPUT = 16, 5, 224

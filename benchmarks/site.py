@@ -26,13 +26,13 @@ from pytorch_grad_cam.utils.image import scale_cam_image, show_cam_on_image
 
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.audit import Audit
+from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
-from reportgen.gallery.images import image_pages
-from reportgen.gallery.pages import Frame
-from reportgen.gallery.press import open_album, write_site
-from reportgen.processes import shared_out
-from reportgen.run import run_audit
+from reportgen.gallery.components.page_data import Frame
+from reportgen.gallery.core.writer import open_album, write_site
+from reportgen.gallery.pages.image import image_pages
+from reportgen.parallel import shared_out
+from reportgen.pipeline.run import run_audit
 
 
 def run(quick: bool) -> Result:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.store.store import Store
+from reportgen.store.table import Store
 
 BLOCK = 1_024
 

@@ -12,8 +12,8 @@ import torch
 
 from benchmarks.codes import made_up_codes
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.analysis.embedding import judge, principal_components, tsne
-from reportgen.analysis.space import Space
+from reportgen.embedding.projections import judge, principal_components, tsne
+from reportgen.embedding.space import Space
 
 
 def run(quick: bool) -> Result:

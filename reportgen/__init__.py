@@ -6,7 +6,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reportgen.report import Report
+    from reportgen.results.report import Report
 
 __version__ = "0.1.0"
 
@@ -16,6 +16,6 @@ def open(report: str | PathLike[str] = "report") -> Report:
 
     Errors: StoreError if the folder holds no report, or a damaged one.
     """
-    from reportgen.report import open_report
+    from reportgen.results.report import open_report
 
     return open_report(report)

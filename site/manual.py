@@ -12,7 +12,7 @@ import click
 
 from reportgen.cli import cli
 from reportgen.config import EXPLAINED, AuditConfig, commented_toml
-from reportgen.views import all_views
+from reportgen.gallery.sections import all_views
 
 DOCS = Path(__file__).parent / "docs"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import browser
+from tests.support.browser import browser
 
 __all__ = ["browser"]
 

@@ -15,7 +15,7 @@ from reportgen.config import AuditConfig, FitConfig, commented_toml, override, r
 from reportgen.errors import OutputError
 
 if TYPE_CHECKING:
-    from reportgen.run import Summary
+    from reportgen.pipeline.run import Summary
 
 NOTED = 5
 """Damaged shards that are told of; one cause, as a full disk, damages many."""
@@ -40,7 +40,7 @@ NOTED = 5
 @audit_options
 def run(config: Path | None, quiet: bool, **flags: Any) -> None:
     """Audits a classifier on a data set. CONFIG is an audit.toml; a flag beats it."""
-    from reportgen.run import run_audit
+    from reportgen.pipeline.run import run_audit
 
     settings = override(read_config(config) if config else AuditConfig(), flags)
     _close(run_audit(settings, progress(quiet)))
@@ -51,7 +51,7 @@ def run(config: Path | None, quiet: bool, **flags: Any) -> None:
 @audit_options
 def demo(which: str, quiet: bool, **flags: Any) -> None:
     """Audits the embedded network on embedded photographs, or on solar cells (extra `solar`)."""
-    from reportgen.run import run_demo
+    from reportgen.pipeline.run import run_demo
 
     _close(run_demo(which, override(AuditConfig(select="1"), flags), progress(quiet)))
 
@@ -72,7 +72,7 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
 @click.option("--quiet", is_flag=True, help="No progress.")
 def fit(quiet: bool, **flags: Any) -> None:
     """Trains MODEL, one of the CAM paper's networks (cam:NAME), or goes on where a training stopped."""
-    from reportgen.fit import fit_network
+    from reportgen.pipeline.training import fit_network
 
     path = fit_network(FitConfig(**flags), progress(quiet))
     talk.print(f"next: reportgen run --model {flags['model']} --weights {path} --data …", markup=False, soft_wrap=True)
@@ -99,7 +99,7 @@ def init(path: Path) -> None:
 @click.option("--layer", help=explained("layer"))
 def layers(model: str, **flags: Any) -> None:
     """Lists the layers of MODEL: name, maps, stride and receptive field; * marks those that a run looks at."""
-    from reportgen.cards import list_layers
+    from reportgen.pipeline.model_info import list_layers
 
     for row in list_layers(override(AuditConfig(model=model), flags)):
         click.echo(row)

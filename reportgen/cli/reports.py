@@ -16,7 +16,7 @@ from reportgen.cli.talk import talk
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 def serve(report: Path, port: int) -> None:
     """Previews a report over loopback HTTP until Ctrl-C."""
-    from reportgen.gallery.serve import server
+    from reportgen.gallery.core.serve import server
 
     with server(report, port) as http:
         click.echo(f"http://127.0.0.1:{http.server_address[1]}/")
@@ -31,7 +31,7 @@ def serve(report: Path, port: int) -> None:
 @click.argument("report", default="report", type=click.Path(path_type=Path))
 def check(report: Path) -> None:
     """Verifies every link, picture, data file, digest and policy of a report's site; exit 1 names what is broken."""
-    from reportgen.gallery.check import check_site
+    from reportgen.gallery.core.check import check_site
 
     faults = check_site(report)
     for fault in faults:
@@ -48,7 +48,7 @@ def check(report: Path) -> None:
 @click.option("--single", "images", multiple=True, metavar="IMAGE", help="One HTML file of these images, to mail.")
 def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
     """Packs a report's site into one zip that opens by double-click after unpacking, or a few images into one file."""
-    from reportgen.gallery import pack as packing
+    from reportgen.gallery.core import pack as packing
 
     folder = report.resolve()
     target = out or folder.parent / f"{folder.name}{'.html' if images else '.zip'}"
@@ -67,7 +67,7 @@ def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
 @click.argument("exports", nargs=-1, required=True, metavar="EXPORT.json...", type=click.Path(path_type=Path))
 def review(report: Path, exports: tuple[Path, ...]) -> None:
     """Merges exports of the review page, of one or more people, into review.csv and the report's page reviewed.html."""
-    from reportgen.gallery.review import review_report
+    from reportgen.gallery.pages.merged_reviews import review_report
 
     page = review_report(report, exports)
     talk.print(f"{len(page.rows):,} images by {len(page.reviewers)}, {page.conflicts:,} in conflict", markup=False)
@@ -80,8 +80,8 @@ def review(report: Path, exports: tuple[Path, ...]) -> None:
 @defaulted("--out", "comparison", click.Path(path_type=Path), "The folder that the comparison is written to.")
 def compare(report_a: Path, report_b: Path, out: Path) -> None:
     """Compares two reports on the same images: what the second network fixes and breaks, as a site of its own."""
-    from reportgen.gallery.compare import compare_reports
-    from reportgen.gallery.comparison_words import heading
+    from reportgen.gallery.comparison.sentences import heading
+    from reportgen.gallery.comparison.site import compare_reports
 
     talk.print(heading(compare_reports(report_a, report_b, out)), markup=False, soft_wrap=True)
     click.echo(out / "site" / "index.html")
@@ -90,7 +90,7 @@ def compare(report_a: Path, report_b: Path, out: Path) -> None:
 @click.command()
 def views() -> None:
     """Lists the views that a report is made of."""
-    from reportgen.views import all_views
+    from reportgen.gallery.sections import all_views
 
     for view in all_views():
         click.echo(f"{view.name:<14} {view.scope:<8} {view.about}")
@@ -104,7 +104,7 @@ def cache(what: str, report: Path) -> None:
 
     Verify exits with 1 where something is corrupt; the next run recomputes it.
     """
-    from reportgen.store import cache as stores
+    from reportgen.store import inventory as stores
 
     if what == "verify":
         faults = stores.faults(report)

@@ -15,7 +15,7 @@ LONG = 120
 
 
 def progress(quiet: bool) -> Any:
-    from reportgen.passes import silent
+    from reportgen.pipeline.extraction import silent
 
     if quiet:
         return silent

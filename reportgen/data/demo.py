@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from reportgen.data.decode import decode, read_bytes
+from reportgen.data.decoding import decode, read_bytes
 from reportgen.data.files import cause, one_line
-from reportgen.data.table import CORNERS, KNOWN
+from reportgen.data.readers.table import CORNERS, KNOWN
 from reportgen.errors import ConfigError, ImageError, OutputError
 
 DEMO_NOTE = (

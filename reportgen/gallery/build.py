@@ -10,24 +10,26 @@ from types import MappingProxyType
 import numpy as np
 
 from reportgen import __version__
-from reportgen.analysis.audit import Audit
-from reportgen.analysis.poolings import pair_of
-from reportgen.gallery import compose, images, payload
-from reportgen.gallery.confusions import confusions_page
-from reportgen.gallery.failures import failure_pages
-from reportgen.gallery.localization import localization_page
-from reportgen.gallery.maps import maps_page
-from reportgen.gallery.models import models_page
-from reportgen.gallery.neighbourhood import neighbours_page
-from reportgen.gallery.pages import Frame, Link, ViewPage
-from reportgen.gallery.poolings import poolings_page
-from reportgen.gallery.press import Progress, open_album, silent, write_site
-from reportgen.processes import shared_out
-from reportgen.views import views_of
-from reportgen.views.album import Added, Album
-from reportgen.views.links import class_page
-from reportgen.views.panel import Figure, Page, View
-from reportgen.views.photo import card
+from reportgen.audit.audit import Audit
+from reportgen.gallery.components.figure import Figure, Page, View
+from reportgen.gallery.components.image_figures import card
+from reportgen.gallery.components.page_data import Frame, Link, ViewPage
+from reportgen.gallery.core import data_chunks as payload
+from reportgen.gallery.core.media import Added, Album
+from reportgen.gallery.core.urls import class_page
+from reportgen.gallery.core.writer import Progress, open_album, silent, write_site
+from reportgen.gallery.pages import image as images
+from reportgen.gallery.pages import overview as compose
+from reportgen.gallery.pages.confusions import confusions_page
+from reportgen.gallery.pages.embedding import maps_page
+from reportgen.gallery.pages.failures import failure_pages
+from reportgen.gallery.pages.gap_gmp import poolings_page
+from reportgen.gallery.pages.localization import localization_page
+from reportgen.gallery.pages.models import models_page
+from reportgen.gallery.pages.neighbours import neighbours_page
+from reportgen.gallery.sections import views_of
+from reportgen.metrics.gap_gmp import pair_of
+from reportgen.parallel import shared_out
 
 
 def pages(audit: Audit, album: Album, cards: Sequence[Figure], site: Path) -> Iterator[Page]:

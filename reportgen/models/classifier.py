@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from reportgen.data.labels import Vocabulary
+from reportgen.data.class_names import Vocabulary
 
 
 @dataclass(frozen=True)

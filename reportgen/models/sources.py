@@ -17,10 +17,10 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
-from reportgen.data.folder import folder_class_names
-from reportgen.data.labels import Vocabulary, imagenet_wnids, read_class_file
+from reportgen.data.class_names import Vocabulary, imagenet_wnids, read_class_file
+from reportgen.data.readers.folder import folder_class_names
 from reportgen.errors import ConfigError, ModelError
-from reportgen.models.camnets import CAM_NETWORKS, cam_network
+from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import find_maps, kernels, own_head, reason, split, trace
 from reportgen.models.layers import find_layers

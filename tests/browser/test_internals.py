@@ -1,0 +1,155 @@
+"""The pages of activations, units and filters in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import broken_pictures, hosted, opened
+
+
+def activation_page(site: Path, layer: str = "blocks-4") -> Path:
+    return next((site / "activations").glob(f"*/{layer}-*.html"))
+
+
+def data_of(page: Page) -> dict:
+    return json.loads(page.locator("section.view > script").inner_text())
+
+
+def test_without_scripts_the_mosaics_show_and_channels_lead_to_units(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    with opened(browser, offline=True, java_script_enabled=False) as (page, _):
+        page.goto((site / "activations" / "index.html").as_uri())
+        page.locator("a.card").first.click()
+        assert "/activations/" in page.url
+        page.goto(activation_page(site).as_uri())
+        assert page.locator("#activations img").count() == 4
+        assert all(image.is_visible() for image in page.locator("#activations img").all())
+        assert "Parameters up to here" in page.locator("main").inner_text()
+        unit = page.locator("tbody th a").first
+        number = unit.inner_text()
+        unit.click()
+        assert page.locator("h1").inner_text().startswith(f"Unit {number} of ")
+
+
+def test_sorted_by_activity_the_tiles_are_those_of_the_channels(browser: Browser, demo_report: Path) -> None:
+    """Pixel by pixel: the tile at each place is the picture's tile of the channel that comes there."""
+    site = demo_report / "site"
+    with hosted(site) as root, opened(browser) as (page, said):
+        page.goto(root + activation_page(site).relative_to(site).as_posix())
+        data = data_of(page)
+        order = np.argsort(-np.array(data["fields"]["activity"]), kind="stable").tolist()
+        assert order != list(range(len(order)))
+        page.get_by_label("sort by").select_option("activity")
+        assert page.locator(".readout a").inner_text() == f"channel {order[0]}"
+        same = """(frames, [order, {columns, width, height, gap}]) => frames.slice(0, 3).map(frame => {
+          const image = frame.querySelector("img"), canvas = frame.querySelector("canvas");
+          const plain = document.createElement("canvas");
+          [plain.width, plain.height] = [image.naturalWidth, image.naturalHeight];
+          plain.getContext("2d").drawImage(image, 0, 0);
+          const at = n => [(n % columns) * (width + gap), Math.floor(n / columns) * (height + gap), width, height];
+          const read = (c, n) => c.getContext("2d").getImageData(...at(n)).data.join();
+          return order.every((tile, n) => read(canvas, n) === read(plain, tile));
+        })"""
+        assert page.locator("#activations .frame").evaluate_all(same, [order, data["sheet"]]) == [True] * 3
+        said[:] = [line for line in said if "willReadFrequently" not in line]  # of this test's reading, not the page's
+        assert page.url.endswith("#sort=activity")
+        page.reload()
+        assert page.get_by_label("sort by").input_value() == "activity"
+        assert said == []
+
+
+def test_keys_choose_a_channel_and_enter_opens_its_unit(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    with opened(browser, offline=True) as (page, said):
+        page.goto(activation_page(site).as_uri())
+        data = data_of(page)
+        page.locator("#activations .frame").first.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+        chosen = 1 + data["sheet"]["columns"]
+        told = page.locator(".readout").inner_text()
+        assert told.startswith(f"channel {chosen} · activity {data['fields']['activity'][chosen]:g}"[:24])
+        assert page.locator("#activations .frame").last.locator("canvas").count() == 1
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**/units/**/{chosen:04d}.html")
+        assert page.locator("h1").inner_text().startswith(f"Unit {chosen} of ")
+        assert said == []
+
+
+def test_a_unit_page_shows_its_patches_with_field_and_value(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    folder = next((site / "units").glob("blocks-4-*"))
+    with opened(browser, offline=True) as (page, said):
+        page.goto((folder / "0001.html").as_uri())
+        assert broken_pictures(page) == 0
+        patches = page.locator(".patches .patch svg")
+        assert patches.count() >= 8
+        values = [float(text) for text in page.locator(".patches text").all_text_contents()]
+        assert values == sorted(values, reverse=True)
+        for svg in patches.all():
+            part = [float(v) for v in str(svg.get_attribute("viewBox")).split()]
+            x, y, width, height = (
+                float(svg.locator(".field").get_attribute(k) or "nan") for k in ("x", "y", "width", "height")
+            )
+            assert part[0] - 0.1 <= x <= x + width <= part[0] + part[2] + 0.1
+            assert part[1] - 0.1 <= y <= y + height <= part[1] + part[3] + 0.1
+        counts = [
+            int(re.search(r": (\d+) images", t).group(1)) for t in page.locator(".histogram title").all_text_contents()
+        ]
+        assert sum(counts) == len(list((site / "images").glob("0*.html")))
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url("**/0002.html")
+        page.locator("a.patch").first.click()
+        assert "/images/" in page.url
+        assert said == []
+
+
+def test_a_layers_units_sort_and_its_page_is_small(browser: Browser, demo_report: Path) -> None:
+    folder = next((demo_report / "site" / "units").glob("swish-1280*"))
+    assert (folder / "index.html").stat().st_size <= 150_000
+    with opened(browser, offline=True) as (page, said):
+        page.goto((folder / "index.html").as_uri())
+        page.get_by_role("button", name="Selectivity").click()
+        column = [float(t) for t in page.locator("tbody td:nth-child(6)").all_inner_texts() if t != "–"]
+        assert column == sorted(column, reverse=True)
+        assert len(column) == 1280
+        assert said == []
+
+
+def test_the_strongest_units_of_an_image_lead_to_their_pages(browser: Browser, demo_report: Path) -> None:
+    image = min((demo_report / "site" / "images").glob("0*.html"))
+    with opened(browser, offline=True) as (page, _):
+        page.goto(image.as_uri())
+        title = page.locator("#strongest_units .name").first.inner_text()
+        page.locator("#strongest_units a.to").first.click()
+        layer, unit = title.split(" · ")
+        assert page.locator("h1").inner_text() == f"Unit {unit} of {layer}"
+
+
+def test_a_filter_is_opened_from_the_mosaic(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    with opened(browser, offline=True) as (page, said):
+        page.goto((site / "filters" / "index.html").as_uri())
+        data = data_of(page)
+        page.get_by_label("sort by").select_option("frequency")
+        finest = int(np.argmax(data["fields"]["frequency"]))
+        assert page.locator(".readout a").inner_text() == f"filter {finest}"
+        page.locator("#filters .frame").first.click(position={"x": 5, "y": 5})
+        page.wait_for_url(f"**/filters/{finest:04d}.html")
+        assert page.locator("#weights figure").count() == 4
+        assert page.locator("#responses img.layer").count() >= 1
+        assert page.locator(".patch").count() >= 8
+        assert broken_pictures(page) == 0
+        page.locator("summary", has_text="Over another image").click()
+        page.locator(".columns a").last.click()
+        page.wait_for_url(f"**/activations/**#channel={finest}")
+        page.wait_for_selector(f".readout a:text-is('channel {finest}')")
+        assert page.locator("#activations .frame").last.locator("canvas").count() == 1  # laid over the photograph
+        page.goto((site / "filters" / "deeper.html").as_uri())
+        assert page.locator("#kernels img").count() > 5
+        assert said == []

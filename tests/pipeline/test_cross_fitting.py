@@ -1,0 +1,159 @@
+"""GAP and GMP heads fitted within a job: every image judged by a head of other images, maps from that same head."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reportgen.config import AuditConfig
+from reportgen.data.class_names import Listing
+from reportgen.data.readers.dataset import read_dataset
+from reportgen.errors import ReportgenError
+from reportgen.models.heads import out_of_fold
+from reportgen.pipeline.cross_fitting import SPLIT_SEED
+from reportgen.pipeline.run import Summary, run_audit
+from tests.support.tiny import COLOURS, network, squares
+
+TRUNK = "python:tests.support.tiny:network"
+
+
+def audit_of(folder: Path, **settings: object) -> Summary:
+    tables = settings.pop("models", ({"head": "gap"}, {"head": "gmp"}))
+    return run_audit(AuditConfig(model=TRUNK, select="none", out=folder / "report", models=tables, **settings))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    folder = tmp_path_factory.mktemp("heads")
+    table = squares(folder / "data", each=8)
+    (folder / "data" / "none.png").write_bytes((folder / "data" / "red-0.png").read_bytes() + b" ")  # no label
+    with table.open("a") as file:
+        file.write("none.png,,,,,\n")
+    return audit_of(folder, data=table)
+
+
+def test_the_classes_are_the_labels_of_the_data_set(both: Summary) -> None:
+    assert list(both.audit.classes) == sorted(COLOURS)
+    listing = Listing(())
+    read_dataset(both.index.parents[2] / "data" / "table.csv", listing)
+    assert listing.texts == set(COLOURS)
+
+
+def test_logits_and_maps_are_those_of_the_head_of_the_image_s_fold(both: Summary) -> None:
+    """From the pictures, with NumPy: pooling, and the weights of the head that was fitted without the image."""
+    trunk = network()[:6].eval()
+    for audit, name, pooled in zip(both.audit.models, ("gap", "gmp"), (np.mean, np.max), strict=True):
+        features = np.asarray(audit.store[f"features/{name}"])
+        heads, fold = out_of_fold(
+            features, audit.labels, np.arange(len(features)), 3, 5, SPLIT_SEED, torch.device("cpu")
+        )
+        for i, sample in enumerate(audit.samples):
+            pixels = np.asarray(Image.open(sample.path).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
+            x = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+            with torch.no_grad():
+                maps = trunk(torch.from_numpy(x.transpose(2, 0, 1)).float()[None])[0].double().numpy()
+            weight, bias = heads[fold[i]].weight.double().numpy(), heads[fold[i]].bias.double().numpy()
+            logits = weight @ [pooled(m) for m in maps] + bias
+            np.testing.assert_allclose(audit.store["logits"][i], logits, atol=2e-2)
+            for k, cam in zip(audit.cam_classes[i], audit.cams[i], strict=True):
+                expected = np.einsum("c,chw->hw", weight[k], maps) if k >= 0 else np.zeros(maps.shape[1:])
+                np.testing.assert_allclose(cam, expected, atol=2e-2)
+
+
+def test_cam_is_exact_for_the_mean_alone(both: Summary) -> None:
+    gap, gmp = both.audit.models
+    assert (gap.card.head, gmp.card.head) == ("gap", "gmp")
+    assert gap.cam_identity is not None
+    assert gap.cam_identity < 1e-3
+    assert gmp.cam_identity is None
+
+
+def test_the_figures_are_out_of_fold(both: Summary) -> None:
+    for audit in both.audit.models:
+        assert audit.classification.top1.n == 24
+        assert "5 folds" in audit.card.fit
+    entries = json.loads((both.index.parents[1] / "metrics.json").read_text())["models"]
+    assert [entry["head"] for entry in entries] == ["gap", "gmp"]
+    assert entries[0]["name"] == "network + GAP"
+
+
+def test_a_rerun_looks_at_nothing_twice(both: Summary) -> None:
+    config = AuditConfig(
+        model=TRUNK,
+        select="none",
+        out=both.index.parents[1],
+        data=both.index.parents[2] / "data" / "table.csv",
+        models=({"head": "gap"}, {"head": "gmp"}),
+    )
+    before = (both.index.parents[1] / "metrics.json").read_bytes()
+    again = run_audit(config)
+    assert again.computed == 0
+    assert (both.index.parents[1] / "metrics.json").read_bytes() == before
+
+
+def random_pictures(folder: Path, copies: int, seed: int = 3) -> Path:
+    """24 pictures of noise, each in `copies` files of the same bytes: only who saw a copy can know its label."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    rows = []
+    for i in range(24):
+        Image.fromarray(random.integers(0, 256, (16, 16, 3)).astype(np.uint8)).save(folder / f"{i}.png")
+        for copy in range(copies):
+            (folder / f"{i}-{copy}.png").write_bytes((folder / f"{i}.png").read_bytes())
+            rows.append((f"{i}-{copy}.png", "ab"[i % 2]))
+    with open(folder / "table.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "label"), *rows])
+    return folder / "table.csv"
+
+
+def test_copies_are_judged_by_heads_that_saw_none_of_them(tmp_path: Path) -> None:
+    table = random_pictures(tmp_path / "data", copies=3)
+    audit = audit_of(tmp_path, data=table, models=({"head": "gmp"},)).audit
+    assert audit.classification.top1.value > 0.5 - 3 * np.sqrt(0.25 / 24)
+
+
+def test_groups_of_the_table_stay_together(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=4)
+    rows = list(csv.reader(table.open()))
+    rows = [[*rows[0], "group"], *([*row, row[0].split("-")[1]] for row in rows[1:])]  # one group: one of each colour
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    dataset = read_dataset(table, Listing(()))
+    assert {s.name: s.group for s in dataset.samples}["red-2.png"] == "2.png"
+    audit = audit_of(tmp_path, data=table, folds=4, models=({"head": "gap"},)).audit
+    assert "penalties" in audit.card.fit
+    assert audit.card.fit.count("9") >= 4  # each head is fitted on three of the four groups of three
+
+
+def test_a_training_set_takes_the_place_of_folds_without_the_images_themselves(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=3)
+    training = squares(tmp_path / "training", each=9, seed=1)
+    with training.open("a") as file:  # an image of the audit, under a wrong label
+        file.write("../data/red-0.png,blue,,,,\n")
+    audit = audit_of(tmp_path, data=table, fit_data=training, models=({"head": "gap"},)).audit
+    assert "on a training set" in audit.card.fit
+    assert "27 images" in audit.card.fit
+
+
+def test_beside_a_network_with_its_own_head_its_classes_count(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=5)
+    own, gap = audit_of(
+        tmp_path, data=table, classes=tmp_path / "data" / "classes.txt", models=({}, {"head": "gap"})
+    ).audit.models
+    assert own.classes == gap.classes
+    assert own.card.head == "own"
+    assert not np.allclose(np.asarray(own.store["logits"]), np.asarray(gap.store["logits"]))
+    assert np.asarray(own.store["features/gap"]) == pytest.approx(np.asarray(gap.store["features/gap"]), abs=1e-4)
+
+
+def test_one_class_is_an_error_in_one_line(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=1)
+    table.write_text("path,label\nred-0.png,red\nblue-0.png,red\n")
+    with pytest.raises(ReportgenError, match="cannot be fitted"):
+        audit_of(tmp_path, data=table)

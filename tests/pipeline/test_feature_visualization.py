@@ -1,0 +1,164 @@
+"""Preferred inputs on units whose answer is known, guided gradients by hand, and both through the whole job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from reportgen.config import AuditConfig
+from reportgen.errors import ConfigError
+from reportgen.methods.feature_visualization import Probe
+from reportgen.methods.optimized_input import COLOURS, moved, picture_of, preferred_input
+from reportgen.models.layers import find_layers
+from reportgen.models.sources import load_classifier
+from reportgen.pipeline.run import Summary, run_audit
+from tests.support.tiny import squares
+
+SIDE = 224
+BARS = torch.tensor([-1.0, -1, 1, 1, -1, -1]).expand(6, 6)
+"""What unit 1 of the first layer answers to: a bright vertical bar, two pixels wide, on dark."""
+
+
+def barred() -> nn.Module:
+    """Unit 0 of the first layer wants red and no green; unit 1 a bar, and is shut for all that is grey."""
+    torch.manual_seed(0)
+    first = nn.Conv2d(3, 3, 6)
+    with torch.no_grad():
+        first.weight.zero_()
+        first.weight[0, 0], first.weight[0, 1] = 1 / 36, -1 / 36
+        first.weight[1] = BARS / 36
+        first.bias.copy_(torch.tensor([0.0, -0.05, 0.0]))
+    return nn.Sequential(
+        first, nn.ReLU(), nn.Conv2d(3, 6, 3, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3)
+    )
+
+
+def probe() -> Probe:
+    classifier = load_classifier(AuditConfig(model="python:tests.pipeline.test_feature_visualization:barred"))
+    layer = next(layer for layer in find_layers(classifier.trunk, classifier.head) if layer.name == "1")
+    return Probe(classifier, layer)
+
+
+def test_one_frequency_is_one_wave_in_the_colours_of_photographs() -> None:
+    """Coefficient (0, 2) alone: a cosine with two periods along x, in the first column of the colour matrix."""
+    spectrum = torch.zeros(3, 16, 9, 2)
+    spectrum[0, 0, 2, 0] = 1.0
+    x = torch.arange(16.0)
+    wave = 2 * torch.cos(2 * torch.pi * 2 * x / 16) / 16**2 * (16 / (2 / 16)) / 4
+    colours = torch.tensor(COLOURS)
+    scale = max(float((colours[:, k] ** 2).sum()) ** 0.5 for k in range(3))
+    for channel in range(3):
+        expected = torch.sigmoid(wave * colours[channel, 0] / scale).expand(16, 16)
+        torch.testing.assert_close(picture_of(spectrum, 16)[channel], expected)
+
+
+def test_moved_pictures_stay_where_nothing_moves_and_shift_by_whole_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = torch.rand(1, 3, 12, 12)
+    still = torch.tensor([0.5, 0.5, 0.5, 0.5])
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: still)
+    torch.testing.assert_close(moved(picture, 3.0, torch.Generator()), picture)
+    still[3] = 1.0
+    torch.testing.assert_close(moved(picture, 3.0, torch.Generator())[..., :9], picture[..., 3:])
+
+
+def test_the_same_seed_gives_the_same_picture_and_it_grows() -> None:
+    def objective(x: Tensor) -> Tensor:
+        return x.mean()
+
+    one, two, other = (preferred_input(objective, 32, 2.0, 150, seed) for seed in (0, 0, 1))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+    assert objective(preferred_input(objective, 32, 2.0, 0)[None]) == pytest.approx(0.5, abs=0.1)
+    assert objective(one[None]) > 0.7
+    assert 0 <= one.min() <= one.max() <= 1
+
+
+def test_a_unit_that_wants_red_gets_red() -> None:
+    found = probe().preferred(0)
+    middle = found["preferred/picture"][SIDE // 2 - 8 : SIDE // 2 + 8, SIDE // 2 - 8 : SIDE // 2 + 8].mean((0, 1))
+    assert middle[0] - middle[1] > 100  # of grey noise it is about 0
+
+
+def test_a_unit_that_is_shut_at_the_start_is_opened_and_gets_its_pattern() -> None:
+    ready = probe()
+    found = ready.preferred(1)
+    y, x = divmod(int(found["preferred/where"]), SIDE - 5)
+    part = found["preferred/picture"][y : y + 6, x : x + 6].mean(2)
+    assert np.corrcoef(part.mean(0), BARS[0].numpy())[0, 1] > 0.9
+    pixels = found["preferred/picture"].astype(np.float64) / 255
+    normal = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    by_hand = (normal[y : y + 6, x : x + 6].sum(2) * BARS.numpy()).sum() / 36 - 0.05
+    assert found["preferred/reached"] == pytest.approx(by_hand, rel=1e-3)
+    assert by_hand > 0.5
+
+
+def test_the_guided_gradient_is_the_kernel_on_the_field_and_nothing_elsewhere() -> None:
+    pixels = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
+    pixels[0, :, :, 102:104] = 255
+    gradient = probe().guided_gradient(pixels, 1, 50 * (SIDE - 5) + 100).astype(int)
+    expected = np.full((SIDE, SIDE, 3), 128)
+    expected[50:56, 100:106] = 128 + 127 * BARS.numpy().astype(int)[..., None]
+    assert np.array_equal(gradient, expected)
+
+
+def settings(folder: Path, *synthesize: str) -> AuditConfig:
+    return AuditConfig(
+        data=folder / "photos" / "table.csv",
+        classes=folder / "photos" / "classes.txt",
+        select="none",
+        model="python:tests.pipeline.test_feature_visualization:barred",
+        layers=("1", "3"),
+        synthesize=synthesize,
+        device="cpu",
+        out=folder / "report",
+    )
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    folder = tmp_path_factory.mktemp("asked")
+    squares(folder / "photos", each=2)
+    return run_audit(settings(folder, "1:1"))
+
+
+def test_the_page_of_a_unit_that_was_asked_for_shows_both(report: Summary) -> None:
+    site = report.index.parent
+    page = (site / "units" / "1-3x219" / "0001.html").read_text()
+    found = report.audit.preferred["1", 1]
+    best = report.audit.units["1"][1].values[0]
+    assert found.reached > best
+    assert f"{found.reached:.3g}" in page
+    assert f"{best:.3g}" in page
+    assert "Guided gradient of its top patches" in page
+    assert "Adebayo" in page
+    assert len(found.gradients) == 6
+    assert "What it prefers" not in (site / "units" / "1-3x219" / "0000.html").read_text()
+
+
+def test_a_rerun_optimises_nothing_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Probe, "preferred", lambda *_: pytest.fail("optimised again"))
+    monkeypatch.setattr(Probe, "guided_gradient", lambda *_: pytest.fail("gradient again"))
+    again = run_audit(settings(report.index.parents[2], "1:1")).audit.preferred["1", 1]
+    assert np.array_equal(again.picture, report.audit.preferred["1", 1].picture)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("1", "name a unit as"),
+        ("1:x", "name a unit as"),
+        ("9:1", "no layer `9`"),
+        ("1:3", "no unit 3"),
+        ("0:1", "units have no pages"),
+    ],
+)
+def test_a_unit_that_there_is_not_is_told_before_the_work(tmp_path: Path, asked: str, said: str) -> None:
+    squares(tmp_path / "photos", each=1)
+    with pytest.raises(ConfigError) as told:
+        run_audit(settings(tmp_path, asked))
+    assert said in f"{told.value} {told.value.hint}"
+    assert not (tmp_path / "report" / "site").exists()

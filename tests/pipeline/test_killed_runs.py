@@ -1,0 +1,59 @@
+"""A run that is killed while it looks closer or builds the site: the next one ends as one that nobody stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from reportgen.config import AuditConfig
+from reportgen.gallery.core.check import check_site
+from reportgen.pipeline.run import run_audit
+from tests.support.process import start
+from tests.support.tiny import squares
+
+MODEL = "python:tests.support.tiny:network"
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """What a report consists of, without what tells of the run: its times, and which run computed what."""
+    every = (path for path in out.rglob("*") if path.is_file() and "cache" not in path.relative_to(out).parts)
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in every if path.name != "report.json"}
+
+
+def audited(data: Path, out: Path) -> None:
+    run_audit(AuditConfig(data=data, model=MODEL, select="all", device="cpu", out=out))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], int]:
+    """The data, the report of a run that was not stopped, and the number of its files in the cache."""
+    folder = tmp_path_factory.mktemp("killed")
+    table = squares(folder / "data", each=12)
+    audited(table, folder / "report")
+    return table, files(folder / "report"), count(folder / "report" / "cache")
+
+
+def count(folder: Path) -> int:
+    return sum(path.is_file() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("where", ["cache", "site"])
+def test_a_killed_run_goes_on_to_the_same_report(whole, tmp_path: Path, where: str, share: float) -> None:
+    table, expected, kept = whole
+    total = kept if where == "cache" else sum(name.startswith("site/") for name in expected)
+    out = tmp_path / "report"
+    run = start("run", "--data", table, "--model", MODEL, "--select", "all", "--device", "cpu", "--out", out)
+    until = time.monotonic() + 120
+    while run.poll() is None and count(out / where) < share * total and time.monotonic() < until:
+        time.sleep(0.002)
+    run.kill()
+    run.communicate()
+    assert run.returncode == -9, "it ended before it was killed"
+    audited(table, out)
+    found = files(out)
+    assert {name for name in expected | found if expected.get(name) != found.get(name)} == set()
+    assert not list(out.rglob("*.tmp"))
+    assert check_site(out) == []

@@ -1,0 +1,103 @@
+"""Maps of the user's own function: taken as they are, judged like all others, found again by their code."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from reportgen.config import AuditConfig
+from reportgen.errors import ConfigError, ModelError
+from reportgen.models.map_function import draw_maps, load_drawer
+from reportgen.pipeline.run import run_audit
+from tests.support import synthetic
+from tests.support.tiny import squares
+
+CODE = '''
+import torch
+
+def colour(classifier, images, classes):
+    """Redness, greenness, blueness: the class's own colour in the picture, in cells of 14 pixels."""
+    other = images.mean(1, keepdim=True)
+    apart = torch.nn.functional.avg_pool2d(images - other, 14)
+    return torch.stack([apart[torch.arange(len(apart)), 2 - k] for k in classes.T], 1)
+
+def gradient(classifier, images, classes):
+    leaf = images.clone().requires_grad_()
+    logits = classifier.head(classifier.trunk(leaf))
+    maps = [torch.autograd.grad(logits[:, k].sum(), leaf, retain_graph=True)[0].abs().amax(1) for k in classes[0]]
+    return torch.stack(maps, 1)
+
+def flat(classifier, images, classes):
+    return images
+
+def broken(classifier, images, classes):
+    raise RuntimeError("no such layer")
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "mymaps_of_test.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mymaps_of_test", raising=False)
+    return "python:mymaps_of_test"
+
+
+def test_a_report_with_maps_of_ones_own(module: str, tmp_path: Path) -> None:
+    """A map that is the class's colour finds every square; the network's own maps stand beside it."""
+    table = squares(tmp_path / "data", each=4)
+    model = {"model": "python:tests.support.tiny:network", "classes": tmp_path / "data" / "classes.txt"}
+    models = ({**model, "maps": f"{module}:colour", "model_name": "colours"}, model)
+    out = tmp_path / "report"
+    audit = run_audit(AuditConfig(data=table, models=models, select="none", out=out)).audit
+    mine, own = json.loads((out / "metrics.json").read_text())["models"]
+    assert (mine["method"], own["method"]) == (f"{module}:colour", "cam")
+    assert mine["cam_identity_max_abs"] is None
+    assert own["cam_identity_max_abs"] < 1e-3
+    assert mine["localization"]["gt_known_error"] == 0
+    assert mine["localization"]["controls"]["random_weights"]["gt_known_error"] == 0  # the function asks no weights
+    assert own["localization"]["gt_known_error"] > 0.3
+    assert audit.cams.shape[-1] == 16
+    page = next((out / "site" / "images").glob("000000-*.html")).read_text()
+    assert f"Map of {module}:colour of" in page
+    assert ", in logit units" not in page
+    assert '"unit": ""' in page
+    table_2 = (out / "table-2-localization.csv").read_text()
+    assert f"colours, {module}:colour" in table_2.replace('"', "").replace("'", "")
+
+
+def test_gradients_can_be_taken(module: str) -> None:
+    classifier, images = synthetic.trained(), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        maps = draw_maps(classifier, load_drawer(f"{module}:gradient"), images, torch.tensor([[0, 1], [0, 1]]))
+    assert maps.shape == (2, 2, 64, 64)
+    assert not maps.requires_grad
+    assert np.isfinite(maps.numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "said"),
+    [
+        ("flat", ModelError, r"gave \(2, 3, 64, 64\) for classes \(2, 2\)"),
+        ("broken", ModelError, "no such layer"),
+        ("missing", ModelError, "missing"),
+    ],
+)
+def test_what_is_wrong_is_said(module: str, name: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        draw_maps(
+            synthetic.trained(), load_drawer(f"{module}:{name}"), torch.rand(2, 3, 64, 64), torch.zeros(2, 2).long()
+        )
+
+
+def test_the_spec_is_checked_and_the_code_is_the_digest(module: str, tmp_path: Path) -> None:
+    for spec in ("mymaps:colour", "python:mymaps", "python:"):
+        with pytest.raises(ConfigError, match="maps"):
+            load_drawer(spec)
+    first = load_drawer(f"{module}:colour").digest
+    (tmp_path / "mymaps_of_test.py").write_text(CODE.replace("14)", "28)"))
+    del sys.modules["mymaps_of_test"]
+    assert load_drawer(f"{module}:colour").digest != first

@@ -1,0 +1,88 @@
+"""Confusions and calibration: hand-worked cases, and slow versions written from the definitions."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.metrics import confusion_matrix as sklearns
+
+from reportgen.gallery.pages.confusions import matrix_picture
+from reportgen.metrics.confusion import Confusion, bin_of, calibrate, confusion_matrix
+
+
+def test_the_matrix_by_hand() -> None:
+    labels, predicted = np.array([7, 7, 2, 2, 2, -1]), np.array([7, 9, 9, 9, 7, 2])
+    found = confusion_matrix(labels, predicted)
+    assert found.classes.tolist() == [2, 7, 9]
+    assert found.counts.tolist() == [[0, 1, 2], [0, 1, 1], [0, 0, 0]]
+    assert found.largest(10) == [Confusion(2, 9, 2), Confusion(2, 7, 1), Confusion(7, 9, 1)]
+    assert found.largest(1) == [Confusion(2, 9, 2)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
+@settings(max_examples=50, deadline=None)
+def test_the_matrix_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+    labels, predicted = np.array(pairs).T
+    found = confusion_matrix(labels, predicted)
+    np.testing.assert_array_equal(found.counts, sklearns(labels, predicted, labels=found.classes))
+    assert found.counts.sum() == len(pairs)
+
+
+def test_no_labels() -> None:
+    found = confusion_matrix(np.array([-1, -1]), np.array([0, 1]))
+    assert found.counts.shape == (0, 0)
+    assert found.largest(3) == []
+    assert calibrate(np.zeros(0), np.zeros(0, bool)) is None
+
+
+def slow_ece(confidence: list[float], right: list[bool], bins: int) -> float:
+    """Guo et al. 2017, equation 3: Σ |B_m| / n · |acc(B_m) − conf(B_m)|; B_m: confidences in ((m − 1)/M, m/M]."""
+    total = 0.0
+    for m in range(1, bins + 1):
+        low = -math.inf if m == 1 else (m - 1) / bins
+        inside = [j for j, c in enumerate(confidence) if low < c <= m / bins]
+        if inside:
+            accuracy = sum(right[j] for j in inside) / len(inside)
+            mean = sum(confidence[j] for j in inside) / len(inside)
+            total += len(inside) / len(confidence) * abs(accuracy - mean)
+    return total
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=50))
+@settings(max_examples=80, deadline=None)
+def test_ece_from_its_definition(pairs: list[tuple[float, bool]]) -> None:
+    confidence, right = [c for c, _ in pairs], [r for _, r in pairs]
+    if any(abs(c * 10 - round(c * 10)) < 1e-9 for c in confidence):
+        return  # m / 10 itself is not a float; the edges have a test of their own
+    found = calibrate(np.array(confidence), np.array(right), 10)
+    assert found is not None
+    assert found.ece == pytest.approx(slow_ece(confidence, right, 10), abs=1e-12)
+    assert found.count.sum() == len(pairs)
+    assert found.right.sum() == sum(right)
+
+
+def test_bins_are_closed_above() -> None:
+    assert bin_of(np.array([0, 0.25, 0.250001, 0.5, 0.75, 1]), 4).tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def test_calibration_by_hand() -> None:
+    found = calibrate(np.array([0.9, 0.9, 0.3, np.nan]), np.array([True, False, False, True]), 2)
+    assert found is not None
+    assert found.count.tolist() == [1, 2]
+    assert found.right.tolist() == [0, 1]
+    np.testing.assert_allclose(found.confidence, [0.3, 0.9])
+    assert found.ece == pytest.approx((0.3 + 2 * 0.4) / 3)
+    assert (found.accuracy, found.mean_confidence) == pytest.approx((1 / 3, 0.7))
+
+
+def test_the_picture_has_a_square_for_each_cell() -> None:
+    matrix = confusion_matrix(np.repeat(np.arange(40), 2), np.repeat(np.arange(40), 2))
+    picture = np.asarray(Image.open(io.BytesIO(matrix_picture(matrix)))).astype(int)
+    assert picture.shape == (1000, 1000, 3)
+    diagonal = picture[12::25, 12::25].sum(2)
+    assert (diagonal[np.eye(40, dtype=bool)] > 600).all()
+    assert (diagonal[~np.eye(40, dtype=bool)] < 20).all()

@@ -1,0 +1,15 @@
+"""The data stage stands alone: it brings in neither torch nor the packages that the demo's photographs lie in."""
+
+import subprocess
+import sys
+
+
+def test_the_data_stage_imports_no_heavy_library(tmp_path) -> None:
+    code = (
+        "import sys, pathlib, reportgen.data.readers.dataset, reportgen.data.decoding, reportgen.data.demo as demo\n"
+        "try: demo.make_demo_photos(pathlib.Path(sys.argv[1]))\n"
+        "except demo.ConfigError: pass\n"
+        "print(sorted({'torch', 'torchvision', 'skimage', 'sklearn', 'scipy', 'elpv_dataset'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

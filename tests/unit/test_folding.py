@@ -1,0 +1,80 @@
+"""A fused network answers as the network does, and the network itself stays as it was."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from reportgen.models.folding import fused
+from reportgen.models.graph import trace
+
+EXAMPLE = torch.randn(2, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+
+
+class Mixed(nn.Module):
+    """Whatever a fusion could get wrong, in one network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.weight = nn.Parameter(torch.randn(8, 3, 3, 3) / 5)
+        self.even, self.odd = nn.ZeroPad2d(1), nn.ZeroPad2d((0, 1, 0, 1))
+        self.shared = nn.Conv2d(8, 8, 3, padding=1)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(8) for _ in range(4))
+        self.alone = nn.BatchNorm2d(8)
+        self.read_twice = nn.Conv2d(8, 8, 1)
+        self.relu, self.relu6 = nn.ReLU(), nn.ReLU6()
+        for norm in (*self.norms, self.alone):
+            nn.init.uniform_(norm.weight, 0.5, 2)
+            nn.init.normal_(norm.bias)
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.norms[0](F.conv2d(self.even(x), self.weight, stride=2)))  # a function, padded evenly
+        x = self.relu(self.norms[1](self.shared(x)))
+        x = self.relu(self.norms[2](self.shared(x)))  # the same weights, another normalisation
+        x = self.relu6(self.norms[3](self.shared(self.odd(x))))  # padded on one side
+        y = self.read_twice(x)
+        x = y + self.relu(y)  # what two read must not be written over
+        return self.alone(self.relu(self.even(x)))  # nothing to fold into, and no convolution to pad
+
+
+def kinds(graph: fx.GraphModule) -> list[str]:
+    modules = (graph.get_submodule(str(node.target)) for node in graph.graph.nodes if node.op == "call_module")
+    return [type(module).__name__ for module in modules]
+
+
+def test_a_fused_network_answers_as_the_network_does() -> None:
+    network = Mixed().eval()
+    before = copy.deepcopy(network.state_dict())
+    graph = trace(network, EXAMPLE)
+    made = fused(graph)
+    with torch.no_grad():
+        expected = network(EXAMPLE)
+        torch.testing.assert_close(made(EXAMPLE), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(graph(EXAMPLE), expected, rtol=0, atol=0)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_what_is_folded_and_what_stays() -> None:
+    made = fused(trace(Mixed().eval(), EXAMPLE))
+    assert isinstance(made, fx.GraphModule)
+    assert kinds(made).count("BatchNorm2d") == 1
+    assert kinds(made).count("ZeroPad2d") == 2
+    assert not any(node.op == "get_attr" for node in made.graph.nodes)
+    in_place = [
+        made.get_submodule(str(node.target)).inplace
+        for node in made.graph.nodes
+        if node.op == "call_module" and isinstance(made.get_submodule(str(node.target)), nn.ReLU | nn.ReLU6)
+    ]
+    assert in_place == [True, True, True, True, False, False]
+    assert all(node.meta["shape"] for node in made.graph.nodes if node.op == "call_module")
+
+
+def test_a_module_that_is_no_graph_stays_itself() -> None:
+    network = Mixed().eval()
+    assert fused(network) is network

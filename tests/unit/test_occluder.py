@@ -1,0 +1,171 @@
+"""An occluder made ready: which way it goes and why, and that its fast way is as similar to the exact as it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from reportgen.config import AuditConfig
+from reportgen.methods.occlusion.definition import Plain, occlude, squares_over
+from reportgen.methods.occlusion.incremental import Incremental
+from reportgen.methods.occlusion.occluder import Occluder, occluder
+from reportgen.models.classifier import Classifier, Preprocessing
+from reportgen.models.sources import classifier_from_module
+from reportgen.pipeline.run import run_audit
+from tests.unit.test_occlusion import halves
+
+SIDE = 96
+
+
+class Gate(nn.Module):
+    """Squeeze-excite: every channel times a number that depends on all positions."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mix(F.adaptive_avg_pool2d(x, 1)).sigmoid()
+
+
+class Attention(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(channels, 1, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.size()
+        rows = x.flatten(2).transpose(1, 2)
+        return x + self.attention(rows, rows, rows, need_weights=False)[0].transpose(1, 2).reshape(n, c, h, w)
+
+
+def classifier(*first: nn.Module) -> Classifier:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *first, nn.Conv2d(3, 8, 5, 2, 2), nn.ReLU(), nn.Conv2d(8, 12, 3, 2, 1), nn.ReLU(), nn.Conv2d(12, 12, 3, 1, 1),
+        nn.ReLU(), nn.Conv2d(12, 16, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 6),
+    )  # fmt: skip
+    for layer in network:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    made = classifier_from_module(network.eval(), "small", None, Preprocessing(size=SIDE))
+    return replace(made, trunk=made.trunk.eval(), head=made.head.eval())
+
+
+def blurred() -> Classifier:
+    """Looks at means of 15 × 15 pixels, so that its answers change slowly with the square's place."""
+    return classifier(nn.AvgPool2d(15, 1, 7))
+
+
+def images(n: int) -> list[Tensor]:
+    """Smooth pictures, as photographs are: coarse noise, enlarged."""
+    coarse = torch.randn(n, 3, 3, 3, generator=torch.Generator().manual_seed(1))
+    return list(F.interpolate(coarse, (SIDE, SIDE), mode="bicubic").split(1))
+
+
+@pytest.fixture(scope="module")
+def ready() -> Occluder:
+    return occluder(classifier(), 16, 5, (0.5, 0.5, 0.5))
+
+
+@pytest.mark.parametrize("mixing", [Gate, Attention])
+def test_what_mixes_positions_early_goes_the_plain_way_and_says_why(mixing: type[nn.Module]) -> None:
+    found = occluder(classifier(mixing(3)), 16, 16, (0.5, 0.5, 0.5))
+    assert isinstance(found.exact, Plain)
+    assert "mixes all positions" in found.note
+    assert list(found.quick_ways) == [1.0]
+
+
+def test_a_local_network_goes_the_incremental_way(ready: Occluder) -> None:
+    assert isinstance(ready.exact, Incremental)
+    assert ready.note == ""
+
+
+def test_the_fast_way_is_as_similar_as_it_says(ready: Occluder) -> None:
+    """The least SSIM by scikit-image over the images of the trials, between the maps that `exact` and `fast` keep."""
+    structural_similarity = pytest.importorskip("skimage.metrics").structural_similarity
+    few = images(3)
+    fast = ready.calibrated(np.stack([ready.trial(x, 2)["trial/probability"] for x in few]))
+    assert fast.shortcut is not None
+    assert fast.shortcut.computed(fast.squares) < 1
+    assert fast.seconds < ready.seconds
+    found = []
+    for x in few:
+        true, near = (one(x, 2)["occlusion/probability"].astype(np.float64) for one in (ready, fast))
+        assert not np.array_equal(true, near)
+        found.append(structural_similarity(true, near, data_range=true.max() - true.min()))
+    assert fast.similarity == pytest.approx(min(found), abs=1e-3)
+    assert fast.similarity >= 0.95
+
+
+def test_what_the_fast_way_keeps_belongs_together(ready: Occluder) -> None:
+    few = images(3)
+    fast = ready.calibrated(np.stack([ready.trial(x, None)["trial/probability"] for x in few]))
+    kept = fast(few[0], None)
+    first, score = kept["occlusion/class"], kept["occlusion/score"].astype(np.float64)
+    assert (np.diff(score, axis=-1) <= 0).all()
+    assert (score.sum(-1) <= 1.01).all()
+    subject = kept["occlusion/subject"]
+    own = np.where(first == subject, score, 0).sum(-1)
+    np.testing.assert_allclose(own, np.where(own > 0, kept["occlusion/probability"], 0), atol=1e-3)
+    exact = ready(few[0], None)
+    assert {name: array.shape for name, array in kept.items()} == {name: array.shape for name, array in exact.items()}
+    assert (first[..., 0] == exact["occlusion/class"][..., 0]).mean() > 0.9
+
+
+def test_a_report_says_how_far_the_fast_way_went(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for n, x in enumerate(images(4)):
+        pixels = (128 + 50 * x[0].permute(1, 2, 0)).clamp(0, 255).to(torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{n}.png")
+    config = AuditConfig(
+        data=tmp_path / "photos", model="python:tests.unit.test_occluder:blurred", device="cpu", occlusion="fast",
+        occlusion_side=24, occlusion_stride=4, select="1", out=tmp_path / "report",
+    )  # fmt: skip
+    look = run_audit(config).audit.looks["occlusion"]
+    (row,) = look.rows
+    step, similarity = look.store.settings["shortcut"]["step"], look.store.settings["similarity"]
+    assert step > 1
+    assert similarity >= 0.95
+    page = next((tmp_path / "report" / "site" / "images").glob(f"{row:06d}-*.html")).read_text()
+    place = ("second", "third", "fourth")[step - 2]
+    assert f"the square stood at every {place} place" in page
+    assert f"On 4 images the map of the probability had a structural similarity of at least {similarity:.3f}" in page
+
+
+def test_without_a_trial_it_stays_exact(ready: Occluder) -> None:
+    assert ready.calibrated(np.zeros((0,))) is ready
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_inputs_of_one_and_of_many_channels(channels: int) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(channels, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(6, 3),
+    )  # fmt: skip
+    trunk, head = halves(network, (40, 40), channels)
+    image = torch.randn(1, channels, 40, 40)
+    squares = squares_over(40, 40, 8, 12, (0.2,) * channels)
+    expected = occlude(Plain(trunk), head, image, squares, 0)
+    found = occlude(Incremental(trunk), head, image, squares, 0)
+    torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+
+
+def test_an_input_smaller_than_the_receptive_field() -> None:
+    """Five dilated convolutions see 63 pixels of an input of 24: every square changes every position behind them."""
+    layers = [part for d in (1, 2, 4, 8, 16) for part in (nn.Conv2d(4, 4, 3, padding=d, dilation=d), nn.ReLU())]
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    trunk, head = halves(network, (24, 24))
+    image = torch.randn(1, 3, 24, 24)
+    squares = squares_over(24, 24, 6, 6, (0.1, 0.2, 0.3))
+    expected = occlude(Plain(trunk), head, image, squares, 0)
+    found = occlude(Incremental(trunk), head, image, squares, 0)
+    torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.total, expected.total, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,104 @@
+"""What is read off the neighbours: hand-worked cases, and slow versions written from the definitions."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reportgen.embedding.space import (
+    CLOSE,
+    Space,
+    agreement,
+    hub_counts,
+    knn_accuracy,
+    near_duplicates,
+    odd_ones,
+    overlap,
+    pixel_rows,
+    skewness,
+    vote,
+)
+from reportgen.metrics.intervals import Rate
+
+INDEX = np.array([[1, 2, 3], [0, 2, 3], [3, 1, 0], [2, 1, 0], [-1, -1, -1]])
+LABELS = np.array([5, 5, 7, -1, 5])
+
+
+def test_agreement_and_overlap_by_hand() -> None:
+    assert agreement(INDEX, LABELS).tolist() == [1, 1, 0, -1, 0]
+    other = np.array([[3, 2, 1], [4, 4, 4], [3, 4, 0], [0, 1, 4], [-1, -1, -1]])
+    assert overlap(INDEX, other).tolist() == [3, 0, 2, 2, 0]
+
+
+@given(st.integers(1, 30), st.integers(0, 7), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_vote_is_the_count(n: int, k: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    index, labels = random.integers(-1, n, (n, k)), random.integers(-1, 4, n)
+    for row, winner in zip(index, vote(index, labels), strict=True):
+        voters = [int(labels[j]) for j in row if j >= 0 and labels[j] >= 0]
+        count = Counter(voters)
+        expected = min(count, key=lambda label: (-count[label], voters.index(label))) if voters else -1
+        assert winner == expected
+
+
+def test_accuracy_leaves_out_what_cannot_be_judged() -> None:
+    neighbours = Space.of(np.array([[0.0], [1.0], [10.0], [11.0], [np.nan], [12.0]])).neighbours
+    labels = np.array([1, 1, 1, 2, 1, 2])
+    assert knn_accuracy(neighbours, labels, 1) == Rate(3, 5)  # image 2's nearest is 3
+    assert knn_accuracy(neighbours, np.full(6, -1), 1) is None
+    assert knn_accuracy(neighbours, labels, 50) is None
+
+
+def test_hubs_by_hand() -> None:
+    counts = hub_counts(INDEX)
+    assert counts.tolist() == [3, 3, 3, 3, 0]
+    mean, variance = 2.4, np.mean([(v - 2.4) ** 2 for v in [3, 3, 3, 3, 0]])
+    assert skewness(counts) == pytest.approx(np.mean([(v - mean) ** 3 for v in [3, 3, 3, 3, 0]]) / variance**1.5)
+    assert skewness(np.full(4, 2)) == 0
+
+
+def test_spread_is_the_root_mean_square_over_all_pairs() -> None:
+    rows = np.random.default_rng(0).normal(size=(20, 4))
+    squares = [np.square(rows[i] - rows[j]).sum() for i in range(20) for j in range(i)]
+    assert Space.of(rows).spread == pytest.approx(np.sqrt(np.mean(squares)))
+    assert Space.of(rows[:1]).spread == 0
+    assert Space.of(np.full((3, 2), np.nan)).spread == 0
+
+
+def test_near_duplicates_are_every_close_pair_once() -> None:
+    random = np.random.default_rng(1)
+    rows = np.repeat(random.normal(size=(12, 6)), 2, 0)
+    rows[1::2] += 0.02 * random.normal(size=(12, 6))
+    rows[7] += 5
+    space = Space.of(rows)
+    expected = sorted(
+        (float(np.sqrt(np.square(rows[i] - rows[j]).sum())), i, j)
+        for j in range(24)
+        for i in range(j)
+        if np.sqrt(np.square(rows[i] - rows[j]).sum()) <= CLOSE * space.spread
+    )
+    assert [(i, j) for i, j, _ in near_duplicates(space)] == [(i, j) for _, i, j in expected]
+    assert len(expected) == 11
+    assert near_duplicates(Space.of(np.ones((3, 2)))) == [(0, 1, 0.0), (0, 2, 0.0), (1, 2, 0.0)]
+
+
+def test_odd_ones_are_those_among_strangers() -> None:
+    labels = np.array([1, 2, 2, 3, 1, -1])
+    index = np.array([[1, 3, 2], [2, 0, 3], [1, 0, 3], [1, 2, 0], [1, 2, 5], [0, 1, 2]])
+    assert odd_ones(index, labels).tolist() == [0, 3]  # equally unanimous; 4 has a neighbour without a label
+    index[0] = [1, 2, 1]
+    index[3] = [0, 1, 4]
+    assert odd_ones(index, labels).tolist() == [0, 3]
+    index[0], index[3] = [1, 3, 2], [0, 4, 0]
+    assert odd_ones(index, labels).tolist() == [3, 0]
+
+
+def test_pixel_rows() -> None:
+    tiny = np.zeros((2, 32, 32, 3), np.uint8)
+    tiny[1, 0, 0] = [255, 51, 0]
+    rows = pixel_rows(tiny)
+    assert rows.shape == (2, 3072)
+    np.testing.assert_allclose(rows[1, :4], [1, 0.2, 0, 0])

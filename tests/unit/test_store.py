@@ -1,0 +1,177 @@
+"""The store: what goes in comes out, what is damaged is set aside, what is there is reused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reportgen.config import AuditConfig
+from reportgen.errors import OutputError, StoreError
+from reportgen.pipeline.run import Summary, run_audit
+from reportgen.store.files import only_run, write_atomic
+from reportgen.store.shard import Shard, write_shard
+from reportgen.store.table import Store
+from tests.support.tiny import squares
+
+ARRAYS = {
+    "logits": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "features/gap": np.full((3, 2), np.nan, np.float16),
+    "samples/id": np.array([b"a" * 64, b"b" * 64, b"c" * 64], "S64"),
+    "samples/label": np.array([0, -1, 2], np.int32),
+    "empty": np.zeros((3, 0, 7), np.uint8),
+}
+
+
+def test_a_shard_gives_back_what_went_in_and_numpy_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_shard(path, ARRAYS, {"mine": "x"})
+    shard = Shard(path)
+    shard.verify()
+    assert shard.names() == sorted(ARRAYS)
+    assert shard.attributes["mine"] == "x"
+    with np.load(path, allow_pickle=False) as loaded:
+        for name, array in ARRAYS.items():
+            for found in (shard[name], loaded[name]):
+                assert found.dtype == array.dtype
+                np.testing.assert_array_equal(found, array)
+    assert not shard["logits"].flags.writeable
+
+
+def test_the_same_arrays_make_the_same_bytes(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.npz", ARRAYS, {})
+    write_shard(tmp_path / "b.npz", dict(reversed(ARRAYS.items())), {})
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_truncated_or_changed_shard_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_shard(path, ARRAYS, {})
+    whole = path.read_bytes()
+    for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(StoreError, match=r"shard `a\.npz` is corrupt"):
+            Shard(path)
+    at = whole.index(ARRAYS["logits"].tobytes())
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(StoreError, match="its digest does not fit"):
+        Shard(path).verify()
+
+
+def test_a_store_finds_rows_by_image_and_label(tmp_path: Path) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    store.commit(ARRAYS)
+    store.commit({name: array[::-1] if name == "logits" else array for name, array in ARRAYS.items()})
+    assert ("a" * 64, 0) in store
+    assert ("a" * 64, 1) not in store
+    store.select([("c" * 64, 2), ("a" * 64, 0)])
+    np.testing.assert_array_equal(store["logits"], ARRAYS["logits"][[2, 0]])
+    assert store.find(["a" * 64, "c" * 64]).tolist() == [1, 0]
+    with pytest.raises(KeyError, match="no array `logit`, only empty, features/gap, logits"):
+        store["logit"]
+    again = Store(tmp_path, {"weights": "w"})
+    assert len(again.shards) == 2
+    assert not Store(tmp_path, {"weights": "other"}).shards
+
+
+def run(folder: Path, **settings: object) -> Summary:
+    given: dict = {"data": folder / "data" / "table.csv", "classes": folder / "data" / "classes.txt"} | settings
+    return run_audit(
+        AuditConfig(
+            model="python:tests.support.tiny:network", device="cpu", select="none", out=folder / "report", **given
+        )
+    )
+
+
+def test_a_corrupt_shard_is_set_aside_and_recomputed(tmp_path: Path) -> None:
+    squares(tmp_path / "data", each=2)
+    first = run(tmp_path)
+    logits = first.audit.store["logits"]
+    (path,) = first.audit.store.folder.glob("*.npz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    second = run(tmp_path)
+    assert (second.computed, second.reused) == (6, 0)
+    assert len(second.set_aside) == 1
+    assert path.name in second.set_aside[0]
+    np.testing.assert_array_equal(second.audit.store["logits"], logits)
+    assert path.read_bytes() == whole
+    third = run(tmp_path)
+    assert (third.computed, third.reused, third.set_aside) == (0, 6, [])
+
+
+def test_only_what_is_new_is_computed(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=2)
+    run(tmp_path)
+    pixels = np.random.default_rng(9).integers(0, 255, (30, 30, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "data" / "new.png")
+    text = table.read_text()
+    table.write_text(text + "new.png,red,,,,\n")
+    added = run(tmp_path)
+    assert (added.computed, added.reused) == (1, 6)
+    (tmp_path / "data" / "copy.png").write_bytes((tmp_path / "data" / "red-0.png").read_bytes())
+    table.write_text(text + "copy.png,red,,,,\n")
+    copied = run(tmp_path)
+    assert (copied.computed, copied.reused) == (0, 7)
+    table.write_text(text.replace("red-0.png,red", "red-0.png,blue"))
+    relabelled = run(tmp_path)  # the label's map is another
+    assert (relabelled.computed, relabelled.reused) == (1, 5)
+    assert run(tmp_path, resize="crop").computed == 6
+
+
+def test_two_files_of_the_same_bytes_are_computed_once(tmp_path: Path) -> None:
+    table = squares(tmp_path / "data", each=1)
+    (tmp_path / "data" / "twin.png").write_bytes((tmp_path / "data" / "red-0.png").read_bytes())
+    table.write_text(table.read_text() + "twin.png,red,,,,\n")
+    found = run(tmp_path)
+    assert (found.computed, found.reused) == (3, 1)
+    logits = dict(
+        zip((s.name for s in found.audit.samples), np.asarray(found.audit.store["logits"]).tolist(), strict=True)
+    )
+    assert logits["twin.png"] == logits["red-0.png"]
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "deep" / "file"
+    write_atomic(path, b"one")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OutputError, match=r"no room for `.*/deep/file` \([\d,]+ bytes free\)"):
+        write_atomic(path, b"two")
+    assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [("file", b"one")]
+
+
+def test_one_run_at_a_time_and_only_our_leftovers_are_removed(tmp_path: Path) -> None:
+    ours = [tmp_path / "cache" / "ab" / ".000000.npz.123.tmp", tmp_path / ".metrics.json.7.tmp"]
+    mine = [tmp_path / "other" / ".x.1.tmp", tmp_path / ".mine.tmp", tmp_path / "x.1.tmp"]
+    for path in ours + mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with only_run(tmp_path):
+        assert [p.exists() for p in ours + mine] == [False] * 2 + [True] * 3
+        with pytest.raises(OutputError, match="another run is writing"), only_run(tmp_path):
+            pass
+    with only_run(tmp_path):
+        pass
+
+
+def test_a_helper_that_is_about_to_end_does_not_hold_the_next_run_up(tmp_path: Path) -> None:
+    begin, end = os.pipe()
+    with only_run(tmp_path):
+        if (helper := os.fork()) == 0:
+            os.close(end)
+            os.read(begin, 1)  # until this process lets it go
+            os._exit(0)
+    try:
+        with only_run(tmp_path):
+            pass
+    finally:
+        os.close(begin)
+        os.close(end)
+        os.waitpid(helper, 0)
