@@ -1,1 +1,1 @@
-"""Ours beside the peers, one file a question: `python -m benchmarks NAME` (site/docs/performance.md)."""
+"""Speed compared with other libraries, one file a question: `python -m benchmarks NAME` (site/docs/performance.md)."""

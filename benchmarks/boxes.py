@@ -1,9 +1,9 @@
-"""MaxBoxAccV2 at 1,000 thresholds on 2,000 score maps of 224 x 224, beside a loop over thresholds with OpenCV.
+"""MaxBoxAccV2 at 1,000 thresholds on 2,000 score maps of 224 x 224, compared with a loop over thresholds with OpenCV.
 
 The maps are bicubic enlargements of seeded noise, half of 7 x 7 (as ResNet's) and half of 14 x 14 (as the CAM paper's
 networks), in [0, 1]; each image has one to three true boxes. Both contestants get the same maps and boxes.
 
-- `reportgen`: the component trees of `ious_of_all` and `max_box_acc`.
+- `reportgen`: the component trees of `LevelSets` and `MaxBoxAcc`.
 - `opencv`: the steps of wsolevaluation: at each threshold `threshold`, `findContours` with RETR_TREE and `boundingRect`
   of every contour; then the IoU of all boxes with all true boxes, and the best of each threshold. OpenCV's own threads
   are left on. The IoUs are taken for all thresholds at once, and the best by `np.maximum.reduceat`: the released code
@@ -23,7 +23,14 @@ import numpy as np
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.metrics.localization.boxes import INCLUSIVE, iou
-from reportgen.metrics.localization.max_box_acc import IOUS, SIDE, THRESHOLDS, ious_of_all, max_box_acc, score_map
+from reportgen.metrics.localization.max_box_acc import (
+    IOU_LIMITS,
+    SIDE,
+    THRESHOLDS,
+    LevelSets,
+    MaxBoxAcc,
+    score_map,
+)
 
 Case = tuple[list[np.ndarray], list[np.ndarray]]
 
@@ -58,14 +65,14 @@ def case(images: int, seed: int) -> Case:
 
 def ours(given: Case) -> np.ndarray:
     """`(3, 1000)` accuracy at each IoU limit and threshold."""
-    ious = np.array([ious_of_all(map_, true) for map_, true in zip(*given, strict=True)])
-    return max_box_acc(ious).accuracy
+    ious = np.array([LevelSets(map_).contour_ious(true) for map_, true in zip(*given, strict=True)])
+    return MaxBoxAcc.of(np.stack([ious >= limit for limit in IOU_LIMITS], 1), IOU_LIMITS).accuracy
 
 
 def opencv(given: Case) -> np.ndarray:
     """The same with a loop over the thresholds."""
     best = np.array([opencv_ious(map_, true) for map_, true in zip(*given, strict=True)])
-    return np.stack([(best >= limit).mean(0) for limit in IOUS])
+    return np.stack([(best >= limit).mean(0) for limit in IOU_LIMITS])
 
 
 def opencv_ious(map_: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The CAMs of the five top classes of 64 images, beside pytorch-grad-cam's GradCAM and torchcam's CAM.
+"""The CAMs of the five top classes of 64 images, compared with pytorch-grad-cam's GradCAM and torchcam's CAM.
 
 The network is torchvision's ResNet-18 with seeded random weights at 224 x 224 (the time of a convolution does not
 depend on its weights). All contestants share its parameters, start from the same uint8 batch, normalise it with the
@@ -9,7 +9,7 @@ same code and run on the same threads; each finds the top five classes itself.
   so 5 forward and 5 backward passes, the least that its API allows: each call runs the network.
 - `torchcam`: one forward pass in inference mode, then one call a class with the whole batch's class indices. This is
   the best way to use it, and costs hardly more than the forward pass.
-- Printed beside them, not in the result: the bare forward pass; `grad-cam` on a network whose parameters are frozen
+- Printed as well, not in the result: the bare forward pass; `grad-cam` on a network whose parameters are frozen
   before the last layer, which cuts its backward passes short; `torchcam` as its README shows it, image by image and
   one forward pass a map.
 
@@ -32,8 +32,9 @@ from torchcam.methods import CAM
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.models.classifier import Classifier
-from reportgen.models.sources import SEED, classifier_from_module
-from reportgen.pipeline.forward import TOP, Pass, evaluating
+from reportgen.models.inference import N_TOP_CLASSES, eval_mode
+from reportgen.models.sources import RANDOM_WEIGHTS_SEED, classifier_from_module
+from reportgen.pipeline.forward import ForwardPass
 
 LIMIT = 1e-4
 """The largest difference between two maps of the same class, in logit units, that rounding explains."""
@@ -45,8 +46,8 @@ def run(quick: bool) -> Result:
     network, classifier = resnet18()
     frozen = frozen_before_last(network)
     pixels = random_pixels(images, 224)
-    normalise = classifier.preprocessing.normalise
-    forward = Pass(classifier)
+    normalise = classifier.preprocessing.normalize
+    forward = ForwardPass(classifier)
     differences = differences_to_peers(network, forward, pixels)
     timings = measure(
         {
@@ -68,7 +69,7 @@ def run(quick: bool) -> Result:
 
 def resnet18() -> tuple[nn.Module, Classifier]:
     """The network for the peers and the classifier that the product makes of it; they share their parameters."""
-    torch.manual_seed(SEED)
+    torch.manual_seed(RANDOM_WEIGHTS_SEED)
     network = torchvision.models.resnet18(weights=None).eval()
     return network, classifier_from_module(network, "resnet18")
 
@@ -90,8 +91,8 @@ def bare(network: nn.Module, x: Tensor) -> Tensor:
         return network(x)
 
 
-def ours(forward: Pass, pixels: Tensor) -> dict[str, Tensor]:
-    with evaluating(forward.classifier):
+def ours(forward: ForwardPass, pixels: Tensor) -> dict[str, Tensor]:
+    with eval_mode(forward.classifier):
         return forward(pixels, [None] * len(pixels))
 
 
@@ -99,7 +100,7 @@ def grad_cam(kind: type[GradCAM], network: nn.Module, x: Tensor) -> list[np.ndar
     """Five maps `(N, S, S)` in [0, 1], as pytorch-grad-cam gives them."""
     with kind(network, [network.get_submodule("layer4")]) as cam:
         maps = [cam(x, None)]
-        top = cam.outputs.detach().topk(TOP).indices
+        top = cam.outputs.detach().topk(N_TOP_CLASSES).indices
         return maps + [cam(x, [ClassifierOutputTarget(c) for c in column]) for column in top.T[1:].tolist()]
 
 
@@ -107,23 +108,23 @@ def torchcam(network: nn.Module, x: Tensor, normalized: bool = True) -> list[Ten
     """Five maps `(N, h, w)`."""
     with CAM(network, "layer4", "fc") as cam, torch.inference_mode():
         logits = network(x)
-        return [cam(column, logits, normalized)[0] for column in logits.topk(TOP).indices.T.tolist()]
+        return [cam(column, logits, normalized)[0] for column in logits.topk(N_TOP_CLASSES).indices.T.tolist()]
 
 
 def torchcam_map_by_map(network: nn.Module, x: Tensor) -> list[Tensor]:
     maps = []
     with CAM(network, "layer4", "fc") as cam, torch.inference_mode():
         for image in x.split(1):
-            for rank in range(TOP):
+            for rank in range(N_TOP_CLASSES):
                 logits = network(image)
-                maps += cam(int(logits[0].topk(TOP).indices[rank]), logits)
+                maps += cam(int(logits[0].topk(N_TOP_CLASSES).indices[rank]), logits)
     return maps
 
 
-def differences_to_peers(network: nn.Module, forward: Pass, pixels: Tensor) -> dict[str, float]:
+def differences_to_peers(network: nn.Module, forward: ForwardPass, pixels: Tensor) -> dict[str, float]:
     """Peer → the largest |Δ| between its raw maps and ours, over all images and their five top classes."""
-    mine = ours(forward, pixels)["cam/map"][:, :TOP].numpy()
-    x = forward.classifier.preprocessing.normalise(pixels)
+    mine = ours(forward, pixels)["cam/map"][:, :N_TOP_CLASSES].numpy()
+    x = forward.classifier.preprocessing.normalize(pixels)
     raw: list[np.ndarray] = []
 
     class RawGradCAM(GradCAM):

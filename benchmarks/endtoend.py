@@ -1,8 +1,8 @@
-"""JPEG files to what is kept of them on the disk, beside ImageFolder, DataLoader, a forward pass and `np.savez`.
+"""From JPEG files to stored results, compared with ImageFolder, DataLoader, a forward pass and `np.savez`.
 
 ResNet-50 with random weights, float32; synthetic photographs of 500 × 375, the size of most of ImageNet's.
 
-- `reportgen`: the extraction stage of `reportgen run` into an empty store: hashes, decodes, keeps logits, features,
+- `reportgen`: the extraction stage of `reportgen run` into an empty store: hashes, decodes, stores logits, features,
   maps, units' maxima, thumbnails and pictures, and flushes every shard to the disk.
 - `dataloader`: two worker processes decode and scale to 224 × 224; `module(images)`; `np.savez` of logits and pooled
   features. No hash, no map, no thumbnail.
@@ -27,7 +27,8 @@ from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.extraction import look, silent
+from reportgen.pipeline.extraction import run_model
+from reportgen.pipeline.progress import silent
 
 CPU = torch.device("cpu")
 
@@ -42,26 +43,25 @@ def run(quick: bool) -> Result:
             data=folder, model=f"torchvision:{name}", weights="random", precision="fp32", out=Path(scratch) / "report"
         )
         ours, plain = load_classifier(network), load_classifier(network)
-        dataset = read_dataset(folder, ours.vocabulary)
+        dataset = read_dataset(folder, ours.class_names)
         logits: dict[str, np.ndarray] = {}
 
         def stage() -> None:
             shutil.rmtree(network.out, ignore_errors=True)
-            seen = look(dataset, ours, network, CPU, silent)
-            seen.store.select(seen.looked.keys)
-            logits[OURS] = np.asarray(seen.store["logits"])
+            done = run_model(dataset, ours, network, CPU, silent)
+            logits[OURS] = np.asarray(done.store.select(done.extraction.keys)["logits"])
 
         def peer() -> None:
             p = plain.preprocessing
             steps = [transforms.Resize((p.size, p.size)), transforms.ToTensor(), transforms.Normalize(p.mean, p.std)]
             loader = DataLoader(ImageFolder(folder, transforms.Compose(steps)), 32, num_workers=2)
-            kept = []
+            batches = []
             with torch.inference_mode():
                 for batch, _ in loader:
                     maps = plain.trunk(batch)
-                    kept.append((plain.head(maps).numpy(), maps.mean((2, 3)).numpy()))
-            logits["dataloader"], features = (np.concatenate(parts) for parts in zip(*kept, strict=True))
-            np.savez(Path(scratch) / "kept.npz", logits=logits["dataloader"], features=features)
+                    batches.append((plain.head(maps).numpy(), maps.mean((2, 3)).numpy()))
+            logits["dataloader"], features = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+            np.savez(Path(scratch) / "results.npz", logits=logits["dataloader"], features=features)
 
         timings = measure({OURS: stage, "dataloader": peer}, rounds)
     a, b = logits[OURS], logits["dataloader"]

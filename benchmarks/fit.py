@@ -1,4 +1,4 @@
-"""A GAP and a GMP head on 20,000 images, 2,048 channels and 100 classes, beside scikit-learn's LogisticRegression.
+"""A GAP and a GMP head on 20,000 images, 2,048 channels, 100 classes, compared with scikit-learn's LogisticRegression.
 
 Both minimise the same function, mean cross-entropy + penalty / 2 · ‖W‖² with a free bias, on the same float32 pooled
 maps, which are made here: rectified at four positions, correlated between channels, unit variance on average. The
@@ -7,7 +7,7 @@ iterations, which is raised until it converges.
 
 - `reportgen`: `fit_softmax`, one call a pooling.
 - `scikit-learn`: `LogisticRegression(C=1 / (penalty · N)).fit`, one call a pooling.
-- Printed beside them, not in the result: `scikit-learn` on features that were centred first, as a careful user
+- Printed as well, not in the result: `scikit-learn` on features that were centred first, as a careful user
   would; much of our advantage is that centring is built in.
 
 Gate: our loss, computed in float64, is at most 1 % above scikit-learn's.

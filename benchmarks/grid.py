@@ -1,4 +1,4 @@
-"""An image grid of 4,096 images, beside SciPy's linear_sum_assignment of all of them; and one of 50,000, alone.
+"""An image grid of 4,096 images, compared with SciPy's linear_sum_assignment of all of them; and one of 50,000, alone.
 
 Gate: our cost is at most 1.05 times the least one, which is SciPy's, and every image has a cell of its own.
 """
@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.embedding.grid import assign, grid_shape
+from reportgen.embedding.grid import assign_cells, grid_shape
 
 
 def run(quick: bool) -> Result:
@@ -24,7 +24,7 @@ def run(quick: bool) -> Result:
     cells: dict[str, np.ndarray] = {}
 
     def ours() -> None:
-        cells[OURS] = assign(points, rows, columns)
+        cells[OURS] = assign_cells(points, rows, columns)
 
     def whole() -> None:
         cost = cdist(points, centres(rows, columns), "sqeuclidean")
@@ -33,7 +33,7 @@ def run(quick: bool) -> Result:
     timings = measure({OURS: ours, "scipy": whole}, rounds)
     cost = {name: float(squares[np.arange(few), cell].sum()) for name, cell in cells.items()}
     start = time.perf_counter()
-    alone = assign(cloud(many), *grid_shape(many))
+    alone = assign_cells(cloud(many), *grid_shape(many))
     seconds = time.perf_counter() - start
     lines = [f"{few:,} images", *table(timings), f"cost: {cost[OURS] / cost['scipy']:.4f} x the least"]
     lines.append(f"{many:,} images alone: {seconds:.1f} s")

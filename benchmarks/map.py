@@ -1,8 +1,8 @@
-"""The page of maps in Chromium: how soon 50,000 images are there, and how fluid they move, from file://.
+"""The embedding page in Chromium from file://: how soon 50,000 images are shown, and frames a second when dragged.
 
-There is no peer: what is measured stands beside its budget. The images are made up; the page is the product's, with its
+There is no peer: each figure is compared with its budget. The images are made up; the page is the product's, with its
 template, scripts and data. Dots and thumbnails count as shown two frames after they are drawn, when the renderer has
-caught up. Gate: the page complains of nothing and says how many images it has.
+caught up. Gate: the page reports no error and shows the number of its images.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.grid import cloud
 from benchmarks.timing import Result
 from reportgen.embedding.grid import grid_shape
-from reportgen.embedding.maps import Layout, Maps
-from reportgen.embedding.projections import Components
-from reportgen.gallery.components.page_data import Frame
+from reportgen.embedding.maps import EmbeddingMap, EmbeddingMaps
+from reportgen.embedding.projections import PrincipalComponents
+from reportgen.gallery.components.embedding_chunks import write_embedding_chunks
 from reportgen.gallery.core.data_chunks import script, write_chunk
+from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.writer import environment, write_assets, write_if_changed
-from reportgen.gallery.pages.embedding import MapsPage, write_maps
+from reportgen.gallery.pages.embedding import EmbeddingPage
 
 BUDGETS = {"dots": 1.0, "thumbnails": 2.0}
 """Seconds from the click to the first frame that has them."""
@@ -35,21 +36,21 @@ CLASSES = 50
 PHOTO = "media/grey.jpg"
 """What the card under the pointer shows of every image."""
 WATCH = """
-  const said = {};
-  window.seen = said;
+  const seen = {};
+  window.seen = seen;
   const note = (key) => {
-    if (said[key]) return;
-    said[key] = -1;
-    requestAnimationFrame(() => requestAnimationFrame(() => { said[key] = performance.now() / 1000; }));
+    if (seen[key]) return;
+    seen[key] = -1;
+    requestAnimationFrame(() => requestAnimationFrame(() => { seen[key] = performance.now() / 1000; }));
   };
   new MutationObserver(() => {
-    const stage = document.querySelector(".map");
+    const stage = document.querySelector(".stage");
     if (!stage) return;
     if (Number(stage.dataset.frames) > 0) note("dots");
     if (Number(stage.dataset.sprites) > 0) note("thumbnails");
   }).observe(document, { subtree: true, childList: true, attributeFilter: ["data-frames", "data-sprites"] });
 """
-"""Run before the page's own scripts: when its first frame, and its first with thumbnails, have been shown."""
+"""Runs before the page's own scripts: notes when its first frame, and its first with thumbnails, are shown."""
 
 
 def run(quick: bool) -> Result:
@@ -63,17 +64,17 @@ def run(quick: bool) -> Result:
         for images in (50_000,) if quick else (50_000, 1_000_000):
             with tempfile.TemporaryDirectory() as folder:
                 page = made_up_page(Path(folder), images)
-                found, said = measured(browser, page, images)
-            lines += [f"{images:,} images, {found.pop('renderer')}"]
-            lines += [verdict(key, value, images) for key, value in found.items()]
-            lines += said
-            gate = gate and not said
+                figures, errors = measured(browser, page, images)
+            lines += [f"{images:,} images, {figures.pop('renderer')}"]
+            lines += [verdict(key, value, images) for key, value in figures.items()]
+            lines += errors
+            gate = gate and not errors
         browser.close()
     return Result({}, gate, lines)
 
 
 def verdict(key: str, value: float, images: int) -> str:
-    """A line for a figure; beside its budget, where it has one."""
+    """A line for a figure, with its budget where it has one."""
     if images > 50_000:
         return f"  {key}: {value:.2f}"
     if key in BUDGETS:
@@ -82,47 +83,47 @@ def verdict(key: str, value: float, images: int) -> str:
 
 
 def measured(browser: Browser, page: Path, images: int, drag: float = 3.0) -> tuple[dict[str, Any], list[str]]:
-    """The figures of one page, and what went wrong in it. drag: seconds of each drag."""
+    """Return the figures of one page and its errors. drag: seconds of each drag."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    tab, said = context.new_page(), []
-    tab.on("console", lambda m: None if "GPU stall" in m.text else said.append(f"console: {m.text}"))
-    tab.on("pageerror", lambda error: said.append(f"error: {error}"))
+    tab, errors = context.new_page(), []
+    tab.on("console", lambda m: None if "GPU stall" in m.text else errors.append(f"console: {m.text}"))
+    tab.on("pageerror", lambda error: errors.append(f"error: {error}"))
     tab.add_init_script(WATCH)
     tab.goto(page.as_uri())
     deadline = time.monotonic() + 120
     while not (tab.evaluate("window.seen.thumbnails") or 0) > 0 and time.monotonic() < deadline:
         time.sleep(0.05)
-    found = {"renderer": tab.locator(".map").get_attribute("data-renderer"), **tab.evaluate("window.seen")}
-    tab.wait_for_timeout(1000 * drag)  # all thumbnails are there
-    found["dragged, whole map"] = dragged(tab, drag)
+    figures = {"renderer": tab.locator(".stage").get_attribute("data-renderer"), **tab.evaluate("window.seen")}
+    tab.wait_for_timeout(1000 * drag)  # until all thumbnails are loaded
+    figures["dragged, whole map"] = dragged(tab, drag)
     for _ in range(4):
         tab.get_by_role("button", name="zoom in").click()
-    found["dragged, 7 times larger"] = dragged(tab, drag)
-    told = tab.locator("#map output.count").inner_text()
-    if told != f"{images:,} of {images:,} images":
-        said.append(f"the page says: {told}")
+    figures["dragged, 7 times larger"] = dragged(tab, drag)
+    counted = tab.locator("#embedding output.count").inner_text()
+    if counted != f"{images:,} of {images:,} images":
+        errors.append(f"the page shows: {counted}")
     context.close()
-    return found, said
+    return figures, errors
 
 
 def dragged(tab: Page, seconds: float) -> float:
     """Frames a second while the mouse draws circles."""
-    area = tab.locator(".map").bounding_box()
+    area = tab.locator(".stage").bounding_box()
     assert area is not None
     x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
     tab.mouse.move(x, y)
     tab.mouse.down()
-    first, start = int(tab.locator(".map").get_attribute("data-frames") or 0), time.perf_counter()
+    first, start = int(tab.locator(".stage").get_attribute("data-frames") or 0), time.perf_counter()
     while (spent := time.perf_counter() - start) < seconds:
         tab.mouse.move(x + 150 * np.sin(4 * spent), y + 100 * np.cos(4 * spent) - 100)
-    frames = int(tab.locator(".map").get_attribute("data-frames") or 0) - first
+    frames = int(tab.locator(".stage").get_attribute("data-frames") or 0) - first
     spent = time.perf_counter() - start
     tab.mouse.up()
     return frames / spent
 
 
 def made_up_page(site: Path, images: int) -> Path:
-    """Writes the page of maps of so many made-up images."""
+    """Write the embedding page of so many made-up images."""
     random = np.random.default_rng(0)
     flat, labels = cloud(images), random.integers(0, CLASSES, images)
     rows, columns = grid_shape(images)
@@ -134,8 +135,10 @@ def made_up_page(site: Path, images: int) -> Path:
         "pixels-tsne": "t-SNE of pixels",
         "pixels-pca": "PCA of pixels",
     }
-    layouts = [Layout(name, label, "", cells if name == "grid" else flat, None) for name, label in names.items()]
-    maps = Maps(layouts, Components(random.normal(size=(images, 8)), np.full(8, 0.1)), (rows, columns))
+    layouts = [EmbeddingMap(name, label, "", cells if name == "grid" else flat, None) for name, label in names.items()]
+    maps = EmbeddingMaps(
+        layouts, PrincipalComponents(random.normal(size=(images, 8)), np.full(8, 0.1)), (rows, columns)
+    )
     colours = random.integers(0, 256, (CLASSES, 3))
 
     def tile(i: int) -> Image.Image:
@@ -144,23 +147,23 @@ def made_up_page(site: Path, images: int) -> Path:
 
     numbers = {"agreement": random.integers(0, 11, images).astype(np.int16), "hub": np.zeros(images, np.int16)}
     data = {
-        **write_maps(site, maps, numbers, tile, 32, np.arange(images)),
+        **write_embedding_chunks(site, maps, numbers, tile, 32, np.arange(images)),
         "images": write_chunk(site, "images", table(images, labels)),
     }
     (site / "media").mkdir()
     Image.new("RGB", (500, 375), "grey").save(site / PHOTO)
-    page = MapsPage([], None, None, images, images, data)
+    page = EmbeddingPage([], None, None, images, images, data)
     html = (
         environment()
-        .get_template("maps.html")
+        .get_template("embedding.html")
         .render(page=page, frame=Frame("Made up", "../", [], ""), assets=write_assets(site), data=data)
     )
-    write_if_changed(site / "maps" / "index.html", html.encode())
-    return site / "maps" / "index.html"
+    write_if_changed(site / "embedding" / "index.html", html.encode())
+    return site / "embedding" / "index.html"
 
 
 def table(images: int, labels: np.ndarray) -> bytes:
-    """What the page knows of every image, in the form of `payload.images_chunk`."""
+    """The chunk of all images, in the form of `data_chunks.images_chunk`."""
     random = np.random.default_rng(1)
     predicted = np.where(random.random(images) < 0.8, labels, random.integers(0, CLASSES, images))
     columns = {
@@ -168,7 +171,8 @@ def table(images: int, labels: np.ndarray) -> bytes:
         "predicted": predicted.astype(np.int16),
         "score": random.integers(0, 1001, images).astype(np.int16),
         "iou": np.full(images, -1, np.int16),
-        "kind": (labels != predicted).astype(np.uint8),
+        "flags": np.zeros(images, np.uint8),
+        "outcome": (labels != predicted).astype(np.uint8),
         "width": np.full(images, 500, np.int32),
         "height": np.full(images, 375, np.int32),
     }
@@ -183,7 +187,8 @@ def table(images: int, labels: np.ndarray) -> bytes:
         "n": images,
         "title": "Made up",
         "report": "made up",
-        "kinds": [["right", "right"], ["class", "wrong class"]],
+        "flag_names": [],
+        "outcomes": [["right", "right"], ["class", "wrong class"]],
         "classes": {str(k): f"class {k}" for k in range(CLASSES)},
     }
     return script("images", columns, texts, more)

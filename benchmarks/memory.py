@@ -1,4 +1,4 @@
-"""Peak resident memory of the extraction stage with ten times as many images, beside that of the smaller set.
+"""Peak resident memory of the extraction stage with ten times as many images, compared with that of the smaller set.
 
 20,000 and 2,000 small synthetic photographs through a network of three layers, each set in a process of its own, into
 an empty store and again with everything in it. The ratio is the smaller set's peak ÷ the larger's: 1 is no growth at
@@ -23,7 +23,8 @@ from benchmarks.timing import Result
 from reportgen.config import AuditConfig
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.extraction import look, silent
+from reportgen.pipeline.extraction import run_model
+from reportgen.pipeline.progress import silent
 
 LIMIT = 1.2
 
@@ -47,6 +48,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     config = AuditConfig(model="python:benchmarks.rerun:network", out=folder / "report", precision="fp32")
     classifier = load_classifier(config)
-    dataset = read_dataset(folder / "photographs", classifier.vocabulary)
-    look(dataset, classifier, config, torch.device("cpu"), silent)
+    dataset = read_dataset(folder / "photographs", classifier.class_names)
+    run_model(dataset, classifier, config, torch.device("cpu"), silent)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

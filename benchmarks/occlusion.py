@@ -1,4 +1,4 @@
-"""Occlusion maps of one image: only what the square changes, beside Captum's Occlusion, in float32."""
+"""Occlusion maps of one image: only what the square changes, compared with Captum's Occlusion, in float32."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from captum.attr import Occlusion
 from torch import Tensor, nn
 
 from benchmarks.timing import OURS, Result, Timings, measure, table
-from reportgen.methods.occlusion.definition import occlude, squares_over
-from reportgen.methods.occlusion.incremental import Incremental
-from reportgen.models.graph import find_maps, split, trace
+from reportgen.methods.occlusion.definition import occlude, square_grid
+from reportgen.methods.occlusion.incremental import IncrementalOcclusion
+from reportgen.models.graph import find_feature_maps, split, trace
 
 SIDE, STRIDE, INPUT = 16, 8, 224
 NETWORKS: dict[str, dict[str, bool]] = {"vgg16": {}, "googlenet": {"init_weights": False}, "resnet18": {}}
@@ -42,9 +42,9 @@ def _compare(network: nn.Module, quick: bool) -> tuple[Timings, float, int]:
     stride, rounds = (SIDE, 1) if quick else (STRIDE, 3)
     image = torch.randn(1, 3, INPUT, INPUT)
     graph = trace(network, image)
-    trunk, head = split(graph, find_maps(graph))
-    squares = squares_over(INPUT, INPUT, SIDE, stride, (0.0, 0.0, 0.0))
-    incremental = Incremental(trunk)
+    trunk, head = split(graph, find_feature_maps(graph))
+    squares = square_grid(INPUT, INPUT, SIDE, stride, (0.0, 0.0, 0.0))
+    incremental = IncrementalOcclusion(trunk)
     best = 32 if quick else fastest_batch(network, image)
     contestants = {
         OURS: lambda: occlude(incremental, head, image, squares, 0),

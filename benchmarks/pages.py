@@ -1,12 +1,12 @@
-"""A run again with nothing changed, and with one image changed, beside the first full run.
+"""A run again with nothing changed, and with one image changed, compared with the first full run.
 
 10,000 synthetic photographs of 500 × 375 through a network of three layers:
-what is measured is everything behind the network. A run again looks at every file and shard, finds that the report
-stands, and ends.
+what is measured is everything but the network. A rerun reads every file and shard, finds that the report is up to
+date, and ends.
 
 - `reportgen`: the whole run again with nothing changed.
 - `full-run`: the whole run into an empty folder.
-- Printed beside them: the run after the pixels of one image changed, and what it wrote.
+- Printed as well: the run after the pixels of one image changed, and what it wrote.
 
 Gate: nothing changed writes no file of the site; one image changed writes, of the images' pages, its own and those that
 lead to it, before or after.
@@ -24,7 +24,8 @@ from PIL import Image
 from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result
 from reportgen.config import AuditConfig
-from reportgen.pipeline.run import Summary, run_audit
+from reportgen.pipeline.run import run_audit
+from reportgen.pipeline.summary import RunSummary
 
 
 def run(quick: bool) -> Result:
@@ -42,26 +43,26 @@ def run(quick: bool) -> Result:
         full, first = timed(config)
         before = times(site)
         again = [timed(config) for _ in range(3)]
-        stands = all(summary.stood for _, summary in again) and times(site) == before
+        is_fresh = all(summary.is_fresh for _, summary in again) and times(site) == before
         links = leading_to(site, f"-{images // 2:06d}.html")
         invert(next((Path(scratch) / "photographs").rglob(f"{images // 2:06d}.jpg")))
         one, changed = timed(config)
         links |= leading_to(site, f"-{images // 2:06d}.html")
         after = times(site)
-        wrote = {name for name in after if before.get(name) != after[name]}
-    pages = {name for name in wrote if name.startswith("images/0")}
+        written = {name for name in after if before.get(name) != after[name]}
+    pages = {name for name in written if name.startswith("images/0")}
     rerun = sorted(seconds for seconds, _ in again)[1]
-    gate = stands and not first.stood and changed.computed == 1 and pages <= links
+    gate = is_fresh and not first.is_fresh and changed.computed == 1 and pages <= links
     lines = [
         f"{images:,} images, {len(before):,} files: full run {full:.1f} s, {OURS} again {rerun:.2f} s",
-        f"of which the look at the images: {again[1][1].seconds['extract']:.2f} s",
-        f"one image changed: {one:.1f} s; {len(pages):,} of {images:,} pages of images written, {len(wrote):,} files",
+        f"of which the extraction: {again[1][1].seconds['extract']:.2f} s",
+        f"one image changed: {one:.1f} s; {len(pages):,} of {images:,} pages of images written, {len(written):,} files",
         f"{len(pages - links):,} of these pages do not show it",
     ]
     return Result({"full-run": full / rerun}, gate, lines)
 
 
-def timed(config: AuditConfig) -> tuple[float, Summary]:
+def timed(config: AuditConfig) -> tuple[float, RunSummary]:
     start = time.perf_counter()
     summary = run_audit(config)
     return time.perf_counter() - start, summary

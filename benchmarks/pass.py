@@ -1,12 +1,12 @@
-"""Everything that a run keeps of a batch, beside the bare forward pass of the same network at the same precision.
+"""Everything that a run stores of a batch, compared with the bare forward pass of the same network and precision.
 
 ResNet-50 with random weights and EfficientNet-Lite0, float32, images in memory.
 
-- `reportgen`: the pass of `reportgen run` with its default layers: logits, code, GAP and GMP, six maps an image, every
-  unit's maximum and its place, all as NumPy arrays.
+- `reportgen`: the pass of `reportgen run` with its default layers: logits, features, GAP and GMP, six maps an image,
+  every unit's maximum and its position, all as NumPy arrays.
 - `bare`: the network as it is published, `module(images)`, from the same uint8 batch, normalised with the same code.
-- Printed beside it, not in the result: `bare, as fast as it gets`: the same with channels last and batch normalisation
-  folded, as our trunk has them. So seen the pass is what it costs to keep everything.
+- Printed as well, not in the result: `bare, as fast as it gets`: the same with channels last and batch normalisation
+  folded, as our trunk has them. Compared with that, the pass shows what storing everything costs.
 - Printed, too, where there is a C++ compiler and not with `quick`: the same through `torch.compile`.
 
 Gate: the logits differ by less than 1e-3 of their range.
@@ -24,31 +24,32 @@ from torch import Tensor, nn
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.config import AuditConfig
 from reportgen.models.classifier import Classifier
-from reportgen.models.folding import fused
-from reportgen.models.layers import choose_layers, tapped
+from reportgen.models.folding import fold
+from reportgen.models.layers import select_layers, with_intermediates
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.forward import Pass
+from reportgen.pipeline.forward import ForwardPass
 
 
 def run(quick: bool) -> Result:
     """5 rounds of 32 images; `quick`: 3 of 8."""
     batch, rounds = (8, 3) if quick else (32, 5)
     compile_ = not quick and shutil.which("g++") is not None
-    results = [beside(name, batch, rounds, compile_) for name in ("torchvision:resnet50", "demo")]
+    results = [compare(name, batch, rounds, compile_) for name in ("torchvision:resnet50", "demo")]
     lines = [f"{batch} images, {torch.get_num_threads()} threads", *(line for one in results for line in one.lines)]
     return Result({"bare": min(one.ratio["bare"] for one in results)}, all(one.gate for one in results), lines)
 
 
-def beside(name: str, batch: int, rounds: int, compile_: bool) -> Result:
+def compare(name: str, batch: int, rounds: int, compile_: bool) -> Result:
     """One network. It is loaded three times: laying out memory for one contestant must not help another."""
     config = AuditConfig(model=name, weights="random" if ":" in name else "DEFAULT")
     ours, plain, quick = (load_classifier(config) for _ in range(3))
     pixels = torch.randint(0, 256, (batch, 3, 224, 224), dtype=torch.uint8)
-    forward, kept = Pass(ours), {}
-    taps = [choose_layers(quick.trunk, quick.head, [])[0].node]  # nothing is done there
-    folded = fused(tapped(quick.trunk, taps, len))
+    forward = ForwardPass(ours)
+    stored: dict[str, np.ndarray] = {}
+    taps = [select_layers(quick.trunk, quick.head, [])[0].node]  # nothing is done there
+    folded = fold(with_intermediates(quick.trunk, taps, len))
     contestants: dict[str, Callable[[], object]] = {
-        OURS: lambda: kept.update({key: value.numpy() for key, value in forward(pixels, [1] * batch).items()}),
+        OURS: lambda: stored.update({key: value.numpy() for key, value in forward(pixels, [1] * batch).items()}),
         "bare": lambda: bare(plain, pixels),
         "bare, as fast as it gets": lambda: bare_and_fast(folded, quick, pixels),
     }
@@ -57,16 +58,16 @@ def beside(name: str, batch: int, rounds: int, compile_: bool) -> Result:
         contestants["that, compiled"] = lambda: bare_and_fast(compiled, quick, pixels)
     timings = measure(contestants, rounds)
     logits = bare(plain, pixels).numpy()
-    gate = bool(np.abs(kept["logits"] - logits).max() < 1e-3 * np.ptp(logits))
+    gate = bool(np.abs(stored["logits"] - logits).max() < 1e-3 * np.ptp(logits))
     return Result({"bare": timings.ratio("bare")}, gate, [name, *table(timings)])
 
 
 def bare(plain: Classifier, pixels: Tensor) -> Tensor:
     with torch.inference_mode():
-        return plain.head(plain.trunk(plain.preprocessing.normalise(pixels)))
+        return plain.head(plain.trunk(plain.preprocessing.normalize(pixels)))
 
 
 def bare_and_fast(folded: nn.Module, quick: Classifier, pixels: Tensor) -> Tensor:
     with torch.inference_mode():
-        images = quick.preprocessing.normalise(pixels).contiguous(memory_format=torch.channels_last)
+        images = quick.preprocessing.normalize(pixels).contiguous(memory_format=torch.channels_last)
         return quick.head(folded(images)[0])

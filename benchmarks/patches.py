@@ -1,4 +1,4 @@
-"""The 16 strongest images of every unit, kept up to date map by map, beside a tracker that visits unit by unit."""
+"""The 16 strongest images of every unit, updated map by map, compared with a tracker that visits unit by unit."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class ChannelTracker:
             value = flat[where]
             if value > self.best[channel, -1]:
                 place = int(np.searchsorted(-self.best[channel], -value, side="right"))
-                for kept, new in ((self.best, value), (self.image, image), (self.where, where)):
-                    kept[channel, place + 1 :] = kept[channel, place:-1]
-                    kept[channel, place] = new
+                for entries, new in ((self.best, value), (self.image, image), (self.where, where)):
+                    entries[channel, place + 1 :] = entries[channel, place:-1]
+                    entries[channel, place] = new
 
 
 def run(quick: bool) -> Result:
@@ -46,15 +46,15 @@ def run(quick: bool) -> Result:
             top.update(number * BATCH, maxima.numpy(), where.numpy())
         return top
 
-    def tracker() -> ChannelTracker:
-        kept = ChannelTracker(UNITS, top=16)
+    def peer() -> ChannelTracker:
+        tracker = ChannelTracker(UNITS, top=16)
         for number, maps in enumerate(batches):
             for i, image in enumerate(maps.numpy()):
-                kept.update(image, number * BATCH + i)
-        return kept
+                tracker.update(image, number * BATCH + i)
+        return tracker
 
-    timings = measure({OURS: ours, "tracker": tracker}, 3)
-    mine, theirs = ours(), tracker()
+    timings = measure({OURS: ours, "tracker": peer}, 3)
+    mine, theirs = ours(), peer()
     same = all(
         np.array_equal(a, b)
         for a, b in ((mine.value, theirs.best), (mine.image, theirs.image), (mine.where, theirs.where))

@@ -1,11 +1,11 @@
-"""The extraction stage again with nothing changed, and with 1 % more images, beside the first full run.
+"""The extraction stage again with nothing changed, and with 1 % more images, compared with the first full run.
 
 10,000 synthetic photographs of 500 × 375 through a network of three layers: with one that small, what is not the
 network shows. A real network makes the full run longer and the rerun no longer at all.
 
 - `reportgen`: the stage with all images in the store: every file is hashed, every shard verified.
 - `full-run`: the stage into an empty store.
-- Printed beside them: the stage after adding 1 % of the images.
+- Printed as well: the stage after adding 1 % of the images.
 
 Gate: the rerun computes nothing, the other exactly the added images, and no shard changes.
 """
@@ -23,9 +23,10 @@ from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result
 from reportgen.config import AuditConfig
 from reportgen.data.readers.dataset import read_dataset
-from reportgen.data.samples import Dataset
+from reportgen.data.samples import Dataset, Sample
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.extraction import Look, look, silent
+from reportgen.pipeline.extraction import ModelRun, run_model
+from reportgen.pipeline.progress import silent
 
 
 def network() -> nn.Module:
@@ -44,22 +45,22 @@ def run(quick: bool) -> Result:
             data=Path(scratch) / "photographs", model="python:benchmarks.rerun:network", out=Path(scratch) / "report"
         )
         classifier = load_classifier(config)
-        everything = read_dataset(Path(scratch) / "photographs", classifier.vocabulary).samples
+        everything = list(read_dataset(Path(scratch) / "photographs", classifier.class_names).samples)
         first = [sample for i, sample in enumerate(everything) if i % 101 or i >= 101 * more]
 
-        def stage(samples: list) -> tuple[float, Look]:
-            dataset = Dataset("photographs", samples, classifier.class_names)
+        def stage(samples: list[Sample]) -> tuple[float, ModelRun]:
+            dataset = Dataset("photographs", samples, classifier.class_names.names)
             start = time.perf_counter()
-            seen = look(dataset, classifier, config, torch.device("cpu"), silent)
-            return time.perf_counter() - start, seen
+            done = run_model(dataset, classifier, config, torch.device("cpu"), silent)
+            return time.perf_counter() - start, done
 
         full, _ = stage(first)
         shards = {path: path.read_bytes() for path in config.out.rglob("*.npz")}
         again = [stage(first) for _ in range(3)]
-        added, seen = stage(list(everything))
+        added, last = stage(everything)
         unchanged = all(path.read_bytes() == data for path, data in shards.items())
     rerun = sorted(seconds for seconds, _ in again)[1]
-    gate = all(one.looked.computed == 0 for _, one in again) and seen.looked.computed == more and unchanged
+    gate = all(one.extraction.computed == 0 for _, one in again) and last.extraction.computed == more and unchanged
     lines = [
         f"{len(first):,} images: full run {full:.2f} s, {OURS} again {rerun:.2f} s",
         f"{more:,} images more: {added:.2f} s, {100 * (added - rerun) / full:.1f} % of the full run beyond the rerun",

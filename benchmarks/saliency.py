@@ -1,4 +1,4 @@
-"""Saliency of five classes of sixteen images: one forward pass for all, beside Captum's Saliency class by class."""
+"""Saliency of five classes of 16 images: one forward pass for all, compared with Captum's Saliency class by class."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.methods.saliency import saliency
-from reportgen.models.folding import fused
-from reportgen.models.graph import find_maps, split, trace
+from reportgen.models.folding import fold
+from reportgen.models.graph import find_feature_maps, split, trace
 
 IMAGES, CLASSES, INPUT = 16, 5, 224
 TOLERANCE = 1e-9
@@ -24,13 +24,13 @@ def run(quick: bool) -> Result:
     torch.manual_seed(0)
     network = torchvision.models.resnet18(weights=None).eval()
     graph = trace(network, torch.zeros(1, 3, INPUT, INPUT))
-    trunk, head = split(graph, find_maps(graph))
+    trunk, head = split(graph, find_feature_maps(graph))
     images = torch.randn(IMAGES, 3, INPUT, INPUT)
     classes = torch.randint(0, 1000, (IMAGES, CLASSES))
 
     def contestants(images: Tensor, classes: Tensor) -> dict[str, Callable[[], Tensor]]:
         """Both on the same images, in their precision, which the network must have."""
-        ready = fused(trunk)
+        ready = fold(trunk)
 
         def ours() -> Tensor:
             return saliency(ready, head, images.contiguous(memory_format=torch.channels_last), classes)

@@ -1,4 +1,4 @@
-"""The maps of the five top classes of 500 images as pictures on the disk, beside pytorch-grad-cam's overlays.
+"""The maps of the five top classes of 500 images as pictures on the disk, compared with pytorch-grad-cam's overlays.
 
 Random weights, maps of 7 × 7, photographs of 500 × 375; all numbers and the photographs' JPEG files are in memory.
 
@@ -28,10 +28,10 @@ from benchmarks.photographs import make_photographs
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
-from reportgen.gallery.components.page_data import Frame
-from reportgen.gallery.core.writer import open_album, write_site
-from reportgen.gallery.pages.image import image_pages
-from reportgen.parallel import shared_out
+from reportgen.gallery.core.page import Frame
+from reportgen.gallery.core.writer import open_media, write_site
+from reportgen.gallery.pages.image_detail import image_detail
+from reportgen.parallel import run_parallel
 from reportgen.pipeline.run import run_audit
 
 
@@ -79,8 +79,8 @@ def audit_of(folder: Path) -> Audit:
 
 
 def ours(audit: Audit, out: Path) -> None:
-    album = open_album(out / "site")
-    write_site(out / "site", Frame(audit.title, "", [], ""), image_pages(audit, album), album, {})
+    media = open_media(out / "site")
+    write_site(out / "site", Frame(audit.title, "", [], ""), image_detail(audit, media), media, {})
 
 
 def theirs(audit: Audit, photographs: list[np.ndarray], out: Path) -> None:
@@ -91,10 +91,10 @@ def theirs(audit: Audit, photographs: list[np.ndarray], out: Path) -> None:
         for i in turns:
             height, width = photographs[i].shape[:2]
             for column in range(5):
-                mask = scale_cam_image(np.maximum(audit.cams[i, column : column + 1], 0), (width, height))[0]
+                mask = scale_cam_image(np.maximum(audit.main.cams[i, column : column + 1], 0), (width, height))[0]
                 overlay = show_cam_on_image(photographs[i], mask, use_rgb=True)
                 cv2.imwrite(str(out / f"{i:06d}-{column}.png"), cv2.cvtColor(overlay, cv2.COLOR_RGB2BGR))
             yield i
 
-    assert sorted(shared_out(work, len(photographs))) == list(range(len(photographs)))
+    assert sorted(run_parallel(work, len(photographs))) == list(range(len(photographs)))
     os.sync()

@@ -1,8 +1,8 @@
-"""Reading the store: 1,000 random rows beside `np.load` of a plain npz, all rows beside the memory map of an .npy.
+"""Reading the store: 1,000 random rows compared with `np.load`, all rows compared with a memory map of an .npy.
 
 Pooled features of 20,000 images, 2,048 float32 each, in shards of 256. All files are open and in the page cache.
 
-- `reportgen`: `store["features/gap"][rows]`, and its blocks of 1,024 rows, summed.
+- `reportgen`: `table["features/gap"][rows]`, and its blocks of 1,024 rows, summed.
 - `np.load`: `npz["features/gap"][rows]`, which reads the whole member.
 - `npy-mmap`: blocks of 1,024 rows of `np.load(…, mmap_mode="r")`, summed.
 
@@ -36,14 +36,14 @@ def run(quick: bool) -> Result:
             part = slice(start, start + 256)
             labels = np.full(len(ids[part]), -1, np.int32)
             store.commit({"samples/id": ids[part], "samples/label": labels, "features/gap": features[part]})
-        store.select([(identity.decode(), -1) for identity in ids.tolist()])
+        rows_of_store = store.select([(identity.decode(), -1) for identity in ids.tolist()])
         np.savez(folder / "plain.npz", **{"features/gap": features})
         np.save(folder / "plain.npy", features)
         npz, npy = np.load(folder / "plain.npz"), np.load(folder / "plain.npy", mmap_mode="r")
         found = {}
         random_rows = measure(
             {
-                OURS: lambda: found.update(ours=store["features/gap"][rows]),
+                OURS: lambda: found.update(ours=rows_of_store["features/gap"][rows]),
                 "np.load": lambda: found.update(theirs=npz["features/gap"][rows]),
             },
             rounds,
@@ -51,7 +51,7 @@ def run(quick: bool) -> Result:
         sums = {}
         sequential = measure(
             {
-                OURS: lambda: sums.update(ours=sum(b.sum() for b in store["features/gap"].blocks(BLOCK))),
+                OURS: lambda: sums.update(ours=sum(b.sum() for b in rows_of_store["features/gap"].blocks(BLOCK))),
                 "npy-mmap": lambda: sums.update(
                     theirs=sum(npy[start : start + BLOCK].sum() for start in range(0, images, BLOCK))
                 ),

@@ -24,14 +24,14 @@ class Timings:
         return statistics.median(self.seconds[name])
 
     def ratio(self, name: str) -> float:
-        """How many times longer than ours: the median of the rounds' ratios, so a slow spell of the machine cancels."""
+        """Time divided by ours: the median of the rounds' ratios, so that a slow period of the machine cancels out."""
         pairs = zip(self.seconds[name], self.seconds[OURS], strict=True)
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
 @dataclass(frozen=True)
 class Result:
-    """ratio: peer → its time ÷ ours; gate: do the results agree; lines: what else to tell, printed above the result."""
+    """ratio: peer → its time ÷ ours; gate: whether the results agree; lines: printed above the result."""
 
     ratio: Mapping[str, float]
     gate: bool
@@ -43,7 +43,7 @@ def measure(
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Timings:
-    """Runs every contestant once unmeasured and then once a round, each round beginning with the next of them.
+    """Run every contestant once unmeasured and then once a round, each round beginning with the next of them.
 
     All get the same number of threads, the one that torch has at the start: in torch, and in BLAS and OpenMP.
     What runs on a device must wait for it (`torch.cuda.synchronize`) within its call.

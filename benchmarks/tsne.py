@@ -1,6 +1,6 @@
-"""t-SNE of 20,000 codes of 2,048 numbers, beside openTSNE with its defaults.
+"""t-SNE of 20,000 features of 2,048 numbers, compared with openTSNE with its defaults.
 
-Both begin with the codes: neighbours, initial positions and optimization are all in the time. openTSNE gets the same
+Both begin with the features: neighbours, initial positions and optimization are all in the time. openTSNE gets the same
 number of threads (its own default is one). Gate: our trustworthiness is at least the peer's, less 0.01.
 """
 
@@ -10,27 +10,27 @@ import numpy as np
 import openTSNE
 import torch
 
-from benchmarks.codes import made_up_codes
+from benchmarks.made_up_features import made_up_features
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.embedding.projections import judge, principal_components, tsne
+from reportgen.embedding.projections import measure_quality, principal_components, tsne
 from reportgen.embedding.space import Space
 
 
 def run(quick: bool) -> Result:
-    """20,000 codes, 1 round; `quick`: 1,500 codes."""
-    codes, labels = made_up_codes(1_500 if quick else 20_000)
+    """20,000 features, 1 round; `quick`: 1,500 features."""
+    features, labels = made_up_features(1_500 if quick else 20_000)
     maps: dict[str, np.ndarray] = {}
 
     def ours() -> None:
-        maps[OURS] = tsne(Space.of(codes), principal_components(codes))
+        maps[OURS] = tsne(Space.of(features), principal_components(features))
 
     def peer() -> None:
-        maps["opentsne"] = np.asarray(openTSNE.TSNE(n_jobs=torch.get_num_threads(), random_state=0).fit(codes))
+        maps["opentsne"] = np.asarray(openTSNE.TSNE(n_jobs=torch.get_num_threads(), random_state=0).fit(features))
 
     timings = measure({OURS: ours, "opentsne": peer}, 1)
-    space = Space.of(codes)
-    quality = {name: judge(space, positions, labels) for name, positions in maps.items()}
-    lines = [f"{len(codes):,} codes of {codes.shape[1]:,}", *table(timings)]
+    space = Space.of(features)
+    quality = {name: measure_quality(space, positions, labels) for name, positions in maps.items()}
+    lines = [f"{len(features):,} features of {features.shape[1]:,}", *table(timings)]
     lines += [
         f"{name}: trustworthiness {q.trustworthiness:.4f}, neighbours preserved {q.preservation:.3f}, "
         f"kNN accuracy {q.accuracy.value:.3f}"

@@ -2,9 +2,9 @@
 
     reportgen run --data photos --model python:examples.nin:build
 
-Its last convolution has one map a class, and global average pooling makes the logits: the map of a class is its CAM, so
-the head's weights are the identity. Your weights go into `nin.safetensors` in the working folder; without it they are
-random.
+The last convolution has one feature map for each class, and global average pooling makes the logits. The feature map of
+a class is therefore its class activation map, and the weights of the head are the identity. Put your weights into
+`nin.safetensors` in the working folder; without this file the weights are random.
 """
 
 from pathlib import Path
@@ -13,27 +13,27 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from reportgen.models.classifier import Classifier, OwnHead, Preprocessing
-from reportgen.models.graph import kernels, trace
-from reportgen.models.sources import imagenet_vocabulary
+from reportgen.models.classifier import Classifier, LinearHead, Preprocessing
+from reportgen.models.graph import convolutions, trace
+from reportgen.models.sources import imagenet_class_names
 from reportgen.models.weights import weights_digest
 
 WEIGHTS = Path("nin.safetensors")
 
 
 def mlpconv(
-    channels: int, maps: int, kernel: int, stride: int = 1, padding: int = 0, last: int | None = None
+    channels: int, width: int, kernel: int, stride: int = 1, padding: int = 0, last: int | None = None
 ) -> nn.Sequential:
-    """A convolution and two of 1 × 1, each with ReLU: a small network that slides over the maps."""
+    """A convolution followed by two 1 × 1 convolutions, each with ReLU: a small network that slides over the input."""
     return nn.Sequential(
-        nn.Conv2d(channels, maps, kernel, stride, padding), nn.ReLU(),
-        nn.Conv2d(maps, maps, 1), nn.ReLU(),
-        nn.Conv2d(maps, last or maps, 1), nn.ReLU(),
+        nn.Conv2d(channels, width, kernel, stride, padding), nn.ReLU(),
+        nn.Conv2d(width, width, 1), nn.ReLU(),
+        nn.Conv2d(width, last or width, 1), nn.ReLU(),
     )  # fmt: skip
 
 
-def trunk(classes: int = 1000) -> nn.Sequential:
-    """`(N, 3, 224, 224)` → the maps of the classes, `(N, K, 6, 6)`."""
+def make_trunk(classes: int = 1000) -> nn.Sequential:
+    """`(N, 3, 224, 224)` → one feature map for each class, `(N, K, 6, 6)`."""
     pool = nn.MaxPool2d(3, 2, ceil_mode=True)
     return nn.Sequential(
         mlpconv(3, 96, 11, 4), pool,
@@ -44,25 +44,25 @@ def trunk(classes: int = 1000) -> nn.Sequential:
 
 
 def build() -> Classifier:
-    """What `--model python:examples.nin:build` calls."""
+    """The factory that `--model python:examples.nin:build` calls."""
     torch.manual_seed(0)
-    maps = trunk().eval()
+    class_names = imagenet_class_names()
+    classes = len(class_names.names)
+    network = make_trunk(classes).eval()
     if WEIGHTS.exists():
-        maps.load_state_dict(safetensors.torch.load_file(WEIGHTS))
-    vocabulary = imagenet_vocabulary()
-    classes = len(vocabulary.names)
-    graph = trace(maps, torch.zeros(1, 3, 224, 224))
+        network.load_state_dict(safetensors.torch.load_file(WEIGHTS))
+    trunk = trace(network, torch.zeros(1, 3, 224, 224))
     return Classifier(
         name="nin",
-        trunk=graph,
+        trunk=trunk,
         head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        own=OwnHead(torch.eye(classes), torch.zeros(classes)),
-        maps_layer="7",
-        maps_shape=(classes, 6, 6),
-        vocabulary=vocabulary,
+        linear_head=LinearHead(torch.eye(classes), torch.zeros(classes)),
+        feature_layer="7",
+        feature_shape=(classes, 6, 6),
+        class_names=class_names,
         preprocessing=Preprocessing(),
-        filters=next(kernels(graph), None),
-        parameters=sum(p.numel() for p in maps.parameters()),
-        weights_digest=weights_digest(maps),
+        first_conv=next(convolutions(trunk), None),
+        parameters=sum(p.numel() for p in network.parameters()),
+        weights_digest=weights_digest(network),
         source="examples/nin.py",
     )

@@ -1,4 +1,4 @@
-"""reportgen: run a CNN image classifier over a data set, look inside it, and write a static model audit."""
+"""reportgen: run a CNN image classifier over a data set and write a static model audit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __version__ = "0.1.0"
 
 
 def open(report: str | PathLike[str] = "report") -> Report:
-    """A finished report, to read its figures and arrays in a notebook. Does not import torch.
+    """Return a finished report, to read its metrics and arrays in a notebook. Does not import torch.
 
-    Errors: StoreError if the folder holds no report, or a damaged one.
+    Errors: StoreError if the folder has no report or a damaged one.
     """
     from reportgen.results.report import open_report
 

@@ -1,141 +1,195 @@
-"""The settings of an audit: one dataclass with every default, read from `audit.toml`, from flags, or both."""
+"""The settings of an audit, each declared once, read from `audit.toml`, from flags, or from both."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from reportgen.errors import ConfigError
 
 
+def setting(
+    default: Any, help: str, choices: Sequence[str] = (), minimum: int | None = None, placeholder: str = ""
+) -> Any:
+    """Declare a setting: the one place that flag, TOML key, validation and manual are made from.
+
+    help: a phrase for the manual and `--help`; minimum: the smallest number allowed; placeholder: what `--help` shows
+    for the flag's value.
+    """
+    about = {"help": help, "choices": tuple(choices), "minimum": minimum, "placeholder": placeholder}
+    return field(default=default, metadata=about)
+
+
 @dataclass(frozen=True)
 class AuditConfig:
-    """Everything that a run can be told. The field names are the keys of `audit.toml` and, with dashes, the flags.
+    """The settings of an audit. The field names are the keys of `audit.toml` and, with dashes, the flags.
 
-    Paths of `audit.toml` are relative to the file; those of flags to the working folder.
+    Paths in `audit.toml` are relative to the file; those of flags to the working folder.
+    Errors: ConfigError for a value that is not allowed.
     """
 
-    data: Path | None = None
-    model: str = "demo"
-    weights: str = "DEFAULT"
-    annotations: Path | None = None
-    classes: Path | None = None
-    layer: str | None = None
-    head: str | None = None
-    maps: str | None = None
-    layers: tuple[str, ...] = ()
-    resize: str = "warp"
-    decode: str = "exact"
-    precision: str = "auto"
-    store_maps: str = "auto"
-    device: str = "auto"
-    out: Path = Path("report")
-    limit: int | None = None
-    batch_size: int = 32
-    synthesize: tuple[str, ...] = ()
-    select: str = "auto"
-    occlusion: str = "exact"
-    occlusion_side: int = 32
-    occlusion_stride: int = 8
-    occlusion_fill: str = "mean"
-    smoothgrad: int = 0
-    top_patches: int = 16
-    patch_field: str = "exact"
-    pictures: str = "jpeg"
-    name: str | None = None
-    model_name: str | None = None
-    folds: int = 5
-    fit_data: Path | None = None
-    codes: str = "head"
-    reference: Path | None = None
-    models: tuple[Mapping[str, Any], ...] = ()
+    data: Path | None = setting(
+        None, "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`"
+    )
+    model: str = setting(
+        "demo", "`demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`", placeholder="SOURCE"
+    )
+    weights: str = setting(
+        "DEFAULT",
+        "of a `torchvision:` or `cam:` model: `DEFAULT`, a member of its weights enum, a .pth or .safetensors "
+        "file, or `random`",
+    )
+    annotations: Path | None = setting(
+        None, "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
+    )
+    classes: Path | None = setting(None, "a text file with one class name a line, in the order of the model's outputs")
+    layer: str | None = setting(
+        None, "the module whose output is used as the feature maps (default: found in the graph)", placeholder="NAME"
+    )
+    head: str | None = setting(
+        None,
+        "`gap` or `gmp` to fit a head on the feature maps, or the name of the linear module that reads their mean "
+        "(default: found in the graph)",
+        placeholder="NAME",
+    )
+    map_function: str | None = setting(
+        None,
+        "`python:package.module:function` that computes the activation maps (default: CAM, or else Grad-CAM)",
+        placeholder="SOURCE",
+    )
+    layers: tuple[str, ...] = setting(
+        (),
+        "the layers whose units get pages (default: the first convolution and the ends of stages; see `reportgen "
+        "layers`)",
+        placeholder="NAME,NAME",
+    )
+    resize: str = setting(
+        "warp",
+        "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
+        ("crop", "warp"),
+    )
+    decode: str = setting(
+        "exact",
+        "`exact`, or `fast`, which decodes large JPEGs at a fraction of their size; pixels differ slightly",
+        ("exact", "fast"),
+    )
+    precision: str = setting(
+        "auto",
+        "precision of the trunk: `fp32`, `bf16`, `fp16`, or `auto`: a low precision if the hardware supports it "
+        "and a trial matches float32",
+        ("auto", "fp32", "bf16", "fp16"),
+    )
+    store_feature_maps: str = setting(
+        "auto",
+        "store whole feature maps: `yes`, `no`, or `auto`: if those of the data set take less than 4 GB; an "
+        "earlier choice is kept while the data set grows",
+        ("auto", "yes", "no"),
+    )
+    device: str = setting("auto", "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
+    out: Path = setting(Path("report"), "the folder that the report is written to")
+    limit: int | None = setting(None, "use at most this many images, spread over the classes", minimum=1)
+    batch_size: int = setting(32, "images in one forward pass", minimum=1)
+    feature_visualization: tuple[str, ...] = setting(
+        (),
+        "units whose preferred input is found by optimization, as `layer4:12`; about a minute each",
+        placeholder="LAYER:UNIT,…",
+    )
+    select: str = setting(
+        "auto",
+        "images that get the expensive methods: `auto`, `all`, a number of images per class, `failures`, `none`, "
+        "or names",
+    )
+    occlusion: str = setting(
+        "exact",
+        "`exact`, or `fast`: approximate as far as trials on a few images allow (SSIM ≥ 0.95)",
+        ("exact", "fast"),
+    )
+    occlusion_side: int = setting(32, "side of the occluding square, in pixels of the network's input", minimum=1)
+    occlusion_stride: int = setting(8, "distance between positions of the occluding square, in pixels", minimum=1)
+    occlusion_fill: str = setting(
+        "mean", "colour of the occluding square: `mean` of the data set, or `grey`", ("mean", "grey")
+    )
+    smoothgrad: int = setting(
+        0,
+        "noisy copies of an image whose gradients SmoothGrad averages, such as 25; 0 leaves SmoothGrad out",
+        minimum=0,
+    )
+    top_patches: int = setting(16, "top-activating images shown for each unit", minimum=1)
+    receptive_field: str = setting(
+        "exact",
+        "the receptive field that patches are drawn with: `exact` (analytic) or `effective` (measured)",
+        ("exact", "effective"),
+    )
+    image_format: str = setting(
+        "jpeg",
+        "format of the site's photographs: `jpeg`, or `webp`: smaller files that take longer to make",
+        ("jpeg", "webp"),
+    )
+    name: str | None = setting(None, "name of the data set in the report (default: the name of its folder)")
+    model_name: str | None = setting(
+        None, "name of the network in the report (default: its own name)", placeholder="NAME"
+    )
+    folds: int = setting(
+        5, "with `head = gap` or `gmp`: number of folds; each is judged by a head fitted on the others", minimum=2
+    )
+    fit_data: Path | None = setting(
+        None, "with `head = gap` or `gmp`: another data set to fit the head on, instead of folds"
+    )
+    features: str = setting(
+        "head",
+        "what nearest neighbours and embedding maps compare: `head` (the input of the last layer), `gap`, `gmp`, "
+        "or one of `layers`",
+        placeholder="NAME",
+    )
+    reference: Path | None = setting(
+        None, "another data set, such as the training set, to search for near-duplicates and nearest neighbours"
+    )
+    models: tuple[Mapping[str, Any], ...] = setting(
+        (), "several networks in one audit: one table each, whose keys override those above; pages show the first"
+    )
 
     def __post_init__(self) -> None:
-        for key, allowed in CHOICES.items():
-            if (value := getattr(self, key)) not in allowed:
-                raise ConfigError(f"`{key}` is `{value}`", f"use one of {', '.join(f'`{a}`' for a in allowed)}")
-        for key, least in (
-            ("limit", 1),
-            ("batch_size", 1),
-            ("folds", 2),
-            ("occlusion_side", 1),
-            ("occlusion_stride", 1),
-            ("smoothgrad", 0),
-            ("top_patches", 1),
-        ):
-            if (value := getattr(self, key)) is not None and value < least:
-                raise ConfigError(f"`{key}` is {value}", f"use a whole number from {least} on")
+        for key, about in SETTINGS.items():
+            value = getattr(self, key)
+            if about["choices"] and value not in about["choices"]:
+                allowed = ", ".join(f"`{choice}`" for choice in about["choices"])
+                raise ConfigError(f"`{key}` is `{value}`", f"use one of {allowed}")
+            if about["minimum"] is not None and value is not None and value < about["minimum"]:
+                raise ConfigError(f"`{key}` is {value}", f"use a whole number of at least {about['minimum']}")
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
         self.networks()  # a bad value in one of the tables is an error like any other
 
     def networks(self) -> list[AuditConfig]:
-        """The settings of each network of the audit: these, with one of `models` in place of the keys it names."""
+        """The settings of each network of the audit: these, with the keys of one of `models` in their place."""
         return [replace(self, models=(), **table) for table in self.models] if self.models else [self]
 
 
+SETTINGS: dict[str, Mapping[str, Any]] = {f.name: f.metadata for f in fields(AuditConfig)}
+"""Each setting's `help`, `choices`, `minimum` and `placeholder`, see `setting`."""
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(AuditConfig)}
 GREY = (0.5, 0.5, 0.5)
 """`occlusion_fill = "grey"`: RGB in [0, 1]."""
-
-CHOICES = {
-    "occlusion": ("exact", "fast"),
-    "occlusion_fill": ("mean", "grey"),
-    "patch_field": ("exact", "effective"),
-    "resize": ("crop", "warp"),
-    "decode": ("exact", "fast"),
-    "precision": ("auto", "fp32", "bf16", "fp16"),
-    "store_maps": ("auto", "yes", "no"),
-    "pictures": ("jpeg", "webp"),
+MODEL_KEYS = ("model", "weights", "layer", "head", "map_function", "layers", "resize", "precision")
+"""Keys of a `[[models]]` table, in addition to `name`."""
+RENAMED = {
+    "codes": "features",
+    "maps": "map_function",
+    "patch_field": "receptive_field",
+    "pictures": "image_format",
+    "store_maps": "store_feature_maps",
+    "synthesize": "feature_visualization",
 }
-MODEL_KEYS = ("model", "weights", "layer", "head", "maps", "layers", "resize", "precision")
-"""What a `[[models]]` table may say, beside `name`."""
-
-EXPLAINED = {
-    "data": "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
-    "model": "`demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`",
-    "weights": "`torchvision:` only: `DEFAULT`, a member of its enum, a .pth or .safetensors file, or `random`",
-    "annotations": "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv",
-    "classes": "a text file with one class name a line, in the order of the model's outputs",
-    "layer": "the module whose output is taken as the last maps (default: found in the graph)",
-    "head": "`gap` or `gmp`: fitted here on the last maps; or the linear module that reads their mean (default: found)",
-    "maps": "`python:package.module:function` that draws the maps (default: CAM, or Grad-CAM)",
-    "layers": "the layers that are looked into (default: first convolution and ends of stages; see `reportgen layers`)",
-    "resize": "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
-    "decode": "`exact`, or `fast`: large JPEGs at a fraction of their size; pixels differ a little",
-    "precision": "of the trunk: `fp32`, `bf16`, `fp16`, or `auto`: low where hardware has it and it is seen to agree",
-    "store_maps": "keep the last maps whole: `yes`, `no`, or `auto`: if those of the whole data set are under 4 GB; "
-    "what was decided earlier stays while images are added by less than that",
-    "device": "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`",
-    "out": "the folder that the report is written to",
-    "limit": "take only so many images, spread over the classes",
-    "batch_size": "images a forward pass",
-    "synthesize": "units whose preferred input is found by optimisation, as `layer4:12`; about a minute each",
-    "select": "images that get the costly looks: `auto`, `all`, a number (of each class), `failures`, `none`, or names",
-    "occlusion": "`exact`, or `fast`: approximate, as far as trials on a few images find the maps alike (SSIM ≥ 0.95)",
-    "occlusion_side": "side of the square that hides a part of the network's input, in its pixels",
-    "occlusion_stride": "by how many pixels that square moves",
-    "occlusion_fill": "its colour: `mean` of the data set, or `grey`",
-    "smoothgrad": "noisy copies of an image whose gradients are averaged (SmoothGrad, say 25); 0: not drawn",
-    "top_patches": "images kept a unit: those in which it fires most",
-    "patch_field": "the part of the image that units are drawn with: `exact`, all they see; `effective`, what counts",
-    "pictures": "what the site's photographs are: `jpeg`, or `webp`: fewer bytes, but longer to make",
-    "name": "what the report calls the data set (default: the name of its folder)",
-    "model_name": "what the report calls the network (default: its own name)",
-    "folds": "`head = gap` or `gmp`: parts of the data set, each judged by a head fitted on the others",
-    "fit_data": "`head = gap` or `gmp`: another data set to fit the head on, in place of folds",
-    "codes": "what neighbours and maps compare: `head` (what its last layer reads), `gap`, `gmp`, or one of `layers`",
-    "reference": "another data set, such as the training set, searched for what is like the images of this one",
-    "models": "several networks in one audit: a table each, whose keys go before those above; pages show the first",
-}
+"""Keys of earlier versions, and what they are called now."""
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What a training can be told: the arguments and flags of `reportgen fit`. rate: of the first epoch."""
+    """The settings of a training: the arguments and flags of `reportgen fit`. rate: of the first epoch."""
 
     model: str
     data: Path
@@ -152,7 +206,7 @@ class FitConfig:
 
 
 def read_config(path: Path) -> AuditConfig:
-    """Reads `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
+    """Read `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -162,8 +216,10 @@ def read_config(path: Path) -> AuditConfig:
         raise ConfigError(f"`{path}` is not TOML: {error}") from None
     models = table.pop("models", [])
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
-        raise ConfigError(f"`models` in `{path}` is no list of tables", "begin each network with a line `[[models]]`")
-    known = [field.name for field in fields(AuditConfig)]
+        raise ConfigError(
+            f"`models` in `{path}` is not a list of tables", "begin each network with a line `[[models]]`"
+        )
+    known = list(SETTINGS)
     return AuditConfig(
         **_values(table, path, known), models=tuple(_network(model, path, n) for n, model in enumerate(models, 1))
     )
@@ -192,11 +248,13 @@ def _values(table: Mapping[str, Any], path: Path, known: Sequence[str], of: str 
 
 def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) -> Any:
     if key not in known:
+        if RENAMED.get(key) in known:
+            raise ConfigError(f"unknown key {where}", f"it is now called `{RENAMED[key]}`")
         near = difflib.get_close_matches(key, known, 1, 0.4)
         raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
     if get_origin(hint) is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where} is {value!r}", 'it must be a list of texts, as `["a", "b"]`')
+            raise ConfigError(f"{where} is {value!r}", 'it must be a list of strings, as `["a", "b"]`')
         return tuple(value)
     wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if wanted is Path and isinstance(value, str):
@@ -207,9 +265,9 @@ def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) ->
 
 
 def override(config: AuditConfig, flags: Mapping[str, Any]) -> AuditConfig:
-    """The config with every flag that was given (is not None) in place of the file's value, in its tables, too.
+    """The config with every flag that was given (is not None) instead of the file's value, also in its tables.
 
-    `--model` names one network: the file's `[[models]]` are not audited.
+    `--model` names one network: the file's `[[models]]` are then not audited.
     """
     given = {key: value for key, value in flags.items() if value is not None}
     tables = () if "model" in given else config.models
@@ -218,22 +276,18 @@ def override(config: AuditConfig, flags: Mapping[str, Any]) -> AuditConfig:
 
 
 def commented_toml() -> str:
-    """The text of a new `audit.toml`: each key with its explanation and default; what has none is commented out."""
-    lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; a flag beats this file."]
-    for field in fields(AuditConfig):
-        default = field.default
-        if field.name == "models":  # tables come last in TOML
-            lines += [
-                "",
-                f"# {EXPLAINED[field.name]}",
-                "# [[models]]",
-                '# name = "ResNet-50"',
-                '# model = "torchvision:resnet50"',
-            ]
+    """The text of a new `audit.toml`: each key with its explanation and default; keys without a default are commented
+    out."""
+    lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; flags override this file."]
+    examples = {"data": '"photos"', "limit": "1000"}
+    for key, default in DEFAULTS.items():
+        if key == "models":  # tables come last in TOML
+            example = ["# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"']
+            lines += ["", f"# {SETTINGS[key]['help']}", *example]
             continue
-        example = {"data": '"photos"', "limit": "1000"}.get(field.name, '""')
         shown = list(default) if isinstance(default, tuple) else default
-        value = example if shown is None else f'"{shown}"' if isinstance(shown, str | Path) else shown
-        commented = default is None and field.name != "data"
-        lines += ["", f"# {EXPLAINED[field.name]}", f"{'# ' if commented else ''}{field.name} = {value}"]
+        quoted = f'"{shown}"' if isinstance(shown, str | Path) else shown
+        value = examples.get(key, '""') if shown is None else quoted
+        commented = "# " if default is None and key != "data" else ""
+        lines += ["", f"# {SETTINGS[key]['help']}", f"{commented}{key} = {value}"]
     return "\n".join(lines) + "\n"

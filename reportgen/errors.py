@@ -1,9 +1,12 @@
-"""The errors that a user can cause or meet. Each message is one lower-case line that names the thing and the cause;
-`hint` is the way out. `reportgen.cli` prints both and exits with `exit_code`; nothing else prints or exits."""
+"""The errors that a user can cause or meet.
+
+A message is one line in lower case, without a final period: the thing that failed and the cause. `hint` is the way out.
+`reportgen.cli` prints both and exits with `exit_code`; nothing else prints or exits.
+"""
 
 
 class ReportgenError(Exception):
-    """Base of every error that is told to the user in one line."""
+    """Base of all errors that are reported to the user in one line."""
 
     exit_code = 2
 
@@ -13,27 +16,27 @@ class ReportgenError(Exception):
 
 
 class ConfigError(ReportgenError):
-    """A setting, flag or file of settings that cannot be used."""
+    """A setting, flag or settings file that cannot be used."""
 
 
 class DataError(ReportgenError):
-    """A data set, table or class list that cannot be used at all (a single bad image is counted instead)."""
+    """A data set, table or class list that cannot be used at all; a single bad image is skipped and listed instead."""
 
 
 class ImageError(ReportgenError):
-    """One image that cannot be read; the job counts it, lists it and goes on."""
+    """An image that cannot be read or decoded; the job lists it and goes on."""
 
 
 class ModelError(ReportgenError):
-    """A model that cannot be loaded, or whose last maps or head cannot be found."""
+    """A model that cannot be loaded or run, or that cannot be cut into trunk and head."""
 
 
 class StoreError(ReportgenError):
-    """A shard or store that is damaged, cannot be read, or is not what it claims to be."""
+    """A store or shard that cannot be read or is not what it should be."""
 
 
 class CorruptError(StoreError):
-    """A shard whose bytes are not what was written: what it held can be computed again."""
+    """A shard whose bytes are not those that were written; its results can be computed again."""
 
 
 class OutputError(ReportgenError):

@@ -1,4 +1,7 @@
-"""Work that several processes share: forked, so that each has all that has been computed, and nothing is copied."""
+"""Run work on all cores with forked processes.
+
+PLACEHOLDER
+"""
 
 from __future__ import annotations
 
@@ -22,92 +25,94 @@ from reportgen.errors import ReportgenError
 T = TypeVar("T")
 R = TypeVar("R")
 Work = Callable[[Iterator[int]], Iterator[T]]
-"""`work(turns)` does the items that it is given the numbers of, one after the other, and yields its results."""
-Results = SimpleQueue[tuple[str, Any]]
-"""What helpers send: `item` and a result, `failed` and the error, at the end `done`."""
-PAYS = 32
-"""Items from which on a second process is worth its start."""
-TURNS = 512
-"""Pieces of the items that processes take when they are free: their first numbers fit a pipe on every system."""
+"""`work(indices)` processes the items with these indices, one after the other, and yields its results."""
+ResultQueue = SimpleQueue[tuple[str, Any]]
+"""Messages of the workers: `("result", value)`, `("failed", error)`, and `("done", None)` at the end."""
+MIN_PARALLEL_ITEMS = 32
+"""Number of items from which on starting a second process pays off."""
+MAX_PIECES = 512
+"""The items are handed out in at most so many pieces: their first indices fit into a pipe's buffer on every system."""
 
 
-def shared_out(work: Work[T], items: int) -> Iterator[T]:
-    """The results of all items, as they come: of this process, and on Linux of a helper for each other core if the
-    items are many. Who is free takes the next ones: what takes long should come first.
+def parallel_map(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return `[function(item) for item in items]`, computed on all cores. Errors: those of the function."""
 
-    What the work remembers in a helper is lost: it must be in its results. Errors: as the work's.
+    def work(indices: Iterator[int]) -> Iterator[tuple[int, R]]:
+        for i in indices:
+            yield i, function(items[i])
+
+    results = dict(run_parallel(work, len(items)))
+    return [results[i] for i in range(len(items))]
+
+
+def run_parallel(work: Work[T], n_items: int) -> Iterator[T]:
+    """Yield the results of `work` for all items, in the order in which they are ready.
+
+    This process works too. On Linux, and with `MIN_PARALLEL_ITEMS` items or more, it is helped by one forked worker for
+    each other core. A process that is free takes the next piece of the items, so slow items should come first.
+    Workers share no memory with this process: whatever `work` computes there must be among its results.
+    Errors: those of the work; ReportgenError if a worker is killed.
     """
-    of = len(os.sched_getaffinity(0)) if sys.platform == "linux" and items >= PAYS else 1
-    if of == 1:
-        yield from work(iter(range(items)))
+    n_processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" and n_items >= MIN_PARALLEL_ITEMS else 1
+    if n_processes == 1:
+        yield from work(iter(range(n_items)))
         return
     fork = get_context("fork")
-    pipe = _pipe_of_turns(items)
-    turns = _turns(pipe, items)
-    pipes = [fork.Pipe(duplex=False) for _ in range(1, of)]
-    helpers = [fork.Process(target=_help, args=(work, turns, end, pipes), daemon=True) for _, end in pipes]
-    results: Results = SimpleQueue()
+    index_pipe = _open_index_pipe(n_items)
+    indices = _read_indices(index_pipe, n_items)
+    pipes = [fork.Pipe(duplex=False) for _ in range(1, n_processes)]
+    workers = [fork.Process(target=_worker_main, args=(work, indices, end, pipes), daemon=True) for _, end in pipes]
+    results: ResultQueue = SimpleQueue()
     receiver = Thread(target=_receive, args=([begin for begin, _ in pipes], results), daemon=True)
     try:
-        with threadpool_limits(1):  # also the helpers': this process's threads are not there, and OpenMP waits for them
-            for helper in helpers:
-                helper.start()
+        with threadpool_limits(1):  # of the workers too: OpenMP's threads are not forked, and it would wait for them
+            for worker in workers:
+                worker.start()
             for _, end in pipes:
                 end.close()
             receiver.start()
-            for result in work(turns):
+            for result in work(indices):
                 yield result
-                yield from _come(results, wait=False)
-        yield from _come(results, wait=True)
+                yield from _received(results, block=False)
+        yield from _received(results, block=True)
     except BaseException:
-        for helper in helpers:
-            if helper.pid is not None:
-                helper.terminate()
-                helper.join()
+        for worker in workers:
+            if worker.pid is not None:
+                worker.terminate()
+                worker.join()
         raise
     finally:
-        pipe.close()
+        index_pipe.close()
 
 
-def _turns(pipe: FileIO, items: int) -> Iterator[int]:
-    """Numbers of items, each of which goes to one of the processes that share the pipe: it gives nothing twice."""
-    while start := pipe.read(8):
-        first = int.from_bytes(start, sys.byteorder)
-        yield from range(first, min(first + _step(items), items))
+def _piece_size(n_items: int) -> int:
+    return -(-n_items // MAX_PIECES)
 
 
-def _pipe_of_turns(items: int) -> FileIO:
-    """The first number of every piece."""
-    taken, given = os.pipe()
-    os.write(given, array("q", range(0, items, _step(items))).tobytes())
-    os.close(given)
-    return FileIO(taken)
+def _open_index_pipe(n_items: int) -> FileIO:
+    """Return the reading end of a pipe that holds the first index of every piece, as int64."""
+    reader, writer = os.pipe()
+    os.write(writer, array("q", range(0, n_items, _piece_size(n_items))).tobytes())
+    os.close(writer)
+    return FileIO(reader)
 
 
-def _step(items: int) -> int:
-    return -(-items // TURNS)
+def _read_indices(index_pipe: FileIO, n_items: int) -> Iterator[int]:
+    """Yield indices of items. Processes that share the pipe never get the same one: a pipe gives each byte once."""
+    while first_bytes := index_pipe.read(8):
+        first = int.from_bytes(first_bytes, sys.byteorder)
+        yield from range(first, min(first + _piece_size(n_items), n_items))
 
 
-def each(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """`[function(item) for item in items]`, by as many processes. Errors: as the function's."""
-
-    def work(turns: Iterator[int]) -> Iterator[tuple[int, R]]:
-        for j in turns:
-            yield j, function(items[j])
-
-    made = dict(shared_out(work, len(items)))
-    return [made[j] for j in range(len(items))]
-
-
-def _receive(begins: list[Connection], results: Results) -> None:
-    """Takes what the helpers send, so that none of them waits while this process does an item that takes long."""
+def _receive(begins: list[Connection], results: ResultQueue) -> None:
+    """Move the workers' messages to a queue, so that no worker waits while this process computes a slow item."""
     while begins:
         for begin in wait(begins):
             assert isinstance(begin, Connection)
             try:
                 kind, value = begin.recv()
             except EOFError:
-                kind, value = "failed", ReportgenError("a process of this run was killed", "is there memory enough?")
+                kind, value = "failed", ReportgenError("a worker process was killed", "check that memory suffices")
             if kind == "done":
                 begins.remove(begin)
             else:
@@ -117,37 +122,39 @@ def _receive(begins: list[Connection], results: Results) -> None:
     results.put(("done", None))
 
 
-def _come(results: Results, wait: bool) -> Iterator[Any]:
-    """What has come, or all that comes."""
-    while wait or not results.empty():
+def _received(results: ResultQueue, block: bool) -> Iterator[Any]:
+    """Yield the results that have arrived; if `block`, all that will arrive. Errors: those of a worker."""
+    while block or not results.empty():
         kind, value = results.get()
         if kind == "failed":
             raise value
         if kind == "done":
-            results.put((kind, value))  # whoever asks again hears it again
+            results.put((kind, value))  # for the next call
             return
         yield value
 
 
-def _help(work: Work[T], turns: Iterator[int], end: Connection, pipes: list[tuple[Connection, Connection]]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's, which ends this process
+def _worker_main(
+    work: Work[T], indices: Iterator[int], end: Connection, pipes: list[tuple[Connection, Connection]]
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=_exit_with_parent, daemon=True).start()
     for other in (one for pair in pipes for one in pair if one is not end):
-        other.close()  # who waits for the last holder of an end to go must not wait for this process
+        other.close()  # the end of a pipe is noticed only once no process holds it open
     try:
-        for result in work(turns):
-            end.send(("item", result))
+        for result in work(indices):
+            end.send(("result", result))
         end.send(("done", None))
-    except BrokenPipeError:  # the parent is gone, and this process as good as
+    except BrokenPipeError:  # the parent has ended
         pass
     except Exception as error:
         error.add_note("".join(traceback.format_exception(error)))
         end.send(("failed", error))
 
 
-def _end_with_parent() -> None:
-    """A run that is killed leaves nobody who works on, and who holds its lock."""
+def _exit_with_parent() -> None:
+    """End this process as soon as the parent has ended, even if it was killed, so that the run's lock is released."""
     parent = parent_process()
     assert parent is not None
     parent.join()

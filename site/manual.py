@@ -1,21 +1,23 @@
-"""The parts of the manual that are read from the code: `python site/manual.py` writes them, a test holds them.
+"""Generate the parts of the manual that follow from the code: `python site/manual.py`. A test finds stale parts.
 
-Each stands in its page between `<!-- generated: NAME -->` and `<!-- end -->`.
+Each part is in its page, between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
 
+import inspect
 import re
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from reportgen.cli import cli
-from reportgen.config import EXPLAINED, AuditConfig, commented_toml
-from reportgen.gallery.sections import all_views
+from reportgen.config import DEFAULTS, SETTINGS, commented_toml
+from reportgen.gallery.core.registry import all_pages, all_sections
 
 DOCS = Path(__file__).parent / "docs"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+AUDIT_COMMANDS = ("run", "demo")
+"""Commands whose flags are settings."""
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -24,8 +26,22 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def value_of(option: click.Option) -> str:
-    """What an option takes: its choices, or a word for its kind."""
+def commands() -> str:
+    """Every command with its arguments and options."""
+    parts = []
+    for name, command in sorted(cli.commands.items()):
+        context = click.Context(command, info_name=f"reportgen {name}")
+        usage = " ".join(["reportgen", name, *command.collect_usage_pieces(context)])
+        parts.append(f"## reportgen {name}\n\n{inspect.cleandoc(command.help or '')}\n\n```text\n{usage}\n```")
+        options = [p for p in command.params if isinstance(p, click.Option)]
+        if options:
+            rows = [[f"`{option.opts[0]}{_value(option)}`", _meaning(option, name)] for option in options]
+            parts.append(table(["option", "meaning"], rows))
+    return "\n\n".join(parts)
+
+
+def _value(option: click.Option) -> str:
+    """What an option takes: its choices, or a word for its type."""
     if option.is_flag:
         return ""
     if isinstance(option.type, click.Choice):
@@ -33,34 +49,28 @@ def value_of(option: click.Option) -> str:
     return f" {option.metavar or option.type.name.split()[0].upper()}"
 
 
-def commands() -> str:
-    """Every command with its options."""
-    parts = []
-    for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"reportgen {name}")
-        usage = " ".join(["reportgen", name, *command.collect_usage_pieces(context)])
-        parts.append(f"## reportgen {name}\n\n{command.help}\n\n```text\n{usage}\n```")
-        options = [p for p in command.params if isinstance(p, click.Option)]
-        audits = name in ("run", "demo")
-        if rows := [[f"`{o.opts[0]}{value_of(o)}`", meaning(o, audits)] for o in options]:
-            parts.append(table(["option", "meaning"], rows))
-    return "\n\n".join(parts)
-
-
-def meaning(option: click.Option, audits: bool) -> str:
-    """An audit's settings are explained in one place; other options carry their own help."""
+def _meaning(option: click.Option, command: str) -> str:
+    """The help of an option with its default. Flags that are settings have the text of the setting, with its marks."""
     name = str(option.name)
-    if audits and name in EXPLAINED:
-        default = getattr(AuditConfig(), name)
-        return EXPLAINED[name] + ("" if default in (None, ()) else f" (default `{default}`)")
-    return " ".join(str(option.help).split()) + (f" Default `{option.default}`." if option.show_default else "")
+    if command in AUDIT_COMMANDS and name in SETTINGS:
+        return _sentence(str(SETTINGS[name]["help"])) + _default(DEFAULTS[name])
+    text = " ".join(str(option.help).split())
+    return text + (f" Default `{option.default}`." if option.show_default and "default:" not in text else "")
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('.')}."
+
+
+def _default(value: object) -> str:
+    return "" if value in (None, ()) else f" Default `{value}`."
 
 
 def settings() -> str:
     """Every key of audit.toml."""
     rows = [
-        [f"`{f.name}`", "none" if f.default in (None, ()) else f"`{f.default}`", EXPLAINED[f.name]]
-        for f in fields(AuditConfig)
+        [f"`{key}`", "none" if default in (None, ()) else f"`{default}`", str(SETTINGS[key]["help"])]
+        for key, default in DEFAULTS.items()
     ]
     return table(["key", "default", "meaning"], rows)
 
@@ -70,20 +80,37 @@ def toml() -> str:
     return f"```toml\n{commented_toml()}```"
 
 
-def views() -> str:
-    """Every view."""
+def pages() -> str:
+    """Every registered page."""
     rows = [
-        [v.label, f"`{v.name}`", v.scope, v.about, ", ".join(f"`{n}`" for n in v.needs) or "–"] for v in all_views()
+        [f"`{p.name}`", f"`{p.url}`", " › ".join(dict.fromkeys(p.nav)) if p.nav else "–", p.about, _arrays(p.requires)]
+        for p in all_pages()
     ]
-    return table(["view", "name", "scope", "what it shows", "arrays it reads"], rows)
+    return table(["name", "address", "navigation", "what it shows", "requires"], rows)
 
 
-PARTS: dict[str, Callable[[], str]] = {"commands": commands, "settings": settings, "toml": toml, "views": views}
+def sections() -> str:
+    """Every registered section."""
+    rows = [[f"`{s.name}`", s.scope, s.layer or "–", s.about, _arrays(s.requires)] for s in all_sections()]
+    return table(["name", "page", "viewer layer", "what it shows", "requires"], rows)
+
+
+def _arrays(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "–"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "settings": settings,
+    "toml": toml,
+    "pages": pages,
+    "sections": sections,
+}
 
 
 def filled(page: str) -> str:
     """A page's text with every generated part as the code has it now."""
-    return PART.sub(lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}", page)
+    return PART.sub(lambda part: f"{part[1]}\n{PARTS[part[2]]()}\n\n{part[3]}", page)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tests share: the demo's report, made once by the real command, and a browser."""
+"""Fixtures of all tests: the report of the demo, made once by the real command, and a browser."""
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ from tests.support.browser import browser
 __all__ = ["browser"]
 
 
-ONE = "photos/chelsea-01-original.jpg"
-"""The image that gets the costly looks."""
+SELECTED_IMAGE = "photos/chelsea-01-original.jpg"
+"""The image of the demo report that gets the expensive methods."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the report of the demo."""
+    for item in items:
+        if "demo_report" in getattr(item, "fixturenames", ()):
+            item.add_marker("demo")
 
 
 @pytest.fixture(scope="session")
 def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that `reportgen demo` writes."""
+    """Return the folder that `reportgen demo` wrote."""
     if importlib.util.find_spec("efficientnet_lite_pytorch") is None or importlib.util.find_spec("skimage") is None:
         pytest.skip("the extra `demo` is not installed")
     out = tmp_path_factory.mktemp("demo") / "report"
-    command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", ONE, "--out", str(out)]
+    command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return out

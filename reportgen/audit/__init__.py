@@ -1,0 +1,1 @@
+"""What an audit produced, in plain values: no torch is needed to read it."""

@@ -1,4 +1,4 @@
-"""What a report says of a network and of its layers, in plain values: a report is drawn again without the model."""
+"""A network and its layers in plain values: pages are drawn without the network itself."""
 
 from __future__ import annotations
 
@@ -7,44 +7,49 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.metrics.filters import Kernels
+from reportgen.metrics.filters import KernelGrid
 
 
 @dataclass(frozen=True)
-class LayerCard:
-    """A layer whose units are looked at. shape: channels, height, width of its maps.
+class LayerInfo:
+    """A layer whose units are recorded. shape: channels, height, width of its output.
 
-    rows, columns: `(height, 2)` and `(width, 2)` int64, for each position the half-open interval of input pixels that
-    it sees; field: height and width in input pixels without borders, or None where it sees the whole image; stride:
-    input pixels between neighbouring positions, down and across.
-    effective: rows and columns from a position's origin on that hold most of the gradient, where that was asked for.
-    parameters: of the network, how many its values depend on; own: those that the layers listed before it do not.
+    rows, columns: `(height, 2)` and `(width, 2)` int64, the receptive field of each position: a half-open interval of
+        input pixels.
+    receptive_field: height and width in input pixels, ignoring borders; None where it is the whole image.
+    stride: input pixels between neighbouring positions, down and across.
+    effective_field: rows and columns, relative to a position's origin, that hold most of the gradient; None where that
+        was not measured.
+    parameters: of the network, number that the layer's values depend on; new_parameters: those of them that no layer
+        listed before it depends on.
     """
 
     name: str
     shape: tuple[int, int, int]
     rows: np.ndarray
     columns: np.ndarray
-    field: tuple[int, int] | None
+    receptive_field: tuple[int, int] | None
     stride: tuple[float, float]
     parameters: int = 0
-    own: int = 0
-    effective: tuple[tuple[int, int], tuple[int, int]] | None = None
+    new_parameters: int = 0
+    effective_field: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def box(self, where: int) -> np.ndarray:
-        """`(4,)` float64 x0 y0 x1 y1 in input pixels of what the flat position `y·w + x` sees: the effective field
-        where it is known."""
+        """Receptive field of the flat position `y·w + x`: `(4,)` float64 x0 y0 x1 y1 in input pixels.
+
+        The effective receptive field where it was measured.
+        """
         y, x = divmod(where, self.shape[2])
         (y0, y1), (x0, x1) = self.rows[y], self.columns[x]
-        if self.effective:
-            (top, bottom), (left, right) = self.effective
+        if self.effective_field:
+            (top, bottom), (left, right) = self.effective_field
             v, u = self.origin(where)
             y0, y1 = np.clip([v + top, v + bottom], y0, y1)
             x0, x1 = np.clip([u + left, u + right], x0, x1)
         return np.array([x0, y0, x1, y1], np.float64)
 
     def origin(self, where: int) -> tuple[int, int]:
-        """Row and column of the input that distances of the flat position `y·w + x` are counted from."""
+        """Row and column of the input that the effective field of the flat position `y·w + x` is relative to."""
         y, x = divmod(where, self.shape[2])
         height, width = (int(axis[:, 1].max()) for axis in (self.rows, self.columns))
         down, across = self.stride
@@ -52,9 +57,8 @@ class LayerCard:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """Of a training: its number, the learning rate, the mean loss in training, and on images kept back the mean loss
-    and the share that was named wrongly."""
+class TrainingEpoch:
+    """One epoch of a training: learning rate, mean training loss, and mean loss and error on held-out images."""
 
     epoch: int
     rate: float
@@ -64,47 +68,64 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class ModelCard:
-    """The network.
+class HeadFit:
+    """How the heads of a network were fitted. folds: 1 for a separate training set; penalties, images: one a fold."""
 
-    curve: how a network of `reportgen fit` was trained.
-    pooling: `gap` or `gmp` where the maps are weighted with the head's weights, else "".
-    fit: how a fitted head came about, in words; "" for the network's own.
-    agreement: of a low precision with float32, in words; "" where it was not tried.
-    filters: `(out, in, kh, kw)` float32 of the first convolution, or None.
-    kernels: of the deeper convolutions, but for those of single weights, which are no pictures.
-    filters_units: the layer among `layers` whose unit k is filter k's answer, or None.
+    folds: int
+    penalties: Sequence[float]
+    images: Sequence[int]
+
+
+@dataclass(frozen=True)
+class PrecisionAgreement:
+    """How a low precision compares with float32. top1: share of images with the same top class; cosine: the smallest
+    over the images, between the pooled features of both."""
+
+    precision: str
+    images: int
+    top1: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A network in plain values.
+
+    head:     `own`, `own-gmp`, `other`, or `gap` or `gmp` for heads that were fitted; see `head_fit`.
+    method:   `cam`, `grad-cam`, or the name of the user's function that computes the activation maps.
+    feature_layer, feature_shape: the layer whose output is the feature maps; channels, height, width.
+    resize, resize_size, interpolation, mean, std, decode: the preprocessing; std: `(3,)` standard deviations.
+    pooling:  `gap` or `gmp` where the maps are weighted with the head's weights, else "".
+    training_curve: how a network of `reportgen fit` was trained.
+    precision_agreement: of a low precision with float32; None where it was not tried.
+    filters:  `(out, in, kh, kw)` float32 of the first convolution, or None.
+    kernels:  of the deeper convolutions larger than 1 × 1.
+    filter_units: the layer among `layers` whose unit k is the response of filter k, or None.
     """
 
     name: str
     source: str
     head: str
     method: str
-    maps_layer: str
-    maps_shape: tuple[int, int, int]
+    feature_layer: str
+    feature_shape: tuple[int, int, int]
     parameters: int
     weights_digest: str
-    resize: str
     precision: str
     device: str
     input_size: int
-    preprocessing: str
-    fit: str = ""
-    agreement: str = ""
+    resize: str
+    resize_size: int = 0
+    interpolation: str = "bilinear"
+    mean: Sequence[float] = ()
+    std: Sequence[float] = ()
+    decode: str = "exact"
+    head_fit: HeadFit | None = None
+    precision_agreement: PrecisionAgreement | None = None
     pooling: str = ""
-    curve: Sequence[Epoch] = ()
+    training_curve: Sequence[TrainingEpoch] = ()
     filters_layer: str | None = None
     filters: np.ndarray | None = None
-    filters_units: str | None = None
-    kernels: Sequence[Kernels] = ()
-    layers: Sequence[LayerCard] = ()
-
-    @property
-    def map_name(self) -> str:
-        """What the maps are called."""
-        return {"cam": "Class activation map", "grad-cam": "Grad-CAM map"}.get(self.method, f"Map of {self.method}")
-
-    @property
-    def unit(self) -> str:
-        """What the maps are measured in: logits, but for the user's own."""
-        return " logit" if self.method in ("cam", "grad-cam") else ""
+    filter_units: str | None = None
+    kernels: Sequence[KernelGrid] = ()
+    layers: Sequence[LayerInfo] = ()

@@ -9,37 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reportgen.cli.options import Names, audit_options, defaulted, explained
-from reportgen.cli.talk import progress, talk
+from reportgen.cli.console import console, progress
+from reportgen.cli.options import DEMO_SETTINGS, audit_options, defaulted, help_text, quiet_option
 from reportgen.config import AuditConfig, FitConfig, commented_toml, override, read_config
 from reportgen.errors import OutputError
 
 if TYPE_CHECKING:
-    from reportgen.pipeline.run import Summary
+    from reportgen.pipeline.summary import RunSummary
 
-NOTED = 5
-"""Damaged shards that are told of; one cause, as a full disk, damages many."""
+MAX_NOTES = 5
+"""Notes that are printed; one cause, such as a full disk, damages many shards."""
 
 
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), help=explained("data"))
-@click.option("--model", help=explained("model"))
-@click.option("--weights", help=explained("weights"))
-@click.option("--annotations", type=click.Path(path_type=Path), help=explained("annotations"))
-@click.option("--classes", type=click.Path(path_type=Path), help=explained("classes"))
-@click.option("--layer", help=explained("layer"))
-@click.option("--head", help=explained("head"))
-@click.option("--maps", help=explained("maps"))
-@click.option("--folds", type=click.IntRange(2), help=explained("folds"))
-@click.option("--fit-data", type=click.Path(path_type=Path), help=explained("fit_data"))
-@click.option("--codes", metavar="NAME", help=explained("codes"))
-@click.option("--reference", type=click.Path(path_type=Path), help=explained("reference"))
-@click.option("--layers", type=Names(), metavar="NAME,NAME", help=explained("layers"))
-@click.option("--name", help=explained("name"))
-@audit_options
+@audit_options()
+@quiet_option
 def run(config: Path | None, quiet: bool, **flags: Any) -> None:
-    """Audits a classifier on a data set. CONFIG is an audit.toml; a flag beats it."""
+    """Audit a classifier on a data set. CONFIG is an audit.toml; flags override it."""
     from reportgen.pipeline.run import run_audit
 
     settings = override(read_config(config) if config else AuditConfig(), flags)
@@ -48,9 +35,13 @@ def run(config: Path | None, quiet: bool, **flags: Any) -> None:
 
 @click.command()
 @click.argument("which", default="photos", type=click.Choice(["photos", "solar"]))
-@audit_options
+@audit_options(*DEMO_SETTINGS)
+@quiet_option
 def demo(which: str, quiet: bool, **flags: Any) -> None:
-    """Audits the embedded network on embedded photographs, or on solar cells (extra `solar`)."""
+    """Audit an embedded network on embedded images.
+
+    WHICH is `photos`, or `solar` for solar cells (needs the extra `solar`).
+    """
     from reportgen.pipeline.run import run_demo
 
     _close(run_demo(which, override(AuditConfig(select="1"), flags), progress(quiet)))
@@ -58,47 +49,54 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help=explained("data"))
-@click.option("--annotations", type=click.Path(path_type=Path), help=explained("annotations"))
-@click.option("--classes", type=click.Path(path_type=Path), help=explained("classes"))
-@defaulted("--out", "weights", click.Path(path_type=Path), "The folder of the weights.")
-@defaulted("--trunk", "published", click.Choice(["published", "random"]), "The weights that the trunk begins with.")
-@click.option("--train-trunk", is_flag=True, help="Train the trunk, too, at a tenth of the rate.")
-@defaulted("--epochs", 10, click.IntRange(1), "How often each image is seen.")
-@defaulted("--rate", 0.01, click.FloatRange(0, min_open=True), "The learning rate at the start.")
-@defaulted("--batch-size", 32, click.IntRange(1), "Images a step.")
-@defaulted("--seed", 0, click.IntRange(0), "Of new weights, order and framings.")
-@click.option("--device", default="auto", help=explained("device"))
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help=help_text("data"))
+@click.option("--annotations", type=click.Path(path_type=Path), help=help_text("annotations"))
+@click.option("--classes", type=click.Path(path_type=Path), help=help_text("classes"))
+@defaulted("--out", "weights", click.Path(path_type=Path), "Folder that the weights are written to.")
+@defaulted("--trunk", "published", click.Choice(["published", "random"]), "Initial weights of the trunk.")
+@click.option("--train-trunk", is_flag=True, help="Train the trunk as well, at a tenth of the learning rate.")
+@defaulted("--epochs", 10, click.IntRange(1), "Number of epochs.")
+@defaulted("--rate", 0.01, click.FloatRange(0, min_open=True), "Initial learning rate.")
+@defaulted("--batch-size", 32, click.IntRange(1), "Images in one step.")
+@defaulted("--seed", 0, click.IntRange(0), "Seed of new weights, image order and augmentation.")
+@click.option("--device", default="auto", help=help_text("device"))
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def fit(quiet: bool, **flags: Any) -> None:
-    """Trains MODEL, one of the CAM paper's networks (cam:NAME), or goes on where a training stopped."""
+    """Train a network of the CAM paper (cam:NAME).
+
+    An interrupted training is resumed.
+    """
     from reportgen.pipeline.training import fit_network
 
     path = fit_network(FitConfig(**flags), progress(quiet))
-    talk.print(f"next: reportgen run --model {flags['model']} --weights {path} --data …", markup=False, soft_wrap=True)
+    console.print(
+        f"next: reportgen run --model {flags['model']} --weights {path} --data …", markup=False, soft_wrap=True
+    )
     click.echo(path)
 
 
 @click.command()
 @click.argument("path", default="audit.toml", type=click.Path(path_type=Path))
 def init(path: Path) -> None:
-    """Writes a commented audit.toml to PATH, unless there is one."""
+    """Write a commented audit.toml."""
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(commented_toml())
     except FileExistsError:
-        raise OutputError(f"`{path}` is there already", "name another path, or delete it first") from None
+        raise OutputError(f"`{path}` exists", "name another path, or delete it first") from None
     except OSError as error:
         raise OutputError(f"cannot write `{path}` ({error.strerror})") from None
-    talk.print(f"wrote `{path}`; edit it, then: reportgen run {path}", markup=False)
+    console.print(f"wrote `{path}`; edit it, then: reportgen run {path}", markup=False)
 
 
 @click.command()
 @click.argument("model", default="demo")
-@click.option("--weights", help=explained("weights"))
-@click.option("--layer", help=explained("layer"))
+@audit_options("weights", "layer")
 def layers(model: str, **flags: Any) -> None:
-    """Lists the layers of MODEL: name, maps, stride and receptive field; * marks those that a run looks at."""
+    """List the layers of a network.
+
+    One line a layer: name, size of its feature maps, stride and receptive field; * marks those that a run records.
+    """
     from reportgen.pipeline.model_info import list_layers
 
     for row in list_layers(override(AuditConfig(model=model), flags)):
@@ -106,26 +104,26 @@ def layers(model: str, **flags: Any) -> None:
 
 
 def _figures(model: dict[str, Any], labelled: int) -> list[tuple[str, str]]:
-    """The headline figures of one network, with their names. labelled: images with a label."""
+    """The headline figures of one network, with their names. labelled: number of images with a label."""
     where = model["localization"] or {"images": 0}
     rates = (
         ("top-1 error", model["classification"]["top1_error"], labelled),
         ("top-5 error", model["classification"]["top5_error"], labelled),
-        ("localization error, top-1", where.get("top1_error"), where["images"]),
-        ("localization error, top-5", where.get("top5_error"), where["images"]),
-        ("localization error, class given", where.get("gt_known_error"), where["images"]),
+        ("top-1 localization error", where.get("top1_error"), where["images"]),
+        ("top-5 localization error", where.get("top5_error"), where["images"]),
+        ("GT-known localization error", where.get("gt_known_error"), where["images"]),
     )
     rows = [
         (name, "–" if rate is None else f"{100 * rate:.1f} %  ({round(rate * n):,} of {n:,})")
         for name, rate, n in rates
     ]
     if model["cam_identity_max_abs"] is not None:
-        rows.append(("mean(CAM) + bias − logit, largest", f"{model['cam_identity_max_abs']:.1e}"))
+        rows.append(("largest |mean(CAM) + bias − logit|", f"{model['cam_identity_max_abs']:.1e}"))
     return rows
 
 
-def _close(summary: Summary) -> None:
-    """The closing lines: headline figures and times on stderr, the path of the site alone on stdout."""
+def _close(summary: RunSummary) -> None:
+    """Print headline figures and times on stderr, and the path of the site on stdout."""
     data, models = summary.metrics["dataset"], summary.metrics["models"]
     bad, read = data["unreadable"], data["images"]
     rows = [("images", f"{read:,}" + (f", {bad:,} unreadable" if bad else ""))]
@@ -136,21 +134,21 @@ def _close(summary: Summary) -> None:
     speed = summary.computed / summary.seconds["extract"]
     done = f"{summary.computed:,} computed at {speed:.1f} images/s, {summary.reused:,} reused"
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
-    if summary.stood:
-        rows.append(("report", "stands as it was: nothing has changed since the last run"))
-    for line in summary.set_aside[:NOTED]:
-        talk.print(f"note: {line}; set aside and recomputed", markup=False, soft_wrap=True)
-    if (more := len(summary.set_aside) - NOTED) > 0:
-        talk.print(f"note: and {more:,} more; report.json names all of them", markup=False)
-    for page in summary.outdated:
-        talk.print(
-            f"note: site/{page} told of the report before and is empty now; `reportgen review` fills it again",
+    if summary.is_fresh:
+        rows.append(("report", "up to date; nothing was rebuilt"))
+    for line in summary.set_aside[:MAX_NOTES]:
+        console.print(f"note: {line}", markup=False, soft_wrap=True)
+    if (more := len(summary.set_aside) - MAX_NOTES) > 0:
+        console.print(f"note: {more:,} more notes are in report.json", markup=False)
+    for page in summary.cleared:
+        console.print(
+            f"note: site/{page} was outdated and has been cleared; `reportgen review` fills it again",
             markup=False,
             soft_wrap=True,
         )
     for name, value in rows:
-        talk.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
-    click.echo(os.fsencode(summary.index))  # the very bytes of the path, also where they are no text
+        console.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
+    click.echo(os.fsencode(summary.index))  # the exact bytes of the path, even where they are not text
     if bad:
-        talk.print(f"note: {bad:,} of {bad + read:,} files could not be read: see left_out.csv", markup=False)
+        console.print(f"note: {bad:,} of {bad + read:,} files are unreadable: see left_out.csv", markup=False)
         sys.exit(3)

@@ -1,18 +1,25 @@
-"""Options that several commands share; those of an audit are explained where its audit_options are."""
+"""Options that several commands share. Those of an audit are generated from its settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 
-from reportgen.config import EXPLAINED, AuditConfig
+from reportgen.config import DEFAULTS, SETTINGS, AuditConfig
+
+DEMO_SETTINGS = (
+    "resize", "decode", "precision", "store_feature_maps", "device", "out", "limit", "batch_size",
+    "feature_visualization", "select", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
+    "smoothgrad", "top_patches", "receptive_field", "image_format",
+)  # fmt: skip
+"""Settings that make sense for the demo, whose data and network are given."""
 
 
-class Names(click.ParamType):
-    """Names with commas between them."""
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
 
     name = "names"
 
@@ -20,30 +27,51 @@ class Names(click.ParamType):
         return tuple(name for part in value.split(",") if (name := part.strip()))
 
 
-def audit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that a run and a demo share, one a key of audit.toml."""
-    kinds: dict[str, Any] = {
-        "resize": click.Choice(["crop", "warp"]),
-        "decode": click.Choice(["exact", "fast"]),
-        "precision": click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        "store_maps": click.Choice(["auto", "yes", "no"]),
-        "pictures": click.Choice(["jpeg", "webp"]),
-        "device": str,
-        "out": click.Path(path_type=Path),
-        "limit": click.IntRange(1),
-        "batch_size": click.IntRange(1),
-        "select": str,
-        "synthesize": Names(),
-    }
-    for key, kind in reversed(kinds.items()):
-        function = click.option(f"--{key.replace('_', '-')}", key, type=kind, help=explained(key))(function)
-    return click.option("--quiet", is_flag=True, help="No progress, only the closing lines.")(function)
+def audit_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the flags of these settings; of all settings that can be flags if none is named."""
+    chosen = names or tuple(name for name in SETTINGS if name != "models")
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(chosen):
+            function = _option(name)(function)
+        return function
+
+    return add
 
 
-def explained(key: str) -> str:
-    default = next(f.default for f in AuditConfig.__dataclass_fields__.values() if f.name == key)
-    text = EXPLAINED[key].replace("`", "")
-    return f"{text[:1].upper()}{text[1:]}." + ("" if default in (None, ()) else f"  [default: {default}]")
+def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--quiet`."""
+    return click.option("--quiet", is_flag=True, help="Show no progress, only the closing lines.")(function)
+
+
+def _option(name: str) -> Callable[..., Any]:
+    about = SETTINGS[name]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        name,
+        type=_type_of(name),
+        metavar=about["placeholder"] or None,
+        help=help_text(name),
+    )
+
+
+def _type_of(name: str) -> Any:
+    """The click type of a setting, from its annotation, choices and minimum."""
+    about, hint = SETTINGS[name], get_type_hints(AuditConfig)[name]
+    if about["choices"]:
+        return click.Choice(about["choices"])
+    if get_origin(hint) is tuple:
+        return Names()
+    types = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
+    if types == [Path]:
+        return click.Path(path_type=Path)
+    return click.IntRange(about["minimum"]) if types == [int] else str
+
+
+def help_text(name: str) -> str:
+    """The help of a setting, with its default."""
+    text, default = SETTINGS[name]["help"].replace("`", ""), DEFAULTS[name]
+    return f"{text}." + ("" if default in (None, ()) else f"  [default: {default}]")
 
 
 def defaulted(name: str, default: object, kind: Any, text: str) -> Callable[..., Any]:

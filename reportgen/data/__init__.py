@@ -1,0 +1,1 @@
+"""Data sets: samples, class names, decoding of images, segmentation masks."""

@@ -1,4 +1,4 @@
-"""Class names: the list that labels index, and how a text in a table or a folder's name finds its class."""
+"""Class names, and the lookup of a class by the text of a table cell or a folder's name."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from reportgen.errors import DataError
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """The classifier's class names in its order, and for ImageNet the WordNet id of each."""
+class ClassNames:
+    """The class names of a classifier. names: in the order of the logits; wnids: their WordNet ids, for ImageNet."""
 
     names: tuple[str, ...]
     wnids: tuple[str, ...] | None = None
 
     @classmethod
-    def numbered(cls, count: int) -> Vocabulary:
-        """The names of classes that nobody has named."""
+    def numbered(cls, count: int) -> ClassNames:
+        """Return placeholder names `class 0`, `class 1`, … for a classifier without class names."""
         return cls(tuple(f"class {k}" for k in range(count)))
 
     def index(self, text: str) -> int:
-        """The class that `text` means: a name as written, else a name but for case and `_`, a wnid, a decimal index.
+        """Return the index of the class that `text` names.
 
-        LookupError with a one-line reason when it means none, or more than one.
+        In this order: the name as written, the name without regard to case and `_`, a WordNet id, a decimal index.
+        Errors: LookupError with a one-line reason if no class or several classes have the name.
         """
         for table, key in ((self._exact, text), (self._folded, _fold(text))):
-            if found := table.get(key):
-                if len(found) > 1:
-                    indices = " and ".join(map(str, found))
-                    raise LookupError(f"`{_short(text)}` is the name of classes {indices}: use an index or a wnid")
-                return found[0]
+            if indices := table.get(key):
+                if len(indices) > 1:
+                    listed = " and ".join(map(str, indices))
+                    raise LookupError(f"`{_short(text)}` is the name of classes {listed}: use an index or a wnid")
+                return indices[0]
         if self.wnids and text in self.wnids:
             return self.wnids.index(text)
         if text.isascii() and text.isdecimal():
@@ -55,41 +56,43 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Listing(Vocabulary):
-    """Takes every text for a class and keeps it: a data set that is read with it tells its own class names."""
+class ClassNameCollector(ClassNames):
+    """Accepts every text as a class name and collects it: for data sets that define their own class names."""
 
-    texts: set[str] = field(default_factory=set)
+    collected: set[str] = field(default_factory=set)
 
     def index(self, text: str) -> int:
-        self.texts.add(text)
+        self.collected.add(text)
         return 0
 
 
 def imagenet_wnids() -> tuple[str, ...]:
-    """The 1000 WordNet ids of ILSVRC 2012 in the order of torchvision's class names."""
+    """Return the 1,000 WordNet ids of ILSVRC 2012 in the order of torchvision's class names."""
     text = (files("reportgen") / "data" / "imagenet_wnids.txt").read_text("ascii")
     return tuple(text.split())
 
 
 def read_class_file(path: Path) -> tuple[str, ...]:
-    """Class names from a UTF-8 file, one a line in the model's order; DataError if it cannot be that.
+    """Return the class names of a UTF-8 file with one name a line, in the model's order.
 
-    Names may repeat, as ImageNet's do. A blank line is an error, for it would shift every class below it.
+    Names may repeat, as ImageNet's do. A blank line is an error because it would shift all classes after it.
+    Errors: DataError.
     """
     shown = f"class file `{one_line(str(path))}`"
     try:
         text = read_regular(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{shown} is not UTF-8 at byte {error.start}", "save it as UTF-8, one name a line") from None
+        raise DataError(
+            f"{shown} is not UTF-8 at byte {error.start}", "save it as UTF-8 with one name a line"
+        ) from None
     except OSError as error:
         raise DataError(f"{shown} cannot be read: {cause(error)}") from None
     names = tuple(line.strip() for line in text.replace("\r\n", "\n").rstrip().split("\n"))
     if names == ("",):
         raise DataError(f"{shown} is empty", "write one name a line, in the model's order")
     if "" in names:
-        raise DataError(
-            f"{shown} has a blank line {names.index('') + 1}", "write one name a line, in the model's order"
-        )
+        line = names.index("") + 1
+        raise DataError(f"{shown} has a blank line: line {line}", "write one name a line, in the model's order")
     return names
 
 
@@ -105,11 +108,11 @@ def _positions(names: tuple[str, ...]) -> Mapping[str, list[int]]:
 
 
 def _short(text: str) -> str:
-    """`text` as a message can show it; a cell of a table may hold anything."""
+    """Return `text` shortened to 60 characters on one line; a table cell may contain anything."""
     return one_line(text if len(text) <= 60 else text[:59] + "…")
 
 
-@lru_cache(maxsize=4096)  # a table repeats its unknown labels, and difflib takes milliseconds for each
+@lru_cache(maxsize=4096)  # tables repeat unknown labels, and difflib takes milliseconds for each
 def _nearest(text: str, names: tuple[str, ...]) -> str:
     by_fold = {_fold(name): name for name in names}
     near = [f"`{one_line(by_fold[key])}`" for key in difflib.get_close_matches(_fold(text), by_fold)]

@@ -1,4 +1,4 @@
-"""The data that comes with Python packages: eight photographs to show a report with, and photographs of solar cells."""
+"""Data sets from installed Python packages: eight photographs for the demo, and photographs of solar cells."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from PIL import Image
 
 from reportgen.data.decoding import decode, read_bytes
 from reportgen.data.files import cause, one_line
-from reportgen.data.readers.table import CORNERS, KNOWN
+from reportgen.data.readers.table import CORNERS, KNOWN_COLUMNS
 from reportgen.errors import ConfigError, ImageError, OutputError
 
 DEMO_NOTE = (
-    "These are 8 photographs, each shown in 12 framings (mirrored, zoomed, shifted, brighter, darker): the figures "
-    "show what a report looks like, not how good the model is. Intervals treat the framings as if they were "
-    "independent images, which they are not."
+    "These are 8 photographs, each in 12 variants (mirrored, zoomed, shifted, brighter, darker). The numbers show what "
+    "a report looks like, not how good the model is. Intervals treat the variants as independent images, which they "
+    "are not."
 )
 SOLAR_NOTE = (
-    "These are electroluminescence photographs of solar cells: the ELPV data set, 2,624 in all (package elpv-dataset; "
-    "licence CC BY-NC-SA 4.0). They have no ImageNet class and no boxes, so there are no error rates to report."
+    "These are 2,624 electroluminescence photographs of solar cells: the ELPV data set (package elpv-dataset, licence "
+    "CC BY-NC-SA 4.0). They have no ImageNet class and no boxes, so there are no error rates."
 )
 
 Box = tuple[int, int, int, int]
@@ -32,7 +32,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Photo:
-    """A photograph inside an installed package: its ImageNet class, if one fits, and x0 y0 x1 y1 of each object."""
+    """A photograph in an installed package. label: its ImageNet class or ""; boxes: x0 y0 x1 y1 of each object."""
 
     name: str
     package: str
@@ -43,16 +43,15 @@ class Photo:
 
 @dataclass(frozen=True)
 class Framing:
-    """A way to show a photograph: the part that is cut out (x0 y0 x1 y1 as shares of the sides), mirrored or not,
-    and the factor of its brightness."""
+    """A variant of a photograph. crop: x0 y0 x1 y1 as shares of the sides; brightness: factor of all values."""
 
     name: str
-    part: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     mirror: bool = False
-    light: float = 1.0
+    brightness: float = 1.0
 
 
-# Boxes were drawn by eye at 2 to 8 times the size, around all that can be seen of the object.
+# Boxes were drawn by hand at a magnification of 2 to 8, around the visible part of the object.
 PHOTOS = (
     Photo("astronaut", "skimage", "data/astronaut.png"),
     Photo("chelsea", "skimage", "data/chelsea.png", "tabby", ((0, 0, 402, 300),)),
@@ -72,72 +71,73 @@ FRAMINGS = (
     Framing("05-zoom-right", (0.25, 0.15, 1.0, 0.9)),
     Framing("06-shift-up", (0.0, 0.15, 1.0, 1.0)),
     Framing("07-shift-down", (0.0, 0.0, 1.0, 0.85)),
-    Framing("08-brighter", light=1.35),
-    Framing("09-darker", light=0.65),
+    Framing("08-brighter", brightness=1.35),
+    Framing("09-darker", brightness=0.65),
     Framing("10-mirror-shift", (0.15, 0.0, 1.0, 1.0), mirror=True),
-    Framing("11-brighter-zoom", (0.15, 0.15, 0.85, 0.85), light=1.35),
-    Framing("12-darker-mirror", mirror=True, light=0.65),
+    Framing("11-brighter-zoom", (0.15, 0.15, 0.85, 0.85), brightness=1.35),
+    Framing("12-darker-mirror", mirror=True, brightness=0.65),
 )
-VISIBLE = 0.25  # a box stays if at least this share of its area is inside the framing
+MIN_VISIBLE_SHARE = 0.25
+"""Share of a box's area that must be inside of the crop for the box to count."""
 
 
 def make_demo_photos(folder: Path) -> Path:
-    """Writes every photograph in every framing to `folder/photos`, and returns the table of their labels and boxes.
+    """Write every framing of every photograph to `folder/photos`, and return the table of labels and boxes.
 
-    What is there already with the same bytes stays untouched. ConfigError where the packages are not installed,
-    OutputError where `folder` cannot be written.
+    Files that have the same bytes already are not touched.
+    Errors: ConfigError if the packages are not installed, OutputError if `folder` cannot be written.
     """
     rows: list[Sequence[object]] = []
     for photo in PHOTOS:
         original = _original(photo)
         for framing in FRAMINGS:
-            image, boxes = framed(original, photo.boxes, framing)
+            image, boxes = apply_framing(original, photo.boxes, framing)
             name = f"photos/{photo.name}-{framing.name}.jpg"
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=92)
             _write(folder / name, buffer.getvalue())
-            where: list[Sequence[object]] = [*boxes] or [("",) * len(CORNERS)]
-            rows += [(name, photo.label, *corners, photo.name) for corners in where]
+            cells: list[Sequence[object]] = [*boxes] or [("",) * len(CORNERS)]
+            rows += [(name, photo.label, *corners, photo.name) for corners in cells]
     table = folder / "photos.csv"
-    _write(table, _csv(KNOWN, rows))
+    _write(table, _csv(KNOWN_COLUMNS, rows))
     return table
 
 
 def make_solar_table(folder: Path) -> Path:
-    """Writes a table of elpv-dataset's photographs, where they are installed, to `folder`, and returns it.
+    """Write a table of the photographs of the package elpv-dataset to `folder`, and return its path.
 
-    The defect probability and the cell type stand in columns of their own, for they are no labels.
-    ConfigError where the package is not installed, OutputError where `folder` cannot be written.
+    The defect probability and the cell type have columns of their own, because they are not labels.
+    Errors: ConfigError if the package is not installed, OutputError if `folder` cannot be written.
     """
     hint = "pip install elpv-dataset"
     data = _package("elpv_dataset", hint) / "data"
     try:
-        found = [line.split() for line in (data / "labels.csv").read_text("utf-8").splitlines() if line.strip()]
+        records = [line.split() for line in (data / "labels.csv").read_text("utf-8").splitlines() if line.strip()]
     except OSError as error:
         raise ConfigError(f"package `elpv_dataset` lacks `data/labels.csv`: {cause(error)}", hint) from None
     table = folder / "cells.csv"
-    rows = [(str(data / path), "", probability, kind) for path, probability, kind in found]
+    rows = [(str(data / path), "", probability, kind) for path, probability, kind in records]
     _write(table, _csv(("path", "label", "defect probability", "cell type"), rows))
     return table
 
 
-def framed(image: Image.Image, boxes: Sequence[Box], framing: Framing) -> tuple[Image.Image, list[Box]]:
-    """The framing of an RGB image, and the boxes that can still be seen in it, in its own pixels."""
+def apply_framing(image: Image.Image, boxes: Sequence[Box], framing: Framing) -> tuple[Image.Image, list[Box]]:
+    """Return the framing of an RGB image, and the boxes that are visible in it, in its pixels."""
     sides = (image.width, image.height, image.width, image.height)
-    left, top, right, bottom = (round(share * side) for share, side in zip(framing.part, sides, strict=True))
+    left, top, right, bottom = (round(share * side) for share, side in zip(framing.crop, sides, strict=True))
     width, height = right - left, bottom - top
     image = image.crop((left, top, right, bottom))
-    kept = []
+    visible = []
     for x0, y0, x1, y1 in boxes:
         cut = (max(x0 - left, 0), max(y0 - top, 0), min(x1 - left, width), min(y1 - top, height))
-        seen = max(cut[2] - cut[0], 0) * max(cut[3] - cut[1], 0)
-        if seen >= VISIBLE * (x1 - x0) * (y1 - y0):
-            kept.append((width - cut[2], cut[1], width - cut[0], cut[3]) if framing.mirror else cut)
+        area = max(cut[2] - cut[0], 0) * max(cut[3] - cut[1], 0)
+        if area >= MIN_VISIBLE_SHARE * (x1 - x0) * (y1 - y0):
+            visible.append((width - cut[2], cut[1], width - cut[0], cut[3]) if framing.mirror else cut)
     if framing.mirror:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if framing.light != 1.0:
-        image = image.point([min(255, round(value * framing.light)) for value in range(256)] * 3)
-    return image, kept
+    if framing.brightness != 1.0:
+        image = image.point([min(255, round(value * framing.brightness)) for value in range(256)] * 3)
+    return image, visible
 
 
 def _original(photo: Photo) -> Image.Image:
@@ -145,14 +145,14 @@ def _original(photo: Photo) -> Image.Image:
     try:
         return decode(read_bytes(_package(photo.package, hint) / photo.file), photo.file)
     except ImageError as error:
-        raise ConfigError(f"package `{photo.package}` lacks a photograph of the demo: {error}", hint) from None
+        raise ConfigError(f"package `{photo.package}` lacks a demo photograph: {error}", hint) from None
 
 
 def _package(name: str, hint: str) -> Path:
-    """The folder of an installed package, found without importing it."""
+    """Return the folder of an installed package without importing it."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(f"package `{name}`, which holds the data, is not installed", hint)
+        raise ConfigError(f"package `{name}`, which contains the data, is not installed", hint)
     return Path(spec.submodule_search_locations[0])
 
 
@@ -163,7 +163,7 @@ def _csv(header: Sequence[str], rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Puts a file in place whole, by renaming; one that has these bytes already is left as it is."""
+    """Write a file atomically, unless it has these bytes already. Errors: OutputError."""
     part = path.with_name(f".{path.name}.part")
     try:
         if path.is_file() and path.read_bytes() == data:

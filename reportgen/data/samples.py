@@ -1,4 +1,4 @@
-"""The nouns of the data stage: a sample, a row that was refused, and a data set."""
+"""Samples, data sets, and the inputs that were left out."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from pathlib import Path
 import numpy as np
 
 from reportgen.data.files import one_line
-from reportgen.data.masks import Outline
+from reportgen.data.masks import ObjectMask
 from reportgen.errors import DataError
 
 
 def no_boxes() -> np.ndarray:
-    """An empty `(0, 4)` float32 array of boxes."""
+    """Return an empty `(0, 4)` float32 array of boxes."""
     return np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the data set, as its annotations describe it; its bytes are read once, by the extraction stage.
+    """An image of the data set with its annotations. Its file is read later, during the forward pass.
 
-    path:  where the file is.
-    name:  the path relative to the data set's root, with forward slashes: what people see and what is unique.
+    path:  of the file.
+    name:  unique name that the report shows: the path relative to the data set's root, with forward slashes.
     label: index into the classifier's class names, or None.
-    boxes: `(B, 4)` float32, x0 y0 x1 y1, half-open pixels of the upright image, all of the label's class.
-    outlines: silhouettes of its objects, where the annotations have them.
-    group: what it shares with other images, such as the photograph that all are cut from, or "".
+    boxes: `(B, 4)` float32, x0 y0 x1 y1 of the objects of the label's class, half-open, in pixels of the upright image.
+    object_masks: segmentation masks of these objects, if the annotations have them.
+    group: name that related images share, such as the photograph that they were cut from, or "".
     """
 
     path: Path
     name: str
     label: int | None = None
     boxes: np.ndarray = field(default_factory=no_boxes)
-    outlines: tuple[Outline, ...] = ()
+    object_masks: tuple[ObjectMask, ...] = ()
     group: str = ""
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Something of the data set that was left out, and why: `where` is a file, or `table.csv:12`."""
+class RejectedInput:
+    """A file or annotation that was left out. where: the file, or file and line as in `table.csv:12`."""
 
     where: str
     reason: str
@@ -51,35 +51,35 @@ class Refused:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Named, ordered samples under one list of class names.
+    """An ordered set of samples.
 
-    classes: every class name that a label may index (the classifier's, in its order).
-    refused: annotation rows and files that were left out.
-    note:    what a reader of the report must know of the data, or "".
+    classes: the class names that labels index: the classifier's, in its order.
+    refused: files and annotations that were left out.
+    note:    what a reader of the report must know about the data, or "".
     """
 
     name: str
     samples: Sequence[Sample]
     classes: Sequence[str]
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RejectedInput] = ()
     note: str = ""
 
     def __post_init__(self) -> None:
         if not self.samples:
-            raise DataError(f"data set `{self.name}` has no images", "see `reportgen run --help` for what --data takes")
+            raise DataError(f"data set `{self.name}` has no images", "see --data in `reportgen run --help`")
 
-    def printable(self) -> Dataset:
-        """The same with names as people are shown them: one line that prints, and each name once.
+    def with_printable_names(self) -> Dataset:
+        """Return the data set with printable and unique names of images and classes.
 
-        A file's name may hold newlines, direction marks or bytes that are no text; two of ImageNet's classes are
-        called `crane`, and become `crane (134)` and `crane (517)`.
+        File names may contain newlines, direction characters or bytes that are not text. Two classes of ImageNet are
+        called `crane`; they become `crane (134)` and `crane (517)`.
         """
         counts = Counter(classes := [one_line(name) for name in self.classes])
         classes = [f"{name} ({k})" if counts[name] > 1 else name for k, name in enumerate(classes)]
         samples, taken = [], set()
         for sample in self.samples:
             name = one_line(sample.name)
-            while name in taken:  # `a\n` of three letters beside the one of two
+            while name in taken:  # the escaped name may be that of another file
                 name += "~"
             taken.add(name)
             samples.append(replace(sample, name=name))
@@ -87,24 +87,24 @@ class Dataset:
 
     @property
     def annotation_digest(self) -> str:
-        """SHA-256 of names, labels, boxes and outlines (not of the pixels: those are the store's keys)."""
-        rows = [
-            [s.name, s.label, s.boxes.tolist(), [[o.size, o.polygons, o.runs, o.turn] for o in s.outlines]]
-            for s in self.samples
-        ]
+        """SHA-256 of names, labels, boxes and masks, in hex. The image bytes are not part of it: they key the store."""
+        rows = []
+        for sample in self.samples:
+            masks = [[m.size, m.polygons, m.run_lengths, m.transpose] for m in sample.object_masks]
+            rows.append([sample.name, sample.label, sample.boxes.tolist(), masks])
         return hashlib.sha256(json.dumps([rows, list(self.classes)]).encode()).hexdigest()
 
     def limited(self, limit: int | None) -> Dataset:
-        """The first `limit` samples of each class in turn, so that a small run still sees every class.
+        """Return a data set of `limit` samples, taken from the classes in turn so that small runs cover every class.
 
-        Samples keep their order. None keeps all.
+        Samples keep their order. None keeps all of them.
         """
         if limit is None or limit >= len(self.samples):
             return self
-        seen: dict[int | None, int] = {}
-        rank = []
-        for position, sample in enumerate(self.samples):
-            seen[sample.label] = seen.get(sample.label, 0) + 1
-            rank.append((seen[sample.label], position))
-        kept = sorted(position for _, position in sorted(rank)[:limit])
-        return Dataset(self.name, [self.samples[i] for i in kept], self.classes, self.refused, self.note)
+        count: Counter[int | None] = Counter()
+        order = []
+        for i, sample in enumerate(self.samples):
+            count[sample.label] += 1
+            order.append((count[sample.label], i))
+        rows = sorted(i for _, i in sorted(order)[:limit])
+        return replace(self, samples=[self.samples[i] for i in rows])

@@ -1,0 +1,1 @@
+"""Drawing of arrays and photographs as image files."""

@@ -1,33 +1,54 @@
-"""Colour scales. Inferno for magnitudes, never jet: its lightness rises evenly, for every kind of eye. Blue and orange
-for signed values."""
+"""Colour maps: inferno for magnitudes, whose lightness increases evenly, also for colour-blind readers, and a diverging
+map from blue to orange for signed values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-_INFERNO = (
-    "000004 0a0722 1e0c45 380962 510e6c 69166e 801f6c 982766 b0315b "
-    "c63d4d d94d3d e9612b f47918 fa9407 fcb014 f8cd37 f2ea69 fcffa4"
-)
-"""Every 15th of the 256 colours of inferno (matplotlib, CC0); between them linear, at most 6/255 from the original."""
-
-
-_SIGNED = "b5dcff 5aa9ee 1f6fb5 123a5e 101114 5a2410 ad4a12 ee8a3a ffd9ae"
-"""Blue below zero, orange above it, equally light at the same distance; nearly black at zero, as inferno is."""
+INFERNO_ANCHORS = [
+    "000004",
+    "0a0722",
+    "1e0c45",
+    "380962",
+    "510e6c",
+    "69166e",
+    "801f6c",
+    "982766",
+    "b0315b",
+    "c63d4d",
+    "d94d3d",
+    "e9612b",
+    "f47918",
+    "fa9407",
+    "fcb014",
+    "f8cd37",
+    "f2ea69",
+    "fcffa4",
+]
+"""Every 15th of the 256 colours of inferno (matplotlib, CC0). Linear interpolation is within 6/255 of the original."""
+_DIVERGING_ANCHORS = ["b5dcff", "5aa9ee", "1f6fb5", "123a5e", "101114", "5a2410", "ad4a12", "ee8a3a", "ffd9ae"]
+"""Blue below zero, orange above; equal magnitudes have equal lightness; zero is nearly black, as in inferno."""
 
 
 def inferno() -> np.ndarray:
-    """`(256, 3)` uint8, from near black to pale yellow."""
-    return _between(_INFERNO)
+    """Return `(256, 3)` uint8, from nearly black to pale yellow."""
+    return _interpolate(INFERNO_ANCHORS)
 
 
-def signed() -> np.ndarray:
-    """`(256, 3)` uint8, from pale blue over near black, which is zero, to pale orange."""
-    return _between(_SIGNED)
+def inferno_steps(n: int) -> list[str]:
+    """Return n equidistant colours of inferno, such as `#420a68`."""
+    return [f"#{bytes(colour).hex()}" for colour in inferno()[np.linspace(0, 255, n).round().astype(int)]]
 
 
-def _between(colours: str) -> np.ndarray:
-    anchors = np.array([list(bytes.fromhex(colour)) for colour in colours.split()])
-    places = np.linspace(0, 255, len(anchors))
-    channels = [np.interp(np.arange(256), places, anchors[:, c]) for c in range(3)]
+def diverging() -> np.ndarray:
+    """Return `(256, 3)` uint8, from pale blue over nearly black, which is zero, to pale orange."""
+    return _interpolate(_DIVERGING_ANCHORS)
+
+
+def _interpolate(colours: Sequence[str]) -> np.ndarray:
+    anchors = np.array([list(bytes.fromhex(colour)) for colour in colours])
+    positions = np.linspace(0, 255, len(anchors))
+    channels = [np.interp(np.arange(256), positions, anchors[:, c]) for c in range(3)]
     return np.round(np.stack(channels, 1)).astype(np.uint8)

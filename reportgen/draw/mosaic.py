@@ -1,4 +1,4 @@
-"""Many small pictures in one grid."""
+"""Mosaics: many small images in one file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
-LEVELS = 32
-"""Colours of a sheet of maps: more would double the file, and hardly show."""
+N_COLOURS = 32
+"""Number of colours in a sheet of maps; more would double the file size, with hardly any visible difference."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Where the tiles of a mosaic lie: row by row, `columns` in a row, `width` × `height` pixels each, `gap` apart."""
+    """The layout of `count` tiles of `width` × `height` pixels: rows of `columns` tiles, separated by `gap` pixels."""
 
     columns: int
     width: int
@@ -25,43 +25,46 @@ class Sheet:
 
     @classmethod
     def square(cls, count: int, height: int, width: int, gap: int = 1) -> Sheet:
-        """About as high as wide."""
+        """Return a layout with about as many rows as columns."""
         return cls(math.ceil(math.sqrt(count)), width, height, gap, count)
 
-    def numbers(self) -> dict[str, int]:
-        """For the browser."""
+    def to_dict(self) -> dict[str, int]:
+        """Return the fields by name, for the browser."""
         return asdict(self)
 
 
 def draw_sheet(shares: np.ndarray, colours: np.ndarray, sheet: Sheet) -> bytes:
-    """PNG of maps `(n, h, w)`, each value a share in [0, 1] of a colour scale `(256, 3)`; clear gaps."""
+    """Return a PNG file of maps `(n, h, w)` with transparent gaps. shares: in [0, 1] of the colour map `(256, 3)`."""
     rows = math.ceil(sheet.count / sheet.columns)
     high, wide = sheet.height + sheet.gap, sheet.width + sheet.gap
-    canvas = np.full((rows * sheet.columns, high, wide), LEVELS, np.uint8)
-    canvas[: sheet.count, : sheet.height, : sheet.width] = np.round((LEVELS - 1) * np.clip(shares, 0, 1))
+    canvas = np.full((rows * sheet.columns, high, wide), N_COLOURS, np.uint8)
+    canvas[: sheet.count, : sheet.height, : sheet.width] = np.round((N_COLOURS - 1) * np.clip(shares, 0, 1))
     pixels = canvas.reshape(rows, sheet.columns, high, wide).swapaxes(1, 2).reshape(rows * high, sheet.columns * wide)
     picture = Image.fromarray(pixels[: -sheet.gap, : -sheet.gap], "P")
-    picture.putpalette(colours[np.linspace(0, 255, LEVELS).round().astype(int)].tobytes() + bytes(3))
+    picture.putpalette(colours[np.linspace(0, 255, N_COLOURS).round().astype(int)].tobytes() + bytes(3))
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", transparency=LEVELS)
+    picture.save(buffer, "PNG", transparency=N_COLOURS)
     return buffer.getvalue()
 
 
-def own_scale(filters: np.ndarray) -> np.ndarray:
-    """Each filter `(out, in, kh, kw)` stretched to its own [0, 1], so that the structure of weak ones shows."""
+def normalize_each(filters: np.ndarray) -> np.ndarray:
+    """Scale each filter `(out, in, kh, kw)` to [0, 1] separately, so that the structure of weak ones is visible."""
     low = filters.min((1, 2, 3), keepdims=True)
     high = filters.max((1, 2, 3), keepdims=True)
-    return (filters - low) / np.where(high > low, high - low, 1)
+    return np.asarray((filters - low) / np.where(high > low, high - low, 1))
 
 
-def shared_scale(filters: np.ndarray) -> np.ndarray:
-    """All filters on one scale: zero is mid-grey, the largest magnitude of any weight is 0 or 1."""
+def normalize_together(filters: np.ndarray) -> np.ndarray:
+    """Scale all filters together: zero becomes 0.5, the largest magnitude of any weight 0 or 1."""
     limit = np.abs(filters).max()
     return 0.5 + filters / (2 * limit) if limit > 0 else np.full_like(filters, 0.5)
 
 
 def mosaic(tiles: np.ndarray, zoom: int, columns: int, gap: int = 2) -> bytes:
-    """PNG of `(n, 3 or 1, h, w)` tiles in [0, 1], row by row, a value a square of `zoom` pixels, clear gaps."""
+    """Return a PNG file of tiles `(n, 3 or 1, h, w)` in [0, 1], row by row, with transparent gaps.
+
+    zoom: each value becomes a square of so many pixels.
+    """
     n, _, h, w = tiles.shape
     rows = math.ceil(n / columns)
     height, width = h * zoom + gap, w * zoom + gap

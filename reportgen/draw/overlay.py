@@ -1,4 +1,4 @@
-"""A map as a transparent picture that lies over the photograph: that is stored once, each map in 1 to 3 KB."""
+"""Activation maps as transparent PNG files of 1 to 3 KB, which the pages lay over the photograph."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import numpy as np
 from reportgen.draw.colormap import inferno
 from reportgen.draw.png import palette_png
 
-SIDE = 64
-"""Longer side of an overlay in pixels; the browser smooths it to the photograph's size. A CAM has 7 × 7 numbers, some
-networks' maps 14 × 14."""
-MARGIN = 2
-"""Rows repeated above and below each map of a strip: the browser's smoothing must not mix it with its neighbours."""
+OVERLAY_SIDE = 64
+"""Longer side of an overlay in pixels; the browser enlarges it smoothly to the photograph's size. A CAM has only 7 × 7
+or 14 × 14 values."""
+STRIP_MARGIN = 2
+"""Rows that are repeated above and below each map of a strip, because the browser's smoothing mixes adjacent rows."""
 OPACITY = 0.62
-"""Of the highest value; lower values let more of the photograph through, 0 all of it."""
+"""Opacity of the highest value; lower values are more transparent, and 0 completely."""
+OPACITY_RAMP = 1.5
+"""The opacity increases so many times as fast as the value, up to `OPACITY`."""
 
 
 def palette() -> tuple[bytes, bytes]:
-    """Colours and opacities of the 256 steps from zero to the scale's end."""
+    """Return the colours and opacities of the 256 steps of the scale."""
     step = np.linspace(0, 1, 256)
-    alpha = np.round(255 * OPACITY * np.minimum(1, step * 1.5)).astype(np.uint8)
+    alpha = np.round(255 * OPACITY * np.minimum(1, step * OPACITY_RAMP)).astype(np.uint8)
     return inferno().tobytes(), alpha.tobytes()
 
 
@@ -30,55 +32,56 @@ PALETTE, ALPHA = palette()
 
 
 def overlay_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Width and height of the overlay of an image of this size."""
-    scale = SIDE / max(size)
+    """Return width and height of the overlay of an image with this width and height."""
+    scale = OVERLAY_SIDE / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def draw_overlay(map_: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
-    """PNG of a map `(h, w)` over a whole image of `size`; what lies outside `window` was not seen and stays clear.
+def draw_overlay(map_: np.ndarray, vmax: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
+    """Return a PNG file of a map `(h, w)` over a whole image.
 
-    top: the value that gets the last colour; zero and less are transparent.
+    vmax: the value of the last colour; values ≤ 0 are transparent. size: width and height of the image.
+    window: x0 y0 x1 y1 of the network's input in the image; the outside is transparent.
     """
     width, height = overlay_size(size)
     columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
     rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
-    return palette_png(_steps(map_, top, rows, columns), PALETTE, ALPHA)
+    return palette_png(_steps(map_, vmax, rows, columns), PALETTE, ALPHA)
 
 
-def draw_strip(maps: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
-    """PNG of maps `(n, h, w)` over the same image, each as `draw_overlay` draws it, one below the other: for a page
-    that shows all of them one file is fetched sooner than n. `part_of_strip` says where each is."""
+def draw_strip(maps: np.ndarray, vmax: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
+    """Return a PNG file of maps `(n, h, w)` over the same image, one below the other: a page that shows all of them
+    loads one file faster than n. Arguments as in `draw_overlay`; `strip_rectangle` returns the position of a map."""
     width, height = overlay_size(size)
     columns = _axis(maps.shape[2], width, window[0] / size[0], window[2] / size[0])
     rows = _axis(maps.shape[1], height, window[1] / size[1], window[3] / size[1])
-    rows = rows[np.clip(np.arange(-MARGIN, height + MARGIN), 0, height - 1)]
-    return palette_png(_steps(maps, top, rows, columns).reshape(-1, width), PALETTE, ALPHA)
+    rows = rows[np.clip(np.arange(-STRIP_MARGIN, height + STRIP_MARGIN), 0, height - 1)]
+    return palette_png(_steps(maps, vmax, rows, columns).reshape(-1, width), PALETTE, ALPHA)
 
 
-def part_of_strip(k: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Where map k is in a strip over an image of `size`: x, y, width and height in its pixels."""
+def strip_rectangle(k: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return x, y, width and height of map k in the strip of an image of this size."""
     width, height = overlay_size(size)
-    return 0, k * (height + 2 * MARGIN) + MARGIN, width, height
+    return 0, k * (height + 2 * STRIP_MARGIN) + STRIP_MARGIN, width, height
 
 
-@lru_cache(64)  # the maps of an image have the same
+@lru_cache(64)  # all maps of an image use the same weights
 def _axis(source: int, target: int, start: float, stop: float) -> np.ndarray:
-    """Bilinear weights `(target, source)` of a source over [start, stop] of the target; zeros for what lies outside."""
+    """Return bilinear weights `(target, source)` for a source that covers [start, stop] of the target; 0 outside."""
     centre = ((np.arange(target) + 0.5) / target - start) / (stop - start)
     position = np.clip(centre * source - 0.5, 0, source - 1)
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(source)))
-    return weights * ((centre >= 0) & (centre <= 1))[:, None]
+    return np.asarray(weights * ((centre >= 0) & (centre <= 1))[:, None])
 
 
-def _steps(map_: np.ndarray, top: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """The enlarged map in uint8 steps of the palette, `top` getting the last."""
-    scaled = np.maximum(map_, 0) * (255 / top if top > 0 else 0)
-    return np.minimum(np.rint(rows @ scaled @ columns.T), 255).astype(np.uint8)
+def _steps(map_: np.ndarray, vmax: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the enlarged map in uint8 steps of the palette; `vmax` gets the last one."""
+    scaled = np.maximum(map_, 0) * (255 / vmax if vmax > 0 else 0)
+    return np.asarray(np.minimum(np.rint(rows @ scaled @ columns.T), 255).astype(np.uint8))
 
 
-def draw_map(map_: np.ndarray, top: float) -> bytes:
-    """PNG of a map `(h, w)` by itself, from black at zero and below to the last colour at `top`."""
+def draw_map(map_: np.ndarray, vmax: float) -> bytes:
+    """Return an opaque PNG file of a map `(h, w)`: black for values ≤ 0, the last colour for `vmax`."""
     height, width = map_.shape
     size = overlay_size((width, height))
-    return palette_png(_steps(map_, top, _axis(height, size[1], 0, 1), _axis(width, size[0], 0, 1)), PALETTE)
+    return palette_png(_steps(map_, vmax, _axis(height, size[1], 0, 1), _axis(width, size[0], 0, 1)), PALETTE)

@@ -1,4 +1,4 @@
-"""Many photographs in one picture: atlases for the browser, image grids, and maps of thumbnails."""
+"""Many photographs in one file: atlases for the browser, image grids, and embedding maps with thumbnails."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-GROUND = (23, 24, 27)
-"""Behind maps and grids that are files: dark, so that photographs stand out in either colour scheme."""
-ATLAS = 2048
+BACKGROUND = (23, 24, 27)
+"""Behind maps and grids that are files: dark, so that photographs contrast with it in both colour schemes."""
+ATLAS_SIDE = 2048
 """Side of an atlas in pixels."""
 
 
 def tile(photograph: bytes, side: int) -> Image.Image:
-    """The middle square of a JPEG, `side` pixels wide."""
+    """Return the central square of a JPEG file, `side` pixels wide."""
     with Image.open(io.BytesIO(photograph)) as picture:
         picture.draft("RGB", (2 * side, 2 * side))
         square = min(picture.size)
@@ -25,20 +25,20 @@ def tile(photograph: bytes, side: int) -> Image.Image:
         )
 
 
-def small_tile(pixels: np.ndarray) -> Image.Image:
-    """A thumbnail `(32, 32, 3)` uint8 as it is stored."""
+def thumbnail_tile(pixels: np.ndarray) -> Image.Image:
+    """Return a stored thumbnail `(32, 32, 3)` uint8 as an image."""
     return Image.fromarray(pixels)
 
 
-def side_for(images: int) -> int:
-    """How large the tiles of an atlas are: small data sets can afford sharper ones."""
+def tile_side(images: int) -> int:
+    """Return the side of an atlas's tiles in pixels; it is larger for small data sets."""
     return 128 if images <= 1_024 else 64 if images <= 8_192 else 32
 
 
 def atlas(images: Sequence[int], tile_of: Callable[[int], Image.Image], side: int) -> bytes:
-    """JPEG of the tiles of at most `(ATLAS // side)²` images in order, row by row, and only as high as it must be."""
-    across = ATLAS // side
-    sheet = Image.new("RGB", (ATLAS, -(-len(images) // across) * side), GROUND)
+    """Return a JPEG file of the tiles of at most `(ATLAS_SIDE // side)²` images, row by row, as high as necessary."""
+    across = ATLAS_SIDE // side
+    sheet = Image.new("RGB", (ATLAS_SIDE, -(-len(images) // across) * side), BACKGROUND)
     for k, i in enumerate(images):
         sheet.paste(tile_of(i), (k % across * side, k // across * side))
     return _jpeg(sheet, 82)
@@ -47,20 +47,20 @@ def atlas(images: Sequence[int], tile_of: Callable[[int], Image.Image], side: in
 def grid_picture(
     cells: np.ndarray, shape: tuple[int, int], tile_of: Callable[[int, int], Image.Image], width: int
 ) -> bytes:
-    """JPEG of an image grid about `width` pixels wide. cells: `(N, 2)` centres in cells, NaN for none."""
+    """Return a JPEG file of an image grid about `width` pixels wide. cells: `(N, 2)` centres in cells, NaN for none."""
     rows, columns = shape
     side = max(1, round(width / columns))
-    sheet = Image.new("RGB", (columns * side, rows * side), GROUND)
+    sheet = Image.new("RGB", (columns * side, rows * side), BACKGROUND)
     for i in np.flatnonzero(np.isfinite(cells).all(1)):
         sheet.paste(tile_of(int(i), side), (int(cells[i, 0]) * side, int(cells[i, 1]) * side))
     return _jpeg(sheet, 88)
 
 
 def repeated_picture(nearest: np.ndarray, tile_of: Callable[[int, int], Image.Image], width: int) -> bytes:
-    """JPEG of `(rows, columns)` image numbers, about `width` pixels wide."""
+    """Return a JPEG file of images given by their rows `(rows, columns)`, about `width` pixels wide."""
     rows, columns = nearest.shape
     side = max(1, round(width / columns))
-    sheet = Image.new("RGB", (columns * side, rows * side), GROUND)
+    sheet = Image.new("RGB", (columns * side, rows * side), BACKGROUND)
     for y, x in np.ndindex(rows, columns):
         sheet.paste(tile_of(int(nearest[y, x]), side), (x * side, y * side))
     return _jpeg(sheet, 85)
@@ -72,13 +72,13 @@ def map_picture(
     tile_of: Callable[[int, int], Image.Image],
     size: tuple[int, int],
 ) -> bytes:
-    """JPEG of a map: a framed thumbnail where there is room for one, a dot elsewhere.
+    """Return a JPEG file of an embedding map: framed thumbnails where there is room, and dots for other images.
 
-    unit: `(N, 2)` places in [0, 1], NaN for none; colours: one for each image.
+    unit: `(N, 2)` positions in [0, 1], NaN for none; colours: of each image; size: width and height of the file.
     """
     width, height = size
     side = int(np.clip(1.1 * np.sqrt(width * height / max(1, len(unit))) / 2, 22, 64))
-    sheet = Image.new("RGB", size, GROUND)
+    sheet = Image.new("RGB", size, BACKGROUND)
     taken = set()
     shown = []
     for i in map(int, np.flatnonzero(np.isfinite(unit).all(1))):

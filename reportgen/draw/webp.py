@@ -1,4 +1,4 @@
-"""Photographs in another file format."""
+"""Conversion of photographs to WebP."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import io
 from PIL import Image
 
 QUALITY = 80
-"""Of WebP: about what 82 is for JPEG."""
+"""WebP quality that corresponds to about 82 for JPEG."""
 
 
 def as_webp(picture: bytes) -> bytes:
-    """An RGB picture file as WebP."""
+    """Convert an RGB image file to WebP."""
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(picture)) as image:
         image.save(buffer, "WEBP", quality=QUALITY)

@@ -1,0 +1,1 @@
+"""Feature space: neighbours, projections to the plane, image grids."""

@@ -1,4 +1,4 @@
-"""Image grids: every image of a map at a cell of its own (PROTOCOLS: maps; after Karpathy's cnnembed)."""
+"""Image grids: every image of an embedding map gets a cell of its own (after Karpathy's cnnembed)."""
 
 from __future__ import annotations
 
@@ -9,43 +9,42 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-EXACT = 512
-"""Images up to which one assignment of all is solved."""
-TILE = 12
-"""Cells along one side of the squares in which a larger grid is improved."""
-SWEEPS = 12
-"""Times that the whole grid is gone over, at most."""
-ENOUGH = 0.001
-"""A sweep that lowers the cost by less than this share is the last."""
+MAX_EXACT = 512
+"""Most images whose assignment is solved exactly."""
+TILE_SIDE = 12
+"""Side in cells of the squares in which larger grids are improved."""
+MAX_SWEEPS = 12
+"""Most passes over the whole grid."""
+MIN_IMPROVEMENT = 0.001
+"""The pass that lowers the cost by less than this share is the last one."""
 
 
 def grid_shape(n: int, aspect: float = 1.0) -> tuple[int, int]:
-    """Rows and columns of the smallest grid of about this width to height that has n cells."""
+    """Return rows and columns of the smallest grid with n cells and about this ratio of width to height."""
     columns = max(1, math.ceil(math.sqrt(n * aspect)))
     return math.ceil(n / columns), columns
 
 
-def assign(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The cell of each point `(N,)`: row × columns + column, all different; N ≤ rows × columns.
+def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return a different cell for each of N ≤ rows × columns points: `(N,)`, row × columns + column.
 
-    Points and cell centres are both stretched to the unit square, each axis by itself, and the sum of the squared
-    distances is made small: up to `EXACT` points the smallest there is (linear assignment), beyond that by exact
-    assignments within overlapping squares of cells, from a start that halves points and cells together.
+    Points and cell centres are scaled to the unit square, each axis separately, and the sum of the squared distances is
+    minimized: exactly for up to `MAX_EXACT` points (linear assignment). Larger grids start from a recursive bisection
+    of points and cells, and are improved by exact assignments within overlapping squares of cells.
     """
-    places = _unit(points)
+    positions = _unit(points)
     y, x = np.divmod(np.arange(rows * columns), columns)
     cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
-    if len(points) <= EXACT:
-        _, cell = linear_sum_assignment(cdist(places, cells, "sqeuclidean"))
-        return cell
+    if len(points) <= MAX_EXACT:
+        return np.asarray(linear_sum_assignment(cdist(positions, cells, "sqeuclidean"))[1])
     owner = np.full(rows * columns, -1)
-    _halve(places, np.arange(len(points)), owner.reshape(rows, columns))
-    cost = _cost(places, cells, owner)
-    for sweep in range(SWEEPS):
+    _bisect(positions, np.arange(len(points)), owner.reshape(rows, columns))
+    cost = _cost(positions, cells, owner)
+    for sweep in range(MAX_SWEEPS):
         for tile in _tiles(rows, columns, sweep):
-            _improve(places, cells, owner, tile)
-        before, cost = cost, _cost(places, cells, owner)
-        if sweep > 1 and cost > (1 - ENOUGH) * before:
+            _improve(positions, cells, owner, tile)
+        previous, cost = cost, _cost(positions, cells, owner)
+        if sweep > 1 and cost > (1 - MIN_IMPROVEMENT) * previous:
             break
     taken = np.flatnonzero(owner >= 0)
     cell = np.empty(len(points), int)
@@ -54,56 +53,58 @@ def assign(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
 
 
 def _unit(points: np.ndarray) -> np.ndarray:
+    """Scale points `(N, 2)` to [0, 1], each axis separately."""
     low = points.min(0)
     span = points.max(0) - low
-    return (points - low) / np.where(span > 0, span, 1)
+    return np.asarray((points - low) / np.where(span > 0, span, 1))
 
 
-def _cost(places: np.ndarray, cells: np.ndarray, owner: np.ndarray) -> float:
+def _cost(positions: np.ndarray, cells: np.ndarray, owner: np.ndarray) -> float:
+    """Return the sum of the squared distances. owner: `(rows × columns,)` the point in each cell, −1 for none."""
     taken = owner >= 0
-    return float(np.square(places[owner[taken]] - cells[taken]).sum())
+    return float(np.square(positions[owner[taken]] - cells[taken]).sum())
 
 
-def _halve(places: np.ndarray, points: np.ndarray, owner: np.ndarray) -> None:
-    """Shares out the points over a view of the grid: cut across its longer side, each half gets its share in order."""
+def _bisect(positions: np.ndarray, points: np.ndarray, owner: np.ndarray) -> None:
+    """Distribute the points over a view of the grid: it is halved along its longer side, and so are the points."""
     rows, columns = owner.shape
     if not len(points):
         return
     if owner.size == 1:
         owner[0, 0] = points[0]
         return
-    across = int(rows > columns)
-    first, second = np.array_split(owner, 2, axis=1 - across)
+    axis = int(rows > columns)
+    first, second = np.array_split(owner, 2, axis=1 - axis)
     share = round(len(points) * first.size / owner.size)
     share = min(max(share, len(points) - second.size), first.size)
-    order = points[np.lexsort((points, places[points, across]))]
-    _halve(places, order[:share], first)
-    _halve(places, order[share:], second)
+    order = points[np.lexsort((points, positions[points, axis]))]
+    _bisect(positions, order[:share], first)
+    _bisect(positions, order[share:], second)
 
 
 def _tiles(rows: int, columns: int, sweep: int) -> list[np.ndarray]:
-    """Squares of cells that cover the grid, moved by a third of their side from sweep to sweep."""
-    shift = (sweep * TILE // 3) % TILE
-    numbers = np.arange(rows * columns).reshape(rows, columns)
-    edges = [[0, *range(shift or TILE, length, TILE), length] for length in (rows, columns)]
+    """Return squares of cells that cover the grid; they are shifted by a third of their side in each pass."""
+    shift = (sweep * TILE_SIDE // 3) % TILE_SIDE
+    cells = np.arange(rows * columns).reshape(rows, columns)
+    edges = [[0, *range(shift or TILE_SIDE, length, TILE_SIDE), length] for length in (rows, columns)]
     return [
-        numbers[top:bottom, left:right].ravel()
+        cells[top:bottom, left:right].ravel()
         for top, bottom in zip(edges[0], edges[0][1:], strict=False)
         for left, right in zip(edges[1], edges[1][1:], strict=False)
     ]
 
 
-def _improve(places: np.ndarray, cells: np.ndarray, owner: np.ndarray, tile: np.ndarray) -> None:
-    """Assigns the points within one tile anew, at the least cost."""
+def _improve(positions: np.ndarray, cells: np.ndarray, owner: np.ndarray, tile: np.ndarray) -> None:
+    """Assign the points within one square again, at the least cost."""
     inside = owner[tile][owner[tile] >= 0]
     if len(inside):
-        _, cell = linear_sum_assignment(cdist(places[inside], cells[tile], "sqeuclidean"))
+        _, cell = linear_sum_assignment(cdist(positions[inside], cells[tile], "sqeuclidean"))
         owner[tile] = -1
         owner[tile[cell]] = inside
 
 
-def nearest_at(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The point nearest to each grid point `(rows, columns)`, as cnnembed's other form shows it: images may recur."""
+def nearest_points(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return the point nearest to each cell centre `(rows, columns)`; points may recur (cnnembed's other form)."""
     y, x = np.divmod(np.arange(rows * columns), columns)
     cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
-    return cKDTree(_unit(points)).query(cells)[1].reshape(rows, columns)
+    return np.asarray(cKDTree(_unit(points)).query(cells)[1].reshape(rows, columns))

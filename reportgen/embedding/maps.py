@@ -1,4 +1,4 @@
-"""The maps of an audit: where each image stands by PCA, by t-SNE and on a grid, by codes and by pixels."""
+"""Embedding maps: the images in two dimensions by t-SNE, PCA and on a grid, by features and by pixels."""
 
 from __future__ import annotations
 
@@ -9,90 +9,114 @@ from functools import cached_property, partial
 import numpy as np
 import openTSNE
 
-from reportgen.embedding.grid import assign, grid_shape
-from reportgen.embedding.projections import Components, Quality, judge, principal_components, tsne
+from reportgen.embedding.grid import assign_cells, grid_shape
+from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_quality, principal_components, tsne
 from reportgen.embedding.space import Space
-from reportgen.store.results_cache import Arrays, Keep, keep_nothing
+from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
 SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """One map. positions: `(N, 2)` x to the right and y downward, NaN for images without a place; how: what it rests
-    on; quality: None for fewer than three images."""
+class EmbeddingMap:
+    """One embedding map.
+
+    positions: `(N, 2)` x to the right and y downward, NaN for images with features that are not finite.
+    note: what distances on the map mean; quality: None for fewer than four images.
+    """
 
     name: str
     label: str
-    how: str
+    note: str
     positions: np.ndarray
-    quality: Quality | None
+    quality: MapQuality | None
 
     @cached_property
-    def unit(self) -> np.ndarray:
+    def unit_positions(self) -> np.ndarray:
         """`(N, 2)` positions in [0, 1], see `to_unit`."""
         return to_unit(self.positions)
 
 
 @dataclass(frozen=True)
-class Maps:
-    """All maps, the first one to be shown first. components: PCA of the codes; grid: its rows and columns."""
+class EmbeddingMaps:
+    """All embedding maps, in the order of display. components: PCA of the features; grid_shape: rows and columns."""
 
-    layouts: Sequence[Layout]
-    components: Components
-    grid: tuple[int, int]
+    maps: Sequence[EmbeddingMap]
+    components: PrincipalComponents
+    grid_shape: tuple[int, int]
 
 
-def make_maps(codes: Space, pixels: Space, labels: np.ndarray, keep: Keep = keep_nothing) -> Maps:
-    """t-SNE, PCA and the grid by codes; t-SNE and PCA by pixels, to compare. keep: for the next run's sake."""
-    found: list[Layout] = []
-    components: list[Components] = []
+def make_embedding_maps(
+    features: Space, pixels: Space, labels: np.ndarray, cache: ResultsCache | None = None
+) -> EmbeddingMaps:
+    """Return t-SNE, PCA and grid of the features, and, for comparison, t-SNE and PCA of the pixels.
+
+    labels: `(N,)`, −1 for none; cache: where the maps are stored for the next run.
+    """
     shape = grid_shape(len(labels))
-    for space, name, by in ((codes, "", "codes"), (pixels, "pixels-", "pixels")):
-        placed = keep("maps", [space.rows, SEED, openTSNE.__version__], partial(_placed, space))
-        axes = Components(placed["axes"], placed["explained"])
-        components.append(axes)
-        flat = np.zeros_like(placed["tsne"])
-        flat[:, : axes.positions.shape[1]] = axes.positions[:, :2]
-        share = ", ".join(f"{100 * e:.1f} %" for e in axes.explained[:2])
-        ways = [
-            ("tsne", "t-SNE", "keeps near images near; distances between clusters mean little", placed["tsne"]),
-            ("pca", "PCA", f"its first two axes hold {share} of the variance", flat),
-        ]
-        if space is codes:
-            cells = keep("grid", [placed["tsne"], shape], partial(_cells, placed["tsne"], shape))["cells"]
-            ways.append(("grid", "Grid", "t-SNE of codes with every image at a cell of its own", cells))
-        for kind, label, how, positions in ways:
-            found.append(Layout(name + kind, f"{label} of {by}", how, positions, judge(space, positions, labels)))
-    return Maps(found, components[0], shape)
+    maps, components = _maps_of(features, "", "features", labels, shape, cache)
+    pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache)
+    return EmbeddingMaps([*maps, *pixel_maps], components, shape)
 
 
-def _placed(space: Space) -> Arrays:
-    """The maps that take long to make: principal components and t-SNE."""
-    axes = principal_components(space.rows)
-    return {"axes": axes.positions, "explained": axes.explained, "tsne": tsne(space, axes, SEED)}
+def _maps_of(
+    space: Space,
+    prefix: str,
+    source: str,
+    labels: np.ndarray,
+    grid: tuple[int, int] | None,
+    cache: ResultsCache | None,
+) -> tuple[list[EmbeddingMap], PrincipalComponents]:
+    """Return the maps of one space. prefix: of their names; source: what the rows are; grid: its shape, if wanted."""
+    arrays = cached(cache, "maps", [space.rows, SEED, openTSNE.__version__], partial(_project, space))
+    components = PrincipalComponents(arrays["axes"], arrays["explained"])
+    pca = np.zeros_like(arrays["tsne"])
+    pca[:, : components.positions.shape[1]] = components.positions[:, :2]
+    variance = ", ".join(f"{100 * share:.1f} %" for share in components.explained[:2])
+    kinds = [
+        ("tsne", "t-SNE", "near images stay near; distances between clusters mean little", arrays["tsne"]),
+        ("pca", "PCA", f"the first two axes explain {variance} of the variance", pca),
+    ]
+    if grid is not None:
+        cells = cached(cache, "grid", [arrays["tsne"], grid], partial(_assign_grid, arrays["tsne"], grid))["cells"]
+        kinds.append(("grid", "Grid", f"the t-SNE of {source} with a cell of its own for every image", cells))
+    maps = [
+        EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, measure_quality(space, positions, labels))
+        for kind, label, note, positions in kinds
+    ]
+    return maps, components
 
 
-def _cells(place: np.ndarray, shape: tuple[int, int]) -> Arrays:
-    return {"cells": grid_positions(place, shape)}
+def _project(space: Space) -> Arrays:
+    components = principal_components(space.rows)
+    return {
+        "axes": components.positions,
+        "explained": components.explained,
+        "tsne": tsne(space, components, SEED),
+    }
 
 
-def grid_positions(place: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The centres of the images' cells `(N, 2)`, in cells; images without a place have none."""
+def _assign_grid(positions: np.ndarray, shape: tuple[int, int]) -> Arrays:
+    return {"cells": grid_positions(positions, shape)}
+
+
+def grid_positions(positions: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return the centres `(N, 2)` of the images' cells, in cells; NaN for images without a position."""
     rows, columns = shape
-    use = np.isfinite(place).all(1)
-    cells = np.full(place.shape, np.nan)
+    use = np.isfinite(positions).all(1)
+    centres = np.full(positions.shape, np.nan)
     if use.any():
-        cell = assign(place[use], rows, columns)
-        cells[use] = np.column_stack((cell % columns + 0.5, cell // columns + 0.5))
-    return cells
+        cell = assign_cells(positions[use], rows, columns)
+        centres[use] = np.column_stack((cell % columns + 0.5, cell // columns + 0.5))
+    return centres
 
 
 def to_unit(positions: np.ndarray) -> np.ndarray:
-    """`(N, A)` moved and scaled into [0, 1], all axes by one factor and centred; NaN stays."""
+    """Shift and scale positions `(N, A)` into [0, 1], all axes by the same factor and centred; NaN stays NaN."""
     use = np.isfinite(positions).all(1)
     if not use.any():
         return np.full(positions.shape, np.nan)
     low, high = positions[use].min(0), positions[use].max(0)
     span = (high - low).max()
-    return 0.5 + (positions - (low + high) / 2) / (span if span > 0 else 1)
+    unit: np.ndarray = 0.5 + (positions - (low + high) / 2) / (span if span > 0 else 1)
+    return unit

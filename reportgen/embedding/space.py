@@ -1,4 +1,4 @@
-"""What lies near what: the images as points, by the network's codes and by their pixels (PROTOCOLS: neighbours)."""
+"""Images as points in feature space and pixel space: nearest neighbours, kNN accuracy, hubs and near-duplicates."""
 
 from __future__ import annotations
 
@@ -10,147 +10,160 @@ import numpy as np
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.errors import ConfigError
 from reportgen.metrics.intervals import Rate
-from reportgen.store.results_cache import Keep, keep_nothing
+from reportgen.store.results_cache import ResultsCache, cached
 
-SHOWN = 10
-"""Neighbours on a page."""
-KEPT = 90
-"""Neighbours that are found: those shown, those that vote, and three times t-SNE's perplexity."""
-VOTERS = (1, 3, 5, 10, 20, 50)
+N_SHOWN = 10
+"""Number of neighbours shown on a page."""
+N_NEIGHBOURS = 90
+"""Number of computed neighbours: enough for the pages, kNN accuracy, and t-SNE (three times its perplexity)."""
+KNN_SIZES = (1, 3, 5, 10, 20, 50)
 """The k of kNN accuracy."""
-CLOSE = 0.1
+DUPLICATE_SHARE = 0.1
 """Near-duplicates are closer than this share of the root mean square distance between two images."""
+BLOCK = 4096
+"""Rows for which votes are counted at a time."""
 
 
 @dataclass(frozen=True)
-class Codes:
-    """What images are compared by, beside their pixels. array: its path in the store; words: what it is."""
+class FeatureSource:
+    """The features that images are compared by. array: their path in the store; description: what they are."""
 
     array: str
-    words: str
+    description: str
 
 
-CODES = {
-    "head": Codes("features/code", "what its last layer reads"),
-    "gap": Codes("features/gap", "the means of its last maps"),
-    "gmp": Codes("features/gmp", "the maxima of its last maps"),
+FEATURE_SOURCES = {
+    "head": FeatureSource("features/code", "the input of its last layer"),
+    "gap": FeatureSource("features/gap", "the means of its feature maps"),
+    "gmp": FeatureSource("features/gmp", "the maxima of its feature maps"),
 }
-"""What the setting `codes` may say, beside a layer's name."""
+"""Values of the setting `features`, apart from the names of layers."""
 
 
-def codes_of(wanted: str, layers: Sequence[str]) -> Codes:
-    """What the setting `codes` asks for. layers: those whose units are looked at. Errors: ConfigError."""
-    if wanted in layers:
-        return Codes(f"units/{wanted}/max", f"the maxima of the units of {wanted}")
-    if wanted not in CODES:
-        raise ConfigError(
-            f"`codes` is `{wanted}`", f"use one of {', '.join(f'`{name}`' for name in (*CODES, *layers))}"
-        )
-    return CODES[wanted]
+def find_feature_source(value: str, layers: Sequence[str]) -> FeatureSource:
+    """Return the features that the setting `features` names. layers: those whose units are stored.
+
+    Errors: ConfigError for an unknown value.
+    """
+    if value in layers:
+        return FeatureSource(f"units/{value}/max", f"the maxima of the units of {value}")
+    if value not in FEATURE_SOURCES:
+        known = ", ".join(f"`{name}`" for name in (*FEATURE_SOURCES, *layers))
+        raise ConfigError(f"unknown features `{value}`", f"use one of {known}")
+    return FEATURE_SOURCES[value]
 
 
 @dataclass(frozen=True)
 class Space:
-    """The images as rows `(N, D)`, with each one's `KEPT` nearest others.
+    """The images as rows `(N, D)`, with the `N_NEIGHBOURS` nearest neighbours of each.
 
-    spread: root mean square of the distances between two images.
+    rms_distance: root mean square of the distances between two images.
     """
 
     rows: np.ndarray
     neighbours: Neighbours
-    spread: float
+    rms_distance: float
 
     @classmethod
-    def of(cls, rows: np.ndarray, keep: Keep = keep_nothing) -> Space:
-        """rows: `(N, D)`; keep: where their neighbours are kept for the next run."""
+    def of(cls, rows: np.ndarray, cache: ResultsCache | None = None) -> Space:
+        """rows: `(N, D)`; cache: where the neighbours are stored for the next run."""
         finite = rows[np.isfinite(rows).all(1)]
         pairs = len(finite) / max(1, len(finite) - 1)
-        spread = float(np.sqrt(2 * pairs * finite.var(0, dtype=np.float64).sum())) if len(finite) else 0.0
-        return cls(rows, kept_neighbours(keep, rows, KEPT), spread)
+        rms = float(np.sqrt(2 * pairs * finite.var(0, dtype=np.float64).sum())) if len(finite) else 0.0
+        return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms)
 
     @property
-    def limit(self) -> float:
+    def duplicate_distance(self) -> float:
         """Images closer than this are near-duplicates."""
-        return CLOSE * self.spread
+        return DUPLICATE_SHARE * self.rms_distance
 
 
-def kept_neighbours(keep: Keep, rows: np.ndarray, k: int, gallery: np.ndarray | None = None) -> Neighbours:
-    """`nearest_neighbours`, kept for the next run."""
-    inputs = [rows, k, *([] if gallery is None else [gallery])]
-    return Neighbours(**keep("neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, gallery))))
+def cached_neighbours(
+    cache: ResultsCache | None, rows: np.ndarray, k: int, reference: np.ndarray | None = None
+) -> Neighbours:
+    """Return `nearest_neighbours(rows, k, reference)`, from the cache if it has them."""
+    inputs = [rows, k, *([] if reference is None else [reference])]
+    arrays = cached(cache, "neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, reference)))
+    return Neighbours(**arrays)
 
 
 def pixel_rows(tiny: np.ndarray) -> np.ndarray:
-    """`(N, 32, 32, 3)` uint8 → `(N, 3072)` float32 in [0, 1]."""
+    """Convert thumbnails `(N, 32, 32, 3)` uint8 to rows `(N, 3072)` float32 in [0, 1]."""
     return tiny.reshape(len(tiny), -1).astype(np.float32) / 255
 
 
-def agreement(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many of the neighbours `(N, k)` bear the image's own label; −1 for an image without a label."""
+def count_same_label(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how many of the neighbours `(N, k)` have the image's label; −1 for an image without a label."""
     same = (labels[index] == labels[:, None]) & (index >= 0)
-    return np.where(labels >= 0, same.sum(1), -1)
+    counts: np.ndarray = np.where(labels >= 0, same.sum(1), -1)
+    return counts
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How many neighbours two lists `(N, k)` share, `(N,)`."""
-    return ((a[:, :, None] == b[:, None, :]) & (a >= 0)[:, :, None]).sum((1, 2))
+def count_shared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return how many neighbours two lists `(N, k)` share, `(N,)`."""
+    counts: np.ndarray = ((a[:, :, None] == b[:, None, :]) & (a >= 0)[:, :, None]).sum((1, 2))
+    return counts
 
 
-def vote(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The label that most of the neighbours `(N, k)` bear, of equals the one that is nearest; −1 where none has one.
+def majority_label(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the most frequent label `(N,)` of the neighbours `(N, k)`, of equally frequent ones the nearest; −1 if no
+    neighbour has a label.
 
-    labels: `(M,)` of those that `index` counts.
+    labels: `(M,)` of the images that `index` refers to.
     """
-    found = np.full(len(index), -1)
-    for start in range(0, len(index) if index.shape[1] else 0, 4096):
-        some = index[start : start + 4096]
-        voters = np.where(some >= 0, labels[some], -1)
+    majority = np.full(len(index), -1)
+    for start in range(0, len(index) if index.shape[1] else 0, BLOCK):
+        block = index[start : start + BLOCK]
+        voters = np.where(block >= 0, labels[block], -1)
         votes = (voters[:, :, None] == voters[:, None, :]).sum(2) * (voters >= 0)
-        found[start : start + 4096] = np.take_along_axis(voters, votes.argmax(1)[:, None], 1)[:, 0]
-    return found
+        majority[start : start + BLOCK] = np.take_along_axis(voters, votes.argmax(1)[:, None], 1)[:, 0]
+    return majority
 
 
-def knn_accuracy(neighbours: Neighbours, labels: np.ndarray, k: int, voters: np.ndarray | None = None) -> Rate | None:
-    """Share of the labelled images that their k nearest vote right; None where there are too few images.
+def knn_accuracy(
+    neighbours: Neighbours, labels: np.ndarray, k: int, reference_labels: np.ndarray | None = None
+) -> Rate | None:
+    """Return the share of labelled images whose k nearest neighbours have the image's label as majority.
 
-    voters: `(M,)` labels of the gallery, where that is not the images themselves.
+    reference_labels: `(M,)` labels of the neighbours if they are from another set. None for fewer than k neighbours.
     """
     judged = (labels >= 0) & (neighbours.index[:, :1] >= 0).any(1)
     if neighbours.index.shape[1] < k:
         return None
-    votes = vote(neighbours.index[:, :k], labels if voters is None else voters)
-    return Rate.of(votes[judged] == labels[judged])
+    majority = majority_label(neighbours.index[:, :k], labels if reference_labels is None else reference_labels)
+    return Rate.of(majority[judged] == labels[judged])
 
 
 def hub_counts(index: np.ndarray) -> np.ndarray:
-    """Of how many images each is among the neighbours `(N, k)`: N_k of Radovanović et al., JMLR 11, 2010; `(N,)`."""
+    """Return in how many lists of neighbours `(N, k)` each image occurs: N_k of Radovanović et al., JMLR 2010."""
     return np.bincount(index[index >= 0], minlength=len(index))
 
 
 def skewness(counts: np.ndarray) -> float:
-    """Third standardised moment of N_k, their measure of hubness; 0 where all counts are equal."""
-    apart = counts - counts.mean()
-    deviation = float(np.sqrt(np.square(apart).mean()))
-    return float((apart**3).mean() / deviation**3) if deviation > 0 else 0.0
+    """Return the third standardized moment of N_k, their measure of hubness; 0 if all counts are equal."""
+    difference = counts - counts.mean()
+    std = float(np.sqrt(np.square(difference).mean()))
+    return float((difference**3).mean() / std**3) if std > 0 else 0.0
 
 
 def near_duplicates(space: Space) -> list[tuple[int, int, float]]:
-    """Pairs i < j closer than `CLOSE` × spread, with their distance, the closest first."""
-    pairs = {(min(i, j), max(i, j)): d for i, j, d in close_pairs(space.neighbours, space.limit)}
-    return sorted(((*pair, d) for pair, d in pairs.items()), key=lambda found: (found[2], found[:2]))
+    """Return pairs i < j of near-duplicates with their distance, the closest first."""
+    pairs = {(min(i, j), max(i, j)): d for i, j, d in close_pairs(space.neighbours, space.duplicate_distance)}
+    return sorted(((*pair, d) for pair, d in pairs.items()), key=lambda pair: (pair[2], pair[:2]))
 
 
 def close_pairs(neighbours: Neighbours, limit: float) -> list[tuple[int, int, float]]:
-    """(i, j, distance) of every image i and neighbour j of it within the limit, the closest first."""
+    """Return (i, j, distance) of every image i and neighbour j of it within the limit, the closest first."""
     i, column = np.nonzero(neighbours.distance <= limit)
     j, distance = neighbours.index[i, column], neighbours.distance[i, column]
     order = np.lexsort((j, i, distance))
     return list(zip(i[order].tolist(), j[order].tolist(), distance[order].tolist(), strict=True))
 
 
-def odd_ones(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The labelled images whose neighbours `(N, k)` all bear another label, the most unanimous neighbours first."""
+def label_outliers(index: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the labelled images none of whose neighbours `(N, k)` has their label, although all have one; those whose
+    neighbours agree most come first."""
     others = np.where(index >= 0, labels[index], -1)
-    odd = (labels >= 0) & (others >= 0).all(1) & (others != labels[:, None]).all(1) & (index.shape[1] > 0)
-    unanimous = (others == vote(index, labels)[:, None]).sum(1)
-    return np.flatnonzero(odd)[np.argsort(-unanimous[odd], kind="stable")]
+    is_outlier = (labels >= 0) & (others >= 0).all(1) & (others != labels[:, None]).all(1) & (index.shape[1] > 0)
+    agreeing = (others == majority_label(index, labels)[:, None]).sum(1)
+    return np.flatnonzero(is_outlier)[np.argsort(-agreeing[is_outlier], kind="stable")]

@@ -1,25 +1,26 @@
-"""What stands out in an audit: each a sentence, and a link to what is behind it."""
+"""Findings: what a reader should know first, each a sentence with a link to the images or figures behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from reportgen.audit.audit import Audit
-from reportgen.embedding.space import SHOWN, near_duplicates, odd_ones, vote
-from reportgen.gallery.core import labels as words
+from reportgen.audit.model_audit import ModelAudit
+from reportgen.embedding.space import N_SHOWN, near_duplicates
+from reportgen.gallery.core.image_flags import MIN_CONFIDENCE, suspect_labels
+from reportgen.gallery.core.labels import counted, percent
 from reportgen.metrics.confusion import calibrate
+from reportgen.metrics.failures import peak_concentration
+from reportgen.metrics.localization.study import strongest_control
+from reportgen.results.tables import CONTROL_LABELS
 
-SURE = 0.5
-"""Probability from which on a wrong answer, with all neighbours behind it, makes a label suspect."""
-UNCALIBRATED, LEAST = 0.1, 50
-"""Expected calibration error that is told, and the images that it takes."""
+MIN_ECE, MIN_IMAGES = 0.1, 50
+"""Expected calibration error that is reported, and the number of images that it needs."""
 
 
 @dataclass(frozen=True)
-class Alert:
+class Finding:
     """A sentence or two, and where to look: label and URL."""
 
     text: str
@@ -27,56 +28,80 @@ class Alert:
     url: str
 
 
-def alerts(audit: Audit) -> list[Alert]:
-    """Everything that stands out, the graver first."""
+def findings(audit: Audit) -> list[Finding]:
+    """All findings, the most serious first."""
     return [
-        *_of_maps(audit), *_of_labels(audit), *_of_copies(audit), *_of_confidence(audit), *_of_units(audit),
-        *_of_files(audit),
-    ]  # fmt: skip
+        *_about_maps(audit),
+        *_about_labels(audit),
+        *_about_duplicates(audit),
+        *_about_confidence(audit),
+        *_about_units(audit),
+        *_about_files(audit),
+    ]
 
 
-def _of_maps(audit: Audit) -> Iterator[Alert]:
-    for text in words.control_alerts(audit):
-        yield Alert(text, "Localization", "localization/index.html")
-    if text := words.peak_alarm(audit):
-        yield Alert(text, "These images", "images/index.html#mark=peak")
-    if audit.silent:
-        yield Alert(
-            f"{audit.silent:,} of the top-1 maps have no positive or no finite value: they are not drawn, and give no "
-            "box.",
+def _about_maps(audit: Audit) -> Iterator[Finding]:
+    for text in control_findings(audit):
+        yield Finding(text, "Localization", "localization/index.html")
+    if text := peak_finding(audit.main):
+        yield Finding(text, "These images", "images/index.html#flag=peak")
+    if silent := int(audit.main.without_evidence.sum()):
+        yield Finding(
+            f"{counted(silent, 'top-1 map has', 'top-1 maps have')} no positive or no finite value. They are not drawn "
+            "and have no box.",
             "These images",
-            "images/index.html#mark=silent",
+            "images/index.html#flag=silent",
         )
 
 
-def _of_labels(audit: Audit) -> Iterator[Alert]:
-    found = suspects(audit)
-    if len(found):
-        yield Alert(
-            f"{_counted(len(found), 'image bears', 'images bear')} a label that neither the network, "
-            f"sure to {SURE:.0%} or more, nor any of "
-            f"its {SHOWN} nearest images shares: perhaps a wrong one.",
+def control_findings(audit: Audit) -> list[str]:
+    """A sentence for every network whose maps do not beat the strongest control."""
+    texts = []
+    for model in audit.models:
+        if model.localization_study is None or model.localization is None:
+            continue
+        known = model.localization.gt_known_error
+        name, control = strongest_control(model.localization_study, "gt_known")
+        if control.value <= known.value:
+            texts.append(
+                f"The maps of {model.info.name} do not beat the strongest control: the GT-known localization error is "
+                f"{percent(known)}, and {percent(control)} for the {CONTROL_LABELS[name]}."
+            )
+    return texts
+
+
+def peak_finding(model: ModelAudit) -> str:
+    """A sentence where most maps have their maximum in one cell, whatever the image; else ""."""
+    where = peak_concentration(model.cams[:, 0])
+    if where is None or not where.is_concentrated:
+        return ""
+    rows, columns = model.cams.shape[2:]
+    return (
+        f"{100 * where.share:.0f} % of the {where.n:,} top-1 maps have their maximum in the same cell (row "
+        f"{where.row + 1}, column {where.column + 1} of {rows} × {columns}). Check whether the maps follow the objects."
+    )
+
+
+def _about_labels(audit: Audit) -> Iterator[Finding]:
+    suspect = suspect_labels(audit)
+    if len(suspect):
+        yield Finding(
+            f"{counted(len(suspect), 'image has', 'images have')} a suspect label: the network predicts another class "
+            f"with a probability of at least {MIN_CONFIDENCE}, and all {N_SHOWN} nearest neighbours have other labels, "
+            "most of them the predicted one.",
             "These images",
-            "images/index.html#mark=label",
+            "images/index.html#flag=label",
         )
 
 
-def suspects(audit: Audit) -> np.ndarray:
-    """Images whose label is perhaps wrong: the network is sure of another class, and so are all nearest images."""
-    near, c = audit.code_space.neighbours.index[:, :SHOWN], audit.classification
-    odd = odd_ones(near, audit.labels)
-    agreed = (c.top[odd, 0] == vote(near[odd], audit.labels)) & (c.scores[odd, 0] >= SURE)
-    return odd[agreed & (c.top[odd, 0] != audit.labels[odd])]
-
-
-def _of_copies(audit: Audit) -> Iterator[Alert]:
-    if audit.reference is not None and audit.matches is not None:
-        leaked = {i for i, _, _ in audit.matches[1].close}
+def _about_duplicates(audit: Audit) -> Iterator[Finding]:
+    if audit.reference is not None and audit.reference_matches is not None:
+        leaked = {i for i, _, _ in audit.reference_matches[1].close}
         if leaked:
-            images = _counted(len(leaked), "image is", "images are")
-            yield Alert(
-                f"{images} nearly the same in pixels as one of {audit.reference.name}: if the "
-                "network was trained on that, these figures are too good.",
+            images = counted(len(leaked), "image is a near-duplicate", "images are near-duplicates")
+            yield Finding(
+                f"{images} (by pixels) of an image of {audit.reference.name}. If the network was trained on that set, "
+                "the errors here are too low.",
                 "Neighbours",
                 "neighbours/index.html",
             )
@@ -84,53 +109,48 @@ def _of_copies(audit: Audit) -> Iterator[Alert]:
     labels = audit.labels
     across = sum(bool(labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j]) for i, j, _ in pairs)
     if pairs:
-        text = f"{_counted(len(pairs), 'pair of images is', 'pairs of images are')} nearly the same in pixels"
-        text += f", {across:,} of them under different labels" if across else ""
-        yield Alert(
-            f"{text}. A picture that is in the training data, too, makes figures too good.",
+        text = counted(len(pairs), "pair of images is nearly identical", "pairs of images are nearly identical")
+        text += f" by pixels, {across:,} of them with different labels" if across else " by pixels"
+        yield Finding(
+            f"{text}. Images that are also in the training data make errors too low.",
             "Neighbours",
             "neighbours/index.html",
         )
 
 
-def _of_confidence(audit: Audit) -> Iterator[Alert]:
-    use, c = audit.labels >= 0, audit.classification
-    found = calibrate(c.scores[use, 0], c.right1[use])
-    if found is not None and found.ece >= UNCALIBRATED and found.count.sum() >= LEAST:
-        more = "surer" if found.mean_confidence > found.accuracy else "less sure"
-        yield Alert(
-            f"The network is {more} than it is right: {100 * found.mean_confidence:.0f} % sure on average, right in "
-            f"{100 * found.accuracy:.0f} % (expected calibration error {found.ece:.2f}, {found.count.sum():,} images).",
+def _about_confidence(audit: Audit) -> Iterator[Finding]:
+    use, c = audit.labels >= 0, audit.main.classification
+    calibration = calibrate(c.scores[use, 0], c.top1_correct[use])
+    if calibration is not None and calibration.ece >= MIN_ECE and calibration.counts.sum() >= MIN_IMAGES:
+        direction = "overconfident" if calibration.mean_confidence > calibration.accuracy else "underconfident"
+        n = int(calibration.counts.sum())
+        yield Finding(
+            f"The network is {direction}: its mean confidence is {100 * calibration.mean_confidence:.0f} %, its "
+            f"accuracy {100 * calibration.accuracy:.0f} % (expected calibration error {calibration.ece:.2f}, {n:,} "
+            "images).",
             "Calibration",
             "confusions/index.html",
         )
 
 
-def _of_units(audit: Audit) -> Iterator[Alert]:
-    dead = {layer.name: sum(unit.dead for unit in audit.units[layer.name]) for layer in audit.card.layers}
-    told = [f"{count:,} of {name}" for name, count in dead.items() if count]
-    if told:
-        n = sum(dead.values())
-        same = "the same maximum in every image and"
-        yield Alert(
-            f"{_counted(n, f'unit has {same} tells', f'units have {same} tell')} nothing: {', '.join(told)}.",
-            "Units",
-            "units/index.html",
+def _about_units(audit: Audit) -> Iterator[Finding]:
+    dead = {layer.name: sum(unit.is_dead for unit in audit.main.units[layer.name]) for layer in audit.main.info.layers}
+    listed = [f"{count:,} in {name}" for name, count in dead.items() if count]
+    if listed:
+        units = counted(sum(dead.values()), "unit is dead", "units are dead")
+        yield Finding(
+            f"{units}, with the same maximum in every image: {', '.join(listed)}.", "Units", "units/index.html"
         )
 
 
-def _of_files(audit: Audit) -> Iterator[Alert]:
+def _about_files(audit: Audit) -> Iterator[Finding]:
+    total = len(audit.samples) + len(audit.unreadable)
     if audit.unreadable:
-        yield Alert(
-            f"{len(audit.unreadable):,} of {len(audit.samples) + len(audit.unreadable):,} files could not be read and "
-            "are in no figure.",
-            "Which",
-            "about.html",
+        yield Finding(
+            f"{len(audit.unreadable):,} of {total:,} files are unreadable and left out of every figure.",
+            "List of files",
+            "provenance.html",
         )
     if audit.dataset.refused:
-        notes = _counted(len(audit.dataset.refused), "note says", "notes say")
-        yield Alert(f"{notes} which rows and files of the data set were not used as they are.", "Which", "about.html")
-
-
-def _counted(n: int, one: str, more: str) -> str:
-    return f"{n:,} {one if n == 1 else more}"
+        notes = counted(len(audit.dataset.refused), "row or file", "rows and files")
+        yield Finding(f"{notes} of the data set could not be used as given.", "List with reasons", "provenance.html")

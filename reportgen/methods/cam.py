@@ -6,10 +6,10 @@ from torch import Tensor
 
 
 def class_activation_maps(maps: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
-    """`M_c(x, y) = Σ_k w[c, k] f_k(x, y)`, in logit units: `mean_xy(M_c) + b_c` is the logit of class c.
+    """Return `M_c(x, y) = Σ_k w[c, k] f_k(x, y)` `(N, M, h, w)`, in logit units: `mean_xy(M_c) + b_c` is the logit.
 
-    maps: `(N, C, h, w)` last maps f; weight: `(K, C)` of the linear layer; classes: `(N, M)` int64.
-    Returns `(N, M, h, w)`: one batched matrix product, no backward pass.
+    maps: feature maps f `(N, C, h, w)`; weight: `(K, C)` of the linear layer; classes: `(N, M)` int64.
+    Computed as one batched matrix product, without a backward pass.
     """
     n, c, h, w = maps.shape
     rows = weight[classes]  # (N, M, C)

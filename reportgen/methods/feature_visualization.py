@@ -1,30 +1,49 @@
-"""What is kept of a unit that was asked for: the input that it prefers, and the guided gradient of its top patches."""
+"""Feature visualization: an optimized input for a unit, and guided backpropagation in its top patches.
+
+The optimized input follows Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017, and their library
+Lucid: the image is parametrized by its spectrum, with frequencies scaled and colours correlated as in photographs. In
+each step it is rotated, scaled and shifted at random, which suppresses patterns that depend on the exact position.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from reportgen.methods.optimized_input import RATE, TURN, ZOOM, preferred_input
-from reportgen.methods.saliency import guided
+from reportgen.methods.saliency import with_guided_relus
 from reportgen.models.classifier import Classifier
-from reportgen.models.folding import fused
-from reportgen.models.graph import is_node_of, up_to
+from reportgen.models.folding import fold
+from reportgen.models.graph import is_node_of, truncated_at
 from reportgen.models.layers import Layer, unit_maxima
 from reportgen.models.receptive_fields import receptive_fields
 
 STEPS, SEED = 256, 0
-SHIFT = 1 / 16
-"""By what share of its receptive field a unit's picture is shifted at most."""
-RECIPE = {"steps": STEPS, "seed": SEED, "rate": RATE, "moved": [TURN, ZOOM, SHIFT]}
-"""What the optimisation's result depends on, beside the network."""
+LEARNING_RATE = 0.05
+INITIAL_STD = 0.01
+"""Standard deviation of the initial spectrum, whose image is nearly grey."""
+MAX_ROTATION, MAX_SCALING = math.radians(10), 0.1
+"""Largest rotation and relative scaling of a step."""
+MAX_SHIFT = 1 / 16
+"""Largest shift of a step, as a share of the unit's receptive field."""
+OPTIMIZATION_SETTINGS = {
+    "steps": STEPS,
+    "seed": SEED,
+    "rate": LEARNING_RATE,
+    "moved": [MAX_ROTATION, MAX_SCALING, MAX_SHIFT],
+}
+"""Settings that the result depends on, apart from the network."""
+COLOUR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
+"""Square root of the covariance of colours in ImageNet's photographs, from Lucid; rows are R, G, B."""
 RELUS = (nn.ReLU, nn.ReLU6), (F.relu, F.relu6, torch.relu)
 
 
-class Probe:
-    """A classifier made ready to be asked about the units of one layer. classifier: its trunk must be a graph."""
+class UnitVisualizer:
+    """Visualizes the units of one layer. classifier: its trunk must be a traced graph."""
 
     def __init__(self, classifier: Classifier, layer: Layer) -> None:
         trunk = classifier.trunk
@@ -32,25 +51,29 @@ class Probe:
         self.preprocessing = classifier.preprocessing
         self.device = next(trunk.parameters()).device
         sides = receptive_fields(trunk)[layer.node.name].size or (self.preprocessing.size,)
-        self._shift = SHIFT * min(*sides, self.preprocessing.size)
-        self._maps = up_to(trunk, layer.node)
-        self._guided = guided(self._maps)
-        # A ReLU that is shut gives no gradient that could open it: what goes into it is made large instead.
-        before = layer.node.all_input_nodes[0] if is_node_of(layer.node, trunk, *RELUS) else layer.node
-        self._before = fused(up_to(trunk, before)).requires_grad_(False)
+        self._shift = MAX_SHIFT * min(*sides, self.preprocessing.size)
+        self._layer = truncated_at(trunk, layer.node)
+        self._guided_layer = with_guided_relus(self._layer)
+        # An inactive ReLU has no gradient, so the objective is its input.
+        before_relu = layer.node.all_input_nodes[0] if is_node_of(layer.node, trunk, *RELUS) else layer.node
+        self._before_relu = fold(truncated_at(trunk, before_relu)).requires_grad_(False)
 
-    def preferred(self, unit: int) -> dict[str, np.ndarray]:
-        """`preferred/picture` `(S, S, 3)` uint8, the input that makes the unit's middle position large;
-        `preferred/reached` float32, its maximum over the layer's map there, and `preferred/where` int32, its place."""
+    def optimized_input(self, unit: int) -> dict[str, np.ndarray]:
+        """Return the input that maximizes the unit at the middle position of its map.
 
-        def middle(picture: Tensor) -> Tensor:
-            maps = self._before(self._input(picture.to(self.device)))
-            return maps[0, unit, maps.shape[2] // 2, maps.shape[3] // 2].cpu()
+        `preferred/picture` `(S, S, 3)` uint8: the image; `preferred/reached` float32: the unit's maximum over all
+        positions; `preferred/where` int32: its flat position.
+        """
 
-        found = preferred_input(middle, self.preprocessing.size, self._shift, STEPS, SEED)
-        pixels = (255 * found).round().to(torch.uint8)
+        def middle(image: Tensor) -> Tensor:
+            maps = self._before_relu(self._to_input(image.to(self.device)))
+            value: Tensor = maps[0, unit, maps.shape[2] // 2, maps.shape[3] // 2].cpu()
+            return value
+
+        image = optimize_input(middle, self.preprocessing.size, self._shift, STEPS, SEED)
+        pixels = (255 * image).round().to(torch.uint8)
         with torch.inference_mode():
-            value, where = unit_maxima(self._maps(self._input(pixels[None].to(self.device) / 255)))
+            value, where = unit_maxima(self._layer(self._to_input(pixels[None].to(self.device) / 255)))
         return {
             "preferred/picture": pixels.permute(1, 2, 0).numpy(),
             "preferred/reached": value[0, unit].float().cpu().numpy(),
@@ -58,14 +81,55 @@ class Probe:
         }
 
     def guided_gradient(self, pixels: Tensor, unit: int, where: int) -> np.ndarray:
-        """`(S, S, 3)` uint8: guided backpropagation of the unit's value at the flat position `y·w + x`, by the image
-        `(1, 3, S, S)` uint8; 128 is zero, and the largest magnitude is 1 or 255."""
+        """Return guided backpropagation `(S, S, 3)` uint8 of the unit's value at the flat position `y·w + x`.
+
+        pixels: `(1, 3, S, S)` uint8. 128 stands for zero; the largest magnitude is scaled to 1 or 255.
+        """
         with torch.enable_grad():
-            leaf = self._input(pixels.to(self.device) / 255).requires_grad_()
-            (gradient,) = torch.autograd.grad(self._guided(leaf)[0, unit].flatten()[where], leaf)
+            leaf = self._to_input(pixels.to(self.device) / 255).requires_grad_()
+            (gradient,) = torch.autograd.grad(self._guided_layer(leaf)[0, unit].flatten()[where], leaf)
         scaled = gradient[0] / gradient.abs().max().clamp(min=1e-12)
         return (128 + 127 * scaled).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
-    def _input(self, picture: Tensor) -> Tensor:
-        """A picture `(1, 3, S, S)` in [0, 1], normalised."""
-        return self.preprocessing.normalise(255 * picture)
+    def _to_input(self, image: Tensor) -> Tensor:
+        """Normalize an image `(1, 3, S, S)` in [0, 1]."""
+        return self.preprocessing.normalize(255 * image)
+
+
+def optimize_input(objective: Callable[[Tensor], Tensor], side: int, shift: float, steps: int, seed: int = 0) -> Tensor:
+    """Return the image `(3, S, S)` in [0, 1] that Adam finds to maximize the objective.
+
+    objective: image `(1, 3, S, S)` → scalar; shift: largest shift of a step in pixels.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    spectrum = INITIAL_STD * torch.randn(3, side, side // 2 + 1, 2, generator=generator)
+    spectrum.requires_grad_()
+    optimizer = torch.optim.Adam([spectrum], LEARNING_RATE)
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = -objective(random_transform(spectrum_to_image(spectrum, side)[None], shift, generator))
+            loss.backward(inputs=[spectrum])
+            optimizer.step()
+    return spectrum_to_image(spectrum, side).detach()
+
+
+def spectrum_to_image(spectrum: Tensor, side: int) -> Tensor:
+    """Return the image `(3, S, S)` of a spectrum `(3, S, S // 2 + 1, 2)`."""
+    frequency = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side))
+    weight = side / frequency.clamp(min=1 / side)
+    decorrelated = torch.fft.irfft2(torch.view_as_complex(spectrum) * weight, s=(side, side)) / 4
+    correlation = torch.tensor(COLOUR_CORRELATION)
+    correlation = correlation / correlation.norm(dim=0).max()
+    return torch.einsum("rc,cyx->ryx", correlation, decorrelated).sigmoid()
+
+
+def random_transform(image: Tensor, shift: float, generator: torch.Generator) -> Tensor:
+    """Rotate, scale and shift an image `(1, 3, S, S)` at random; it is mirrored beyond its border."""
+    max_shift = 2 * shift / image.shape[-1]
+    rotation, scaling, down, across = (2 * torch.rand(4, generator=generator) - 1).tolist()
+    angle, scale = MAX_ROTATION * rotation, 1 + MAX_SCALING * scaling
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    theta = torch.tensor([[[cos, -sin, max_shift * across], [sin, cos, max_shift * down]]])
+    grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+    return F.grid_sample(image, grid, padding_mode="reflection", align_corners=False)

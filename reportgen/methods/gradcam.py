@@ -1,4 +1,4 @@
-"""Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2), through the head only."""
+"""Grad-CAM (Selvaraju et al., ICCV 2017, equations 1 and 2)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 
 def grad_cam(head: nn.Module, maps: Tensor, classes: Tensor) -> Tensor:
-    """`Σ_k α_k f_k` with `α_k = Σ_xy ∂logit_c / ∂f_k(x, y)`, before the ReLU.
+    """Return `Σ_k α_k f_k` `(N, M, h, w)` with `α_k = Σ_xy ∂logit_c / ∂f_k(x, y)`, before the ReLU.
 
-    The paper divides α by the number of positions; without that division the map of a GAP head is its CAM, so both
-    have the unit of logits and share one scale. The ReLU is left to whoever draws: negative evidence is kept.
+    The paper divides α by the number of positions. Without this division the map of a GAP head is its CAM, so both
+    methods have the unit of logits. The ReLU is left to the drawing code, so negative evidence is not lost.
 
-    head: last maps → logits; maps: `(N, C, h, w)`, kept from the forward pass; classes: `(N, M)` int64.
-    Returns `(N, M, h, w)`. One backward pass through the head serves all M classes of all N images.
+    head: feature maps → logits; maps: feature maps `(N, C, h, w)` from the forward pass; classes: `(N, M)` int64.
+    One backward pass through the head is used for all M classes of all N images.
     """
     with torch.enable_grad():
         leaf = maps.detach().clone().requires_grad_()

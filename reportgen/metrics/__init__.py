@@ -1,0 +1,1 @@
+"""Metrics: NumPy arrays in, plain values out."""

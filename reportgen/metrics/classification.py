@@ -1,4 +1,4 @@
-"""Classification error (PROTOCOLS: classification)."""
+"""Classification error."""
 
 from __future__ import annotations
 
@@ -11,47 +11,50 @@ from reportgen.metrics.intervals import Rate
 
 @dataclass(frozen=True)
 class Classification:
-    """How well the classes were named. `top` and `scores` cover every image, the rest those with a label.
+    """Predictions of every image, and the errors over the images with a label.
 
-    top:    `(N, k)` classes of the k highest logits, ties to the lower index; k is 5, or the number of classes if less.
+    top_classes: `(N, k)` the k classes with the highest logits, ties to the lower index; k is 5, or the number of
+        classes if there are fewer.
     scores: `(N, k)` their softmax probabilities.
-    right1, right5: `(N,)` bool; False where there is no label.
-    top1, top5: error over the labelled images, or None where there are none.
+    labelled: `(N,)` bool.
+    top1_correct, top5_correct: `(N,)` bool; False for images without a label.
+    top1_error, top5_error: None if no image has a label.
     """
 
-    top: np.ndarray
+    top_classes: np.ndarray
     scores: np.ndarray
     labelled: np.ndarray
-    right1: np.ndarray
-    right5: np.ndarray
-    top1: Rate | None
-    top5: Rate | None
+    top1_correct: np.ndarray
+    top5_correct: np.ndarray
+    top1_error: Rate | None
+    top5_error: Rate | None
 
 
 def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5) -> Classification:
-    """logits: `(N, K)`; labels: `(N,)` int, −1 for none. With fewer than k classes, all are counted.
+    """Return predictions and errors.
 
-    A logit that is not a number ranks last and is never right.
+    logits: `(N, K)`; labels: `(N,)` int, −1 for none. NaN logits rank last and are never correct.
     """
     logits = logits.astype(np.float64)
-    valid = ~np.isnan(logits)
-    top = np.argsort(-np.where(valid, logits, -np.inf), axis=1, kind="stable")[:, :k]
-    scores = np.take_along_axis(softmax(logits), top, 1)
+    is_valid = ~np.isnan(logits)
+    top_classes = np.argsort(-np.where(is_valid, logits, -np.inf), axis=1, kind="stable")[:, :k]
     labelled = labels >= 0
-    hit = (top == np.where(labelled, labels, -1)[:, None]) & np.take_along_axis(valid, top, 1)
-    right1, right5 = hit[:, 0], hit.any(1)
+    is_label = top_classes == np.where(labelled, labels, -1)[:, None]
+    correct = is_label & np.take_along_axis(is_valid, top_classes, 1)
+    top1_correct, top5_correct = correct[:, 0], correct.any(1)
     return Classification(
-        top,
-        scores,
-        labelled,
-        right1,
-        right5,
-        Rate.of(~right1[labelled]),
-        Rate.of(~right5[labelled]),
+        top_classes=top_classes,
+        scores=np.take_along_axis(softmax(logits), top_classes, 1),
+        labelled=labelled,
+        top1_correct=top1_correct,
+        top5_correct=top5_correct,
+        top1_error=Rate.of(~top1_correct[labelled]),
+        top5_error=Rate.of(~top5_correct[labelled]),
     )
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis; float64 in, float64 out."""
+    """Return the softmax over the last axis."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    return shifted / shifted.sum(-1, keepdims=True)
+    probabilities: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
+    return probabilities

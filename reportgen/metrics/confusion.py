@@ -1,4 +1,4 @@
-"""Which classes are taken for which, and whether the network's confidence can be believed."""
+"""Confusion between classes, and calibration of the predicted probabilities."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-BINS = 15
-"""Bins of the reliability diagram, as in Guo et al., ICML 2017."""
+N_BINS = 15
+"""Number of bins of the reliability diagram, as in Guo et al., ICML 2017."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`count` images of class `label` that were taken for class `predicted`."""
+    """`count` images of class `label` that were predicted as class `predicted`."""
 
     label: int
     predicted: int
@@ -20,67 +20,71 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """The confusion matrix over the classes that occur, as label or as prediction of a labelled image.
+class ConfusionMatrix:
+    """The confusion matrix over the classes that occur as label or as prediction of a labelled image.
 
-    classes: `(C,)` their numbers, rising; counts: `(C, C)` int64, row: label, column: prediction.
+    classes: `(C,)` their indices, increasing; counts: `(C, C)` int64, row: label, column: prediction.
     """
 
     classes: np.ndarray
     counts: np.ndarray
 
-    def largest(self, most: int) -> list[Confusion]:
-        """The cells off the diagonal with the most images; of equal ones, in the order of rows and columns."""
-        off = self.counts * (1 - np.eye(len(self.classes), dtype=np.int64))
-        order = np.argsort(-off, axis=None, kind="stable")[:most]
-        cells = ((int(cell) // len(off), int(cell) % len(off)) for cell in order)
+    def largest(self, at_most: int) -> list[Confusion]:
+        """Return the off-diagonal cells with the most images; equal ones in row-major order."""
+        off_diagonal = self.counts * (1 - np.eye(len(self.classes), dtype=np.int64))
+        order = np.argsort(-off_diagonal, axis=None, kind="stable")[:at_most]
+        cells = ((int(cell) // len(off_diagonal), int(cell) % len(off_diagonal)) for cell in order)
         return [
-            Confusion(int(self.classes[i]), int(self.classes[j]), int(off[i, j])) for i, j in cells if off[i, j] > 0
+            Confusion(int(self.classes[i]), int(self.classes[j]), int(off_diagonal[i, j]))
+            for i, j in cells
+            if off_diagonal[i, j] > 0
         ]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A reliability diagram (Guo et al. 2017, section 2). Bin m of M holds the confidences in ((m − 1)/M, m/M].
+    """A reliability diagram (Guo et al. 2017, section 2). Bin m of M contains the confidences in ((m − 1)/M, m/M].
 
-    count, right: `(M,)` images and right ones; confidence: `(M,)` their mean confidence, NaN where there are none.
-    ece: expected calibration error, Σ count/N · |right/count − confidence|; mean: confidence and accuracy over all.
+    counts, correct: `(M,)` number of images and of correct ones; confidence: `(M,)` mean confidence, NaN for none.
+    ece: expected calibration error, Σ count/N · |correct/count − confidence|.
+    mean_confidence, accuracy: over all images.
     """
 
-    count: np.ndarray
-    right: np.ndarray
+    counts: np.ndarray
+    correct: np.ndarray
     confidence: np.ndarray
     ece: float
     mean_confidence: float
     accuracy: float
 
 
-def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> Matrix:
-    """labels, predicted: `(N,)` ints; images with label −1 are left out."""
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> ConfusionMatrix:
+    """Return the confusion matrix. labels, predicted: `(N,)` int; images with label −1 are ignored."""
     use = labels >= 0
-    classes, place = np.unique(np.concatenate((labels[use], predicted[use])), return_inverse=True)
-    i, j = place[: use.sum()], place[use.sum() :]
+    classes, index = np.unique(np.concatenate((labels[use], predicted[use])), return_inverse=True)
+    i, j = index[: use.sum()], index[use.sum() :]
     counts = np.bincount(i * len(classes) + j, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
-    return Matrix(classes, counts)
+    return ConfusionMatrix(classes, counts)
 
 
-def calibrate(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> Calibration | None:
-    """confidence: `(N,)` probabilities of the answers; right: `(N,)` bool. None without an image.
+def calibrate(confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS) -> Calibration | None:
+    """Return the reliability diagram; None without images.
 
-    A confidence that is not a number is left out.
+    confidence: `(N,)` probability of the predicted class, NaN is ignored; correct: `(N,)` bool.
     """
     use = ~np.isnan(confidence)
-    confidence, right = confidence[use], right[use]
+    confidence, correct = confidence[use], correct[use]
     if not len(confidence):
         return None
-    bin_ = bin_of(confidence, bins)
-    count, hits = np.bincount(bin_, minlength=bins), np.bincount(bin_[right], minlength=bins)
+    bin_ = assign_bins(confidence, bins)
+    counts, n_correct = np.bincount(bin_, minlength=bins), np.bincount(bin_[correct], minlength=bins)
     total = np.bincount(bin_, confidence, bins)
-    mean = np.divide(total, count, out=np.full(bins, np.nan), where=count > 0)
-    ece = float(np.abs(hits - total).sum()) / len(confidence)
-    return Calibration(count, hits, mean, ece, float(confidence.mean()), float(right.mean()))
+    mean = np.divide(total, counts, out=np.full(bins, np.nan), where=counts > 0)
+    ece = float(np.abs(n_correct - total).sum()) / len(confidence)
+    return Calibration(counts, n_correct, mean, ece, float(confidence.mean()), float(correct.mean()))
 
 
-def bin_of(confidence: np.ndarray, bins: int) -> np.ndarray:
-    """The bin of each confidence in [0, 1]; bins are open below and closed above, but 0 is in the first."""
-    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+def assign_bins(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin of each confidence in [0, 1]. Bins are open below and closed above; 0 is in the first bin."""
+    index: np.ndarray = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return index

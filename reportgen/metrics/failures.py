@@ -1,4 +1,4 @@
-"""Why an image's top-1 box does not count (PROTOCOLS: failure kinds, after TS-CAM's released code)."""
+"""Failure types of localization (after TS-CAM's released code), and where activation maps have their maxima."""
 
 from __future__ import annotations
 
@@ -10,71 +10,71 @@ import numpy as np
 from reportgen.metrics.localization.boxes import area, intersection, iou
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
 
-KINDS = ("class", "right", "multi-instance", "part", "more", "other")
-"""In the order in which they are tried: the first that matches."""
+OUTCOMES = ("class", "right", "multi-instance", "part", "more", "other")
+"""Outcomes of an image, in the order in which they are tried; the first that applies counts."""
 
 
-def failure_kind(class_right: bool, box: np.ndarray, true_boxes: np.ndarray) -> str:
-    """The kind of one image. box: `(4,)`, NaN for none; true_boxes: `(B, 4)`, B ≥ 1."""
-    if not class_right:
+def outcome_of(is_class_correct: bool, box: np.ndarray, true_boxes: np.ndarray) -> str:
+    """Return the outcome of an image. box: `(4,)`, NaN for none; true_boxes: `(B, 4)`, B ≥ 1."""
+    if not is_class_correct:
         return "class"
-    overlap = iou(box, true_boxes)
-    if overlap.max() >= IOU:
+    ious = iou(box, true_boxes)
+    if ious.max() >= IOU:
         return "right"
     if np.isnan(box).any():
         return "other"
     shared, sizes = intersection(box, true_boxes), area(true_boxes)
     if len(true_boxes) > 1 and (shared > 0.3 * sizes).sum() >= 2:
         return "multi-instance"
-    nearest = int(overlap.argmax())
-    if shared[nearest] > 0.5 * area(box):
+    best = int(ious.argmax())
+    if shared[best] > 0.5 * area(box):
         return "part"
-    if shared[nearest] >= 0.7 * sizes[nearest]:
+    if shared[best] >= 0.7 * sizes[best]:
         return "more"
     return "other"
 
 
-def failure_kinds(
-    right1: np.ndarray, labels: np.ndarray, localization: Localization | None, true_boxes: Sequence[np.ndarray]
+def outcomes_of(
+    top1_correct: np.ndarray, labels: np.ndarray, localization: Localization | None, true_boxes: Sequence[np.ndarray]
 ) -> list[str]:
-    """The kind of every image; where there are no boxes to judge by, `class` or `right` says whether the class was
-    right, and `unlabelled` that there is no label.
+    """Return the outcome of every image. Without boxes it is `class` or `right`, by the class alone; without a label,
+    `unlabelled`.
 
-    right1: `(N,)` bool, the top class is the label; labels: `(N,)`, −1 for none.
+    top1_correct: `(N,)` bool; labels: `(N,)`, −1 for none.
     """
-    kinds = []
+    outcomes = []
     for i, label in enumerate(labels):
         if label < 0:
-            kinds.append("unlabelled")
+            outcomes.append("unlabelled")
         elif localization is None or not localization.judged[i]:
-            kinds.append("right" if right1[i] else "class")
+            outcomes.append("right" if top1_correct[i] else "class")
         else:
-            kinds.append(failure_kind(bool(right1[i]), localization.boxes[i, 0], true_boxes[i]))
-    return kinds
+            outcomes.append(outcome_of(bool(top1_correct[i]), localization.boxes[i, 0], true_boxes[i]))
+    return outcomes
 
 
 QUADRANTS = ("right-right", "right-wrong", "wrong-right", "wrong-wrong")
-"""Class and box of an image: the first word is the class's, the second the box's."""
+"""Correctness of class (first) and box (second) of an image."""
 
 
-def quadrants(right1: np.ndarray, localization: Localization) -> dict[str, np.ndarray]:
-    """The rows of the judged images by whether the top class is the label, and whether its box fits a true one."""
-    fits = localization.best[:, 0] >= IOU
-    found = {}
+def quadrants(top1_correct: np.ndarray, localization: Localization) -> dict[str, np.ndarray]:
+    """Return the rows of the judged images by quadrant. top1_correct: `(N,)` bool."""
+    box_correct = localization.best_iou[:, 0] >= IOU
+    rows = {}
     for name in QUADRANTS:
-        named, boxed = (word == "right" for word in name.split("-"))
-        found[name] = np.flatnonzero(localization.judged & (right1 == named) & (fits == boxed))
-    return found
+        right_class, right_box = (part == "right" for part in name.split("-"))
+        rows[name] = np.flatnonzero(localization.judged & (top1_correct == right_class) & (box_correct == right_box))
+    return rows
 
 
-def ranked_parts(
-    kinds: Sequence[str], localization: Localization | None, true_boxes: Sequence[np.ndarray]
+def rank_part_failures(
+    outcomes: Sequence[str], localization: Localization | None, true_boxes: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The rows `(P,)` of the *part* failures, the clearest first, and their scores `(P,)`.
+    """Return the rows `(P,)` of the *part only* failures, the clearest first, and their scores `(P,)`.
 
-    Score: how much of the box is inside of the object × how much of the object the box leaves out, by area.
+    The score is the share of the predicted box inside of the object × the share of the object outside of the box.
     """
-    rows = [i for i, kind in enumerate(kinds) if kind == "part"]
+    rows = [i for i, outcome in enumerate(outcomes) if outcome == "part"]
     scores = []
     for i in rows:
         assert localization is not None
@@ -86,16 +86,17 @@ def ranked_parts(
     return np.array(rows, int)[order], np.array(scores)[order]
 
 
-LEAST_DROP = 0.1
-"""Of a probability; less is not taken for an effect."""
+MIN_DROP = 0.1
+"""Least drop of a probability that counts as an effect."""
 
 
 @dataclass(frozen=True)
-class PartTest:
-    """What the network answers when parts of *part* failures are hidden (the causal test).
+class PartOnlyTest:
+    """Occlusion test of *part only* failures: whether the prediction depends on the part.
 
-    rows:        `(P,)` the images, the clearest failure first; score: `(P,)` of `ranked_parts`.
-    probability: `(P, 3)` of the label: as it is, with the map's box hidden, with the rest of the object hidden.
+    rows:        `(P,)` of the images, the clearest failure first; score: `(P,)` of `rank_part_failures`.
+    probability: `(P, 3)` of the label: without occlusion, with the predicted box occluded, with the rest of the object
+        occluded.
     """
 
     rows: np.ndarray
@@ -104,21 +105,23 @@ class PartTest:
 
     @property
     def drops(self) -> np.ndarray:
-        """`(P, 2)`: what hiding the box, and what hiding the rest of the object takes from the probability."""
-        return self.probability[:, :1] - self.probability[:, 1:]
+        """`(P, 2)` drop of the probability when the box, and when the rest of the object is occluded."""
+        drops: np.ndarray = self.probability[:, :1] - self.probability[:, 1:]
+        return drops
 
     @property
     def confirmed(self) -> np.ndarray:
-        """`(P,)` bool: the network lives on the part: without the box it loses at least 0.1, and more than without the
-        rest."""
-        return (self.drops[:, 0] >= LEAST_DROP) & (self.drops[:, 0] > self.drops[:, 1])
+        """`(P,)` bool: the prediction depends on the part: occluding the box lowers the probability by 0.1 or more, and
+        by more than occluding the rest."""
+        confirmed: np.ndarray = (self.drops[:, 0] >= MIN_DROP) & (self.drops[:, 0] > self.drops[:, 1])
+        return confirmed
 
 
 @dataclass(frozen=True)
-class Peaks:
-    """Where the maps peak: the cell of the grid that holds most maxima. share of n maps; row, column: from 0.
+class PeakConcentration:
+    """The position where most maps have their maximum. share: of the n maps; row, column: from 0.
 
-    rows: `(share · n,)` the maps that do.
+    rows: `(share · n,)` the maps with this position.
     """
 
     share: float
@@ -128,28 +131,33 @@ class Peaks:
     rows: np.ndarray
 
     @property
-    def alarming(self) -> bool:
-        """Half of the maps or more peak in one cell, whatever the image."""
+    def is_concentrated(self) -> bool:
+        """Whether at least half of ten or more maps have their maximum at one position, whatever the image."""
         return self.n >= 10 and self.share >= 0.5
 
 
-def peaks(maps: np.ndarray) -> Peaks | None:
-    """maps: `(N, h, w)`; those without a positive, finite maximum are left out. None where none is left, or where the
-    grid has fewer than nine cells, of which any share is a large one."""
+def peak_concentration(maps: np.ndarray) -> PeakConcentration | None:
+    """Return the most frequent position of the maximum; None without usable maps, or with fewer than nine positions.
+
+    maps: `(N, h, w)`; those without a positive, finite maximum are ignored.
+    """
     flat = maps.reshape(len(maps), -1)
     usable = np.isfinite(flat).all(1) & (flat.max(1, initial=-np.inf) > 0)
     if not usable.any() or flat.shape[1] < 9:
         return None
-    cells = flat[usable].argmax(1)
-    counts = np.bincount(cells, minlength=flat.shape[1])
+    positions = flat[usable].argmax(1)
+    counts = np.bincount(positions, minlength=flat.shape[1])
     best = int(counts.argmax())
-    rows = np.flatnonzero(usable)[cells == best]
+    rows = np.flatnonzero(usable)[positions == best]
     row, column = divmod(best, maps.shape[2])
-    return Peaks(float(counts[best] / usable.sum()), int(usable.sum()), row, column, rows)
+    return PeakConcentration(float(counts[best] / usable.sum()), int(usable.sum()), row, column, rows)
 
 
-def mean_maps(maps: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
-    """Class → the mean `(h, w)` of its images' own maps `(N, h, w)`, each ÷ its maximum; without one a class is out."""
+def mean_class_maps(maps: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
+    """Return class → mean `(h, w)` of its images' label maps `(N, h, w)`, each divided by its maximum.
+
+    Classes without usable maps are left out.
+    """
     flat = maps.reshape(len(maps), -1)
     usable = np.isfinite(flat).all(1) & (flat.max(1, initial=-np.inf) > 0) & (labels >= 0)
     return {

@@ -1,26 +1,23 @@
-"""A share of images, with its number and its interval."""
+"""A share of images, with the number of images and a confidence interval."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-
-Z95 = 1.959963984540054
-"""The normal distribution's 97.5 % quantile."""
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`count` of `n` images, with Wilson's 95 % interval (Wilson 1927, JASA 22), which stays in [0, 1] for small n."""
+    """`count` of `n` images."""
 
     count: int
     n: int
 
     @classmethod
     def of(cls, flags: np.ndarray) -> Rate | None:
-        """The share of True among `flags`; None when there are none, for a share of nothing is not 0."""
+        """Return the share of True among `flags`; None without any flags, because there is no share of nothing."""
         return cls(int(flags.sum()), len(flags)) if len(flags) else None
 
     @property
@@ -29,7 +26,6 @@ class Rate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        p, n, z2 = self.value, self.n, Z95 * Z95
-        centre = (p + z2 / (2 * n)) / (1 + z2 / n)
-        half = Z95 / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-        return (max(0.0, centre - half), min(1.0, centre + half))
+        """Wilson's 95 % interval (Wilson, JASA 22, 1927), which stays in [0, 1] for small n."""
+        interval = binomtest(self.count, self.n).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)

@@ -1,4 +1,4 @@
-"""Two classifiers on the same images: what one gets right and the other wrong, and whether that may be chance."""
+"""Comparison of two classifiers on the same images: paired errors, McNemar's test, and matching of units."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from reportgen.metrics.intervals import Rate
 
 
 @dataclass(frozen=True)
-class Change:
-    """One kind of error under A and under B, over the images that both are judged on.
+class ErrorChange:
+    """One kind of error of classifiers A and B, over the images on which both are judged.
 
-    fixed, broken: `(f,)` and `(b,)` images that only B, and only A, gets right.
+    fixed, broken: `(f,)` and `(b,)` rows of the images that only B, and only A, gets right.
     difference: error of B − error of A; ci95: its paired bootstrap interval; p: of McNemar's exact test.
     """
 
@@ -28,85 +28,90 @@ class Change:
     p: float
 
 
-def change(right_a: np.ndarray, right_b: np.ndarray, judged: np.ndarray) -> Change | None:
-    """All `(n,)` bool; None where no image is judged."""
-    a, b = Rate.of(~right_a[judged]), Rate.of(~right_b[judged])
+def compare_errors(correct_a: np.ndarray, correct_b: np.ndarray, judged: np.ndarray) -> ErrorChange | None:
+    """Compare the errors of A and B; None if no image is judged. correct_a, correct_b, judged: `(n,)` bool."""
+    a, b = Rate.of(~correct_a[judged]), Rate.of(~correct_b[judged])
     if a is None or b is None:
         return None
-    fixed = np.flatnonzero(judged & ~right_a & right_b)
-    broken = np.flatnonzero(judged & right_a & ~right_b)
-    difference = right_a[judged].astype(np.float64) - right_b[judged]
+    fixed = np.flatnonzero(judged & ~correct_a & correct_b)
+    broken = np.flatnonzero(judged & correct_a & ~correct_b)
+    difference = correct_a[judged].astype(np.float64) - correct_b[judged]
     (ci95,) = intervals(difference[:, None])
-    return Change(a, b, fixed, broken, float(difference.mean()), ci95, mcnemar(len(fixed), len(broken)))
+    return ErrorChange(a, b, fixed, broken, float(difference.mean()), ci95, mcnemar(len(fixed), len(broken)))
 
 
 def mcnemar(fixed: int, broken: int) -> float:
-    """Two-sided p of McNemar's exact test (McNemar 1947; exact form: Fay, Biostatistics 2010): if neither classifier
-    were better, each image on which they differ would be fixed or broken with probability ½."""
+    """Return the two-sided p value of McNemar's exact test (McNemar 1947; exact form: Fay, Biostatistics 2010).
+
+    Under the null hypothesis each image on which the classifiers differ is fixed or broken with probability ½.
+    """
     return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
 
 
-def match(a: list[str], b: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the images that both lists of ids hold, `(n,)` each, in the order of `a`; of an image that occurs several
-    times, the k-th in `a` goes with the k-th in `b`."""
-    place = {key: row for row, key in enumerate(_numbered(b))}
-    rows = [(row, place[key]) for row, key in enumerate(_numbered(a)) if key in place]
+def match_images(a: list[str], b: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows `(n,)` in either list of the ids that both contain, in the order of `a`.
+
+    Of an image that occurs several times, the k-th in `a` is matched with the k-th in `b`.
+    """
+    row_in_b = {key: row for row, key in enumerate(_numbered(b))}
+    rows = [(row, row_in_b[key]) for row, key in enumerate(_numbered(a)) if key in row_in_b]
     first, second = np.array(rows, np.int64).reshape(-1, 2).T
     return first, second
 
 
 def _numbered(ids: list[str]) -> list[tuple[str, int]]:
-    seen: dict[str, int] = {}
+    """Return each id with the number of its earlier occurrences."""
+    occurrences: dict[str, int] = {}
     numbered = []
     for identity in ids:
-        seen[identity] = seen.get(identity, -1) + 1
-        numbered.append((identity, seen[identity]))
+        occurrences[identity] = occurrences.get(identity, -1) + 1
+        numbered.append((identity, occurrences[identity]))
     return numbered
 
 
 @dataclass(frozen=True)
-class UnitChanges:
-    """The units of one layer under A and under B, by Pearson's correlation of their maxima over the images.
+class UnitMatches:
+    """Units of one layer of A and B, matched by Pearson's correlation of their maxima over the images.
 
-    own:  `(U,)` of unit u with unit u; NaN where one of them is dead.
-    best: `(U,)` the unit of B that is most like unit u of A (Li et al., Convergent Learning, ICLR 2016), −1 for a dead
-        unit; best_likeness: `(U,)` their correlation, NaN there.
-    dead_a, dead_b: `(U,)` bool, the same maximum in every image.
+    same_index: `(U,)` correlation of unit u of A with unit u of B; NaN if one of them is dead.
+    best_match: `(U,)` the unit of B that has the highest correlation with unit u of A, −1 for a dead unit (Li et al.,
+        Convergent Learning, ICLR 2016); best_correlation: `(U,)` their correlation, NaN for a dead unit.
+    dead_a, dead_b: `(U,)` bool, units with the same maximum in every image.
     """
 
-    own: np.ndarray
-    best: np.ndarray
-    best_likeness: np.ndarray
+    same_index: np.ndarray
+    best_match: np.ndarray
+    best_correlation: np.ndarray
     dead_a: np.ndarray
     dead_b: np.ndarray
 
     @property
-    def same_numbering(self) -> bool:
-        """Most units are most like the unit of their own number: one network is a descendant of the other."""
-        alive = self.best >= 0
-        return bool((self.best == np.arange(len(self.best)))[alive].mean() > 0.5) if alive.any() else False
+    def have_same_order(self) -> bool:
+        """Whether most units have their best match at their own index, as in a network and a fine-tuned copy of it."""
+        alive = self.best_match >= 0
+        return bool((self.best_match == np.arange(len(self.best_match)))[alive].mean() > 0.5) if alive.any() else False
 
 
-def unit_changes(a: np.ndarray, b: np.ndarray) -> UnitChanges:
-    """a, b: `(n, U)` maxima of the same units in the same images; images with a value that is not finite are left
-    out."""
+def match_units(a: np.ndarray, b: np.ndarray) -> UnitMatches:
+    """Match the units of A and B. a, b: `(n, U)` maxima in the same images; images with values that are not finite are
+    ignored."""
     finite = np.isfinite(a).all(1) & np.isfinite(b).all(1)
-    (x, dead_a), (y, dead_b) = (_standardised(maxima[finite].astype(np.float64)) for maxima in (a, b))
-    likeness = x.T @ y
-    likeness[:, dead_b] = np.nan
-    likeness[dead_a] = np.nan
-    known = np.where(np.isnan(likeness), -np.inf, likeness)
+    (x, dead_a), (y, dead_b) = (_standardized(maxima[finite].astype(np.float64)) for maxima in (a, b))
+    correlation = x.T @ y
+    correlation[:, dead_b] = np.nan
+    correlation[dead_a] = np.nan
+    known = np.where(np.isnan(correlation), -np.inf, correlation)
     best = np.where(np.isfinite(known.max(1)), known.argmax(1), -1)
-    return UnitChanges(np.diag(likeness).copy(), best, _at(likeness, best), dead_a, dead_b)
+    return UnitMatches(np.diag(correlation).copy(), best, _select(correlation, best), dead_a, dead_b)
 
 
-def _at(likeness: np.ndarray, column: np.ndarray) -> np.ndarray:
-    found = likeness[np.arange(len(likeness)), np.maximum(column, 0)]
-    return np.where(column >= 0, found, np.nan)
+def _select(correlation: np.ndarray, column: np.ndarray) -> np.ndarray:
+    values = correlation[np.arange(len(correlation)), np.maximum(column, 0)]
+    return np.where(column >= 0, values, np.nan)
 
 
-def _standardised(maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns with mean 0 and length 1, and which of them do not vary at all and are 0."""
+def _standardized(maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns with mean 0 and norm 1, and which of them are constant; these become 0."""
     dead = (maxima == maxima[:1]).all(0)
     centred = maxima - maxima.mean(0) if len(maxima) else maxima
     length = np.sqrt(np.square(centred).sum(0))

@@ -1,0 +1,1 @@
+"""Classifiers: where they come from, their graph, layers, receptive fields and heads."""

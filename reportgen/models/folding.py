@@ -1,4 +1,4 @@
-"""A traced network made ready to be run many times: fewer operations, less memory touched, channels last."""
+"""Folding of a traced network for faster inference: fewer operations, less memory traffic, channels-last layout."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from reportgen.models.graph import is_node_of
 
-CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-FRESH = (nn.Conv2d, nn.BatchNorm2d), (operator.add, torch.add)
-"""What gives memory of its own, which an activation behind it may write over."""
+CONV_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+OWN_OUTPUT = (nn.Conv2d, nn.BatchNorm2d), (operator.add, torch.add)
+"""Operations that allocate their output, which an activation after them may overwrite."""
 
 
-def fused(module: nn.Module) -> nn.Module:
-    """A copy in channels-last layout, for evaluation, whose results differ from the network's by rounding.
+def fold(module: nn.Module) -> nn.Module:
+    """Return an equivalent network for evaluation in channels-last layout; its results differ by rounding.
 
-    Batch normalisations are folded into the convolutions before them, zeros around maps are added by the convolutions
-    that read them, and ReLUs write over what only they read. `meta["shape"]` stays on the nodes that are kept. Of a
-    module that is no graph only the layout changes, in place.
+    In a copy of a traced network, batch normalizations are folded into the convolutions before them, zero padding
+    becomes part of the convolutions after it, and ReLUs work in place where only they read their input. The remaining
+    nodes keep their `meta["shape"]`. A module that is not traced only changes its layout, in place.
     """
     if isinstance(module, fx.GraphModule):
         module = copy.deepcopy(module).eval()
-        for change in (_make_modules, _fold_batch_norms, _pad_in_convolutions, _activate_in_place):
+        for change in (_convolutions_to_modules, _fold_batch_norms, _pad_in_convolutions, _activate_in_place):
             change(module)
         module.graph.eliminate_dead_code()
         module.delete_all_unused_submodules()
@@ -35,19 +35,19 @@ def fused(module: nn.Module) -> nn.Module:
     return module.to(memory_format=torch.channels_last)
 
 
-def _make_modules(graph: fx.GraphModule) -> None:
-    """Convolutions called as functions on the network's own weights as modules, which is what can be changed."""
+def _convolutions_to_modules(graph: fx.GraphModule) -> None:
+    """Replace calls of `conv2d` on parameters of the network by modules, which the other steps can change."""
     for node in graph.graph.nodes:
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
-            given: dict[str, Any] = {**dict(zip(CONV, node.args, strict=False)), **node.kwargs}
-            weight, bias = (_own(graph, given.get(name)) for name in ("weight", "bias"))
-            if weight is not None and (bias is not None or given.get("bias") is None):
-                node.op, node.args, node.kwargs = "call_module", (given["input"],), {}
-                _exchange(graph, node, _conv(weight, bias, given))
+            arguments: dict[str, Any] = {**dict(zip(CONV_ARGUMENTS, node.args, strict=False)), **node.kwargs}
+            weight, bias = (_parameter(graph, arguments.get(name)) for name in ("weight", "bias"))
+            if weight is not None and (bias is not None or arguments.get("bias") is None):
+                node.op, node.args, node.kwargs = "call_module", (arguments["input"],), {}
+                _set_module(graph, node, _conv(weight, bias, arguments))
 
 
 def _fold_batch_norms(graph: fx.GraphModule) -> None:
-    """Each into the convolution before it, where nothing else reads that one's output."""
+    """Fold each batch normalization into the convolution before it if nothing else reads the convolution's output."""
     for node in list(graph.graph.nodes):
         if not is_node_of(node, graph, (nn.BatchNorm2d,)):
             continue
@@ -55,25 +55,25 @@ def _fold_batch_norms(graph: fx.GraphModule) -> None:
         norm: Any = graph.get_submodule(str(node.target))
         if is_node_of(before, graph, (nn.Conv2d,)) and len(before.users) == 1 and norm.running_mean is not None:
             conv: Any = graph.get_submodule(str(before.target))
-            _exchange(graph, before, fuse_conv_bn_eval(conv, norm))
+            _set_module(graph, before, fuse_conv_bn_eval(conv, norm))
             _skip(graph, node)
 
 
 def _pad_in_convolutions(graph: fx.GraphModule) -> None:
-    """Zeros around maps, as many on either side, where only convolutions read them."""
+    """Make symmetric zero padding part of the convolutions after it if nothing else reads its output."""
     for node in list(graph.graph.nodes):
         if not is_node_of(node, graph, (nn.ZeroPad2d,)):
             continue
         pad: Any = graph.get_submodule(str(node.target))
         left, right, above, below = pad.padding
-        readers = list(node.users)
-        convs: list[Any] = [graph.get_submodule(str(r.target)) for r in readers if is_node_of(r, graph, (nn.Conv2d,))]
-        plain = all(conv.padding_mode == "zeros" and not isinstance(conv.padding, str) for conv in convs)
-        if (left, above) == (right, below) and min(left, above) >= 0 and plain and len(convs) == len(readers):
-            for reader, conv in zip(readers, convs, strict=True):
+        users = list(node.users)
+        convs: list[Any] = [graph.get_submodule(str(u.target)) for u in users if is_node_of(u, graph, (nn.Conv2d,))]
+        zero_padded = all(conv.padding_mode == "zeros" and not isinstance(conv.padding, str) for conv in convs)
+        if (left, above) == (right, below) and min(left, above) >= 0 and zero_padded and len(convs) == len(users):
+            for user, conv in zip(users, convs, strict=True):
                 wider = copy.copy(conv)
                 wider.padding = (conv.padding[0] + above, conv.padding[1] + left)
-                _exchange(graph, reader, wider)
+                _set_module(graph, user, wider)
             _skip(graph, node)
 
 
@@ -81,13 +81,13 @@ def _activate_in_place(graph: fx.GraphModule) -> None:
     for node in graph.graph.nodes:
         if is_node_of(node, graph, (nn.ReLU, nn.ReLU6)):
             (source,) = node.all_input_nodes
-            if is_node_of(source, graph, *FRESH) and len(source.users) == 1:
-                _exchange(graph, node, type(graph.get_submodule(str(node.target)))(inplace=True))
+            if is_node_of(source, graph, *OWN_OUTPUT) and len(source.users) == 1:
+                _set_module(graph, node, type(graph.get_submodule(str(node.target)))(inplace=True))
 
 
-def _exchange(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
-    """Gives the node a module of its own: what it had may be another node's, too."""
-    node.target = f"{node.name}_fused"
+def _set_module(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:
+    """Give a node a new module. The old one is not changed because other nodes may use it."""
+    node.target = f"{node.name}_folded"
     graph.add_submodule(node.target, module)
 
 
@@ -97,18 +97,19 @@ def _skip(graph: fx.GraphModule, node: fx.Node) -> None:
     graph.graph.erase_node(node)
 
 
-def _own(graph: fx.GraphModule, node: Any) -> Tensor | None:
+def _parameter(graph: fx.GraphModule, node: Any) -> Tensor | None:
+    """Return the tensor that a `get_attr` node reads, or None for anything else."""
     if not isinstance(node, fx.Node) or node.op != "get_attr":
         return None
-    found = operator.attrgetter(str(node.target))(graph)
-    assert isinstance(found, Tensor)
-    return found
+    tensor = operator.attrgetter(str(node.target))(graph)
+    assert isinstance(tensor, Tensor)
+    return tensor
 
 
-def _conv(weight: Tensor, bias: Tensor | None, given: dict[str, Any]) -> nn.Conv2d:
-    groups = given.get("groups", 1)
+def _conv(weight: Tensor, bias: Tensor | None, arguments: dict[str, Any]) -> nn.Conv2d:
+    groups = arguments.get("groups", 1)
     out, inside, height, width = weight.shape
-    options = {name: given.get(name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))}
+    options = {name: arguments.get(name, default) for name, default in (("stride", 1), ("padding", 0), ("dilation", 1))}
     with torch.device("meta"):
         module = nn.Conv2d(inside * groups, out, (height, width), groups=groups, bias=bias is not None, **options)
     module.weight = nn.Parameter(weight.detach())

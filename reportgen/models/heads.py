@@ -1,4 +1,4 @@
-"""Linear softmax heads fitted on frozen last maps: GAP on their means, GMP on their maxima (PROTOCOLS: GAP and GMP)."""
+"""Linear softmax heads fitted on pooled feature maps of a frozen trunk: GAP on their means, GMP on their maxima."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from reportgen.errors import DataError
-from reportgen.models.classifier import Classifier, OwnHead, Pooling
+from reportgen.models.classifier import Classifier, LinearHead, Pooling
 
 POOLINGS: dict[Pooling, Callable[[Tensor], Tensor]] = {
     "gap": lambda maps: maps.mean((2, 3)),
     "gmp": lambda maps: maps.amax((2, 3)),
 }
-PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-"""The search, strongest first, for features whose variance is 1 on average; the same for both poolings."""
-NEVER = -100.0
-"""The logit of a class that no training image has: it stays possible to rank, and has no probability."""
-PARTS = 5
-"""A fifth of the training images, by groups, is kept back while the penalty is chosen."""
+L2_PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+"""L2 penalties that are tried, strongest first, on features whose variance is 1 on average."""
+ABSENT_CLASS_LOGIT = -100.0
+"""Logit of a class without training images: it can be ranked, and its probability is 0."""
+VALIDATION_FOLDS = 5
+"""One in so many of the training images is held out while the penalty is chosen."""
 
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head and how it came about. weight: `(K, C)`, bias: `(K,)`, float32; images: how many it was fitted on.
+    """A head, and how it was fitted. weight: `(K, C)`, bias: `(K,)`, float32; n_images: number of training images.
 
-    losses: the mean loss on the images kept back, for each penalty that was tried.
+    losses: penalty → mean cross-entropy on the held-out images.
     """
 
     weight: Tensor
     bias: Tensor
     penalty: float
     losses: dict[float, float]
-    images: int
+    n_images: int
 
 
 def fit_softmax(
     features: Tensor, labels: Tensor, classes: int, penalty: float, start: Tensor | None = None, steps: int = 500
 ) -> tuple[Tensor, Tensor]:
-    """The weights that minimise `mean cross-entropy + penalty / 2 · ‖W‖²`; the bias is free, as in scikit-learn, whose
-    `C` is `1 / (penalty · N)`.
+    """Return the weights `(K, C)` and bias `(K,)` that minimize `mean cross-entropy + penalty / 2 · ‖W‖²`.
 
-    L-BFGS, until no derivative is above 1e-4 (scikit-learn's default). It works on centred features, which moves
-    nothing but the bias and spares most of the steps: pooled maps are positive, and their mean would dominate.
+    The bias is not penalized, as in scikit-learn, whose `C` is `1 / (penalty · N)`. L-BFGS stops when no derivative is
+    above 1e-4 (scikit-learn's default). It works on centred features, which changes only the bias and saves most of the
+    steps: pooled feature maps are positive, and their mean would dominate.
 
-    features: `(N, C)` float; labels: `(N,)` int64; start: `(K, C)` weights to begin at. Returns `(K, C)`, `(K,)`.
+    features: `(N, C)` float; labels: `(N,)` int64; start: `(K, C)` initial weights, by default zeros.
     """
     mean = features.mean(0)
     centred = features - mean
     share = torch.bincount(labels, minlength=classes).to(features.dtype) / len(labels)
     weight = features.new_zeros(classes, features.shape[1]) if start is None else start.clone()
-    bias = share.clamp(min=1e-9).log()  # the best constant answer
+    bias = share.clamp(min=1e-9).log()  # the best constant prediction
     weight.requires_grad_(), bias.requires_grad_()
     optimiser = torch.optim.LBFGS(
         [weight, bias], max_iter=steps, history_size=10, tolerance_grad=1e-4, line_search_fn="strong_wolfe"
@@ -66,7 +66,7 @@ def fit_softmax(
     def loss() -> Tensor:
         optimiser.zero_grad()
         value = F.cross_entropy(centred @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
-        value.backward()
+        torch.autograd.backward(value)
         return value.detach()
 
     optimiser.step(loss)
@@ -74,19 +74,21 @@ def fit_softmax(
     return weight, bias - weight @ mean
 
 
-def deal(labels: Sequence[int], groups: Sequence[int], parts: int, seed: int) -> np.ndarray:
-    """Which part each image belongs to, `(N,)` int64: whole groups, shuffled, dealt out class by class like cards."""
+def assign_folds(labels: Sequence[int], groups: Sequence[int], parts: int, seed: int) -> np.ndarray:
+    """Assign each image to one of `parts` folds `(N,)` int64. Groups stay together; they are shuffled, sorted by class
+    and assigned in turn, so that every fold gets a share of every class."""
     random = np.random.default_rng(seed)
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     order = random.permutation(len(first))
     order = order[np.argsort(np.asarray(labels)[first][order], kind="stable")]
-    part = np.empty(len(first), np.int64)
-    part[order] = np.arange(len(first)) % parts
-    return part[member]
+    fold = np.empty(len(first), np.int64)
+    fold[order] = np.arange(len(first)) % parts
+    folds: np.ndarray = fold[member]
+    return folds
 
 
-def grouped(*names: Sequence[str]) -> np.ndarray:
-    """`(N,)` group numbers: images are in one group if they share a name in any of the lists; "" is no name."""
+def connected_groups(*names: Sequence[str]) -> np.ndarray:
+    """Return group numbers `(N,)`: images that share a name in any of the lists are in one group; "" is not a name."""
     n = len(names[0])
     numbers = {
         key: n + j for j, key in enumerate(dict.fromkeys((k, v) for k, row in enumerate(names) for v in row if v))
@@ -94,43 +96,46 @@ def grouped(*names: Sequence[str]) -> np.ndarray:
     edges = [(i, numbers[k, v]) for k, row in enumerate(names) for i, v in enumerate(row) if v]
     rows, columns = np.array(edges, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n + len(numbers),) * 2)
-    return connected_components(graph, directed=False)[1][:n]
+    groups: np.ndarray = connected_components(graph, directed=False)[1][:n]
+    return groups
 
 
 def fit_head(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: int, seed: int, device: torch.device
 ) -> FittedHead:
-    """The head for the penalty that is best on a fifth of these images kept back, fitted again on all of them.
+    """Choose the penalty on a held-out fifth of the images, and fit the head with it on all of them.
 
-    features: `(N, C)` float32; labels: `(N,)`, each in 0…K−1. Classes without an image get the logit `NEVER`.
-    Errors: DataError unless there are two classes to tell apart.
+    features: `(N, C)` float32; labels: `(N,)`, each in 0…K−1; groups: `(N,)`, images of a group are not
+    separated. Classes without images get the logit `ABSENT_CLASS_LOGIT`.
+    Errors: DataError for fewer than two classes.
     """
     present, y = np.unique(labels, return_inverse=True)
     if len(present) < 2:
         raise DataError(
-            f"a head cannot be fitted: the labelled images to fit it on have {len(present)} of the classes",
-            "give more labelled images, or a training set with `fit_data`",
+            f"cannot fit a head: its labelled training images cover {len(present)} of the classes",
+            "add labelled images, or give a training set with `fit_data`",
         )
     scale = float(np.sqrt(features.var(0, dtype=np.float64).mean())) or 1.0
     x = torch.from_numpy(features / np.float32(scale)).to(device)
     target = torch.from_numpy(y).to(device)
-    kept_back = torch.from_numpy(deal(y.tolist(), groups.tolist(), PARTS, seed) == 0).to(device)
+    held_out = torch.from_numpy(assign_folds(y.tolist(), groups.tolist(), VALIDATION_FOLDS, seed) == 0).to(device)
     losses: dict[float, float] = {}
     weight, best = None, None
-    for penalty in PENALTIES:
-        weight, bias = fit_softmax(x[~kept_back], target[~kept_back], len(present), penalty, weight)
-        losses[penalty] = float(F.cross_entropy(x[kept_back] @ weight.T + bias, target[kept_back]))
+    for penalty in L2_PENALTIES:
+        weight, bias = fit_softmax(x[~held_out], target[~held_out], len(present), penalty, weight)
+        losses[penalty] = float(F.cross_entropy(x[held_out] @ weight.T + bias, target[held_out]))
         if losses[penalty] > min(losses.values()):
             break
         best = weight
     chosen = min(losses, key=losses.__getitem__)
     weight, bias = fit_softmax(x, target, len(present), chosen, best)
-    every_weight, every_bias = weight.new_zeros(classes, weight.shape[1]), weight.new_full((classes,), NEVER)
-    every_weight[present], every_bias[present] = weight / scale, bias
-    return FittedHead(every_weight.cpu(), every_bias.cpu(), chosen, losses, len(labels))
+    all_weights = weight.new_zeros(classes, weight.shape[1])
+    all_biases = weight.new_full((classes,), ABSENT_CLASS_LOGIT)
+    all_weights[present], all_biases[present] = weight / scale, bias
+    return FittedHead(all_weights.cpu(), all_biases.cpu(), chosen, losses, len(labels))
 
 
-def out_of_fold(
+def cross_fit_heads(
     features: np.ndarray,
     labels: np.ndarray,
     groups: np.ndarray,
@@ -139,11 +144,11 @@ def out_of_fold(
     seed: int,
     device: torch.device,
 ) -> tuple[list[FittedHead], np.ndarray]:
-    """A head for each fold, fitted on the labelled images of the others, and the fold of each image, `(N,)`.
+    """Fit a head for each fold on the labelled images of the other folds; return the heads and the folds `(N,)`.
 
-    labels: `(N,)`, −1 for none; groups: `(N,)`, images of one number stay in one fold.
+    labels: `(N,)`, −1 for none; groups: `(N,)`, images of a group are in the same fold. Errors: DataError.
     """
-    fold = deal(labels.tolist(), groups.tolist(), folds, seed)
+    fold = assign_folds(labels.tolist(), groups.tolist(), folds, seed)
     heads = []
     for f in range(folds):
         rest = (fold != f) & (labels >= 0)
@@ -152,7 +157,7 @@ def out_of_fold(
 
 
 class PooledHead(nn.Module):
-    """The last maps `(N, C, h, w)` → logits `(N, K)`: pooling and one linear layer."""
+    """Feature maps `(N, C, h, w)` → logits `(N, K)`: global pooling and one linear layer."""
 
     def __init__(self, pooling: Pooling, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -164,15 +169,15 @@ class PooledHead(nn.Module):
         return F.linear(POOLINGS[self.pooling](maps), self.weight, self.bias)
 
 
-def with_head(classifier: Classifier, pooling: Pooling, head: FittedHead, class_names: Sequence[str]) -> Classifier:
-    """The classifier with a fitted head in place of its own; its digest covers the head's weights."""
+def replace_head(classifier: Classifier, pooling: Pooling, head: FittedHead, class_names: Sequence[str]) -> Classifier:
+    """Return the classifier with a fitted head in place of its own. Its digest covers the head's weights."""
     digest = hashlib.sha256(f"{classifier.weights_digest} {pooling}".encode())
     digest.update(head.weight.numpy().tobytes() + head.bias.numpy().tobytes())
     device = next(iter(classifier.trunk.parameters())).device
     return replace(
         classifier,
         head=PooledHead(pooling, head.weight, head.bias),
-        own=OwnHead(head.weight, head.bias, pooling),
-        vocabulary=replace(classifier.vocabulary, names=tuple(class_names), wnids=None),
+        linear_head=LinearHead(head.weight, head.bias, pooling),
+        class_names=replace(classifier.class_names, names=tuple(class_names), wnids=None),
         weights_digest=digest.hexdigest(),
     ).to(device)

@@ -1,4 +1,4 @@
-"""The layers of a trunk that can be looked at, and how a pass looks at them: each unit's maximum, and where it is."""
+"""The layers of a trunk, intermediate outputs of a forward pass, and the maxima of units."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.errors import ConfigError
-from reportgen.models.graph import PASSING, POOLING, POOLING_FUNCTIONS, is_node_of
+from reportgen.models.graph import NO_OP_MODULES, POOLING_FUNCTIONS, POOLING_MODULES, is_node_of
 from reportgen.models.locality import Pointwise, locality
 
-NO_LAYER = (*PASSING, nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
-NO_LAYER_FUNCTIONS = (F.pad, F.dropout)
-"""What computes nothing; the sides of padded maps say nothing of the stage."""
+NOT_LAYER_MODULES = (*NO_OP_MODULES, nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
+NOT_LAYER_FUNCTIONS = (F.pad, F.dropout)
+"""Operations that compute nothing, and padding: the size of padded maps does not define a stage."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A place in the trunk's graph. name: the outermost module that ends there, as `layer1`, or the node's own name.
+    """A layer of the trunk: a node of its graph.
 
-    shape: channels, height, width of its output.
-    stage_end: the last place before the maps get smaller.
-    first: what the first convolution's filters answer, after its normalisation and activation.
+    name:          that of the outermost module that ends at the node, such as `layer1`, or the node's own.
+    shape:         channels, height and width of the output.
+    is_stage_end:  whether it is the last layer of its stage, before the maps get smaller.
+    is_first_conv: whether it is the first convolution, with its normalization and activation.
     """
 
     name: str
     node: fx.Node
     shape: tuple[int, int, int]
-    stage_end: bool
-    first: bool
+    is_stage_end: bool
+    is_first_conv: bool
 
 
 def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
-    """Every module of the trunk that gives square maps, and the functional operations outside of modules, in order.
+    """Return every module of the trunk with square output, and functional operations outside of modules, in order.
 
-    Where several modules end at one node (`layer1`, `layer1.2`, `layer1.2.relu`), the outermost names it; a module that
-    goes on in the head, as AlexNet's `features` with its last pooling, does not end in the trunk. A trunk that is no
-    graph (a `python:` factory's own) has none.
+    If several modules end at one node (`layer1`, `layer1.2`, `layer1.2.relu`), the outermost gives the name. A module
+    that continues in the head, such as AlexNet's `features` with its last pooling, does not end in the trunk.
+    A trunk that is not a traced graph (from a `python:` factory) has no layers.
     """
     if not isinstance(trunk, fx.GraphModule):
         return []
-    nodes = [node for node in trunk.graph.nodes if _is_maps(node)]
-    names = {node: paths[0] for node in nodes[1:] if (paths := _ended(trunk, head, node))}
+    nodes = [node for node in trunk.graph.nodes if _is_spatial(node)]
+    names = {node: paths[0] for node in nodes[1:] if (paths := _modules_ending_at(trunk, head, node))}
     names |= {node: node.name for node in nodes[1:] if not _modules(node)}
     names.setdefault(nodes[-1], nodes[-1].name)
     ends = _stage_ends(trunk, nodes[1:], nodes[0].meta["shape"][-1])
@@ -61,86 +62,88 @@ def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
     ]
 
 
-def choose_layers(trunk: nn.Module, head: nn.Module, wanted: Sequence[str]) -> list[Layer]:
-    """The layers that are named; where none is, the first convolution and the ends of the stages.
+def select_layers(trunk: nn.Module, head: nn.Module, names: Sequence[str]) -> list[Layer]:
+    """Return the layers with these names; without names, the first convolution and the last layer of each stage.
 
-    Errors: ConfigError, naming the nearest.
+    Errors: ConfigError that suggests the closest names.
     """
     layers = find_layers(trunk, head)
-    if not wanted:
-        return [layer for layer in layers if layer.stage_end or layer.first]
-    known = {name: layer for layer in layers for name in (layer.name, *_ended(trunk, head, layer.node))}
-    for name in wanted:
+    if not names:
+        return [layer for layer in layers if layer.is_stage_end or layer.is_first_conv]
+    known = {name: layer for layer in layers for name in (layer.name, *_modules_ending_at(trunk, head, layer.node))}
+    for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 3, 0.4)
-            said = f"did you mean {' or '.join(f'`{n}`' for n in near)}? " if near else ""
-            raise ConfigError(f"the network has no layer `{name}`", f"{said}`reportgen layers MODEL` lists them")
-    return list(dict.fromkeys(known[name] for name in wanted))
+            close = difflib.get_close_matches(name, known, 3, 0.4)
+            question = f"did you mean {' or '.join(f'`{n}`' for n in close)}? " if close else ""
+            raise ConfigError(f"the network has no layer `{name}`", f"{question}`reportgen layers MODEL` lists them")
+    return list(dict.fromkeys(known[name] for name in names))
 
 
-def _is_maps(node: fx.Node) -> bool:
+def _is_spatial(node: fx.Node) -> bool:
     shape: tuple[int, ...] = node.meta.get("shape") or ()
     return node.op not in ("get_attr", "output") and len(shape) == 4 and shape[2] == shape[3] > 1
 
 
 def _modules(node: fx.Node) -> list[str]:
-    """The dotted names of the modules that a node lies in, outermost first."""
+    """Return the dotted names of the modules that a node belongs to, outermost first."""
     return [str(path) for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
 
 
-def _ended(trunk: nn.Module, head: nn.Module, node: fx.Node) -> list[str]:
-    """The modules whose last node this one is, outermost first."""
+def _modules_ending_at(trunk: nn.Module, head: nn.Module, node: fx.Node) -> list[str]:
+    """Return the modules whose last node this is, outermost first."""
     nodes = [n for part in (trunk, head) if isinstance(part, fx.GraphModule) for n in part.graph.nodes]
     last = {path: n for n in nodes for path in _modules(n)}
     return [path for path in _modules(node) if last[path] is node]
 
 
 def _first_convolution(trunk: fx.GraphModule) -> list[fx.Node]:
-    """The first convolution and what follows it alone, channel by channel: its normalisation, its activation."""
+    """Return the first convolution and the pointwise operations that follow it: normalization, activation."""
     convolutions = (n for n in trunk.graph.nodes if is_node_of(n, trunk, (nn.Conv2d,), (torch.conv2d, F.conv2d)))
     chain = list(itertools.islice(convolutions, 1))
     while chain and len(chain[-1].users) == 1:
         (after,) = chain[-1].users
-        alone = after.op != "output" and after.all_input_nodes == [chain[-1]]
-        if not alone or not isinstance(locality(trunk, after), Pointwise):
+        is_chain = after.op != "output" and after.all_input_nodes == [chain[-1]]
+        if not is_chain or not isinstance(locality(trunk, after), Pointwise):
             break
         chain.append(after)
     return chain
 
 
 def parameters_before(trunk: fx.GraphModule, node: fx.Node) -> dict[int, int]:
-    """The parameters that a node's value depends on: identity → number of values; one that is shared counts once."""
-    found: dict[int, int] = {}
-    waiting, seen = [node], {node}
-    while waiting:
-        one = waiting.pop()
-        if one.op == "call_module":
-            found |= {id(p): p.numel() for p in trunk.get_submodule(str(one.target)).parameters()}
-        elif one.op == "get_attr":
-            value = operator.attrgetter(str(one.target))(trunk)
-            found |= {id(value): value.numel()} if isinstance(value, nn.Parameter) else {}
-        waiting += [source for source in one.all_input_nodes if source not in seen]
-        seen.update(one.all_input_nodes)
-    return found
+    """Return the parameters that a node's value depends on: id → number of values. Shared parameters count once."""
+    sizes: dict[int, int] = {}
+    pending, visited = [node], {node}
+    while pending:
+        current = pending.pop()
+        if current.op == "call_module":
+            sizes |= {id(p): p.numel() for p in trunk.get_submodule(str(current.target)).parameters()}
+        elif current.op == "get_attr":
+            value = operator.attrgetter(str(current.target))(trunk)
+            sizes |= {id(value): value.numel()} if isinstance(value, nn.Parameter) else {}
+        pending += [source for source in current.all_input_nodes if source not in visited]
+        visited.update(current.all_input_nodes)
+    return sizes
 
 
 def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> set[fx.Node]:
-    """For each stage the last node that everything passes through, before what makes the maps smaller.
+    """Return the last node of each stage that all paths pass through, before the maps get smaller.
 
-    A stage is an octave: maps of about the input's side, a half, a quarter … of it (111 after 112 is no stage).
-    Pooling counts to what makes the maps smaller, and so does the rest of the block that does: an inverted residual of
-    MobileNet widens its input at the old size first. That block is the outermost module around the next stage's first
-    node that leaves anything of the stage.
+    A stage is an octave: maps of about the input's side, a half of it, a quarter … (111 after 112 is no new stage).
+    Pooling belongs to the next stage, and so does the whole block that makes the maps smaller: MobileNet's inverted
+    residuals first expand their input at the old size. That block is the outermost module around the next stage's first
+    node outside of which the stage still has nodes.
     """
-    through = _passed_by_all(trunk)
+    bottlenecks = _nodes_on_all_paths(trunk)
     stages: dict[int, list[fx.Node]] = {}
     for node in nodes:
-        if is_node_of(node, trunk, NO_LAYER, NO_LAYER_FUNCTIONS):
+        if is_node_of(node, trunk, NOT_LAYER_MODULES, NOT_LAYER_FUNCTIONS):
             continue
         stages.setdefault(round(math.log2(side / node.meta["shape"][-1])), []).append(node)
     ends = set()
     for stage, smaller in itertools.zip_longest(stages.values(), [stage[0] for stage in stages.values()][1:]):
-        candidates = [n for n in stage if n in through and not is_node_of(n, trunk, POOLING, POOLING_FUNCTIONS)]
+        candidates = [
+            n for n in stage if n in bottlenecks and not is_node_of(n, trunk, POOLING_MODULES, POOLING_FUNCTIONS)
+        ]
         for path in _modules(smaller) if smaller else []:
             outside = [n for n in candidates if path not in _modules(n)]
             if outside:
@@ -150,65 +153,68 @@ def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> s
     return ends
 
 
-def _passed_by_all(trunk: fx.GraphModule) -> set[fx.Node]:
-    """The nodes that no path from input to output avoids: when they have run, nothing else is waited for."""
+def _nodes_on_all_paths(trunk: fx.GraphModule) -> set[fx.Node]:
+    """Return the nodes that all paths from input to output contain: after them, no earlier value is used."""
     order = {node: i for i, node in enumerate(trunk.graph.nodes)}
     tensors = [node for node in order if node.meta.get("shape") is not None and node.op != "get_attr"]
     last_use = {node: max((order[user] for user in node.users), default=-1) for node in tensors}
-    reach, passed = -1, set()
+    reach, on_all_paths = -1, set()
     for node in tensors:
         if reach <= order[node]:
-            passed.add(node)
+            on_all_paths.add(node)
         reach = max(reach, last_use[node])
-    return passed
+    return on_all_paths
 
 
 def unit_maxima(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """`(N, C, h, w)` → each unit's maximum `(N, C)` and its flat position `y·w + x` `(N, C)` int32; the first, if tied.
+    """Return the maximum `(N, C)` of each unit in maps `(N, C, h, w)` and its flat position `y·w + x` `(N, C)` int32.
 
-    Pooling that tells its indices is, channels last, eight times as fast on a CPU as `max` over flattened maps.
+    Of equal values the first counts. On a CPU and in channels-last layout, pooling with indices is eight times as fast
+    as `max` over flattened maps.
     """
     maxima, where = F.adaptive_max_pool2d(maps, 1, return_indices=True)
     return maxima.flatten(1), where.flatten(1).to(torch.int32)
 
 
-def code_node(head: nn.Module) -> fx.Node | None:
-    """What the last linear layer of a head takes: the code of the image. None where there is no such layer."""
+def feature_node(head: nn.Module) -> fx.Node | None:
+    """Return the node of the features: the input of the head's last linear layer; None if the head has none."""
     if not isinstance(head, fx.GraphModule):
         return None
     linears = [node for node in head.graph.nodes if is_node_of(node, head, (nn.Linear,), (F.linear,))]
     return linears[-1].all_input_nodes[0] if linears else None
 
 
-def tapped(module: nn.Module, nodes: Sequence[fx.Node], look: Callable[[Tensor], Any] | None = None) -> nn.Module:
-    """A module that gives `(output, [look(value) of each node])`; it shares the parameters and hangs no hook anywhere.
+def with_intermediates(
+    module: nn.Module, nodes: Sequence[fx.Node], transform: Callable[[Tensor], Any] | None = None
+) -> nn.Module:
+    """Return a module that computes `(output, [transform(value) of each node])`. It shares the parameters.
 
-    Each value is looked at as soon as it is there: an in-place ReLU behind it cannot change what is seen, and maps are
-    freed at once. Without `look` the values themselves are given, and what comes after them works on copies.
+    Each value is transformed right after it is computed, so that in-place operations after it do not change the result,
+    and its memory is released early. Without `transform` the values are returned, and later nodes work on copies.
     """
     if not nodes:
-        return _Untapped(module)
+        return _WithoutIntermediates(module)
     assert isinstance(module, fx.GraphModule)
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
-    seen: dict[fx.Node, fx.Node] = {}
+    results: dict[fx.Node, fx.Node] = {}
     *inner, output = module.graph.nodes
     for node in inner:
         copies[node] = graph.node_copy(node, lambda n: copies[n])
         if node in nodes:
-            seen[node] = graph.call_function(look, (copies[node],)) if look else copies[node]
-            if look is None:
+            results[node] = graph.call_function(transform, (copies[node],)) if transform else copies[node]
+            if transform is None:
                 copies[node] = graph.call_function(torch.clone, (copies[node],))
-    graph.output((copies[output.all_input_nodes[0]], [seen[node] for node in nodes]))
+    graph.output((copies[output.all_input_nodes[0]], [results[node] for node in nodes]))
     return fx.GraphModule(module, graph)
 
 
-class _Untapped(nn.Module):
-    """The same form for a module that nothing is wanted of, or that is no graph."""
+class _WithoutIntermediates(nn.Module):
+    """The same interface without intermediate outputs, also for modules that are not traced."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self.module = module
 
-    def forward(self, x: Tensor) -> tuple[Tensor, list]:
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         return self.module(x), []

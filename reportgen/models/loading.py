@@ -1,4 +1,4 @@
-"""The networks of an audit, and the classes that they and the data set have in common."""
+"""Loading of an audit's networks, and the class names that they share with the data set."""
 
 from __future__ import annotations
 
@@ -8,60 +8,64 @@ from dataclasses import replace
 import torch
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import Listing, Vocabulary, read_class_file
+from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
 from reportgen.data.files import one_line
 from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
-from reportgen.models.map_function import load_drawer
+from reportgen.models.map_function import load_map_function
 from reportgen.models.sources import load_classifier
 
 
 def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> list[Classifier]:
-    """The networks of an audit, on the device; for a fitted head, the network whose trunk it is fitted on.
+    """Load the networks of an audit onto the device. A network with a fitted head keeps its own head for now.
 
-    Errors: ConfigError unless those with their own head share their classes, and none its name with another.
+    Errors: ConfigError if two networks have the same name, or those with their own head have different classes.
     """
     loaded: dict[AuditConfig, Classifier] = {}
-    found: list[Classifier] = []
-    own: Classifier | None = None
+    classifiers: list[Classifier] = []
+    with_own_head: Classifier | None = None
     for network in networks:
-        fitted = network.head in POOLINGS
+        is_fitted = network.head in POOLINGS
         plain = replace(network, model_name=None)
-        if fitted:
+        if is_fitted:
             plain = replace(plain, head=None, classes=None)
         if plain not in loaded:
-            drawer = load_drawer(plain.maps) if plain.maps else None
-            loaded[plain] = replace(load_classifier(plain), drawer=drawer).to(device)
-        name = loaded[plain].name + (f" + {network.head.upper()}" if fitted and network.head else "")
+            map_function = load_map_function(plain.map_function) if plain.map_function else None
+            loaded[plain] = replace(load_classifier(plain), map_function=map_function).to(device)
+        name = loaded[plain].name + (f" + {network.head.upper()}" if is_fitted and network.head else "")
         classifier = replace(loaded[plain], name=one_line(network.model_name or name))
-        if any(classifier.name == other.name for other in found):
+        if any(classifier.name == other.name for other in classifiers):
             raise ConfigError(
                 f"two networks are called `{classifier.name}`", "give each of them a `name` in its [[models]] table"
             )
-        found.append(classifier)
-        if fitted:
+        classifiers.append(classifier)
+        if is_fitted:
             continue
-        own = own or classifier
-        if classifier.class_names != own.class_names:
+        with_own_head = with_own_head or classifier
+        if classifier.class_names.names != with_own_head.class_names.names:
             raise ConfigError(
-                f"`{own.name}` and `{classifier.name}` have different classes",
-                "audit them in two reports, or name the same classes with `classes`",
+                f"`{with_own_head.name}` and `{classifier.name}` have different classes",
+                "audit them in two reports, or give them the same class names with `classes`",
             )
-    return found
+    return classifiers
 
 
-def vocabulary_of(
-    config: AuditConfig, classifiers: Sequence[Classifier], read: Callable[[Vocabulary], Dataset]
-) -> Vocabulary:
-    """The classes of the audit: those of the networks with their own head; where all heads are fitted, those of the
-    file `classes`, or else every label of the data set, sorted."""
-    own = [c for c, network in zip(classifiers, config.networks(), strict=True) if network.head not in POOLINGS]
-    if own:
-        return own[0].vocabulary
+def resolve_class_names(
+    config: AuditConfig, classifiers: Sequence[Classifier], read: Callable[[ClassNames], Dataset]
+) -> ClassNames:
+    """Return the class names of the audit.
+
+    They are those of the first network with its own head. If all heads are fitted, they are those of the file `classes`
+    or, without it, all labels of the data set, sorted. read: reads the data set with these class names.
+    """
+    networks = zip(classifiers, config.networks(), strict=True)
+    with_own_head = [classifier for classifier, network in networks if network.head not in POOLINGS]
+    if with_own_head:
+        return with_own_head[0].class_names
     if config.classes:
-        return Vocabulary(read_class_file(config.classes))
-    listing = Listing(())
-    read(listing)
-    return Vocabulary(tuple(sorted(listing.texts)))
+        return ClassNames(read_class_file(config.classes))
+    collector = ClassNameCollector(())
+    read(collector)
+    return ClassNames(tuple(sorted(collector.collected)))

@@ -1,4 +1,7 @@
-"""Which positions of its input an operation looks at: what receptive fields and incremental occlusion rest on."""
+"""Which input positions an output position of an operation depends on.
+
+Receptive fields and incremental occlusion are computed from this.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,12 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
-    """A convolution or pooling: output row i looks at the input rows `i * stride - padding + dilation * [0, kernel)`.
+class SlidingWindow:
+    """A convolution or pooling: output row i depends on the input rows `i * stride - padding + dilation * [0, kernel)`.
 
-    Pairs are (rows, columns). padding: before the first row and column. fill: the value of what lies outside.
-    run: the operation without its padding, on an input `(N, C, h, w)` that has been padded by hand.
+    Pairs are (rows, columns).
+    padding: before the first row and column; fill: the value of padding.
+    run: the operation without padding, for an input `(N, C, h, w)` that is padded already.
     """
 
     kernel: Pair
@@ -33,21 +37,21 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Adaptive:
-    """Adaptive pooling: output row i of n looks at the input rows from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉."""
+class AdaptivePooling:
+    """Adaptive pooling: output row i of n depends on the input rows from ⌊i H / n⌋ to ⌈(i + 1) H / n⌉."""
 
 
 @dataclass(frozen=True)
 class Pointwise:
-    """An output position depends on the same position of every input, whatever happens to the channels."""
+    """An output position depends on the same position of every input, in any way on the channels."""
 
 
 @dataclass(frozen=True)
 class Global:
-    """Every output position may depend on every input position; also said of operations that are not known here."""
+    """Every output position may depend on every input position. Unknown operations are taken to be global."""
 
 
-Locality = Window | Adaptive | Pointwise | Global
+Locality = SlidingWindow | AdaptivePooling | Pointwise | Global
 
 POINTWISE_MODULES = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid,
@@ -65,42 +69,42 @@ POINTWISE_METHODS = {
     "relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "add", "add_", "sub", "mul", "mul_", "div", "contiguous",
     "clone", "detach", "to", "float",
 }  # fmt: skip
-ADAPTIVE = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+ADAPTIVE_MODULES = (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 ADAPTIVE_FUNCTIONS = {F.adaptive_avg_pool2d, F.adaptive_max_pool2d}
-CONV = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-MAX_POOL = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-WINDOWED = {torch.conv2d, F.conv2d, F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
-AVG_POOL = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+CONV_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+MAX_POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+WINDOW_FUNCTIONS = {torch.conv2d, F.conv2d, F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
+AVG_POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 
 def locality(graph: fx.GraphModule, node: fx.Node) -> Locality:
-    """What is known of one node of a traced network (`meta["shape"]` as `models.graph.trace` sets it)."""
+    """Return the locality of a node in a traced network, whose `meta["shape"]` is set as by `models.graph.trace`."""
     if node.op == "call_module":
         return _of_module(graph.get_submodule(str(node.target)), node)
     if node.op == "call_method":
         return _of_method(node)
     target: Any = node.target
-    if target in WINDOWED and _computed(node):
+    if target in WINDOW_FUNCTIONS and _has_computed_weights(node):
         return Global()
     if target in (torch.conv2d, F.conv2d):
-        return _conv(**_named(graph, node, CONV))
+        return _conv(**_arguments(graph, node, CONV_ARGUMENTS))
     if target in (F.max_pool2d, torch.max_pool2d):
-        return _max_pool(**_named(graph, node, MAX_POOL))
+        return _max_pool(**_arguments(graph, node, MAX_POOL_ARGUMENTS))
     if target is F.avg_pool2d:
-        return _avg_pool(node, **_named(graph, node, AVG_POOL))
+        return _avg_pool(node, **_arguments(graph, node, AVG_POOL_ARGUMENTS))
     if target in ADAPTIVE_FUNCTIONS:
-        return Adaptive()
+        return AdaptivePooling()
     if target in POINTWISE_FUNCTIONS:
         return Pointwise()
     if target in (torch.cat, torch.concat):
         return _along_channels(node, (node.args[1:2] or (node.kwargs.get("dim", 0),))[0])
     if target in (torch.chunk, torch.split):
         return _along_channels(node, (node.args[2:3] or (node.kwargs.get("dim", 0),))[0])
-    if target is operator.getitem:  # one part of a tuple that `chunk` made
+    if target is operator.getitem:  # a part of the tuple that `chunk` returns
         source = node.all_input_nodes[0]
         return Pointwise() if source.meta.get("shape") is None else Global()
     if target is torch.transpose:
-        return _keeps_rows_and_columns(node)
+        return _on_channels(node)
     return Global()
 
 
@@ -118,9 +122,9 @@ def _of_module(module: nn.Module, node: fx.Node) -> Locality:
         )  # fmt: skip
     if isinstance(module, nn.ZeroPad2d):
         left, _, upper, _ = module.padding
-        return Window((1, 1), (1, 1), (upper, left), (1, 1), 0.0, lambda x: x)
-    if isinstance(module, ADAPTIVE):
-        return Adaptive()
+        return SlidingWindow((1, 1), (1, 1), (upper, left), (1, 1), 0.0, lambda x: x)
+    if isinstance(module, ADAPTIVE_MODULES):
+        return AdaptivePooling()
     return Pointwise() if isinstance(module, POINTWISE_MODULES) else Global()
 
 
@@ -130,17 +134,18 @@ def _of_method(node: fx.Node) -> Locality:
     if node.target in ("chunk", "split"):
         return _along_channels(node, (node.args[2:3] or (node.kwargs.get("dim", 0),))[0])
     if node.target in ("view", "reshape", "transpose"):
-        return _keeps_rows_and_columns(node)
+        return _on_channels(node)
     return Global()
 
 
 def _along_channels(node: fx.Node, dim: Any) -> Locality:
+    """Return the locality of `cat`, `chunk` or `split`: pointwise along the channels of `(N, C, h, w)`, else global."""
     shapes = [source.meta.get("shape") for source in node.all_input_nodes]
     return Pointwise() if all(s is not None and len(s) == 4 and dim in (1, -3) for s in shapes) else Global()
 
 
-def _keeps_rows_and_columns(node: fx.Node) -> Locality:
-    """A view that only regroups channels, as in ShuffleNet: the last two sides are those of its input."""
+def _on_channels(node: fx.Node) -> Locality:
+    """Return the locality of a view or transposition: pointwise if it only regroups channels, as in ShuffleNet."""
     before, after = node.all_input_nodes[0].meta.get("shape"), node.meta.get("shape")
     if before is None or after is None or min(len(before), len(after)) < 4 or before[-2:] != after[-2:]:
         return Global()
@@ -150,17 +155,17 @@ def _keeps_rows_and_columns(node: fx.Node) -> Locality:
     return Pointwise()
 
 
-def _computed(node: fx.Node) -> bool:
-    """Whether the network itself makes more than the input, as it makes the weights of standardised convolutions."""
+def _has_computed_weights(node: fx.Node) -> bool:
+    """Whether the network computes other arguments than the input, such as the weights of standardized convolutions."""
     source = node.args[0] if node.args else node.kwargs["input"]
     return any(other is not source and other.op != "get_attr" for other in node.all_input_nodes)
 
 
-def _named(graph: fx.GraphModule, node: fx.Node, names: tuple[str, ...]) -> dict[str, Any]:
-    """The node's arguments by name, without the input; parameters of the network in place of the nodes they come by."""
-    found = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    found.pop("input", None)
-    return {k: operator.attrgetter(str(v.target))(graph) if isinstance(v, fx.Node) else v for k, v in found.items()}
+def _arguments(graph: fx.GraphModule, node: fx.Node, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a node's arguments by name, without the input, and with parameters in place of `get_attr` nodes."""
+    values = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    values.pop("input", None)
+    return {k: operator.attrgetter(str(v.target))(graph) if isinstance(v, fx.Node) else v for k, v in values.items()}
 
 
 def _pair(value: Any) -> Pair:
@@ -174,13 +179,13 @@ def _conv(
     weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Locality:
     kernel, stride, dilation = (int(weight.shape[2]), int(weight.shape[3])), _pair(stride), _pair(dilation)
-    if isinstance(padding, str):  # torch pads the odd pixel of "same" behind
+    if isinstance(padding, str):  # with "same", PyTorch pads an odd pixel at the end
         same = padding == "same"
         before = tuple(d * (k - 1) // 2 if same else 0 for k, d in zip(kernel, dilation, strict=True))
     else:
         before = _pair(padding)
     run = partial(F.conv2d, weight=weight, bias=bias, stride=stride, dilation=dilation, groups=groups)
-    return Window(kernel, stride, _pair(before), dilation, 0.0, run)
+    return SlidingWindow(kernel, stride, _pair(before), dilation, 0.0, run)
 
 
 def _max_pool(
@@ -190,7 +195,7 @@ def _max_pool(
     kernel, dilation = _pair(kernel_size), _pair(dilation)
     stride = _pair(stride or kernel_size)
     run = partial(F.max_pool2d, kernel_size=kernel, stride=stride, dilation=dilation)
-    return Global() if return_indices else Window(kernel, stride, _pair(padding), dilation, -torch.inf, run)
+    return Global() if return_indices else SlidingWindow(kernel, stride, _pair(padding), dilation, -torch.inf, run)
 
 
 def _avg_pool(
@@ -199,8 +204,8 @@ def _avg_pool(
 ) -> Locality:  # fmt: skip
     kernel, padding = _pair(kernel_size), _pair(padding)
     stride = _pair(stride or kernel_size)
-    # Where the divisor depends on the place, a window is not the operation without its padding.
+    # The divisor depends on the position, so the operation cannot be run on a window without padding.
     if ceil_mode or (not count_include_pad and padding != (0, 0)):
         return Global()
     run = partial(F.avg_pool2d, kernel_size=kernel, stride=stride, divisor_override=divisor_override)
-    return Window(kernel, stride, padding, (1, 1), 0.0, run)
+    return SlidingWindow(kernel, stride, padding, (1, 1), 0.0, run)

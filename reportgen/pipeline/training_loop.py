@@ -1,4 +1,4 @@
-"""Training a CAM network by gradient descent, so that it can stop after any step and go on as if it had not."""
+"""The training loop of a CAM network. It can stop after any step and resume with the same result."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from reportgen.models.cam_networks import CamNet
 from reportgen.models.classifier import Preprocessing
 
 MOMENTUM = 0.9
-DECAY = 5e-4
-TRUNK_SLOWER = 0.1
-"""A trunk that is trained too learns at a tenth of the rate of what is new."""
+WEIGHT_DECAY = 5e-4
+TRUNK_RATE = 0.1
+"""Learning rate of a trunk that is trained too, relative to that of the new layers."""
 
 
 class Training:
-    """The network, its optimiser, and how far it has come: `step` steps of epoch `epoch` are done.
+    """The network, its optimizer, and its progress: `step` steps of epoch `epoch` are done.
 
     train_trunk: without it the trunk's weights and batch statistics stay as they are.
     curve: of each finished epoch its number, rate, mean loss in training, and on images kept back loss and error.
@@ -38,8 +38,8 @@ class Training:
         new = [p for part in (network.conv, network.fc) for p in part.parameters()]
         groups = [{"params": new, "scale": 1.0}]
         if train_trunk:
-            groups.append({"params": list(network.trunk.parameters()), "scale": TRUNK_SLOWER})
-        self.optimiser = torch.optim.SGD(groups, rate, MOMENTUM, weight_decay=DECAY)
+            groups.append({"params": list(network.trunk.parameters()), "scale": TRUNK_RATE})
+        self.optimiser = torch.optim.SGD(groups, rate, MOMENTUM, weight_decay=WEIGHT_DECAY)
         self.epoch, self.step, self.images, self.total = 0, 0, 0, 0.0
         self.curve: list[dict[str, float]] = []
 
@@ -50,7 +50,7 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate() * group["scale"]
         self.optimiser.zero_grad()
-        x, y = self.preprocessing.normalise(pixels.to(self.device)), labels.to(self.device)
+        x, y = self.preprocessing.normalize(pixels.to(self.device)), labels.to(self.device)
         loss = F.cross_entropy(self.network(x), y)
         loss.backward()
         self.optimiser.step()
@@ -62,14 +62,14 @@ class Training:
         """It falls from epoch to epoch along half a cosine."""
         return self.rate * (1 + math.cos(math.pi * self.epoch / self.epochs)) / 2
 
-    def end_epoch(self, kept_back: Iterator[tuple[Tensor, Tensor]]) -> None:
+    def end_epoch(self, held_out: Iterator[tuple[Tensor, Tensor]]) -> None:
         """Notes the epoch, judged on batches of images that are not trained on."""
         self.network.eval()
         loss, wrong, images = 0.0, 0, 0
         with torch.inference_mode():
-            for pixels, labels in kept_back:
+            for pixels, labels in held_out:
                 y = labels.to(self.device)
-                logits = self.network(self.preprocessing.normalise(pixels.to(self.device)))
+                logits = self.network(self.preprocessing.normalize(pixels.to(self.device)))
                 loss += float(F.cross_entropy(logits, y, reduction="sum"))
                 wrong += int((logits.argmax(1) != y).sum())
                 images += len(y)

@@ -1,0 +1,1 @@
+"""Result files: metrics.json, CSV, LaTeX and Markdown tables, notebook arrays."""

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 from reportgen.results.tables import Table
 
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "“": "``", "”": "''", "≥": r"$\geq$",
+}  # fmt: skip
+
 
 def as_markdown(table: Table) -> str:
+    """Return a table as Markdown."""
     lines = [f"**{_plain(table.title)}**", "", _line(table.head), _line(["---", *["---:"] * (len(table.head) - 1)])]
     for row in table.rows:
-        lead = {"measured": "", "control": "… ", "published": "published: "}[row.kind]
-        lines.append(_line([lead + row.cells[0], *row.cells[1:]]))
+        prefix = {"measured": "", "control": "… ", "published": "published: "}[row.kind]
+        lines.append(_line([prefix + row.cells[0], *row.cells[1:]]))
     return "\n".join([*lines, "", _plain(table.caption), ""])
 
 
@@ -20,21 +26,15 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown finds nothing to mark up."""
+    """Escape the characters that Markdown interprets."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
 
 
-LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "–": "--", "“": "``", "”": "''", "≥": r"$\geq$",
-}  # fmt: skip
-
-
 def as_latex(table: Table) -> str:
-    """For `booktabs`; published rows are grey (`xcolor`)."""
+    """Return a table as LaTeX, for `booktabs`; published rows are grey (`xcolor`)."""
     lines = [rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}", r"\toprule", _latex(table.head), r"\midrule"]
-    for before, row in zip([None, *table.rows], table.rows, strict=False):
-        if before is not None and before.kind != "published" == row.kind:
+    for previous, row in zip([None, *table.rows], table.rows, strict=False):
+        if previous is not None and previous.kind != "published" == row.kind:
             lines.append(r"\midrule")
         first = r"\quad " if row.kind == "control" else ""
         grey = r"\color{gray}" if row.kind == "published" else ""
@@ -43,5 +43,5 @@ def as_latex(table: Table) -> str:
 
 
 def _latex(cells: Sequence[str], first: str = "", each: str = "") -> str:
-    safe = ["".join(LATEX.get(c, c) for c in cell) for cell in cells]
+    safe = ["".join(LATEX_ESCAPES.get(c, c) for c in cell) for cell in cells]
     return first + " & ".join(each + (" " if each else "") + cell for cell in safe) + r" \\"

@@ -1,4 +1,4 @@
-"""The error tables, as the CAM paper has them: plain cells, and the same as LaTeX and Markdown."""
+"""The error tables, as in the CAM paper: plain cells, which pages, CSV, LaTeX and Markdown files show."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.gap_gmp import GapGmpComparison, Paired, gap_gmp_comparison
 from reportgen.metrics.bootstrap import Interval
-from reportgen.metrics.gap_gmp import Paired, Poolings, comparison
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.evaluation import Errors, Measured
+from reportgen.metrics.localization.evaluation import Errors, Evaluation
+from reportgen.results.formatting import NONE, between, per_cent, rate_text, signed, with_interval
 
-CONTROL_WORDS = {
+CONTROL_LABELS = {
     "whole_image": "whole image",
     "centre": "centred box, best size",
     "mean_map": "mean map",
     "random_weights": "random weights",
 }
-METHOD_WORDS = {"cam": "CAM", "grad-cam": "Grad-CAM"}
-BACKPROP_WORDS = {"paper": "CAM box recipe", "graphcut": "GraphCut"}
-RECIPE_WORDS = {
+METHOD_LABELS = {"cam": "CAM", "grad-cam": "Grad-CAM"}
+BACKPROP_LABELS = {"paper": "CAM box recipe", "graphcut": "GraphCut"}
+RECIPE_LABELS = {
     "paper": "paper: 20 % of the maximum, largest region",
     "caffe": "caffe: the paper's released code",
     "v2": "v2: wsolevaluation, every contour, best threshold",
 }
+ERRORS = ("top1_error", "top5_error", "gt_known_error")
+ERROR_HEADINGS = ("Top-1, %", "Top-5, %", "GT-known, %")
 PUBLISHED = (
     # network, localization top-1 and top-5, classification top-1 and top-5: errors in per cent
     ("GoogLeNet-GAP", 56.40, 43.00, 35.0, 13.2),
@@ -40,26 +43,26 @@ PUBLISHED = (
     ("VGGnet", None, None, 31.2, 11.4),
     ("AlexNet", None, None, 42.6, 19.5),
 )
-"""Zhou et al. 2016, Tables 1 and 2: ILSVRC validation. For orientation; never mixed with what was measured here."""
-NONE = "–"
+"""Zhou et al. 2016, Tables 1 and 2, on ILSVRC validation: for orientation, never mixed with measured errors."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """cells: the first is the row's name; kind: measured here, a control of the row above, or published elsewhere.
+    """A row of a table.
 
-    marks: of the cells after the first, the mark of the images that are wrong by it (`gallery.marks`), or ""; none
-    where the site has no pages of these images: those are of the first network.
+    cells: the first is the row's name; kind: measured here, a control of the row above, or published.
+    flags: of the cells after the first, the flag of the images that are wrong (see `gallery.core.image_flags`), or "";
+        empty for rows whose images have no flags: only those of the first network have.
     """
 
     cells: Sequence[str]
     kind: Literal["measured", "control", "published"] = "measured"
-    marks: Sequence[str] = ()
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """name: of its files; head: one text a column."""
+    """name: of its files; head: the column headings."""
 
     name: str
     title: str
@@ -68,155 +71,124 @@ class Table:
     rows: Sequence[Row]
 
 
-def per_cent(value: float | None) -> str:
-    return NONE if value is None else f"{100 * value:.1f}"
+def all_tables(audit: Audit) -> list[Table]:
+    """Return the tables for which the audit has results."""
+    tables = [classification_table(audit)] if audit.main.classification.top1_error else []
+    if audit.main.localization_study:
+        tables += [localization_table(audit), recipes_table(audit), measures_table(audit)]
+    if (comparison := gap_gmp_comparison(audit)) is not None:
+        tables.append(gap_gmp_table(comparison))
+    return tables
 
 
-def with_interval(value: float, interval: Interval) -> str:
-    """`43.3 (26.7–60.0)`."""
-    return f"{per_cent(value)} ({per_cent(interval[0])}–{per_cent(interval[1])})"
-
-
-def _rate(rate: Rate | None) -> str:
-    return NONE if rate is None else with_interval(rate.value, rate.interval)
-
-
-def _published(columns: tuple[int, int]) -> list[Row]:
-    rows = [(p[0], p[columns[0]], p[columns[1]]) for p in PUBLISHED]
-    digits = 2 if columns == (1, 2) else 1
-    return [
-        Row([name, f"{a:.{digits}f}", f"{b:.{digits}f}", *([NONE] if digits == 2 else [])], "published")
-        for name, a, b in rows
-        if a is not None and b is not None
-    ]
+def headline_tables(audit: Audit) -> list[Table]:
+    """Return classification and localization error: the tables with controls and published results."""
+    localization = [localization_table(audit)] if audit.main.localization_study else []
+    classification = [classification_table(audit)] if audit.main.classification.top1_error else []
+    return [*classification, *localization]
 
 
 def classification_table(audit: Audit) -> Table:
-    """Table 1: classification error of every network of the audit, with Wilson's intervals."""
-    rows = [Row([m.card.name, _rate(m.classification.top1), _rate(m.classification.top5)]) for m in audit.models]
-    rows[0] = replace(rows[0], marks=_marks(("top1", audit.classification.top1), ("top5", audit.classification.top5)))
-    n = audit.classification.top1.n if audit.classification.top1 else 0
-    caption = (
-        f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson). Grey: published figures "
-        "(Zhou et al. 2016, Table 1) on ILSVRC validation, another data set, for orientation only."
+    """Return Table 1: classification error of all networks with Wilson's intervals."""
+    first, *others = (
+        Row([m.info.name, rate_text(m.classification.top1_error), rate_text(m.classification.top5_error)])
+        for m in audit.models
     )
+    top1_error, top5_error = audit.main.classification.top1_error, audit.main.classification.top5_error
+    first = replace(first, flags=_flags(("top1", top1_error), ("top5", top5_error)))
+    n = top1_error.n if top1_error else 0
     return Table(
-        "table-1-classification",
-        "Table 1. Classification error",
-        caption,
-        ["Network", "Top-1, %", "Top-5, %"],
-        [*rows, *_published((3, 4))],
+        name="table-1-classification",
+        title="Table 1. Classification error",
+        caption=(
+            f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson). Grey: published results "
+            "(Zhou et al. 2016, Table 1) on ILSVRC validation, another data set, for orientation only."
+        ),
+        head=["Network", *ERROR_HEADINGS[:2]],
+        rows=[first, *others, *_published_rows((3, 4))],
     )
 
 
 def localization_table(audit: Audit) -> Table:
-    """Table 2: localization error of every network, its controls beneath, with bootstrap intervals."""
+    """Return Table 2: localization error of all networks and their controls, with bootstrap intervals."""
 
-    def cells(found: Measured) -> list[str]:
-        return _errors(found.recipes["paper"], found.ci95)
+    def cells(evaluation: Evaluation) -> list[str]:
+        return _error_cells(evaluation.recipes["paper"], evaluation.ci95)
 
-    n = len(audit.study.images) if audit.study else 0
+    study = audit.main.localization_study
     rows = _with_controls(audit, cells, backprop=True)
-    if audit.study is not None:
-        found = audit.study.own.recipes["paper"]
-        marks = _marks(("place1", found.top1), ("place5", found.top5), ("known", found.gt_known))
-        rows[0] = replace(rows[0], marks=marks)
-    caption = (
-        f"Error in per cent on the {n:,} images with boxes; recipe “paper”, threshold 20 %, IoU ≥ 0.5; 95 % intervals "
-        "(bootstrap). Indented: boxes that do not look at the image, with the network's own classes; a network that "
-        "does not beat them has not localized. Backprop: boxes of the gradient of the label's logit by the "
-        "pixels, on as many images as the row says. Grey: published figures (Zhou et al. 2016, Table 2) on ILSVRC "
-        "validation, another data set, for orientation only."
-    )
+    if study is not None:
+        errors = study.label_map.recipes["paper"]
+        flags = _flags(("place1", errors.top1), ("place5", errors.top5), ("known", errors.gt_known))
+        rows[0] = replace(rows[0], flags=flags)
     return Table(
-        "table-2-localization",
-        "Table 2. Localization error",
-        caption,
-        ["Network", "Top-1, %", "Top-5, %", "Class given, %"],
-        [*rows, *_published((1, 2))],
+        name="table-2-localization",
+        title="Table 2. Localization error",
+        caption=(
+            f"Error in per cent on the {len(study.images) if study else 0:,} images with boxes; recipe “paper”, "
+            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (bootstrap). Indented: controls, boxes that do not depend on "
+            "the image or on training, with the predicted classes of the network; a network that is not better than "
+            "its controls does not localize. Backprop: boxes from the gradient of the label's logit, on the stated "
+            "number of images. Grey: published results (Zhou et al. 2016, Table 2) on ILSVRC validation, another data "
+            "set, for orientation only."
+        ),
+        head=["Network", *ERROR_HEADINGS],
+        rows=[*rows, *_published_rows((1, 2))],
     )
-
-
-def _marks(*figures: tuple[str, Rate | None]) -> list[str]:
-    """The marks of figures that have images behind them."""
-    return [mark if rate and rate.count else "" for mark, rate in figures]
-
-
-ERRORS = ("top1_error", "top5_error", "gt_known_error")
-
-
-def _errors(errors: Errors, ci95: Mapping[str, Interval]) -> list[str]:
-    rates = zip(ERRORS, (errors.top1, errors.top5, errors.gt_known), strict=True)
-    return [with_interval(rate.value, ci95[name]) if ci95 else per_cent(rate.value) for name, rate in rates]
-
-
-def _with_controls(
-    audit: Audit, cells: Callable[[Measured], Sequence[str]], lead: str = "", backprop: bool = False
-) -> list[Row]:
-    """A row for each network's own maps, one for each of its controls, and for each of its backprop boxes."""
-    rows = []
-    for model in audit.models:
-        if model.study is not None:
-            rows.append(
-                Row(
-                    [
-                        f"{model.card.name}, {lead or METHOD_WORDS.get(model.card.method, model.card.method)}",
-                        *cells(model.study.own),
-                    ]
-                )
-            )
-            rows += [Row([CONTROL_WORDS[k], *cells(found)], "control") for k, found in model.study.controls.items()]
-            for recipe, found in model.backprop.items() if backprop else ():
-                name = f"{model.card.name}, backprop, {BACKPROP_WORDS[recipe]} ({len(found.rows):,} images)"
-                rows.append(Row([name, *cells(found)]))
-    return rows
 
 
 def recipes_table(audit: Audit) -> Table:
-    """The three box recipes side by side: how far the headline moves."""
+    """Return the errors by the three box recipes."""
     rows: list[Row] = []
-    for recipe, words in RECIPE_WORDS.items():
+    for recipe, label in RECIPE_LABELS.items():
 
-        def cells(found: Measured, recipe: str = recipe) -> list[str]:
-            return _errors(found.recipes[recipe], {})
+        def cells(evaluation: Evaluation, recipe: str = recipe) -> list[str]:
+            return _error_cells(evaluation.recipes[recipe], {})
 
-        rows += _with_controls(audit, cells, words)
+        rows += _with_controls(audit, cells, label)
     return Table(
-        "recipes",
-        "Three recipes",
-        "The same maps, three ways to make a box of them. “caffe” guesses two boxes for each of the first two classes "
-        "and one for the third, and counts inclusive pixels; “v2” takes any contour's box at the threshold that is "
-        "best on these very images, so it is the most lenient. Indented: the controls under the same recipe.",
-        ["Network and recipe", "Top-1, %", "Top-5, %", "Class given, %"],
-        rows,
+        name="recipes",
+        title="Three recipes",
+        caption=(
+            "The same activation maps with three ways to derive a box. “caffe” guesses two boxes for each of the first "
+            "two classes and one for the third, and counts pixels inclusively. “v2” accepts the box of any contour, at "
+            "the threshold that is best on these images, so it is the most lenient. Indented: the controls by the same "
+            "recipe."
+        ),
+        head=["Network and recipe", *ERROR_HEADINGS],
+        rows=rows,
     )
 
 
 def measures_table(audit: Audit) -> Table:
-    """What is measured beside the headline, for every network and each of its controls."""
+    """Return the other localization metrics of all networks and their controls."""
 
-    def cells(found: Measured) -> list[str]:
-        ci95 = found.ci95
-        figures = {
-            "max_box_acc": found.v1.value,
-            "max_box_acc_v2": found.v2.value,
-            "pointing_game": float(found.pointing.mean()),
-            "energy": float(found.energy.mean()),
-            "completeness": float(found.complete.mean()),
+    def cells(evaluation: Evaluation) -> list[str]:
+        ci95 = evaluation.ci95
+        values = {
+            "max_box_acc": evaluation.max_box_acc.value,
+            "max_box_acc_v2": evaluation.max_box_acc_v2.value,
+            "pointing_game": float(evaluation.pointing_hits.mean()),
+            "energy": float(evaluation.energy_in_boxes.mean()),
+            "completeness": float(evaluation.completeness.mean()),
         }
-        first, v2, *others = (with_interval(v, ci95[k]) if ci95 else per_cent(v) for k, v in figures.items())
-        return [first, v2, " / ".join(per_cent(v) for v in found.v2.best), *others, per_cent(found.pxap)]
+        v1, v2, *others = (with_interval(v, ci95[k]) if ci95 else per_cent(v) for k, v in values.items())
+        by_iou = " / ".join(per_cent(v) for v in evaluation.max_box_acc_v2.best)
+        return [v1, v2, by_iou, *others, per_cent(evaluation.pxap)]
 
     return Table(
-        "measures",
-        "Other measures",
-        "All of the label's own map; higher is better. MaxBoxAcc (largest contour, IoU 0.5) and MaxBoxAccV2 (any "
-        "contour, mean of IoU 0.3, 0.5 and 0.7, which stand beside it) take the thresholds that are best on these very "
-        "images: oracles. Pointing: the map's maximum lies in a true box. Energy: share of its positive values in the "
-        "true boxes. Completeness: share of the true box that its box covers. PxAP: by pixels, where silhouettes are "
-        "given. Indented: the controls; a box points at its middle, and its energy is spread evenly inside. The whole "
-        "image covers everything: completeness says something beside energy only.",
-        [
+        name="measures",
+        title="Other measures",
+        caption=(
+            "All metrics of the label's map; higher is better. MaxBoxAcc (largest contour, IoU 0.5) and MaxBoxAccV2 "
+            "(any contour, mean of IoU 0.3, 0.5 and 0.7, which are listed too) use the thresholds that are best on "
+            "these images. Pointing: the map's maximum lies in a ground-truth box. Energy: share of its positive "
+            "values in the ground-truth boxes. Completeness: share of the ground-truth box that the predicted box "
+            "covers. PxAP: by pixels, for images with masks. Indented: the controls; a box points at its centre, and "
+            "its energy is spread evenly inside of it. A box around the whole image covers everything, so completeness "
+            "is meaningful only together with energy."
+        ),
+        head=[
             "Network",
             "MaxBoxAcc, %",
             "MaxBoxAccV2, %",
@@ -226,53 +198,85 @@ def measures_table(audit: Audit) -> Table:
             "Completeness, %",
             "PxAP, %",
         ],
-        _with_controls(audit, cells),
+        rows=_with_controls(audit, cells),
     )
 
 
-def poolings_table(found: Poolings) -> Table:
-    """GAP beside GMP: the three figures under both, the difference with its interval, and the controls of both."""
-    gap, gmp = found.gap.study, found.gmp.study
+def gap_gmp_table(comparison: GapGmpComparison) -> Table:
+    """Return the comparison of GAP and GMP: three metrics of both, their difference, and the controls."""
+    gap, gmp = comparison.gap.localization_study, comparison.gmp.localization_study
     assert gap is not None
     assert gmp is not None
-    figures: list[tuple[str, Paired, Callable[[Measured], float]]] = [
-        ("Object covered: share of the true box", found.complete, lambda m: float(m.complete.mean())),
-        ("Map outside: share of its positive values", found.background, lambda m: 1 - float(m.energy.mean())),
-        ("Box wrong, class given", found.error, lambda m: m.gt_known.value),
+    metrics: list[tuple[str, Paired, Callable[[Evaluation], float]]] = [
+        (
+            "Completeness: share of the ground-truth box that is covered",
+            comparison.complete,
+            lambda evaluation: float(evaluation.completeness.mean()),
+        ),
+        (
+            "Background: share of the map's positive values outside of the boxes",
+            comparison.background,
+            lambda evaluation: 1 - float(evaluation.energy_in_boxes.mean()),
+        ),
+        ("GT-known localization error", comparison.error, lambda evaluation: evaluation.gt_known.value),
     ]
     rows = []
-    for name, paired, of in figures:
-        apart = [signed(paired.difference), between(paired.ci95)]
-        rows.append(Row([name, per_cent(paired.gap), per_cent(paired.gmp), *apart]))
+    for name, paired, value_of in metrics:
+        difference = [signed(paired.difference), between(paired.ci95)]
+        rows.append(Row([name, per_cent(paired.gap), per_cent(paired.gmp), *difference]))
         for control in (k for k in gap.controls if k in gmp.controls):
-            both = [per_cent(of(study.controls[control])) for study in (gap, gmp)]
-            rows.append(Row([CONTROL_WORDS[control], *both, NONE, NONE], "control"))
+            values = [per_cent(value_of(study.controls[control])) for study in (gap, gmp)]
+            rows.append(Row([CONTROL_LABELS[control], *values, NONE, NONE], "control"))
+    names = [f"{model.info.name}, %" for model in (comparison.gap, comparison.gmp)]
     return Table(
-        "gap-and-gmp",
-        "GAP and GMP",
-        f"Means over {len(found.images):,} images with a label and boxes, in per cent, from the label's maps. The "
-        "interval of the difference, in points, is a paired bootstrap over images, each counted as independent. "
-        "Indented: the controls, which do not look at the image, or have learned nothing.",
-        ["Figure", f"{found.gap.card.name}, %", f"{found.gmp.card.name}, %", "GAP − GMP, points", "95 % interval"],
-        rows,
+        name="gap-and-gmp",
+        title="GAP and GMP",
+        caption=(
+            f"Means over {len(comparison.images):,} images with a label and boxes, in per cent, from the label's maps. "
+            "The interval of the difference, in points, is a paired bootstrap over images, each counted as "
+            "independent. Indented: controls, which do not depend on the image or on training."
+        ),
+        head=["Figure", *names, "GAP − GMP, points", "95 % interval"],
+        rows=rows,
     )
 
 
-def signed(share: float, digits: int = 1) -> str:
-    """A difference of shares in points: `+1.2`, `−0.3`."""
-    return f"{100 * share:+.{digits}f}".replace("-", "−")
+def _published_rows(columns: tuple[int, int]) -> list[Row]:
+    rows = [(p[0], p[columns[0]], p[columns[1]]) for p in PUBLISHED]
+    digits = 2 if columns == (1, 2) else 1
+    return [
+        Row([name, f"{a:.{digits}f}", f"{b:.{digits}f}", *([NONE] if digits == 2 else [])], "published")
+        for name, a, b in rows
+        if a is not None and b is not None
+    ]
 
 
-def between(bounds: Interval) -> str:
-    """`−1.5 to +3.1`, in points."""
-    return f"{signed(bounds[0])} to {signed(bounds[1])}"
+def _flags(*rates: tuple[str, Rate | None]) -> list[str]:
+    """Return the flags of rates with at least one image."""
+    return [flag if rate and rate.count else "" for flag, rate in rates]
 
 
-def all_tables(audit: Audit) -> list[Table]:
-    """Those that this audit can fill."""
-    tables = [classification_table(audit)] if audit.classification.top1 else []
-    if audit.study:
-        tables += [localization_table(audit), recipes_table(audit), measures_table(audit)]
-    if (found := comparison(audit)) is not None:
-        tables.append(poolings_table(found))
-    return tables
+def _error_cells(errors: Errors, ci95: Mapping[str, Interval]) -> list[str]:
+    rates = zip(ERRORS, (errors.top1, errors.top5, errors.gt_known), strict=True)
+    return [with_interval(rate.value, ci95[name]) if ci95 else per_cent(rate.value) for name, rate in rates]
+
+
+def _with_controls(
+    audit: Audit, cells: Callable[[Evaluation], Sequence[str]], label: str = "", backprop: bool = False
+) -> list[Row]:
+    """Return rows of the maps of each network, of its controls and, if wanted, of its backprop boxes.
+
+    label: what follows the network's name; by default the method of its maps.
+    """
+    rows = []
+    for model in audit.models:
+        study, info = model.localization_study, model.info
+        if study is None:
+            continue
+        name = f"{info.name}, {label or METHOD_LABELS.get(info.method, info.method)}"
+        rows.append(Row([name, *cells(study.label_map)]))
+        rows += [Row([CONTROL_LABELS[k], *cells(control)], "control") for k, control in study.controls.items()]
+        for recipe, evaluation in model.backprop.items() if backprop else ():
+            name = f"{info.name}, backprop, {BACKPROP_LABELS[recipe]} ({len(evaluation.rows):,} images)"
+            rows.append(Row([name, *cells(evaluation)]))
+    return rows

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and one run at a time in a folder."""
+"""Atomic file writes, and the lock that lets one run at a time write to a folder."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from reportgen.errors import OutputError
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
-    """Writes under a temporary name in the same folder, flushes it to the disk, renames, and flushes the folder.
+    """Write a file so that it is complete or absent: under a temporary name in the same folder, flushed, then renamed.
 
-    durable: false for one of many files that can be made again: whoever writes them flushes all at once (`os.sync`)
-        before it relies on them. Two flushes take some milliseconds, more than making a page.
-    Errors: OutputError that names the path and, for a full disk, the bytes that are free.
+    durable: false for one of many files that can be made again: the caller flushes all of them at once (`os.sync`)
+        before it relies on them. Flushing a file and its folder takes milliseconds, longer than making a page.
+    Errors: OutputError that names the path and, if the disk is full, the free bytes.
     """
-    with written_atomic(path, durable) as file:
+    with open_atomic(path, durable) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def written_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
-    """As `write_atomic`, of a file that is written piece by piece."""
+def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file for `write_atomic` in pieces: it appears at the end of the `with` block. Errors: OutputError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with _new_file(temporary) as file:
@@ -42,14 +42,14 @@ def written_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
+        raise write_error(path, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 
 
 def _new_file(path: Path) -> BinaryIO:
-    """Opened for writing; its folder is made where there is none, which is tried only then: most files have one."""
+    """Open a file for writing. Its folder is created only if opening fails: most files have theirs already."""
     try:
         return open(path, "wb")
     except FileNotFoundError:
@@ -65,44 +65,47 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def cannot_write(path: Path, error: OSError) -> OutputError:
-    """The one line for an output that cannot be written."""
+def write_error(path: Path, error: OSError) -> OutputError:
+    """Return the error for a file or folder that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         folder = next(p for p in (path, *path.parents) if p.exists())
         free = shutil.disk_usage(folder).free
         return OutputError(
-            f"no room for `{path}` ({free:,} bytes free)", "free some space and run the same command again"
+            f"disk full: no room for `{path}` ({free:,} bytes free)", "free some space and run the same command again"
         )
     return OutputError(f"cannot write `{path}` ({error.strerror or error})", "name another folder with --out")
 
 
-def allow_open_files() -> None:
-    """As many open files as the system lets this process have: many systems begin with 1,024, and a store keeps each of
-    its shards open (Python's memory map holds a file of its own)."""
+def raise_open_file_limit() -> None:
+    """Raise this process's limit of open files to the system's: a store keeps every shard open, and the default of many
+    systems is 1,024. (Python's memory map holds a file descriptor of its own.)"""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with contextlib.suppress(OSError, ValueError):  # macOS calls the limit unlimited, but sets none above its own
+        with contextlib.suppress(OSError, ValueError):  # macOS reports no limit, but refuses some values
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Holds `folder` for this process: a second run stops with one line. A dead holder's lock is freed."""
+def exclusive_run(folder: Path) -> Iterator[None]:
+    """Lock `folder` for this process, and remove temporary files of interrupted runs. A lock ends with its process.
+
+    Errors: OutputError if another run holds the lock, or the folder cannot be written.
+    """
     lock = folder / ".lock"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(lock, "w")  # noqa: SIM115 - held open for as long as the lock is
+        file = open(lock, "w")  # noqa: SIM115 - stays open as long as the lock is held
     except OSError as error:
-        raise cannot_write(lock, error) from error
+        raise write_error(lock, error) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out") from None
-        for place in ("", "cache/**/", "site/**/", "demo/**/"):  # our own folders: `--out .` may hold anything else
-            for left in folder.glob(f"{place}.*.[0-9]*.tmp"):
-                left.unlink(missing_ok=True)
+        for own in ("", "cache/**/", "site/**/", "demo/**/"):  # with `--out .` other folders are not reportgen's
+            for temporary in folder.glob(f"{own}.*.[0-9]*.tmp"):
+                temporary.unlink(missing_ok=True)
         try:
             yield
-        finally:  # closing is not enough: a helper of this run that is about to end has the file too
+        finally:  # closing is not enough: a worker process that is about to end has the file open too
             fcntl.flock(file, fcntl.LOCK_UN)

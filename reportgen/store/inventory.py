@@ -1,4 +1,4 @@
-"""The stores and kept results of a report: which there are, whether they are sound, which no run needs any more."""
+"""What the cache of a report contains: list it, verify it, and remove what no run needs any more."""
 
 from __future__ import annotations
 
@@ -8,54 +8,56 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reportgen.errors import StoreError
-from reportgen.store.files import only_run
+from reportgen.store.files import exclusive_run
 from reportgen.store.shard import Shard
-from reportgen.store.table import fingerprint, used_stores
+from reportgen.store.table import fingerprint
+from reportgen.store.usage import used_stores
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One store on the disk, or the file of one kept result.
+class CacheEntry:
+    """A store in the cache, or the file of one cached result.
 
-    used: by the last whole run, or by one that was stopped since; images: rows of the shards that can be opened, None
-    for a result; about: settings in a few words.
+    is_used: by the last finished run, or by an interrupted one after it.
+    images: number of rows in the shards that can be opened; None for a cached result.
+    size: in bytes; description: its main settings.
     """
 
     path: Path
-    used: bool
+    is_used: bool
     images: int | None
     size: int
-    about: str
+    description: str
 
-    def line(self) -> str:
-        """For people, one line."""
-        state = "used" if self.used else "old"
+    def summary_line(self) -> str:
+        """Return the line that `reportgen cache list` prints."""
+        state = "used" if self.is_used else "old"
         images = "" if self.images is None else f"{self.images:,} images"
         name = self.path.stem.rpartition("-")[2]
-        return f"{name}  {state:<4}  {images:>16}  {self.size / 1e6:>9,.1f} MB  {self.about}"
+        return f"{name}  {state:<4}  {images:>16}  {self.size / 1e6:>9,.1f} MB  {self.description}"
 
 
-def entries(report: Path) -> list[Entry]:
-    """The stores of a report. Errors: StoreError if it has no cache."""
+def cache_entries(report: Path) -> list[CacheEntry]:
+    """Return the stores and cached results of a report. Errors: StoreError if it has no cache."""
     used = used_stores(_cache(report))
-    found = []
+    entries = []
     for folder in _folders(report):
-        images, about = 0, "no shard that can be opened"
+        images, description = 0, "no shard can be opened"
         for path in _shards(folder):  # one at a time: each is an open file
             if shard := _open(path):
                 images += len(shard["samples/id"]) if "samples/id" in shard else 0
-                about = _about(shard.attributes.get("settings"))
+                description = _describe(shard.attributes.get("settings"))
         size = sum(path.stat().st_size for path in folder.iterdir())
-        found.append(Entry(folder, folder.name in used, images, size, about))
+        entries.append(CacheEntry(folder, folder.name in used, images, size, description))
     for path in _results(report):
-        about = f"{path.stem.rpartition('-')[0]}, kept for the next run"
-        found.append(Entry(path, path.name in used, None, path.stat().st_size, about))
-    return found
+        description = f"{path.stem.rpartition('-')[0]}, cached result"
+        entries.append(CacheEntry(path, path.name in used, None, path.stat().st_size, description))
+    return entries
 
 
-def faults(report: Path) -> list[str]:
-    """A line for every shard that is not what it should be; every byte is read."""
-    found = []
+def find_faults(report: Path) -> list[str]:
+    """Return a line for every damaged or misplaced shard. Reads every byte of the cache."""
+    faults = []
     for folder in _folders(report):
         for path in _shards(folder):
             try:
@@ -65,30 +67,30 @@ def faults(report: Path) -> list[str]:
                 if own != fingerprint(shard.attributes.get("settings") or {}) or own[:16] != folder.name:
                     raise shard.corrupt("it belongs to another store")
                 if shard.attributes.get("name") != path.name:
-                    raise shard.corrupt("it has another's name")
+                    raise shard.corrupt("it was written under another name")
             except StoreError as error:
-                found.append(f"{folder.name}: {error}")
-        found += [f"{folder.name}: `{path.name}` was set aside" for path in sorted(folder.glob("*.corrupt"))]
+                faults.append(f"{folder.name}: {error}")
+        faults += [f"{folder.name}: `{path.name}` was set aside" for path in sorted(folder.glob("*.corrupt"))]
     for path in _results(report):
         try:
             Shard(path).verify()
         except StoreError as error:
-            found.append(str(error))
-    return found
+            faults.append(str(error))
+    return faults
 
 
-def prune(report: Path) -> Iterator[Entry]:
-    """Removes the stores and results that the last whole run and those that were stopped since
-    had no use for, and the shards that were set aside.
+def prune(report: Path) -> Iterator[CacheEntry]:
+    """Remove unused stores and results, and shards that were set aside; yield each removed store or result.
 
-    Errors: StoreError where it is not known what was used; OutputError while a run is going on.
+    Unused are those that neither the last finished run nor an interrupted one after it has opened.
+    Errors: StoreError if it is not known what was used; OutputError while a run is writing to the report.
     """
     _cache(report)
-    with only_run(report):
+    with exclusive_run(report):
         if not used_stores(_cache(report)):
             raise StoreError(f"it is not known which stores of `{report}` are in use", "run the report again first")
-        for entry in entries(report):
-            if not entry.used:
+        for entry in cache_entries(report):
+            if not entry.is_used:
                 shutil.rmtree(entry.path) if entry.path.is_dir() else entry.path.unlink()
                 yield entry
             for path in entry.path.glob("*.corrupt"):
@@ -120,8 +122,8 @@ def _open(path: Path) -> Shard | None:
         return None
 
 
-def _about(settings: object) -> str:
+def _describe(settings: object) -> str:
     if not isinstance(settings, dict):
         return ""
-    words = [settings.get(key) for key in ("look", "experiment", "maps", "method", "resize", "precision", "device")]
-    return " ".join([*(str(word) for word in words if word), f"weights {str(settings.get('weights'))[:8]}"])
+    values = [settings.get(key) for key in ("kind", "maps", "method", "resize", "precision", "device")]
+    return " ".join([*(str(value) for value in values if value), f"weights {str(settings.get('weights'))[:8]}"])

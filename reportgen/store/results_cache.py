@@ -1,4 +1,4 @@
-"""What an analysis took long to compute, kept beside the stores, so that a rerun on the same numbers reads it."""
+"""The cache of results that concern the whole data set and take long to compute: nearest neighbours, t-SNE, grids."""
 
 from __future__ import annotations
 
@@ -11,40 +11,42 @@ import numpy as np
 from reportgen import __version__
 from reportgen.errors import StoreError
 from reportgen.store.shard import Shard, write_shard
-from reportgen.store.table import note_use
+from reportgen.store.usage import note_use
 
 Arrays = Mapping[str, np.ndarray]
-Keep = Callable[[str, Sequence[object], Callable[[], Arrays]], Arrays]
-"""`keep(kind, inputs, compute)`: what `compute()` returns for these inputs, now or earlier."""
 
 
-def keep_nothing(kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
-    """Computes every time."""
-    return compute()
+class ResultsCache:
+    """The files `<kind>-<digest of the inputs>.npz` of the cache folder, each with the arrays of one result."""
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-def keep_in(cache: Path) -> Keep:
-    """Keeps results as `cache/<kind>-<digest of the inputs>.npz`; a damaged file is computed and written anew.
+    def get(self, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
+        """Return the result of `compute` for these inputs: the stored one, or a new one, which is then stored.
 
-    inputs: arrays, and values whose `repr` tells them apart. Errors: OutputError.
-    """
-
-    def keep(kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
+        inputs: everything that the result depends on: arrays, and values whose `repr` identifies them.
+        A damaged file is replaced.
+        Errors: those of `compute`, OutputError.
+        """
         digest = _digest(inputs)
-        path = cache / f"{kind}-{digest[:16]}.npz"
-        note_use(cache, [path.name])
+        path = self.folder / f"{kind}-{digest[:16]}.npz"
+        note_use(self.folder, [path.name])
         try:
             shard = Shard(path)
             shard.verify()
             if shard.attributes.get("inputs") == digest:
                 return {name: np.array(shard[name]) for name in shard.names()}
         except StoreError:
-            pass  # there is none, or it is damaged
+            pass  # absent or damaged
         arrays = compute()
         write_shard(path, arrays, {"inputs": digest})
         return arrays
 
-    return keep
+
+def cached(cache: ResultsCache | None, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
+    """Return `cache.get(…)`, or `compute()` if there is no cache."""
+    return compute() if cache is None else cache.get(kind, inputs, compute)
 
 
 def _digest(inputs: Sequence[object]) -> str:

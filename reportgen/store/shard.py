@@ -1,7 +1,7 @@
-"""A shard: one uncompressed npz whose members are aligned, so that `np.load` reads it and a memory map can, too.
+"""A shard: an uncompressed npz file with aligned members, which can be read with `np.load` or as a memory map.
 
-The layout, key by key, is in the manual (`shard-format.md`). A shard is written once and never changed; the archive's
-comment is the SHA-256 of every byte before it, so that a shard proves itself without a file beside it.
+The manual describes the layout (`shard-format.md`). A shard is written once and never changed. The archive's comment is
+the SHA-256 of every byte before it, so a shard can be verified without another file.
 """
 
 from __future__ import annotations
@@ -25,44 +25,44 @@ from reportgen.errors import CorruptError, StoreError
 from reportgen.store.files import write_atomic
 
 FORMAT = 2
-ALIGN = 64
-"""Array data start at multiples of this many bytes (a cache line; what NumPy's own .npy header pads to)."""
+ALIGNMENT = 64
+"""Array data start at multiples of this many bytes: a cache line, and what NumPy pads its .npy headers to."""
 ATTRIBUTES = ".attributes.json"
 DIGEST = 64
-"""Bytes of the digest that ends the file: a SHA-256 in hex."""
-EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Bytes of the digest at the end of the file: a SHA-256 in hex."""
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
-"""Bytes of a zip member's fixed local header; name and padding ("extra") follow."""
-DAMAGE = (
+"""Bytes of a zip member's local header without its name and padding (the "extra" field), which follow."""
+DAMAGE_ERRORS = (
     ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
     RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError, tokenize.TokenError,
 )  # fmt: skip
-"""What zipfile, json and NumPy raise on a damaged file."""
+"""Exceptions that zipfile, json and NumPy raise on a damaged file."""
 PADDING_ID = 0xFFFF
-"""Id of the zip "extra" field that holds the padding, as the zipalign tool of Android pads."""
+"""Id of the zip "extra" field that holds the padding, as in Android's zipalign."""
 
 
 def encode(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> bytes:
-    """The bytes of a shard: members in sorted order, stored, no time of day; the same input gives the same bytes."""
+    """Return the bytes of a shard. The same input gives the same bytes: members are sorted and have no time stamps."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(arrays):
             _add(archive, buffer, f"{name}.npy", _npy(arrays[name]))
         head = json.dumps({"format": FORMAT, **attributes}, sort_keys=True, allow_nan=False)
         _add(archive, buffer, ATTRIBUTES, head.encode())
-        archive.comment = bytes(DIGEST)  # its length is part of what is hashed
+        archive.comment = bytes(DIGEST)  # its length is part of the hashed bytes
     data = buffer.getbuffer()
     data[-DIGEST:] = hashlib.sha256(data[:-DIGEST]).hexdigest().encode()
     return bytes(data)
 
 
 def _add(archive: zipfile.ZipFile, buffer: io.BytesIO, name: str, data: bytes) -> None:
-    info = zipfile.ZipInfo(name, EPOCH)
+    info = zipfile.ZipInfo(name, ZIP_EPOCH)
     info.external_attr = 0o644 << 16
     start = buffer.tell() + LOCAL_HEADER + len(name.encode())
-    pad = -start % ALIGN
+    pad = -start % ALIGNMENT
     if pad:
-        pad += ALIGN if pad < 4 else 0  # the field's own id and length take four bytes
+        pad += ALIGNMENT if pad < 4 else 0  # the field's id and length take four bytes
         info.extra = struct.pack("<HH", PADDING_ID, pad - 4) + bytes(pad - 4)
     archive.writestr(info, data)
 
@@ -74,16 +74,16 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def write_shard(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
-    """Commits a shard under its final name. Errors: OutputError."""
+    """Write a shard under its final name. Errors: OutputError."""
     write_atomic(path, encode(arrays, attributes))
 
 
 class Shard:
-    """A shard open for reading: `shard["features/gap"]` is a read-only memory map of the array in the file.
+    """A shard opened for reading: `shard["features/gap"]` is a read-only memory map of the array in the file.
 
-    Opening reads the directory and the attributes; `verify` reads every byte. Errors: CorruptError, for anything that
-    is not exactly what `encode` writes; StoreError, where the system does not let it be read, which says nothing
-    against the file. Nothing is allocated by what a file claims, and nothing is unpickled.
+    Opening reads the directory and the attributes; `verify` reads every byte. No memory is allocated on the strength of
+    sizes that the file states, and nothing is unpickled.
+    Errors: CorruptError for anything that `encode` does not write; StoreError if the system cannot read the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,40 +101,40 @@ class Shard:
                 head = self._bytes(infos.pop(ATTRIBUTES))
             self.attributes: dict[str, Any] = json.loads(head.tobytes())
             if self.attributes["format"] != FORMAT:
-                raise ValueError(f"format {self.attributes['format']!r}, not {FORMAT}")
+                raise ValueError(f"format {self.attributes['format']!r} instead of {FORMAT}")
             self._members = {name: self._array(info) for name, info in infos.items()}
-        except DAMAGE as error:
+        except DAMAGE_ERRORS as error:
             raise self.corrupt(" ".join(str(error).split()) or type(error).__name__) from None
         except (OSError, MemoryError) as error:
-            raise self._unreadable(error) from None
+            raise self._read_error(error) from None
 
-    def corrupt(self, why: str) -> CorruptError:
-        """The one line for a shard that is not what it should be."""
+    def corrupt(self, reason: str) -> CorruptError:
+        """Return the error for a shard that is not what it should be."""
         return CorruptError(
-            f"shard `{self.path.name}` is corrupt ({why})", "run the same command again to recompute its images"
+            f"shard `{self.path.name}` is corrupt ({reason})", "run the same command again to recompute its images"
         )
 
-    def _unreadable(self, error: OSError | MemoryError) -> StoreError:
-        why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        many = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    def _read_error(self, error: OSError | MemoryError) -> StoreError:
+        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        too_many_files = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
         return StoreError(
-            f"shard `{self.path}` cannot be read ({why})",
-            "each shard counts as an open file: raise the limit, `ulimit -Hn`" if many else None,
+            f"shard `{self.path}` cannot be read ({reason})",
+            "each shard is an open file: raise the limit (`ulimit -Hn`)" if too_many_files else None,
         )
 
     def _bytes(self, info: zipfile.ZipInfo) -> np.ndarray:
-        """A member's bytes, mapped."""
+        """Return a memory map of a member's bytes."""
         if info.compress_type != zipfile.ZIP_STORED:
             raise ValueError(f"member {info.filename!r} is compressed")
         name_length, extra_length = struct.unpack_from("<HH", self._map.data, info.header_offset + 26)
         start = info.header_offset + LOCAL_HEADER + name_length + extra_length
         if start + info.file_size > len(self._map):
-            raise ValueError(f"member {info.filename!r} ends behind the file")
+            raise ValueError(f"member {info.filename!r} extends beyond the file")
         return self._map[start : start + info.file_size]
 
     def _array(self, info: zipfile.ZipInfo) -> np.ndarray:
         if not info.filename.endswith(".npy"):
-            raise ValueError(f"member {info.filename!r} is no array")
+            raise ValueError(f"member {info.filename!r} is not an array")
         member = self._bytes(info)
         header = io.BytesIO(member[:65536].tobytes())
         version = np.lib.format.read_magic(header)
@@ -143,28 +143,28 @@ class Shard:
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if dtype.hasobject or fortran or header.tell() + size != len(member):
-            raise ValueError(f"member {info.filename!r} is not a plain array of its size")
+            raise ValueError(f"member {info.filename!r} is not a plain array of the stated size")
         return np.ndarray(shape, dtype, member[header.tell() :]) if size else np.empty(shape, dtype)
 
     def verify(self) -> None:
-        """Reads every byte and compares the digest. Errors: CorruptError; StoreError, where it cannot be read."""
+        """Compare the digest with every byte of the file. Errors: CorruptError; StoreError if it cannot be read."""
         sha = hashlib.sha256()
         left = len(self._map) - DIGEST
         try:
-            with open(self.path, "rb") as file:  # read, not mapped: the pages of a large store would count as ours
+            with open(self.path, "rb") as file:  # not the memory map, whose pages would count as this process's memory
                 while left > 0 and (block := file.read(min(left, 1 << 20))):
                     sha.update(block)
                     left -= len(block)
                 end = file.read()
         except (OSError, MemoryError) as error:
-            raise self._unreadable(error) from None
+            raise self._read_error(error) from None
         if end != sha.hexdigest().encode():
-            raise self.corrupt("its digest does not fit")
+            raise self.corrupt("its digest does not match")
 
-    def let_go(self) -> None:
-        """Gives back the memory that bytes read so far were mapped to; they are mapped again when they are read again.
+    def release_pages(self) -> None:
+        """Release the memory of mapped pages. Reading maps them again.
 
-        The system maps a neighbourhood of every byte that is looked at: of a small shard soon all of it.
+        The system maps a neighbourhood of every byte that is read, so a small shard is soon in memory as a whole.
         """
         if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             self._pages.madvise(mmap.MADV_DONTNEED)
@@ -176,5 +176,5 @@ class Shard:
         return f"{name}.npy" in self._members
 
     def names(self) -> list[str]:
-        """The slash paths of its arrays."""
+        """Return the sorted slash paths of the arrays."""
         return sorted(member.removesuffix(".npy") for member in self._members)

@@ -1,49 +1,73 @@
-/* Occlusion maps: the pointer, or the arrow keys, moves the square over the image and tells the five classes there. */
+/* Occlusion sensitivity: the pointer or the arrow keys move the occluding square; the scores there are read. */
 (() => {
   "use strict";
+  const { boxes, dom } = window.reportgen;
   const section = document.getElementById("occlusion");
   if (!section) return;
-  const data = JSON.parse(section.querySelector("script[type='application/json']").textContent);
-  const [width, height] = data.size, [x0, y0, x1, y1] = data.window;
-  const svgNs = "http://www.w3.org/2000/svg";
-  const frames = [...section.querySelectorAll(".frame")];
-  const readout = document.createElement("p");
-  readout.className = "quiet readout";
-  readout.setAttribute("aria-live", "polite");
-  readout.textContent = "Move the pointer over a map, or focus one and use the arrow keys.";
-  section.querySelector(".figures-four").after(readout);
-  const toX = (v) => x0 + (v / data.input) * (x1 - x0), toY = (v) => y0 + (v / data.input) * (y1 - y0);
-  const squares = frames.map((frame) => {
-    const svg = document.createElementNS(svgNs, "svg");
-    svg.setAttribute("class", "boxes");
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    const square = document.createElementNS(svgNs, "rect");
-    square.setAttribute("class", frame === frames[0] ? "hiding" : "true");
+  /**
+   * @typedef {object} OcclusionData
+   * @property {Point} size - of the image
+   * @property {Box} window
+   * @property {number} input - side of the network's input
+   * @property {number} side - of the square, in pixels of the input
+   * @property {number[]} rows - upper edges of the square
+   * @property {number[]} columns - left edges of the square
+   * @property {string[]} names
+   * @property {number[][]} classes - indices into names, for every position
+   * @property {number[][]} scores - in per cent
+   */
+  /** @type {OcclusionData} */
+  const data = dom.json(dom.find(section, "script[type='application/json']"));
+  const [width, height] = data.size;
+  const [x0, y0, x1, y1] = data.window;
+  const frames = /** @type {HTMLElement[]} */ ([...section.querySelectorAll(".frame")]);
+  const readout = dom.element("p", {
+    className: "quiet readout",
+    ariaLive: "polite",
+    textContent: "Move the pointer over a map, or focus one and use the arrow keys.",
+  });
+  dom.find(section, ".figures-four").after(readout);
+
+  const squares = frames.map((frame, k) => {
+    const svg = boxes.svg(data.size);
+    const square = boxes.rect(k === 0 ? "occluder" : "ground-truth", [0, 0, 0, 0]);
     square.setAttribute("visibility", "hidden");
     svg.append(square);
     frame.append(svg);
     return square;
   });
-  let row = Math.floor(data.rows.length / 2), column = Math.floor(data.columns.length / 2);
+  let row = Math.floor(data.rows.length / 2);
+  let column = Math.floor(data.columns.length / 2);
   const show = () => {
+    const scaleX = (x1 - x0) / data.input;
+    const scaleY = (y1 - y0) / data.input;
+    const attributes = {
+      x: x0 + data.columns[column] * scaleX,
+      y: y0 + data.rows[row] * scaleY,
+      width: data.side * scaleX,
+      height: data.side * scaleY,
+      visibility: "visible",
+    };
     for (const square of squares) {
-      square.setAttribute("x", toX(data.columns[column]));
-      square.setAttribute("y", toY(data.rows[row]));
-      square.setAttribute("width", toX(data.side) - toX(0));
-      square.setAttribute("height", toY(data.side) - toY(0));
-      square.setAttribute("visibility", "visible");
+      for (const [key, value] of Object.entries(attributes)) square.setAttribute(key, String(value));
     }
     const at = row * data.columns.length + column;
-    const classes = data.classes[at].map((k, j) => `${data.names[k]} ${(data.scores[at][j] / 100).toFixed(2)}`).join(" · ");
-    readout.textContent = `Square at ${data.columns[column]}, ${data.rows[row]}: ${classes}`;
+    const scores = data.classes[at].map((k, j) => `${data.names[k]} ${(data.scores[at][j] / 100).toFixed(2)}`);
+    readout.textContent = `Square at ${data.columns[column]}, ${data.rows[row]}: ${scores.join(" · ")}`;
   };
-  const nearest = (list, value) => list.reduce((best, v, j) => (Math.abs(v - value) < Math.abs(list[best] - value) ? j : best), 0);
+
+  /**
+   * @param {number[]} values
+   * @param {number} value
+   */
+  const nearest = (values, value) =>
+    values.reduce((best, one, j) => (Math.abs(one - value) < Math.abs(values[best] - value) ? j : best), 0);
   for (const frame of frames) {
     frame.tabIndex = 0;
     frame.addEventListener("pointermove", (event) => {
       const area = frame.getBoundingClientRect();
-      const x = ((event.clientX - area.left) / area.width) * width, y = ((event.clientY - area.top) / area.height) * height;
+      const x = ((event.clientX - area.left) / area.width) * width;
+      const y = ((event.clientY - area.top) / area.height) * height;
       column = nearest(data.columns, ((x - x0) / (x1 - x0)) * data.input - data.side / 2);
       row = nearest(data.rows, ((y - y0) / (y1 - y0)) * data.input - data.side / 2);
       show();

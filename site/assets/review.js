@@ -1,125 +1,155 @@
-/* The review: a queue from any filter, one image at a time; tags, a note, undo; kept in this browser, exported and imported. */
+/* The review page: the images of any filter one after the other, with tags and a note for each. */
 (() => {
   "use strict";
-  const R = window.reportgen, M = R.map, table = R.chunks.images, maps = R.chunks.maps, { element } = R;
-  const place = document.getElementById("review");
-  const review = R.keptReview(table), { kept } = review;
-  const state = R.readState();
-  const filter = Object.fromEntries(Object.entries(state).filter(([key]) => !["at", "sort", "page", "map", "boxes", "t"].includes(key)));
-  const queue = R.sorted(table, R.select(table, filter), state.sort ?? "");
-  let at = Math.max(0, queue.findIndex((i) => table.id[i] === state.at));
-  const change = (i, next) => { review.edit(i, next); show(); };
-
+  const R = window.reportgen;
+  const { data, dom, imageFigures, state } = R;
+  const { element, button, labelled } = dom;
+  const NO_FILTER = ["at", "sort", "page", "cam", "boxes", "threshold"];
+  const images = data.chunk("images");
+  const page = dom.byId("review");
+  const storage = R.reviewStorage(images);
+  const { saved } = storage;
+  const given = state.read();
+  const filter = Object.fromEntries(Object.entries(given).filter(([key]) => !NO_FILTER.includes(key)));
+  const queue = R.imageOrder.sorted(images, R.imageFilter.select(images, filter), given.sort);
   if (!queue.length) {
-    place.append(element("p", { className: "empty", textContent: "No image fits this filter. Choose images under Images and follow “review these”." }));
+    page.append(dom.empty("No image passes this filter. Choose images on the page Images and follow “review these”."));
     return;
   }
-  const head = element("p", { className: "quiet" });
-  const bar = element("progress", { max: queue.length });
-  bar.setAttribute("aria-label", "reviewed");
-  const saved = element("p", { className: "quiet" });
-  saved.setAttribute("role", "status");
-  const frame = element("span", { className: "frame" });
-  const photo = element("img", { className: "photo", alt: "" }), canvas = element("canvas", { width: 280, height: 210 });
-  const title = element("h2", {}), facts = element("p", { className: "quiet" }), link = element("a", { textContent: "its page" });
-  const tags = element("div", { className: "tags", role: "group" });
-  tags.setAttribute("aria-label", "Tags");
+  /** @param {string} id */
+  const placeOf = (id) =>
+    Math.max(
+      0,
+      queue.findIndex((i) => images.id[i] === id),
+    );
+  let at = placeOf(given.at);
+
+  // ------------------------------------------------------------------------------------------------ elements
+  const figure = R.reviewFigure(images, data.chunk("cams"));
+  const position = element("p", { className: "quiet" });
+  const progress = element("progress", { max: queue.length, ariaLabel: "reviewed" });
+  const status = element("p", { className: "quiet", role: "status" });
+  const title = element("h2");
+  const facts = element("p", { className: "quiet" });
+  const link = element("a", { textContent: "image page" });
+  const tags = element("div", { className: "tags", role: "group", ariaLabel: "Tags" });
   const note = element("textarea", { rows: 3 });
-  const threshold = element("input", { type: "range", min: 1, max: 90, value: state.t || 20 }), percent = element("output", {});
-  const showMap = element("input", { type: "checkbox", checked: state.map !== "0" }), showBoxes = element("input", { type: "checkbox", checked: state.boxes !== "0" });
-  const button = (text, action) => { const made = element("button", { type: "button", textContent: text }); made.addEventListener("click", action); return made; };
-  const move = (step) => { at = Math.min(Math.max(at + step, 0), queue.length - 1); show(); };
-  const back = () => {
-    const ids = review.back();
-    if (ids.length === 1) at = Math.max(0, queue.findIndex((i) => table.id[i] === ids[0]));
+  const noteLabel = Object.assign(labelled("note", note), { className: "note-field" });
+  const explanation =
+    "Colour: activation map of the predicted class, normalized per image. White: ground-truth box. Dotted: predicted " +
+    "box at this threshold, a preview; the box that the report evaluates is on the image page.";
+
+  // ------------------------------------------------------------------------------------------------ actions
+  /** @param {number} step */
+  const move = (step) => {
+    at = Math.min(Math.max(at + step, 0), queue.length - 1);
     show();
   };
-  const toggle = (tag) => { const i = queue[at], on = review.item(table.id[i]).tags; change(i, { tags: on.includes(tag) ? on.filter((t) => t !== tag) : [...on, tag] }); };
-  let written = false; // a note is kept letter by letter, and undone as one
-  note.addEventListener("input", () => { review.edit(queue[at], { note: note.value }, !written); written = true; tell(); });
-  for (const input of [threshold, showMap, showBoxes]) input.addEventListener("input", () => draw());
-
-  const tagField = element("input", { type: "text", value: kept.tags.join(", ") });
-  tagField.addEventListener("change", () => {
-    const wanted = new Set(tagField.value.split(/[,;]/).map((t) => t.trim()).filter(Boolean));
-    review.change(() => { kept.tags = [...wanted].slice(0, 9); });
+  const undo = () => {
+    const ids = storage.undo();
+    if (ids.length === 1) at = placeOf(ids[0]);
     show();
-  });
-  const who = element("input", { type: "text", value: kept.reviewer, autocomplete: "off" });
-  who.addEventListener("change", () => { review.change(() => { kept.reviewer = who.value.trim(); }); tell(); });
-  const save = (form) => { review.exportAs(form); tell(); };
-  const file = element("input", { type: "file", accept: ".json,.csv" });
-  const merged = element("p", { className: "quiet" });
-  merged.setAttribute("role", "status");
-  file.addEventListener("change", async () => {
-    try {
-      merged.textContent = review.take(await file.files[0].text());
-      show();
-    } catch (error) { merged.textContent = `not imported: ${error.message}`; }
-    file.value = "";
-  });
+  };
+  /** @param {string[]} next */
+  const setTags = (next) => {
+    storage.edit(queue[at], { tags: next });
+    show();
+  };
+  /** @param {string} tag */
+  const toggleTag = (tag) => {
+    const { tags: current } = storage.item(images.id[queue[at]]);
+    setTags(current.includes(tag) ? current.filter((one) => one !== tag) : [...current, tag]);
+  };
+  const settings = R.reviewSettings(storage, R.reviewFiles(images, storage), () => show());
+  const buttons = [button("← back", () => move(-1)), button("next →", () => move(1)), button("undo", undo)];
+  const left = element("div", {}, figure.frame, figure.controls);
+  left.append(element("p", { className: "quiet", textContent: explanation }));
+  const right = element("div", {}, title, facts, element("p", {}, link), tags, noteLabel);
+  right.append(element("div", { className: "tools" }, ...buttons));
+  page.append(position, progress, status, element("div", { className: "two" }, left, right), settings);
 
-  place.append(head, bar, saved, element("div", { className: "two" },
-    element("div", {}, frame, element("div", { className: "tools" }, element("label", {}, showMap, "map"), element("label", {}, showBoxes, "boxes"), element("label", {}, "threshold", threshold, percent)),
-      element("p", { className: "quiet", textContent: "Colour: the map of the predicted class on its own scale. White: the true box. Dotted: the map's box at this threshold, a preview; the report's own is on the image's page." })),
-    element("div", {}, title, facts, element("p", {}, link), tags, element("label", { className: "note-field" }, "note", note),
-      element("div", { className: "tools" }, button("← back", () => move(-1)), button("next →", () => move(1)), button("undo", back)))),
-    element("details", {}, element("summary", { textContent: "Export, import, tags, keys" }),
-      element("div", { className: "tools" }, button("export JSON", () => save("json")), button("export CSV", () => save("csv")), element("label", {}, "import JSON or CSV", file)), merged,
-      element("div", { className: "tools" }, element("label", {}, "your name", who), element("label", { className: "long" }, "tags, up to nine", tagField), R.keySwitch()),
-      element("p", { className: "quiet", textContent: "j next · k back · 1–9 tag · 0 clear · u undo · n note · c map · b boxes · [ ] threshold · ? this help" })));
-
-  const grid = (i) => {
-    const [h, w] = maps.shape, cells = Array.from(maps.grid.subarray(i * h * w, (i + 1) * h * w), (v) => maps.low[i] + (v / 255) * (maps.high[i] - maps.low[i]));
-    return Array.from({ length: h }, (_, y) => cells.slice(y * w, (y + 1) * w));
+  // ------------------------------------------------------------------------------------------------ showing
+  const drawFigure = () => {
+    figure.show(queue[at]);
+    state.write({ ...given, at: images.id[queue[at]], ...figure.viewState() });
   };
-  const windowOf = (i) => Array.from(maps.window.subarray(4 * i, 4 * i + 4));
-  const draw = () => {
-    const i = queue[at], size = [table.width[i], table.height[i]], cells = grid(i);
-    R.writeState({ ...state, at: table.id[i], t: threshold.value === "20" ? "" : threshold.value, map: showMap.checked ? "" : "0", boxes: showBoxes.checked ? "" : "0" });
-    percent.textContent = `${threshold.value} %`;
-    frame.replaceChildren(photo);
-    if (showMap.checked && maps.high[i] > 0) { canvas.height = Math.max(1, Math.round((280 * size[1]) / size[0])); M.draw(canvas, cells, maps.high[i], 0.62, windowOf(i), size); frame.append(canvas); }
-    if (!showBoxes.checked) return;
-    const svg = M.layer(size), box = M.box(M.enlarged(cells, maps.input), threshold.value / 100, windowOf(i), size);
-    for (const text of maps.true[i] ? maps.true[i].split(";") : []) { const t = text.split(",").map(Number); svg.append(M.rectangle("under", t), M.rectangle("true", t)); }
-    if (box) svg.append(M.rectangle("under", box), M.rectangle("live", box));
-    frame.append(svg);
+  const showStatus = () => {
+    const count = queue.filter((i) => !storage.isEmpty(storage.item(images.id[i]))).length;
+    position.textContent = `${at + 1} of ${queue.length}, ${count} reviewed`;
+    progress.value = count;
+    const notExported = storage.notExported();
+    const exports = notExported ? `, ${notExported} not exported` : storage.reviewed().length ? ", all exported" : "";
+    status.textContent = storage.isStored()
+      ? `Saved in this browser only${exports}.`
+      : "This browser cannot save the review: export it before you close the page.";
   };
-  const tell = () => {
-    const known = queue.filter((j) => { const it = review.item(table.id[j]); return it.tags.length || it.note; }).length, open = review.open();
-    head.textContent = `${at + 1} of ${queue.length}, ${known} reviewed`;
-    bar.value = known;
-    saved.textContent = review.stored() ? `Saved in this browser only${open ? `, ${open} not exported` : review.done().length ? ", all exported" : ""}.` : "This browser keeps nothing for this page: export before you close it.";
-  };
+  let isNoteSaved = false; // a note is saved letter by letter, and undone as one
   const show = () => {
-    const i = queue[at], it = review.item(table.id[i]);
-    written = false;
-    tell();
-    photo.src = R.root + table.photo[i];
-    photo.alt = table.name[i];
-    title.replaceChildren(R.className(table, table.label[i] < 0 ? table.predicted[i] : table.label[i]), " ", R.chip(...table.kinds[table.kind[i]]));
-    facts.textContent = `${table.name[i]} · predicted ${R.className(table, table.predicted[i])}, ${R.share(table.score[i])}` + (table.iou[i] < 0 ? "" : ` · IoU ${R.share(table.iou[i])}`);
-    link.href = R.root + table.page[i];
-    // Made again only when the tags change: who is about to press one must not lose it
-    if (String([...tags.children].map((one) => one.value)) !== String(kept.tags)) tags.replaceChildren(...kept.tags.map((tag, k) => Object.assign(button(`${k + 1}  ${tag}`, () => toggle(tag)), { value: tag })));
-    for (const one of tags.children) one.setAttribute("aria-pressed", it.tags.includes(one.value));
-    if (note.value !== it.note) note.value = it.note;
-    draw();
+    const i = queue[at];
+    const item = storage.item(images.id[i]);
+    isNoteSaved = false;
+    showStatus();
+    title.replaceChildren(imageFigures.title(images, i), " ", imageFigures.outcomeChip(images, i));
+    const prediction = `predicted: ${imageFigures.className(images, images.predicted[i])}`;
+    const texts = [images.name[i], `${prediction}, ${imageFigures.share(images.score[i])}`];
+    if (images.iou[i] >= 0) texts.push(`IoU ${imageFigures.share(images.iou[i])}`);
+    facts.textContent = texts.join(" · ");
+    link.href = data.root + images.page[i];
+    // The buttons are made again only when the tags change, so that the one that was pressed keeps the focus.
+    const shown = [.../** @type {HTMLCollectionOf<HTMLButtonElement>} */ (tags.children)];
+    if (String(shown.map(({ value }) => value)) !== String(saved.tags)) {
+      const made = saved.tags.map((tag, k) => button(`${k + 1}  ${tag}`, () => toggleTag(tag)));
+      made.forEach((one, k) => (one.value = saved.tags[k]));
+      tags.replaceChildren(...made);
+    }
+    for (const one of /** @type {HTMLCollectionOf<HTMLButtonElement>} */ (tags.children)) {
+      one.ariaPressed = String(item.tags.includes(one.value));
+    }
+    if (note.value !== item.note) note.value = item.note;
+    drawFigure();
   };
+
+  // ------------------------------------------------------------------------------------------------ events
+  note.addEventListener("input", () => {
+    storage.edit(queue[at], { note: note.value }, !isNoteSaved);
+    isNoteSaved = true;
+    showStatus();
+  });
+  for (const input of [figure.threshold, figure.cam, figure.boxes]) input.addEventListener("input", drawFigure);
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.target.closest("textarea, input[type=text]")) { if (event.key === "Escape") event.target.blur(); return; }
-    if (!R.keys()) return;
-    const actions = { j: () => move(1), k: () => move(-1), u: back, n: () => note.focus(), 0: () => change(queue[at], { tags: [] }),
-      c: () => { showMap.checked = !showMap.checked; draw(); }, b: () => { showBoxes.checked = !showBoxes.checked; draw(); },
-      "[": () => { threshold.value = Number(threshold.value) - 1; draw(); }, "]": () => { threshold.value = Number(threshold.value) + 1; draw(); },
-      "?": () => { place.querySelector("details").open = true; } };
-    const digit = Number(event.key);
-    if (digit >= 1 && digit <= kept.tags.length) actions[event.key] = () => toggle(kept.tags[digit - 1]);
-    if (actions[event.key]) { event.preventDefault(); actions[event.key](); }
+    const isText = event.target instanceof Element && event.target.matches("textarea, input[type=text]");
+    if (event.key === "Escape" && isText) /** @type {HTMLElement} */ (event.target).blur();
+  });
+
+  /** @param {number} step */
+  const stepThreshold = (step) => {
+    figure.threshold.value = String(Number(figure.threshold.value) + step);
+    drawFigure();
+  };
+  /** @param {HTMLInputElement} box */
+  const toggle = (box) => {
+    box.checked = !box.checked;
+    drawFigure();
+  };
+  /** @type {Record<string, () => void>} */
+  const actions = {
+    j: () => move(1),
+    k: () => move(-1),
+    u: undo,
+    n: () => note.focus(),
+    0: () => setTags([]),
+    c: () => toggle(figure.cam),
+    b: () => toggle(figure.boxes),
+    "[": () => stepThreshold(-1),
+    "]": () => stepThreshold(1),
+    "?": () => (settings.open = true),
+  };
+  R.shortcuts.listen((key) => {
+    const tag = /^[1-9]$/.test(key) ? saved.tags[Number(key) - 1] : undefined;
+    if (tag !== undefined) return () => toggleTag(tag);
+    return Object.hasOwn(actions, key) ? actions[key] : undefined;
   });
   window.addEventListener("storage", show);
-  R.onState(() => location.reload()); // another queue; our own changes do not come here
+  state.onChange(() => location.reload()); // another filter, so another queue
   show();
 })();

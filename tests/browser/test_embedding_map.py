@@ -1,4 +1,4 @@
-"""The page of maps in a browser: by mouse, by keyboard, with WebGL2, with a 2-D canvas, and without scripts."""
+"""The embedding page: by mouse, by keyboard, with WebGL2, with a 2-D canvas, and without scripts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from benchmarks.map import made_up_page, measured
+from reportgen.gallery.components.embedding_chunks import class_colours
 from reportgen.gallery.core.data_chunks import read_chunk
 from tests.support.browser import address, opened, sideways
+
+pytestmark = pytest.mark.browser
 
 
 @contextmanager
 def the_map(browser: Browser, report: Path, after: str = "", **options: object) -> Iterator[Page]:
-    """The page with all of its data, offline; in the end nothing may have gone wrong in it."""
-    with opened(browser, offline=True, **options) as (page, said):
-        page.goto((report / "site" / "maps" / "index.html").as_uri() + after)
-        expect(page.locator(".map")).not_to_have_attribute("data-sprites", "0")
+    """Open the page and wait for its thumbnails; at the end there must be no error or console message."""
+    with opened(browser, offline=True, **options) as (page, messages):
+        page.goto((report / "site" / "embedding" / "index.html").as_uri() + after)
+        expect(page.locator(".stage")).not_to_have_attribute("data-sprites", "0")
         yield page
-        assert said == []
+        assert messages == []
 
 
 def listed(page: Page) -> list[str]:
@@ -36,39 +38,66 @@ def listed(page: Page) -> list[str]:
 
 
 def seen_at(page: Page) -> list[float]:
-    """The middle of the view and its zoom, as the address has them."""
+    """Return the centre of the view and its zoom from the address."""
     return [float(v) for v in parse_qs(urlsplit(address(page)).fragment)["at"][0].split(",")]
 
 
 def count(page: Page) -> int:
-    return int(page.locator("#map output.count").inner_text().split()[0].replace(",", ""))
+    return int(page.locator("#embedding output.count").inner_text().split()[0].replace(",", ""))
 
 
 @pytest.mark.parametrize(("after", "renderer"), [("?webgl2", "WebGL2"), ("?canvas2d", "2-D canvas")])
-def test_dots_and_thumbnails_are_drawn(browser: Browser, demo_report: Path, after: str, renderer: str) -> None:
+def test_map_draws_dots_and_thumbnails(browser: Browser, demo_report: Path, after: str, renderer: str) -> None:
     with the_map(browser, demo_report, after) as page:
-        expect(page.locator(".map")).to_have_attribute("data-renderer", renderer)
+        expect(page.locator(".stage")).to_have_attribute("data-renderer", renderer)
         assert count(page) == 96
-        page.get_by_label("map", exact=True).select_option("grid")
+        page.get_by_label("layout", exact=True).select_option("grid")
         page.wait_for_timeout(1200)
-        assert int(page.locator(".map").get_attribute("data-sprites") or 0) == 96
-        shot = page.locator(".map").screenshot()
+        assert int(page.locator(".stage").get_attribute("data-sprites") or 0) == 96
+        shot = page.locator(".stage").screenshot()
         assert len(set(shot)) > 200
         assert not page.locator("#stills").is_visible()
 
 
-@pytest.mark.parametrize("state", ["map=tsne", "map=grid", "map=pca&x=7&y=8"])
-def test_a_map_of_any_shape_fills_its_stage(browser: Browser, demo_report: Path, state: str) -> None:
+@pytest.mark.parametrize("state", ["layout=tsne", "layout=grid", "layout=pca&x=7&y=8"])
+def test_map_of_any_shape_fills_its_area(browser: Browser, demo_report: Path, state: str) -> None:
     """The eighth axis of a PCA varies less than the first, by which all of them are scaled."""
     with the_map(browser, demo_report, f"?canvas2d#{state}") as page:
         page.wait_for_timeout(300)
-        shot = np.asarray(Image.open(BytesIO(page.locator(".map").screenshot())).convert("RGB"))[8:-8, 8:-8]
+        shot = np.asarray(Image.open(BytesIO(page.locator(".stage").screenshot())).convert("RGB"))[8:-8, 8:-8]
         drawn = (shot != shot[0, 0]).any(2)
         wide, high = (float(np.ptp(np.flatnonzero(drawn.any(axis)))) / drawn.shape[1 - axis] for axis in (0, 1))
         assert max(wide, high) > 0.85
 
 
-def test_a_filter_and_the_table_are_in_step(browser: Browser, demo_report: Path) -> None:
+@pytest.mark.parametrize("renderer", ["webgl2", "canvas2d"])
+def test_thumbnails_of_the_grid_fill_their_cells_and_none_is_clipped(
+    browser: Browser, demo_report: Path, renderer: str
+) -> None:
+    with the_map(browser, demo_report, f"?{renderer}#layout=grid") as page:
+        page.wait_for_timeout(300)
+        shot = np.asarray(Image.open(BytesIO(page.locator(".stage").screenshot())).convert("RGB"))[8:-8, 8:-8]
+        drawn = (shot != shot[4, 4]).any(2)
+        assert not drawn[[0, -1]].any()
+        rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
+        assert drawn[rows[0] : rows[-1], columns[0] : columns[-1]].mean() > 0.8
+
+
+COLOURS = """() => {
+  const label = Int16Array.from({ length: 60 }, (_, k) => k), zeros = new Int16Array(60);
+  const columns = { label, predicted: label, outcome: zeros, score: zeros, iou: zeros, width: zeros, height: zeros };
+  const images = { n: 60, outcomes: [["right", "right"]], classes: {}, ...columns };
+  const [byLabel] = reportgen.embeddingColours(images, { agreement: zeros, hub: zeros }), { of } = byLabel.make();
+  return [...label].map((k) => of(k));
+}"""
+
+
+def test_class_colours_are_those_of_the_pictures(browser: Browser, demo_report: Path) -> None:
+    with the_map(browser, demo_report) as page:
+        assert [bytes(rgb).hex() for rgb in page.evaluate(COLOURS)] == class_colours(np.arange(60))
+
+
+def test_filter_changes_map_table_and_address(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
         page.get_by_label("label", exact=True).select_option(label="espresso")
         assert count(page) == len(listed(page)) == 12
@@ -83,9 +112,9 @@ def test_a_filter_and_the_table_are_in_step(browser: Browser, demo_report: Path)
         assert count(page) < 96  # the address holds the state
 
 
-def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_report: Path) -> None:
+def test_lasso_selects_images_for_list_csv_and_review(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
-        area = page.locator(".map").bounding_box()
+        area = page.locator(".stage").bounding_box()
         assert area is not None
         middle = area["x"] + area["width"] / 2
         page.get_by_role("button", name="lasso").click()
@@ -112,9 +141,9 @@ def test_a_lasso_by_mouse_leads_to_a_list_and_a_csv(browser: Browser, demo_repor
         assert count(page) == chosen
 
 
-def test_everything_by_keyboard(browser: Browser, demo_report: Path) -> None:
+def test_map_is_operated_by_keyboard(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
-        surface = page.locator(".map .surface")
+        surface = page.locator(".stage .surface")
         surface.focus()
         for _ in range(6):
             page.keyboard.press("+")
@@ -128,13 +157,13 @@ def test_everything_by_keyboard(browser: Browser, demo_report: Path) -> None:
         page.keyboard.press("Enter")
         assert count(page) == 96
         page.keyboard.press("Space")
-        expect(page.get_by_label("map", exact=True)).not_to_have_value("tsne")
+        expect(page.get_by_label("layout", exact=True)).not_to_have_value("tsne")
         page.keyboard.press("Space")
 
 
-def test_wheel_drag_and_buttons_move_the_map(browser: Browser, demo_report: Path) -> None:
+def test_map_moves_by_wheel_drag_and_buttons(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
-        area = page.locator(".map").bounding_box()
+        area = page.locator(".stage").bounding_box()
         assert area is not None
         page.mouse.move(area["x"] + 300, area["y"] + 200)
         page.mouse.wheel(0, -600)
@@ -144,26 +173,26 @@ def test_wheel_drag_and_buttons_move_the_map(browser: Browser, demo_report: Path
         page.mouse.move(area["x"] + 400, area["y"] + 200, steps=5)
         page.mouse.up()
         assert seen_at(page)[0] < zoomed[0]
-        page.get_by_role("button", name="show the whole map").click()
+        page.get_by_role("button", name="fit the whole map").click()
         assert seen_at(page) == [0.5, 0.5, 1]
 
 
 def photographed(page: Page) -> np.ndarray:
-    return np.asarray(Image.open(BytesIO(page.locator(".map").screenshot())).convert("RGB")).astype(int)
+    return np.asarray(Image.open(BytesIO(page.locator(".stage").screenshot())).convert("RGB")).astype(int)
 
 
 WATCH = """
-  const drawing = document.querySelector(".map .drawing");
+  const drawing = document.querySelector(".stage .drawing");
   window.carried = [];
   new MutationObserver(() => carried.push(drawing.style.transform)).observe(drawing, { attributeFilter: ["style"] });
 """
 
 
 @pytest.mark.parametrize("after", ["?webgl2", "?canvas2d"])
-def test_a_dragged_map_carries_its_drawing_along(browser: Browser, demo_report: Path, after: str) -> None:
-    """The picture moves with the hand, and when it rests it is drawn where it then was."""
+def test_dragged_map_moves_its_drawing_and_draws_it_again(browser: Browser, demo_report: Path, after: str) -> None:
+    """While the pointer moves, the drawing is shifted; when it stops, the map is drawn at the new position."""
     with the_map(browser, demo_report, after) as page:
-        drawing, area = page.locator(".map .drawing"), page.locator(".map").bounding_box()
+        drawing, area = page.locator(".stage .drawing"), page.locator(".stage").bounding_box()
         assert area is not None
         x, y = area["x"] + 10, area["y"] + 10
         page.mouse.move(x, y)
@@ -192,48 +221,51 @@ def test_a_dragged_map_carries_its_drawing_along(browser: Browser, demo_report: 
             assert abs(float(down)) <= area["height"] / 4
 
 
-def test_a_zoomed_map_carries_its_drawing_along(browser: Browser, demo_report: Path) -> None:
+def test_zoomed_map_scales_its_drawing_and_draws_it_again(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
         page.wait_for_timeout(500)
         page.evaluate(WATCH)
-        page.locator(".map .surface").focus()
+        page.locator(".stage .surface").focus()
         page.keyboard.press("+")
-        expect(page.locator(".map .drawing")).to_have_attribute("style", "")
+        expect(page.locator(".stage .drawing")).to_have_attribute("style", "")
         assert page.evaluate("carried") == ["translate(0px, 0px) scale(1.4)", ""]
 
 
-def test_without_a_graphics_processor_the_canvas_is_taken(browser: Browser, demo_report: Path) -> None:
+def test_map_uses_a_canvas_without_a_graphics_processor(browser: Browser, demo_report: Path) -> None:
     name = """() => {
       const gl = document.createElement("canvas").getContext("webgl2");
       return gl?.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL) ?? "SwiftShader";
     }"""
     with the_map(browser, demo_report) as page:
-        renderer = page.locator(".map").get_attribute("data-renderer")
+        renderer = page.locator(".stage").get_attribute("data-renderer")
         assert renderer == ("2-D canvas" if "SwiftShader" in page.evaluate(name) else "WebGL2")
 
 
-def test_from_a_point_to_its_image(browser: Browser, demo_report: Path) -> None:
+def test_click_on_a_thumbnail_opens_its_image(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report) as page:
-        page.get_by_label("map", exact=True).select_option("grid")
+        page.get_by_label("layout", exact=True).select_option("grid")
         page.wait_for_timeout(1200)
-        area = page.locator(".map").bounding_box()
+        area = page.locator(".stage").bounding_box()
         assert area is not None
-        kind, packed = read_chunk(demo_report / "site", "places")["columns"]["grid"]
+        places = read_chunk(demo_report / "site", "places")
+        kind, packed = places["columns"]["grid"]
         assert kind == "u2"
-        u, v = np.frombuffer(base64.b64decode(packed), "<u2")[2 * 7 : 2 * 7 + 2] / 65534  # image 7's cell
-        side = 0.92 * min(area["width"], area["height"])
+        cells = np.frombuffer(base64.b64decode(packed), "<u2").reshape(-1, 2) / 65534
+        width, height = np.ptp(cells, 0) + places["grid_cell"]
+        u, v = cells[7]
+        side = 0.92 * min(area["width"] / width, area["height"] / height)
         x, y = area["x"] + area["width"] / 2 + (u - 0.5) * side, area["y"] + area["height"] / 2 + (v - 0.5) * side
         page.mouse.move(x, y)
-        name = page.locator(".map .hover .quiet").last.inner_text()
+        name = page.locator(".stage .tooltip .quiet").last.inner_text()
         page.mouse.click(x, y)
         page.wait_for_url("**/images/000007-*.html")
         assert name in page.locator("main").inner_text()
 
 
-def test_two_fingers_zoom(browser: Browser, demo_report: Path) -> None:
+def test_two_fingers_zoom_the_map(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report, has_touch=True) as page:
         touch = page.context.new_cdp_session(page)
-        area = page.locator(".map").bounding_box()
+        area = page.locator(".stage").bounding_box()
         assert area is not None
         x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 3
 
@@ -250,43 +282,14 @@ def test_two_fingers_zoom(browser: Browser, demo_report: Path) -> None:
         assert seen_at(page)[2] > 2
 
 
-def test_many_images_are_a_density_with_representatives(browser: Browser, tmp_path: Path) -> None:
-    page = made_up_page(tmp_path, 400)
-    (script,) = (tmp_path / "assets").glob("maps-canvas.*.js")
-    script.write_text(script.read_text().replace("MANY = 200000", "MANY = 300"))
-    with opened(browser, offline=True) as (tab, said):
-        tab.goto(page.as_uri())
-        stage = tab.locator(".map")
-        expect(stage).not_to_have_attribute("data-sprites", "0")
-        expect(stage).to_have_attribute("data-renderer", "2-D canvas")
-        tab.get_by_label("outcome").select_option(label="wrong class")
-        expect(tab.locator("#map output.count")).not_to_have_text("400 of 400 images")
-        tab.wait_for_timeout(200)
-        alphas = tab.evaluate(
-            "(() => { const c = document.querySelector('.map canvas'), found = new Set();"
-            " const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-            " for (let at = 3; at < all.length; at += 4) found.add(all[at]); return [...found]; })()"
-        )
-        assert {0, 255} < set(alphas)  # nothing, thumbnails, and shades between them
-        assert said == []
-
-
-@pytest.mark.parametrize("images", [2, 300])
-def test_the_benchmarks_page_is_sound(browser: Browser, tmp_path: Path, images: int) -> None:
-    found, said = measured(browser, made_up_page(tmp_path, images), images, 0.1)
-    assert said == []
-    assert found["renderer"] in ("WebGL2", "2-D canvas")
-    assert 0 < found["dots"] <= found["thumbnails"]
-
-
-def test_without_scripts_the_maps_are_pictures(browser: Browser, demo_report: Path) -> None:
+def test_maps_are_pictures_without_scripts(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True, java_script_enabled=False) as (page, _):
-        page.goto((demo_report / "site" / "maps" / "index.html").as_uri())
+        page.goto((demo_report / "site" / "embedding" / "index.html").as_uri())
         assert page.locator("#stills figure").count() == 5
         assert page.locator("#stills img").first.is_visible()
-        assert not page.locator("#map").is_visible()
+        assert not page.locator("#embedding").is_visible()
 
 
-def test_a_narrow_screen(browser: Browser, demo_report: Path) -> None:
+def test_embedding_page_fits_a_narrow_screen(browser: Browser, demo_report: Path) -> None:
     with the_map(browser, demo_report, width=400) as page:
         assert sideways(page) <= 0

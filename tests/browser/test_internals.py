@@ -1,4 +1,4 @@
-"""The pages of activations, units and filters in a real browser."""
+"""The pages of activations, units and filters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import broken_pictures, hosted, opened
+
+pytestmark = pytest.mark.browser
 
 
 def activation_page(site: Path, layer: str = "blocks-4") -> Path:
@@ -20,7 +23,7 @@ def data_of(page: Page) -> dict:
     return json.loads(page.locator("section.view > script").inner_text())
 
 
-def test_without_scripts_the_mosaics_show_and_channels_lead_to_units(browser: Browser, demo_report: Path) -> None:
+def test_mosaics_are_shown_and_channels_link_to_units_without_scripts(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
     with opened(browser, offline=True, java_script_enabled=False) as (page, _):
         page.goto((site / "activations" / "index.html").as_uri())
@@ -36,10 +39,10 @@ def test_without_scripts_the_mosaics_show_and_channels_lead_to_units(browser: Br
         assert page.locator("h1").inner_text().startswith(f"Unit {number} of ")
 
 
-def test_sorted_by_activity_the_tiles_are_those_of_the_channels(browser: Browser, demo_report: Path) -> None:
-    """Pixel by pixel: the tile at each place is the picture's tile of the channel that comes there."""
+def test_sorted_mosaic_has_the_tile_of_each_channel(browser: Browser, demo_report: Path) -> None:
+    """Every tile of the sorted mosaic is, pixel by pixel, the tile of its channel in the picture."""
     site = demo_report / "site"
-    with hosted(site) as root, opened(browser) as (page, said):
+    with hosted(site) as root, opened(browser) as (page, messages):
         page.goto(root + activation_page(site).relative_to(site).as_posix())
         data = data_of(page)
         order = np.argsort(-np.array(data["fields"]["activity"]), kind="stable").tolist()
@@ -56,35 +59,37 @@ def test_sorted_by_activity_the_tiles_are_those_of_the_channels(browser: Browser
           return order.every((tile, n) => read(canvas, n) === read(plain, tile));
         })"""
         assert page.locator("#activations .frame").evaluate_all(same, [order, data["sheet"]]) == [True] * 3
-        said[:] = [line for line in said if "willReadFrequently" not in line]  # of this test's reading, not the page's
+        messages[:] = [
+            line for line in messages if "willReadFrequently" not in line
+        ]  # caused by this test, not by the page
         assert page.url.endswith("#sort=activity")
         page.reload()
         assert page.get_by_label("sort by").input_value() == "activity"
-        assert said == []
+        assert messages == []
 
 
-def test_keys_choose_a_channel_and_enter_opens_its_unit(browser: Browser, demo_report: Path) -> None:
+def test_arrow_keys_select_a_channel_and_enter_opens_its_unit(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
-    with opened(browser, offline=True) as (page, said):
+    with opened(browser, offline=True) as (page, messages):
         page.goto(activation_page(site).as_uri())
         data = data_of(page)
         page.locator("#activations .frame").first.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowDown")
         chosen = 1 + data["sheet"]["columns"]
-        told = page.locator(".readout").inner_text()
-        assert told.startswith(f"channel {chosen} · activity {data['fields']['activity'][chosen]:g}"[:24])
+        readout = page.locator(".readout").inner_text()
+        assert readout.startswith(f"channel {chosen} · activity {data['fields']['activity'][chosen]:g}"[:24])
         assert page.locator("#activations .frame").last.locator("canvas").count() == 1
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/units/**/{chosen:04d}.html")
         assert page.locator("h1").inner_text().startswith(f"Unit {chosen} of ")
-        assert said == []
+        assert messages == []
 
 
-def test_a_unit_page_shows_its_patches_with_field_and_value(browser: Browser, demo_report: Path) -> None:
+def test_unit_page_shows_patches_with_field_and_value(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
     folder = next((site / "units").glob("blocks-4-*"))
-    with opened(browser, offline=True) as (page, said):
+    with opened(browser, offline=True) as (page, messages):
         page.goto((folder / "0001.html").as_uri())
         assert broken_pictures(page) == 0
         patches = page.locator(".patches .patch svg")
@@ -106,22 +111,22 @@ def test_a_unit_page_shows_its_patches_with_field_and_value(browser: Browser, de
         page.wait_for_url("**/0002.html")
         page.locator("a.patch").first.click()
         assert "/images/" in page.url
-        assert said == []
+        assert messages == []
 
 
-def test_a_layers_units_sort_and_its_page_is_small(browser: Browser, demo_report: Path) -> None:
+def test_layer_page_sorts_its_units_and_is_small(browser: Browser, demo_report: Path) -> None:
     folder = next((demo_report / "site" / "units").glob("swish-1280*"))
     assert (folder / "index.html").stat().st_size <= 150_000
-    with opened(browser, offline=True) as (page, said):
+    with opened(browser, offline=True) as (page, messages):
         page.goto((folder / "index.html").as_uri())
         page.get_by_role("button", name="Selectivity").click()
         column = [float(t) for t in page.locator("tbody td:nth-child(6)").all_inner_texts() if t != "–"]
         assert column == sorted(column, reverse=True)
         assert len(column) == 1280
-        assert said == []
+        assert messages == []
 
 
-def test_the_strongest_units_of_an_image_lead_to_their_pages(browser: Browser, demo_report: Path) -> None:
+def test_strongest_units_of_an_image_link_to_their_pages(browser: Browser, demo_report: Path) -> None:
     image = min((demo_report / "site" / "images").glob("0*.html"))
     with opened(browser, offline=True) as (page, _):
         page.goto(image.as_uri())
@@ -131,9 +136,9 @@ def test_the_strongest_units_of_an_image_lead_to_their_pages(browser: Browser, d
         assert page.locator("h1").inner_text() == f"Unit {unit} of {layer}"
 
 
-def test_a_filter_is_opened_from_the_mosaic(browser: Browser, demo_report: Path) -> None:
+def test_filter_opens_from_the_mosaic(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
-    with opened(browser, offline=True) as (page, said):
+    with opened(browser, offline=True) as (page, messages):
         page.goto((site / "filters" / "index.html").as_uri())
         data = data_of(page)
         page.get_by_label("sort by").select_option("frequency")
@@ -152,4 +157,4 @@ def test_a_filter_is_opened_from_the_mosaic(browser: Browser, demo_report: Path)
         assert page.locator("#activations .frame").last.locator("canvas").count() == 1  # laid over the photograph
         page.goto((site / "filters" / "deeper.html").as_uri())
         assert page.locator("#kernels img").count() > 5
-        assert said == []
+        assert messages == []

@@ -1,4 +1,4 @@
-"""The command as people run it: exit codes, what goes where, messages, hostile names, reruns, interrupts."""
+"""The command line: exit codes, output streams, messages, hostile names, reruns and interrupts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -21,14 +23,16 @@ from PIL import Image
 
 from reportgen import __version__
 from reportgen.cli import cli, main
-from reportgen.cli.talk import progress
+from reportgen.cli.console import progress
+from reportgen.config import AuditConfig
 from reportgen.data.demo import PHOTOS
-from reportgen.store.files import only_run
-from tests.support.process import Done, reportgen, start
-from tests.support.tiny import squares
+from reportgen.store.files import exclusive_run
+from tests.support.reportgen_process import ROOT, Done, reportgen, start
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 Command = Callable[..., Done]
-TINY = ("--model", "python:tests.support.tiny:network", "--select", "none", "--quiet")
+TINY = ("--model", TINY_NETWORK, "--select", "none", "--quiet")
 
 
 def error_of(done: Done, code: int = 2) -> str:
@@ -72,17 +76,41 @@ def files_of(folder: Path) -> dict[str, tuple[int, bytes]]:
 # ----------------------------------------------------------------------------------------------------- arguments
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"], ["demo", "-h"], ["init", "-h"], ["serve", "-h"]])
-def test_help(arguments: list[str]) -> None:
-    result = CliRunner().invoke(cli, arguments)
+def unwrapped(text: str) -> str:
+    """The text without white space: help is broken into lines, also at hyphens."""
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_help_of_every_command_lists_its_options(name: str) -> None:
+    command = cli.commands[name]
+    result = CliRunner().invoke(cli, [name, "-h"])
     assert result.exit_code == 0
-    assert "Usage:" in result.output
+    shown = unwrapped(result.output)
+    assert shown.startswith(f"Usage:cli{name}")
+    assert unwrapped(command.help or "?") in shown
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    for option in options:
+        assert option.opts[0] in shown
+        assert unwrapped(option.help or "?") in shown
 
 
-def test_version_and_views() -> None:
+def test_help_of_the_program_lists_every_command() -> None:
+    shown = CliRunner().invoke(cli, ["--help"]).output
+    for name, command in cli.commands.items():
+        line = next(line for line in shown.splitlines() if line.split()[:1] == [name])
+        assert line.split(name, 1)[1].strip().rstrip(".")[:20] in (command.help or "")
+
+
+def test_every_setting_but_models_is_an_option_of_run() -> None:
+    options = {parameter.name for parameter in cli.commands["run"].params if isinstance(parameter, click.Option)}
+    assert options == {field.name for field in fields(AuditConfig)} - {"models"} | {"quiet"}
+
+
+def test_version_and_views_print_their_lines() -> None:
     assert CliRunner().invoke(cli, ["--version"]).output == f"reportgen {__version__}\n"
     listed = CliRunner().invoke(cli, ["views"]).output
-    assert {line.split()[0] for line in listed.splitlines()} >= {"class_maps", "filters", "localization", "top_five"}
+    assert {line.split()[0] for line in listed.splitlines()} >= {"class_maps", "filters", "localization", "top_classes"}
 
 
 @pytest.mark.parametrize(
@@ -94,21 +122,21 @@ def test_version_and_views() -> None:
         (["walk"], "error: no such command 'walk'"),
     ],
 )
-def test_what_cannot_be_parsed(here: Command, arguments: list[str], message: str) -> None:
+def test_unparsable_arguments_are_one_line_errors(here: Command, arguments: list[str], message: str) -> None:
     assert error_of(here(*arguments)).startswith(message)
 
 
-def test_without_a_command_there_is_help(here: Command) -> None:
+def test_command_line_without_a_command_prints_help(here: Command) -> None:
     done = here()
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: ")
 
 
-def test_init_writes_once(here: Command, tmp_path: Path) -> None:
+def test_init_writes_the_file_once(here: Command, tmp_path: Path) -> None:
     done = here("init")
     assert (done.returncode, done.stdout) == (0, "")
     before = files_of(tmp_path)
-    assert "audit.toml` is there already" in error_of(here("init"))
+    assert "`audit.toml` exists" in error_of(here("init"))
     assert files_of(tmp_path) == before
     assert "cannot write `no/audit.toml`" in error_of(here("init", "no/audit.toml"))
 
@@ -130,11 +158,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     return folder, done
 
 
-def test_unreadable_files_end_in_3_and_in_the_report(small: tuple[Path, Done]) -> None:
+def test_run_with_unreadable_files_exits_with_3_and_lists_them(small: tuple[Path, Done]) -> None:
     folder, done = small
     assert done.returncode == 3, done.stderr
     assert done.stdout == f"{folder / 'report' / 'site' / 'index.html'}\n"
-    assert "note: 1 of 10 files could not be read" in done.stderr
+    assert "note: 1 of 10 files are unreadable: see left_out.csv" in done.stderr
     metrics = json.loads((folder / "report" / "metrics.json").read_text())
     assert metrics["dataset"] == {
         "name": "data",
@@ -147,7 +175,7 @@ def test_unreadable_files_end_in_3_and_in_the_report(small: tuple[Path, Done]) -
     provenance = json.loads((folder / "report" / "report.json").read_text())
     assert provenance["counts"]["found"] == 10 == provenance["counts"]["read"] + provenance["counts"]["unreadable"]
     assert [row[0] for row in provenance["unreadable"]] == ["bad.png"]
-    about = (folder / "report" / "site" / "about.html").read_text()
+    about = (folder / "report" / "site" / "provenance.html").read_text()
     assert "left_out.csv" not in about  # the page says it all
     assert "1 file could not be read" in (folder / "report" / "site" / "images" / "index.html").read_text()
     with open(folder / "report" / "left_out.csv", newline="") as file:
@@ -160,24 +188,24 @@ def test_unreadable_files_end_in_3_and_in_the_report(small: tuple[Path, Done]) -
         assert any(text in " ".join(row) for row in rows)
 
 
-def test_of_many_unreadable_files_the_first_are_listed(here: Command, tmp_path: Path) -> None:
+def test_page_lists_the_first_of_many_unreadable_files(here: Command, tmp_path: Path) -> None:
     squares(tmp_path / "data", each=2)
     for n in range(103):
         (tmp_path / "data" / f"bad-{n:03d}.png").write_bytes(b"no picture")
     done = here("run", "--data", tmp_path / "data", *TINY, "--out", tmp_path / "report")
     assert done.returncode == 3, done.stderr
     site = tmp_path / "report" / "site"
-    about = parse(site / "about.html").text
+    about = parse(site / "provenance.html").text
     assert "bad-099.png" in about
     assert "bad-100.png" not in about
-    assert "And 3 more: left_out.csv has all of them" in about
+    assert "3 more are in left_out.csv" in " ".join(about.split())
     assert "bad-102.png" in (site / "data" / "left_out.csv").read_text()
     assert "bad-" not in (site / "images" / "index.html").read_text()
     assert done.stderr.count("bad-") == 0
     assert here("check", tmp_path / "report").returncode == 0
 
 
-def test_a_rerun_reuses_everything_and_writes_nothing(small: tuple[Path, Done]) -> None:
+def test_rerun_reuses_everything_and_writes_nothing(small: tuple[Path, Done]) -> None:
     folder, _ = small
     before = files_of(folder / "report")
     arguments = ("--data", folder / "data" / "table.csv", *TINY, "--classes", folder / "data" / "classes.txt")
@@ -191,7 +219,7 @@ def test_a_rerun_reuses_everything_and_writes_nothing(small: tuple[Path, Done]) 
     assert changed == {".lock", "cache/used"}
 
 
-def test_the_report_names_no_path_of_the_machine(small: tuple[Path, Done]) -> None:
+def test_site_contains_no_path_of_the_machine(small: tuple[Path, Done]) -> None:
     folder, _ = small
     for name, (_, data) in files_of(folder / "report" / "site").items():
         assert os.fsencode(folder) not in data, name
@@ -200,7 +228,7 @@ def test_the_report_names_no_path_of_the_machine(small: tuple[Path, Done]) -> No
 # ------------------------------------------------------------------------------------------------------- refusals
 
 
-def test_a_run_without_data_or_with_data_that_are_not_there(here: Command, tmp_path: Path) -> None:
+def test_run_without_data_is_a_one_line_error(here: Command, tmp_path: Path) -> None:
     done = here("run")
     assert error_of(done) == "error: no data set is named\n\nhint: give --data DIR_OR_TABLE, or `data` in audit.toml\n"
     gone = here("run", *TINY, "--data", "gone", "--out", "r")
@@ -212,7 +240,7 @@ def test_a_run_without_data_or_with_data_that_are_not_there(here: Command, tmp_p
     assert "did you mean `data`?" in error_of(here("run", "audit.toml"))
 
 
-def test_only_broken_files_are_an_error_not_an_empty_report(here: Command, tmp_path: Path) -> None:
+def test_run_on_broken_files_only_is_an_error(here: Command, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.png").write_bytes(b"nothing")
     done = here("run", *TINY, "--data", "data", "--out", "r")
@@ -220,7 +248,7 @@ def test_only_broken_files_are_an_error_not_an_empty_report(here: Command, tmp_p
     assert not (tmp_path / "r" / "site").exists()
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_loaded(here: Command, tmp_path: Path) -> None:
+def test_unwritable_output_is_refused_before_the_model_is_loaded(here: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     (tmp_path / "trap.py").write_text("raise SystemError('the model was loaded')\n")
     for out in ("file", "file/report"):
@@ -230,7 +258,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_loaded(
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_site_that_is_no_report_is_left_alone(here: Command, tmp_path: Path) -> None:
+def test_run_leaves_a_foreign_site_untouched(here: Command, tmp_path: Path) -> None:
     squares(tmp_path / "data", each=1)
     page = tmp_path / "site" / "index.html"
     page.parent.mkdir()
@@ -238,16 +266,16 @@ def test_a_site_that_is_no_report_is_left_alone(here: Command, tmp_path: Path) -
     note = tmp_path / ".mine.txt.tmp"
     note.write_text("mine")
     done = here("run", "--data", "data", *TINY, "--out", ".")
-    assert "`site` is there already, and is no report" in error_of(done)
+    assert "`site` exists and is not a report" in error_of(done)
     assert (page.read_text(), note.read_text()) == ("my own page", "mine")
     page.unlink()
     assert here("run", "--data", "data", *TINY, "--out", ".").returncode == 0
     assert note.read_text() == "mine"
 
 
-def test_a_second_run_on_a_folder_stops_with_one_line(here: Command, tmp_path: Path) -> None:
+def test_second_run_on_a_folder_stops_with_one_line(here: Command, tmp_path: Path) -> None:
     squares(tmp_path / "data", each=1)
-    with only_run(tmp_path / "report"):
+    with exclusive_run(tmp_path / "report"):
         done = here("run", "--data", "data", *TINY, "--out", "report")
     assert error_of(done) == ("error: another run is writing to `report`\n\nhint: wait for it, or name another --out\n")
 
@@ -260,7 +288,7 @@ class Slow(nn.Module):
         time.sleep(0.5)
         return x
 def make():
-    from tests.support.tiny import network
+    from tests.support.tiny_networks import network
     return nn.Sequential(Leaf(), *network())
 class Leaf(nn.Identity):
     pass
@@ -270,9 +298,7 @@ Leaf.forward = Slow.forward
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_in_130_and_the_next_run_goes_on(
-    here: Command, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_interrupted_run_exits_with_130_and_resumes(here: Command, tmp_path: Path, number: signal.Signals) -> None:
     squares(tmp_path / "data", each=90, side=32)
     (tmp_path / "slow.py").write_text(SLOW)
     arguments = ("run", "--data", "data", "--model", "python:slow:make", "--batch-size", "64", "--out", "report")
@@ -288,7 +314,7 @@ def test_an_interrupt_ends_in_130_and_the_next_run_goes_on(
     finally:
         process.kill()
     assert (process.returncode, stdout) == (130, "")
-    assert stderr.lstrip() == "error: interrupted\n\nhint: run the same command again to go on where it stopped\n"
+    assert stderr.lstrip() == "error: interrupted\n\nhint: run the same command again to resume\n"
     assert not list((tmp_path / "report").rglob(".*.tmp"))
     if number == signal.SIGTERM:
         return  # the rerun is the same
@@ -313,12 +339,34 @@ cli.main()
 """
 
 
-def test_an_interrupt_that_comes_while_something_is_deleted_is_not_lost() -> None:
+def test_interrupt_during_a_destructor_is_not_lost() -> None:
     handled = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=50, preexec_fn=handled)
     assert done.returncode == 130, done.stderr
     assert done.stderr.lstrip().startswith("error: interrupted\n")
     assert "Traceback" not in done.stderr
+
+
+FAILING = """
+import reportgen.pipeline.run
+from reportgen import cli
+reportgen.pipeline.run.run_audit = lambda *_: {}["gone"]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_internal_error_is_one_line_and_debug_prints_its_traceback(tmp_path: Path, debug: bool) -> None:
+    arguments = [*(["--debug"] if debug else []), "run", "--data", "."]
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING, *arguments], capture_output=True, text=True, timeout=50, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert ("Traceback (most recent call last)" in done.stderr) is debug
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: internal: KeyError: 'gone' (")
+    assert debug or len(done.stderr.splitlines()) == 3
 
 
 # --------------------------------------------------------------------------------------------------- hostile names
@@ -382,7 +430,7 @@ def audit_of_names(here: Command, folder: Path, names: list[bytes], classes: lis
     return folder / "report"
 
 
-def test_hostile_names_change_no_markup_and_end_in_a_whole_site(here: Command, tmp_path: Path) -> None:
+def test_hostile_names_change_no_markup_of_the_site(here: Command, tmp_path: Path) -> None:
     hostile = audit_of_names(here, tmp_path / "hostile", NAMES, CLASSES)
     benign = audit_of_names(here, tmp_path / "benign", [b"%03d.png" % n for n in range(len(NAMES))], ["a", "b", "c"])
     whole = here("check", hostile)
@@ -394,7 +442,7 @@ def test_hostile_names_change_no_markup_and_end_in_a_whole_site(here: Command, t
             assert parse(hostile / page).tags == parse(benign / page).tags, page
     text = parse(hostile / "site" / "classes" / "index.html").text
     assert "<b>x</b>" in text
-    assert "\\u202eevil" in text  # a direction mark would turn what stands beside it
+    assert "\\u202eevil" in text  # a direction mark would reverse the text next to it
     for path in hostile.joinpath("site").rglob("*"):
         assert path.name.isascii()
         assert len(path.name) <= 100
@@ -410,11 +458,11 @@ def test_hostile_names_change_no_markup_and_end_in_a_whole_site(here: Command, t
     assert {row["label"] for row in rows} == {"<b>x</b>", "'=1+1", "\\u202eevil"}
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning")  # they would stand on stderr
-def test_a_network_that_gives_no_numbers_is_flagged_not_believed(here: Command, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # they would be printed on stderr
+def test_network_with_nan_logits_is_flagged_and_counts_as_wrong(here: Command, tmp_path: Path) -> None:
     squares(tmp_path / "data", each=2)
     (tmp_path / "nan.py").write_text(
-        "import torch\nfrom tests.support.tiny import network\n"
+        "import torch\nfrom tests.support.tiny_networks import network\n"
         "def make():\n    net = network()\n    net[8].weight.data[:] = float('nan')\n    return net\n"
     )
     arguments = ("--model", "python:nan:make", "--classes", "data/classes.txt", "--out", "report")
@@ -424,13 +472,13 @@ def test_a_network_that_gives_no_numbers_is_flagged_not_believed(here: Command, 
     model = json.loads((tmp_path / "report" / "metrics.json").read_text())["models"][0]
     assert model["classification"] == {"top1_error": 1.0, "top5_error": 1.0}
     assert model["cam_identity_max_abs"] is None
-    assert "6 of the top-1 maps have no positive or no finite value" in parse(tmp_path / "report/site/index.html").text
+    assert "6 top-1 maps have no positive or no finite value" in parse(tmp_path / "report/site/index.html").text
 
 
 # -------------------------------------------------------------------------------------------------------- the demo
 
 
-def test_the_demos_metrics_have_every_key(demo_report: Path) -> None:
+def test_demo_metrics_have_every_key(demo_report: Path) -> None:
     metrics = json.loads((demo_report / "metrics.json").read_text())
     assert list(metrics) == ["schema", "dataset", "models", "gap_and_gmp"]
     assert metrics["gap_and_gmp"] is None  # it takes two fitted heads
@@ -473,7 +521,7 @@ def slow_iou(a: list[float], b: list[float]) -> float:
     return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
 
 
-def test_the_demos_tables_give_its_errors(demo_report: Path) -> None:
+def test_demo_errors_follow_from_its_csv_files(demo_report: Path) -> None:
     """From the CSVs and the demo's own table of boxes alone, by the definitions."""
     (model,) = json.loads((demo_report / "metrics.json").read_text())["models"]
     with open(demo_report / "predictions.csv", newline="") as file:
@@ -507,12 +555,12 @@ def test_the_demos_tables_give_its_errors(demo_report: Path) -> None:
         assert (row["kind"] == "right") is (row["name"] in fits and fits[row["name"]][1])
 
 
-def test_the_demo_says_what_it_is(demo_report: Path) -> None:
+def test_demo_overview_describes_its_photographs(demo_report: Path) -> None:
     text = " ".join(parse(demo_report / "site" / "index.html").text.split())
-    assert "These are 8 photographs, each shown in 12 framings" in text
+    assert "These are 8 photographs, each in 12 variants" in text
 
 
-def test_a_data_set_without_labels_has_null_for_what_does_not_apply(here: Command, tmp_path: Path) -> None:
+def test_metrics_of_unlabelled_data_are_null(here: Command, tmp_path: Path) -> None:
     squares(tmp_path / "data", each=1)
     (tmp_path / "data" / "table.csv").unlink()
     done = here("run", "--data", "data", *TINY, "--limit", "2", "--out", "report")
@@ -531,8 +579,8 @@ def test_a_data_set_without_labels_has_null_for_what_does_not_apply(here: Comman
     assert model["localization"] is None
 
 
-def test_a_log_says_beforehand_what_takes_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_announces_stages_that_take_minutes(capsys: pytest.CaptureFixture[str]) -> None:
     for seconds in (90, 540):
         with progress(quiet=False)("Occluding", 2_000, "images", seconds) as tick:
             tick()
-    assert capsys.readouterr().err == "occluding: 2,000 images, about 9 min unless kept from an earlier run\n"
+    assert capsys.readouterr().err == "occluding: 2,000 images, about 9 min unless cached\n"

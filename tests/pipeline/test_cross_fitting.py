@@ -1,10 +1,11 @@
-"""GAP and GMP heads fitted within a job: every image judged by a head of other images, maps from that same head."""
+"""GAP and GMP heads fitted in a run: each image gets logits and maps from a head that was fitted on other images."""
 
 from __future__ import annotations
 
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,24 +13,24 @@ import torch
 from PIL import Image
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import Listing
+from reportgen.data.class_names import ClassNameCollector
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.errors import ReportgenError
-from reportgen.models.heads import out_of_fold
+from reportgen.models.heads import cross_fit_heads
 from reportgen.pipeline.cross_fitting import SPLIT_SEED
-from reportgen.pipeline.run import Summary, run_audit
-from tests.support.tiny import COLOURS, network, squares
+from reportgen.pipeline.run import run_audit
+from reportgen.pipeline.summary import RunSummary
+from tests.support.square_images import COLOURS, squares
+from tests.support.tiny_networks import TINY_NETWORK, network
 
-TRUNK = "python:tests.support.tiny:network"
 
-
-def audit_of(folder: Path, **settings: object) -> Summary:
-    tables = settings.pop("models", ({"head": "gap"}, {"head": "gmp"}))
-    return run_audit(AuditConfig(model=TRUNK, select="none", out=folder / "report", models=tables, **settings))  # type: ignore[arg-type]
+def audit_of(folder: Path, **settings: Any) -> RunSummary:
+    given = {"model": TINY_NETWORK, "select": "none", "models": ({"head": "gap"}, {"head": "gmp"})} | settings
+    return run_audit(AuditConfig(out=folder / "report", **given))
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+def both(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
     folder = tmp_path_factory.mktemp("heads")
     table = squares(folder / "data", each=8)
     (folder / "data" / "none.png").write_bytes((folder / "data" / "red-0.png").read_bytes() + b" ")  # no label
@@ -38,54 +39,54 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     return audit_of(folder, data=table)
 
 
-def test_the_classes_are_the_labels_of_the_data_set(both: Summary) -> None:
+def test_classes_of_fitted_heads_are_the_labels(both: RunSummary) -> None:
     assert list(both.audit.classes) == sorted(COLOURS)
-    listing = Listing(())
+    listing = ClassNameCollector(())
     read_dataset(both.index.parents[2] / "data" / "table.csv", listing)
-    assert listing.texts == set(COLOURS)
+    assert listing.collected == set(COLOURS)
 
 
-def test_logits_and_maps_are_those_of_the_head_of_the_image_s_fold(both: Summary) -> None:
+def test_logits_and_maps_are_those_of_the_head_of_the_fold(both: RunSummary) -> None:
     """From the pictures, with NumPy: pooling, and the weights of the head that was fitted without the image."""
     trunk = network()[:6].eval()
-    for audit, name, pooled in zip(both.audit.models, ("gap", "gmp"), (np.mean, np.max), strict=True):
-        features = np.asarray(audit.store[f"features/{name}"])
-        heads, fold = out_of_fold(
-            features, audit.labels, np.arange(len(features)), 3, 5, SPLIT_SEED, torch.device("cpu")
+    for model, name, pooled in zip(both.audit.models, ("gap", "gmp"), (np.mean, np.max), strict=True):
+        features = np.asarray(model.table[f"features/{name}"])
+        heads, fold = cross_fit_heads(
+            features, model.labels, np.arange(len(features)), 3, 5, SPLIT_SEED, torch.device("cpu")
         )
-        for i, sample in enumerate(audit.samples):
+        for i, sample in enumerate(model.samples):
             pixels = np.asarray(Image.open(sample.path).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
             x = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
             with torch.no_grad():
                 maps = trunk(torch.from_numpy(x.transpose(2, 0, 1)).float()[None])[0].double().numpy()
             weight, bias = heads[fold[i]].weight.double().numpy(), heads[fold[i]].bias.double().numpy()
             logits = weight @ [pooled(m) for m in maps] + bias
-            np.testing.assert_allclose(audit.store["logits"][i], logits, atol=2e-2)
-            for k, cam in zip(audit.cam_classes[i], audit.cams[i], strict=True):
+            np.testing.assert_allclose(model.table["logits"][i], logits, atol=2e-2)
+            for k, cam in zip(model.cam_classes[i], model.cams[i], strict=True):
                 expected = np.einsum("c,chw->hw", weight[k], maps) if k >= 0 else np.zeros(maps.shape[1:])
                 np.testing.assert_allclose(cam, expected, atol=2e-2)
 
 
-def test_cam_is_exact_for_the_mean_alone(both: Summary) -> None:
+def test_cam_identity_holds_for_gap_heads_alone(both: RunSummary) -> None:
     gap, gmp = both.audit.models
-    assert (gap.card.head, gmp.card.head) == ("gap", "gmp")
+    assert (gap.info.head, gmp.info.head) == ("gap", "gmp")
     assert gap.cam_identity is not None
     assert gap.cam_identity < 1e-3
     assert gmp.cam_identity is None
 
 
-def test_the_figures_are_out_of_fold(both: Summary) -> None:
-    for audit in both.audit.models:
-        assert audit.classification.top1.n == 24
-        assert "5 folds" in audit.card.fit
+def test_figures_of_fitted_heads_are_out_of_fold(both: RunSummary) -> None:
+    for model in both.audit.models:
+        assert model.classification.top1_error.n == 24
+        assert model.info.head_fit.folds == 5
     entries = json.loads((both.index.parents[1] / "metrics.json").read_text())["models"]
     assert [entry["head"] for entry in entries] == ["gap", "gmp"]
     assert entries[0]["name"] == "network + GAP"
 
 
-def test_a_rerun_looks_at_nothing_twice(both: Summary) -> None:
+def test_rerun_with_fitted_heads_computes_nothing(both: RunSummary) -> None:
     config = AuditConfig(
-        model=TRUNK,
+        model=TINY_NETWORK,
         select="none",
         out=both.index.parents[1],
         data=both.index.parents[2] / "data" / "table.csv",
@@ -112,48 +113,49 @@ def random_pictures(folder: Path, copies: int, seed: int = 3) -> Path:
     return folder / "table.csv"
 
 
-def test_copies_are_judged_by_heads_that_saw_none_of_them(tmp_path: Path) -> None:
+def test_copies_are_judged_by_heads_fitted_on_none_of_them(tmp_path: Path) -> None:
     table = random_pictures(tmp_path / "data", copies=3)
     audit = audit_of(tmp_path, data=table, models=({"head": "gmp"},)).audit
-    assert audit.classification.top1.value > 0.5 - 3 * np.sqrt(0.25 / 24)
+    assert audit.main.classification.top1_error.value > 0.5 - 3 * np.sqrt(0.25 / 24)
 
 
-def test_groups_of_the_table_stay_together(tmp_path: Path) -> None:
+def test_groups_of_the_table_stay_in_one_fold(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=4)
     rows = list(csv.reader(table.open()))
     rows = [[*rows[0], "group"], *([*row, row[0].split("-")[1]] for row in rows[1:])]  # one group: one of each colour
     with table.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
-    dataset = read_dataset(table, Listing(()))
+    dataset = read_dataset(table, ClassNameCollector(()))
     assert {s.name: s.group for s in dataset.samples}["red-2.png"] == "2.png"
     audit = audit_of(tmp_path, data=table, folds=4, models=({"head": "gap"},)).audit
-    assert "penalties" in audit.card.fit
-    assert audit.card.fit.count("9") >= 4  # each head is fitted on three of the four groups of three
+    fit = audit.main.info.head_fit
+    assert (fit.folds, len(fit.penalties)) == (4, 4)
+    assert list(fit.images) == [9] * 4  # each head is fitted on three of the four groups of three
 
 
-def test_a_training_set_takes_the_place_of_folds_without_the_images_themselves(tmp_path: Path) -> None:
+def test_fit_data_replaces_folds_and_excludes_audited_images(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=3)
     training = squares(tmp_path / "training", each=9, seed=1)
     with training.open("a") as file:  # an image of the audit, under a wrong label
         file.write("../data/red-0.png,blue,,,,\n")
     audit = audit_of(tmp_path, data=table, fit_data=training, models=({"head": "gap"},)).audit
-    assert "on a training set" in audit.card.fit
-    assert "27 images" in audit.card.fit
+    assert audit.main.info.head_fit.folds == 1
+    assert list(audit.main.info.head_fit.images) == [27]
 
 
-def test_beside_a_network_with_its_own_head_its_classes_count(tmp_path: Path) -> None:
+def test_classes_of_a_network_with_its_own_head_take_precedence(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=5)
     own, gap = audit_of(
         tmp_path, data=table, classes=tmp_path / "data" / "classes.txt", models=({}, {"head": "gap"})
     ).audit.models
     assert own.classes == gap.classes
-    assert own.card.head == "own"
-    assert not np.allclose(np.asarray(own.store["logits"]), np.asarray(gap.store["logits"]))
-    assert np.asarray(own.store["features/gap"]) == pytest.approx(np.asarray(gap.store["features/gap"]), abs=1e-4)
+    assert own.info.head == "own"
+    assert not np.allclose(np.asarray(own.table["logits"]), np.asarray(gap.table["logits"]))
+    assert np.asarray(own.table["features/gap"]) == pytest.approx(np.asarray(gap.table["features/gap"]), abs=1e-4)
 
 
-def test_one_class_is_an_error_in_one_line(tmp_path: Path) -> None:
+def test_fitting_heads_on_one_class_is_an_error(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=1)
     table.write_text("path,label\nred-0.png,red\nblue-0.png,red\n")
-    with pytest.raises(ReportgenError, match="cannot be fitted"):
+    with pytest.raises(ReportgenError, match="cannot fit a head"):
         audit_of(tmp_path, data=table)

@@ -1,4 +1,4 @@
-"""Preferred inputs on units whose answer is known, guided gradients by hand, and both through the whole job."""
+"""Optimized inputs of units with a known preference, guided gradients by hand, and both in a whole run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
-from reportgen.methods.feature_visualization import Probe
-from reportgen.methods.optimized_input import COLOURS, moved, picture_of, preferred_input
+from reportgen.methods.feature_visualization import (
+    COLOUR_CORRELATION,
+    UnitVisualizer,
+    optimize_input,
+    random_transform,
+    spectrum_to_image,
+)
 from reportgen.models.layers import find_layers
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.run import Summary, run_audit
-from tests.support.tiny import squares
+from reportgen.pipeline.run import run_audit
+from reportgen.pipeline.summary import RunSummary
+from tests.support.square_images import squares
 
 SIDE = 224
 BARS = torch.tensor([-1.0, -1, 1, 1, -1, -1]).expand(6, 6)
-"""What unit 1 of the first layer answers to: a bright vertical bar, two pixels wide, on dark."""
+"""What unit 1 of the first layer responds to: a bright vertical bar, two pixels wide, on dark."""
 
 
 def barred() -> nn.Module:
@@ -37,55 +43,55 @@ def barred() -> nn.Module:
     )
 
 
-def probe() -> Probe:
+def probe() -> UnitVisualizer:
     classifier = load_classifier(AuditConfig(model="python:tests.pipeline.test_feature_visualization:barred"))
     layer = next(layer for layer in find_layers(classifier.trunk, classifier.head) if layer.name == "1")
-    return Probe(classifier, layer)
+    return UnitVisualizer(classifier, layer)
 
 
-def test_one_frequency_is_one_wave_in_the_colours_of_photographs() -> None:
+def test_one_frequency_is_one_wave_in_correlated_colours() -> None:
     """Coefficient (0, 2) alone: a cosine with two periods along x, in the first column of the colour matrix."""
     spectrum = torch.zeros(3, 16, 9, 2)
     spectrum[0, 0, 2, 0] = 1.0
     x = torch.arange(16.0)
     wave = 2 * torch.cos(2 * torch.pi * 2 * x / 16) / 16**2 * (16 / (2 / 16)) / 4
-    colours = torch.tensor(COLOURS)
+    colours = torch.tensor(COLOUR_CORRELATION)
     scale = max(float((colours[:, k] ** 2).sum()) ** 0.5 for k in range(3))
     for channel in range(3):
         expected = torch.sigmoid(wave * colours[channel, 0] / scale).expand(16, 16)
-        torch.testing.assert_close(picture_of(spectrum, 16)[channel], expected)
+        torch.testing.assert_close(spectrum_to_image(spectrum, 16)[channel], expected)
 
 
-def test_moved_pictures_stay_where_nothing_moves_and_shift_by_whole_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jitter_keeps_or_shifts_pictures_by_whole_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = torch.rand(1, 3, 12, 12)
     still = torch.tensor([0.5, 0.5, 0.5, 0.5])
     monkeypatch.setattr(torch, "rand", lambda *_, **__: still)
-    torch.testing.assert_close(moved(picture, 3.0, torch.Generator()), picture)
+    torch.testing.assert_close(random_transform(picture, 3.0, torch.Generator()), picture)
     still[3] = 1.0
-    torch.testing.assert_close(moved(picture, 3.0, torch.Generator())[..., :9], picture[..., 3:])
+    torch.testing.assert_close(random_transform(picture, 3.0, torch.Generator())[..., :9], picture[..., 3:])
 
 
-def test_the_same_seed_gives_the_same_picture_and_it_grows() -> None:
+def test_optimized_input_is_reproducible_and_increases_its_objective() -> None:
     def objective(x: Tensor) -> Tensor:
         return x.mean()
 
-    one, two, other = (preferred_input(objective, 32, 2.0, 150, seed) for seed in (0, 0, 1))
+    one, two, other = (optimize_input(objective, 32, 2.0, 150, seed) for seed in (0, 0, 1))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
-    assert objective(preferred_input(objective, 32, 2.0, 0)[None]) == pytest.approx(0.5, abs=0.1)
+    assert objective(optimize_input(objective, 32, 2.0, 0)[None]) == pytest.approx(0.5, abs=0.1)
     assert objective(one[None]) > 0.7
     assert 0 <= one.min() <= one.max() <= 1
 
 
-def test_a_unit_that_wants_red_gets_red() -> None:
-    found = probe().preferred(0)
+def test_optimized_input_of_a_red_unit_is_red() -> None:
+    found = probe().optimized_input(0)
     middle = found["preferred/picture"][SIDE // 2 - 8 : SIDE // 2 + 8, SIDE // 2 - 8 : SIDE // 2 + 8].mean((0, 1))
     assert middle[0] - middle[1] > 100  # of grey noise it is about 0
 
 
-def test_a_unit_that_is_shut_at_the_start_is_opened_and_gets_its_pattern() -> None:
+def test_optimized_input_of_an_inactive_unit_shows_its_pattern() -> None:
     ready = probe()
-    found = ready.preferred(1)
+    found = ready.optimized_input(1)
     y, x = divmod(int(found["preferred/where"]), SIDE - 5)
     part = found["preferred/picture"][y : y + 6, x : x + 6].mean(2)
     assert np.corrcoef(part.mean(0), BARS[0].numpy())[0, 1] > 0.9
@@ -96,7 +102,7 @@ def test_a_unit_that_is_shut_at_the_start_is_opened_and_gets_its_pattern() -> No
     assert by_hand > 0.5
 
 
-def test_the_guided_gradient_is_the_kernel_on_the_field_and_nothing_elsewhere() -> None:
+def test_guided_gradient_is_the_kernel_on_the_receptive_field() -> None:
     pixels = torch.zeros(1, 3, SIDE, SIDE, dtype=torch.uint8)
     pixels[0, :, :, 102:104] = 255
     gradient = probe().guided_gradient(pixels, 1, 50 * (SIDE - 5) + 100).astype(int)
@@ -105,49 +111,49 @@ def test_the_guided_gradient_is_the_kernel_on_the_field_and_nothing_elsewhere() 
     assert np.array_equal(gradient, expected)
 
 
-def settings(folder: Path, *synthesize: str) -> AuditConfig:
+def settings(folder: Path, *units: str) -> AuditConfig:
     return AuditConfig(
         data=folder / "photos" / "table.csv",
         classes=folder / "photos" / "classes.txt",
         select="none",
         model="python:tests.pipeline.test_feature_visualization:barred",
         layers=("1", "3"),
-        synthesize=synthesize,
+        feature_visualization=units,
         device="cpu",
         out=folder / "report",
     )
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    folder = tmp_path_factory.mktemp("asked")
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    folder = tmp_path_factory.mktemp("unit")
     squares(folder / "photos", each=2)
     return run_audit(settings(folder, "1:1"))
 
 
-def test_the_page_of_a_unit_that_was_asked_for_shows_both(report: Summary) -> None:
+def test_unit_page_shows_optimized_input_and_guided_gradients(report: RunSummary) -> None:
     site = report.index.parent
     page = (site / "units" / "1-3x219" / "0001.html").read_text()
-    found = report.audit.preferred["1", 1]
-    best = report.audit.units["1"][1].values[0]
+    found = report.audit.main.feature_visualizations["1", 1]
+    best = report.audit.main.units["1"][1].values[0]
     assert found.reached > best
     assert f"{found.reached:.3g}" in page
     assert f"{best:.3g}" in page
-    assert "Guided gradient of its top patches" in page
+    assert "Guided backpropagation of its top patches" in page
     assert "Adebayo" in page
     assert len(found.gradients) == 6
-    assert "What it prefers" not in (site / "units" / "1-3x219" / "0000.html").read_text()
+    assert "Optimized input" not in (site / "units" / "1-3x219" / "0000.html").read_text()
 
 
-def test_a_rerun_optimises_nothing_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Probe, "preferred", lambda *_: pytest.fail("optimised again"))
-    monkeypatch.setattr(Probe, "guided_gradient", lambda *_: pytest.fail("gradient again"))
-    again = run_audit(settings(report.index.parents[2], "1:1")).audit.preferred["1", 1]
-    assert np.array_equal(again.picture, report.audit.preferred["1", 1].picture)
+def test_rerun_reads_feature_visualizations_from_the_cache(report: RunSummary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UnitVisualizer, "optimized_input", lambda *_: pytest.fail("optimised again"))
+    monkeypatch.setattr(UnitVisualizer, "guided_gradient", lambda *_: pytest.fail("gradient again"))
+    again = run_audit(settings(report.index.parents[2], "1:1")).audit.main.feature_visualizations["1", 1]
+    assert np.array_equal(again.picture, report.audit.main.feature_visualizations["1", 1].picture)
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("unit", "message"),
     [
         ("1", "name a unit as"),
         ("1:x", "name a unit as"),
@@ -156,9 +162,9 @@ def test_a_rerun_optimises_nothing_again(report: Summary, monkeypatch: pytest.Mo
         ("0:1", "units have no pages"),
     ],
 )
-def test_a_unit_that_there_is_not_is_told_before_the_work(tmp_path: Path, asked: str, said: str) -> None:
+def test_unknown_unit_is_refused_before_the_work(tmp_path: Path, unit: str, message: str) -> None:
     squares(tmp_path / "photos", each=1)
-    with pytest.raises(ConfigError) as told:
-        run_audit(settings(tmp_path, asked))
-    assert said in f"{told.value} {told.value.hint}"
+    with pytest.raises(ConfigError) as caught:
+        run_audit(settings(tmp_path, unit))
+    assert message in f"{caught.value} {caught.value.hint}"
     assert not (tmp_path / "report" / "site").exists()

@@ -1,54 +1,62 @@
-"""What could change a stored number makes a store of its own; what could not, changes none."""
+"""Whatever can change a stored number creates a store of its own; whatever cannot, creates none."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from reportgen.config import AuditConfig
 from reportgen.data.readers.dataset import read_dataset
-from reportgen.models.classifier import Drawer, Preprocessing
+from reportgen.models.classifier import MapFunction, Preprocessing
 from reportgen.models.sources import load_classifier
-from reportgen.pipeline.extraction import Look, look, settled, silent, store_settings
-from reportgen.pipeline.forward import Pass
+from reportgen.pipeline.extraction import ModelRun, resolve_feature_map_storage, run_model, store_settings
+from reportgen.pipeline.forward import ForwardPass
+from reportgen.pipeline.precision import resolve_precision
+from reportgen.pipeline.progress import silent
 from reportgen.pipeline.run import run_audit
+from reportgen.store.shard import encode
 from reportgen.store.table import fingerprint
-from tests.support.tiny import squares
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 CPU = torch.device("cpu")
 SMALL = Preprocessing(size=32, resize_size=36)
 IMAGES = 6
 
 
-def looked(folder: Path, preprocessing: Preprocessing = SMALL, **settings: Any) -> Look:
+def extracted(folder: Path, preprocessing: Preprocessing = SMALL, **settings: Any) -> ModelRun:
     """The extraction stage over `folder/data`."""
-    given = {"model": "python:tests.support.tiny:network", "precision": "fp32", "store_maps": "no"} | settings
+    given = {
+        "model": TINY_NETWORK,
+        "precision": "fp32",
+        "store_feature_maps": "no",
+    } | settings
     data = folder / "data"
     config = AuditConfig(
         data=data / "table.csv", classes=data / "classes.txt", out=folder / "out", batch_size=4, **given
     )
     classifier = replace(load_classifier(config), preprocessing=preprocessing)
-    dataset = read_dataset(data / "table.csv", classifier.vocabulary)
+    dataset = read_dataset(data / "table.csv", classifier.class_names)
     assert all(sample.label is not None for sample in dataset.samples)
-    return look(dataset, classifier, config, CPU, silent)
+    return run_model(dataset, classifier, config, CPU, silent)
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> tuple[Path, Look, dict[Path, bytes]]:
+def report(tmp_path: Path) -> tuple[Path, ModelRun, dict[Path, bytes]]:
     """A folder with a finished stage, and its shards."""
     squares(tmp_path / "data", each=IMAGES // 3, side=40)
     path = tmp_path / "data" / "red-0.png"
     Image.open(path).save(path, "BMP")  # whose every byte counts; what a file is, its bytes tell
-    first = looked(tmp_path)
-    assert first.looked.computed == IMAGES
+    first = extracted(tmp_path)
+    assert first.extraction.computed == IMAGES
     return tmp_path, first, {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.npz")}
 
 
@@ -59,7 +67,7 @@ def untouched(shards: dict[Path, bytes]) -> bool:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"model": "python:tests.support.tiny:other_network"},
+        {"model": "python:tests.support.tiny_networks:other_network"},
         {"preprocessing": replace(SMALL, mean=(0.5, 0.5, 0.5))},
         {"preprocessing": replace(SMALL, std=(0.5, 0.5, 0.5))},
         {"preprocessing": Preprocessing(size=28, resize_size=36)},
@@ -68,17 +76,17 @@ def untouched(shards: dict[Path, bytes]) -> bool:
         {"decode": "fast"},
         {"layers": ("1",)},
         {"precision": "bf16"},
-        {"store_maps": "yes"},
+        {"store_feature_maps": "yes"},
     ],
-    ids=["weights", "mean", "deviation", "size", "filter", "resize", "decode", "layers", "precision", "store_maps"],
+    ids=["weights", "mean", "deviation", "size", "filter", "resize", "decode", "layers", "precision", "feature maps"],
 )
-def test_a_setting_that_counts_computes_all_anew_beside_the_old(report, changed: dict) -> None:
+def test_changed_setting_computes_a_new_store_beside_the_old(report, changed: dict) -> None:
     folder, first, shards = report
-    again = looked(folder, **changed)
-    assert (again.looked.computed, again.looked.reused) == (IMAGES, 0)
+    again = extracted(folder, **changed)
+    assert (again.extraction.computed, again.extraction.reused) == (IMAGES, 0)
     assert again.store.fingerprint != first.store.fingerprint
     assert untouched(shards)
-    assert looked(folder).looked.computed == 0  # and back again
+    assert extracted(folder).extraction.computed == 0  # and back again
 
 
 @pytest.mark.parametrize(
@@ -90,11 +98,11 @@ def test_a_setting_that_counts_computes_all_anew_beside_the_old(report, changed:
         ("reportgen.store.table.FORMAT", 99),
     ],
 )
-def test_another_version_of_code_or_format_computes_all_anew(report, monkeypatch, where: str, value: object) -> None:
+def test_changed_version_computes_a_new_store(report, monkeypatch, where: str, value: object) -> None:
     folder, first, shards = report
     monkeypatch.setattr(where, value)
-    again = looked(folder)
-    assert (again.looked.computed, again.looked.reused) == (IMAGES, 0)
+    again = extracted(folder)
+    assert (again.extraction.computed, again.extraction.reused) == (IMAGES, 0)
     assert again.store.fingerprint != first.store.fingerprint
     assert untouched(shards)
 
@@ -145,100 +153,109 @@ def boxed(folder: Path) -> None:
         (boxed, 0, IMAGES),
     ],
 )
-def test_a_change_of_the_data_computes_the_images_that_it_touches(
+def test_changed_data_computes_the_affected_images_only(
     report, change: Callable[[Path], None], computed: int, reused: int
 ) -> None:
     folder, first, shards = report
     change(folder)
-    again = looked(folder)
-    assert (again.looked.computed, again.looked.reused) == (computed, reused)
+    again = extracted(folder)
+    assert (again.extraction.computed, again.extraction.reused) == (computed, reused)
     assert again.store.fingerprint == first.store.fingerprint
     assert untouched(shards)
 
 
-def test_auto_keeps_the_last_maps_while_those_of_the_whole_data_set_are_small(tmp_path: Path, monkeypatch) -> None:
+def test_auto_stores_feature_maps_of_small_data_sets(tmp_path: Path, monkeypatch) -> None:
     squares(tmp_path / "data", each=2, side=40)
-    config = AuditConfig(model="python:tests.support.tiny:network", out=tmp_path / "out", precision="fp32")
+    config = AuditConfig(model=TINY_NETWORK, out=tmp_path / "out", precision="fp32")
     classifier = load_classifier(config)
-    dataset = read_dataset(tmp_path / "data" / "table.csv", classifier.vocabulary)
-    channels, height, width = classifier.maps_shape
+    dataset = read_dataset(tmp_path / "data" / "table.csv", classifier.class_names)
+    channels, height, width = classifier.feature_shape
     whole = IMAGES * channels * height * width * 4
-    for limit, kept in ((whole, "yes"), (whole - 1, "no")):
-        monkeypatch.setattr("reportgen.pipeline.extraction.MAPS_AT_MOST", limit)
-        assert settled(dataset, classifier, config, CPU)[0].store_maps == kept
-    asked = replace(config, store_maps="yes")
-    assert settled(dataset, classifier, asked, CPU)[0].store_maps == "yes"
+    for limit, choice in ((whole, "yes"), (whole - 1, "no")):
+        monkeypatch.setattr("reportgen.pipeline.extraction.MAX_FEATURE_MAP_BYTES", limit)
+        assert resolve_feature_map_storage(dataset, classifier, config, CPU).store_feature_maps == choice
+    wanted = replace(config, store_feature_maps="yes")
+    assert resolve_feature_map_storage(dataset, classifier, wanted, CPU).store_feature_maps == "yes"
 
 
-def test_what_auto_decided_stays_when_images_come_or_go(tmp_path: Path, monkeypatch) -> None:
+def test_auto_keeps_its_choice_when_images_are_added_or_removed(tmp_path: Path, monkeypatch) -> None:
     table = squares(tmp_path / "data", each=2, side=40)
 
-    def kept(at_most: int, **changed: Any) -> str:
+    def choice(at_most: int, **changed: Any) -> str:
         """The decision, and the stage run with it."""
-        monkeypatch.setattr("reportgen.pipeline.extraction.MAPS_AT_MOST", at_most)
-        model, out = "python:tests.support.tiny:network", tmp_path / "out"
+        monkeypatch.setattr("reportgen.pipeline.extraction.MAX_FEATURE_MAP_BYTES", at_most)
+        model, out = TINY_NETWORK, tmp_path / "out"
         config = replace(AuditConfig(model=model, out=out, precision="fp32"), **changed)
         classifier = load_classifier(config)
-        dataset = read_dataset(table, classifier.vocabulary).limited(config.limit)
-        network = settled(dataset, classifier, config, CPU)[0]
-        look(dataset, classifier, network, CPU, silent)
-        return network.store_maps
+        dataset = read_dataset(table, classifier.class_names).limited(config.limit)
+        network = resolve_feature_map_storage(dataset, classifier, config, CPU)
+        run_model(dataset, classifier, network, CPU, silent)
+        return network.store_feature_maps
 
     one = 4 * 16 * 14 * 14
-    assert kept(5 * one, limit=5) == "yes"
-    assert kept(5 * one) == "yes"  # a little more than there may be of new ones
-    assert kept(5 * one, resize="crop") == "no"
-    assert kept(9 * one, resize="crop") == "no"
-    assert kept(9 * one, decode="fast") == "yes"
-    assert kept(0, limit=1, out=tmp_path / "other") == "no"
+    assert choice(5 * one, limit=5) == "yes"
+    assert choice(5 * one) == "yes"  # a little more than new maps may take
+    assert choice(5 * one, resize="crop") == "no"
+    assert choice(9 * one, resize="crop") == "no"
+    assert choice(9 * one, decode="fast") == "yes"
+    assert choice(0, limit=1, out=tmp_path / "other") == "no"
     squares(tmp_path / "data", each=40, side=40)
-    assert kept(5 * one) == "no"  # far more: a first look at a few images binds nobody
+    assert choice(5 * one) == "no"  # far more: the choice for a few images is not choice
 
 
-def test_auto_is_decided_for_a_reference_by_its_own_size(tmp_path: Path, monkeypatch) -> None:
+def test_auto_resolves_a_reference_by_its_own_size(tmp_path: Path, monkeypatch) -> None:
     table = squares(tmp_path / "data", each=1, side=40)
     training = squares(tmp_path / "training", each=40, side=40, seed=1)
-    monkeypatch.setattr("reportgen.pipeline.extraction.MAPS_AT_MOST", 3 * 4 * 16 * 14 * 14)
-    for out, asked, kept in (("a", "auto", False), ("b", "yes", True)):
+    monkeypatch.setattr("reportgen.pipeline.extraction.MAX_FEATURE_MAP_BYTES", 3 * 4 * 16 * 14 * 14)
+    for out, wanted, choice in (("a", "auto", False), ("b", "yes", True)):
         config = AuditConfig(
             data=table, reference=training, classes=table.parent / "classes.txt", out=tmp_path / out,
-            model="python:tests.support.tiny:network", precision="fp32", select="none", store_maps=asked,
+            model=TINY_NETWORK, precision="fp32", select="none", store_feature_maps=wanted,
         )  # fmt: skip
         audit = run_audit(config).audit
-        assert audit.store.settings["store_maps"]
+        assert audit.main.table.settings["store_maps"]
         assert audit.reference
-        assert audit.reference.store.settings["store_maps"] is kept
+        assert audit.reference.table.settings["store_maps"] is choice
 
 
-@pytest.mark.parametrize("garbled", ["", "[]", "{}", '"top1"', "null value", "null"])
-def test_a_trial_of_the_precision_that_cannot_be_read_is_made_again(tmp_path: Path, monkeypatch, garbled: str) -> None:
+def of_other_inputs(whole: bytes) -> bytes:
+    """A sound file, but the trial of other settings."""
+    return encode({"images": np.array(1), "top1": np.array(1.0), "cosine": np.array(1.0)}, {"inputs": "other"})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda whole: b"", lambda whole: whole[:-1], lambda whole: whole.replace(b"top1", b"top2"), of_other_inputs],
+    ids=["empty", "truncated", "changed", "other inputs"],
+)
+def test_unreadable_precision_trial_is_repeated(tmp_path: Path, monkeypatch, damage: Callable[[bytes], bytes]) -> None:
     squares(tmp_path / "data", each=1, side=40)
-    config = AuditConfig(model="python:tests.support.tiny:network", out=tmp_path / "out")
+    config = AuditConfig(model=TINY_NETWORK, out=tmp_path / "out")
     classifier = load_classifier(config)
-    dataset = read_dataset(tmp_path / "data" / "table.csv", classifier.vocabulary)
-    monkeypatch.setattr("reportgen.pipeline.extraction.native_precision", lambda device: "bf16")
-    first = settled(dataset, classifier, config, CPU)
-    (path,) = (tmp_path / "out" / "cache").glob("precision-*.json")
+    dataset = read_dataset(tmp_path / "data" / "table.csv", classifier.class_names)
+    monkeypatch.setattr("reportgen.pipeline.precision.native_precision", lambda device: "bf16")
+    first = resolve_precision(dataset, classifier, config, CPU)
+    (path,) = (tmp_path / "out" / "cache").glob("precision-*.npz")
     whole = path.read_bytes()
-    path.write_text(json.dumps(json.loads(whole) | {"top1": None}) if garbled == "null value" else garbled)
-    assert settled(dataset, classifier, config, CPU) == first
+    path.write_bytes(damage(whole))
+    assert resolve_precision(dataset, classifier, config, CPU) == first
     assert path.read_bytes() == whole
 
 
-def test_device_cut_method_and_aliases_are_told_apart() -> None:
-    config = AuditConfig(model="python:tests.support.tiny:network")
+def test_fingerprint_covers_device_layer_method_and_aliases() -> None:
+    config = AuditConfig(model=TINY_NETWORK)
     plain = load_classifier(config)
 
-    def drawn(digest: str) -> Pass:
-        return Pass(replace(plain, drawer=Drawer("mine", digest, lambda *_: torch.zeros(1))))
+    def drawn(digest: str) -> ForwardPass:
+        return ForwardPass(replace(plain, map_function=MapFunction("mine", digest, lambda *_: torch.zeros(1))))
 
-    aliased = Pass(plain)
+    aliased = ForwardPass(plain)
     aliased.aliases = {"features/code": "features/gmp"}
     seen = [
-        ("", Pass(plain), CPU),
-        ("device", Pass(plain), torch.device("cuda")),
-        ("maps", Pass(replace(plain, maps_layer="3")), CPU),
-        ("method", Pass(replace(plain, own=None)), CPU),
+        ("", ForwardPass(plain), CPU),
+        ("device", ForwardPass(plain), torch.device("cuda")),
+        ("maps", ForwardPass(replace(plain, feature_layer="3")), CPU),
+        ("method", ForwardPass(replace(plain, linear_head=None)), CPU),
         ("method", drawn("code"), CPU),
         ("method", drawn("other code"), CPU),
         ("aliases", aliased, CPU),

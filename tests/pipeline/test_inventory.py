@@ -1,4 +1,4 @@
-"""`reportgen cache` and `reportgen.open` on a report that the real job made."""
+"""`reportgen cache` and `reportgen.open` on a finished report."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from reportgen.config import AuditConfig
 from reportgen.errors import StoreError
 from reportgen.pipeline.run import run_audit
 from reportgen.store import inventory as cache
-from tests.support.tiny import squares
-
-MODEL = "python:tests.support.tiny:network"
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +29,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = squares(folder / "data", each=2)
     for resize in ("crop", "warp"):
         config = AuditConfig(
-            data=table, classes=table.parent / "classes.txt", model=MODEL, out=folder / "out", resize=resize
+            data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=folder / "out", resize=resize
         )
         run_audit(config)
     return folder / "out"
 
 
-def test_a_report_opens_without_torch_and_says_what_the_tables_say(report: Path) -> None:
+def test_report_opens_without_torch_and_equals_its_tables(report: Path) -> None:
     code = (
         "import sys, json, numpy as np, reportgen\n"
         "r = reportgen.open(sys.argv[1])\n"
@@ -58,18 +57,18 @@ def test_a_report_opens_without_torch_and_says_what_the_tables_say(report: Path)
     assert found["iou"] == pytest.approx([float(row["iou"]) for row in boxes], abs=1e-4)
 
 
-def test_a_report_gives_arrays_by_row_and_by_image(report: Path) -> None:
+def test_report_returns_arrays_by_row_and_by_image(report: Path) -> None:
     opened = reportgen.open(report)
     logits = np.asarray(opened["logits"])
     assert logits.argmax(1).tolist() == opened.predictions["top"][:, 0].tolist()
     identity = opened["samples/id"][4].decode()
-    np.testing.assert_array_equal(opened["logits"][opened.store.find([identity])[0]], logits[4])
+    np.testing.assert_array_equal(opened["logits"][opened.table.find([identity])[0]], logits[4])
     np.testing.assert_array_equal(opened["features/code"], opened["features/gap"])
-    assert opened.store.ragged("image/jpeg", 0)[:2] == b"\xff\xd8"
+    assert opened.table.ragged("image/jpeg", 0)[:2] == b"\xff\xd8"
 
 
-def test_the_stores_are_listed_and_those_of_other_settings_pruned(report: Path) -> None:
-    before = {entry.path.name: entry.used for entry in cache.entries(report)}
+def test_cache_lists_stores_and_prunes_those_of_other_settings(report: Path) -> None:
+    before = {entry.path.name: entry.is_used for entry in cache.cache_entries(report)}
     shown = CliRunner().invoke(cli, ["cache", "list", str(report)])
     assert shown.exit_code == 0
     lines = shown.output.splitlines()
@@ -78,12 +77,12 @@ def test_the_stores_are_listed_and_those_of_other_settings_pruned(report: Path) 
     assert any("6 images" in line and "crop" in line and " old " in line for line in lines)
     pruned = CliRunner().invoke(cli, ["cache", "prune", str(report)])
     assert pruned.exit_code == 0
-    assert {entry.path.name for entry in cache.entries(report)} == {name for name, used in before.items() if used}
+    assert {entry.path.name for entry in cache.cache_entries(report)} == {name for name, used in before.items() if used}
     assert reportgen.open(report)["logits"].shape == (6, 3)
     assert list(cache.prune(report)) == []
 
 
-def test_a_bad_byte_is_found_and_named(report: Path) -> None:
+def test_cache_verify_names_a_damaged_shard(report: Path) -> None:
     assert CliRunner().invoke(cli, ["cache", "verify", str(report)]).exit_code == 0
     path = sorted((report / "cache").glob("*/000000.npz"))[0]
     whole = path.read_bytes()
@@ -94,34 +93,34 @@ def test_a_bad_byte_is_found_and_named(report: Path) -> None:
     assert "shard `000000.npz` is corrupt" in found.output
 
 
-def test_what_is_missing_is_one_line(report: Path, tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="holds no report"):
+def test_missing_report_or_cache_is_a_one_line_error(report: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="contains no report"):
         reportgen.open(tmp_path)
     with pytest.raises(StoreError, match="has no cache"):
-        cache.entries(tmp_path)
+        cache.cache_entries(tmp_path)
     (tmp_path / "report.npz").write_bytes((report / "report.npz").read_bytes())
     opened = reportgen.open(tmp_path)
     assert len(opened.predictions) == 6
-    with pytest.raises(StoreError, match=r"the cache of .* is gone"):
+    with pytest.raises(StoreError, match=r"the cache of .* is missing"):
         opened["logits"]
     (tmp_path / "cache").mkdir()
     with pytest.raises(StoreError, match="not known which stores"):
         list(cache.prune(tmp_path))
 
 
-def test_pruning_after_a_stopped_run_keeps_what_the_next_one_wants(tmp_path: Path, monkeypatch) -> None:
+def test_prune_after_a_failed_run_keeps_its_stores(tmp_path: Path, monkeypatch) -> None:
     table = squares(tmp_path / "data", each=1)
-    config = AuditConfig(data=table, classes=table.parent / "classes.txt", model=MODEL, out=tmp_path / "out")
+    config = AuditConfig(data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=tmp_path / "out")
     run_audit(config)
-    names = {entry.path.name for entry in cache.entries(config.out)}
+    names = {entry.path.name for entry in cache.cache_entries(config.out)}
     with monkeypatch.context() as patch:
-        patch.setattr("reportgen.pipeline.run.analyse", lambda *_: 1 / 0)
+        patch.setattr("reportgen.pipeline.run.build_audit", lambda *_: 1 / 0)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 run_audit(replace(config, resize="crop"))
-    stopped = {entry.path.name for entry in cache.entries(config.out)} - names
+    stopped = {entry.path.name for entry in cache.cache_entries(config.out)} - names
     assert len(stopped) >= 1
     assert list(cache.prune(config.out)) == []
-    run_audit(config)  # stands as it was: the stores are those that are noted
+    run_audit(config)  # up to date: the used stores are those that were noted
     assert {entry.path.name for entry in cache.prune(config.out)} == stopped
-    assert {entry.path.name for entry in cache.entries(config.out)} == names
+    assert {entry.path.name for entry in cache.cache_entries(config.out)} == names

@@ -1,4 +1,4 @@
-"""Maps of the user's own function: taken as they are, judged like all others, found again by their code."""
+"""Activation maps of the user's own function: stored unchanged, evaluated like others, identified by code."""
 
 import json
 import sys
@@ -10,10 +10,11 @@ import torch
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError
-from reportgen.models.map_function import draw_maps, load_drawer
+from reportgen.models.map_function import apply_map_function, load_map_function
 from reportgen.pipeline.run import run_audit
-from tests.support import synthetic
-from tests.support.tiny import squares
+from tests.support import synthetic_dataset
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 CODE = '''
 import torch
@@ -46,11 +47,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "python:mymaps_of_test"
 
 
-def test_a_report_with_maps_of_ones_own(module: str, tmp_path: Path) -> None:
-    """A map that is the class's colour finds every square; the network's own maps stand beside it."""
+def test_report_uses_maps_of_a_custom_function(module: str, tmp_path: Path) -> None:
+    """A map that is the class's colour localizes every square; the network's own maps are a second model."""
     table = squares(tmp_path / "data", each=4)
-    model = {"model": "python:tests.support.tiny:network", "classes": tmp_path / "data" / "classes.txt"}
-    models = ({**model, "maps": f"{module}:colour", "model_name": "colours"}, model)
+    model = {"model": TINY_NETWORK, "classes": tmp_path / "data" / "classes.txt"}
+    models = ({**model, "map_function": f"{module}:colour", "model_name": "colours"}, model)
     out = tmp_path / "report"
     audit = run_audit(AuditConfig(data=table, models=models, select="none", out=out)).audit
     mine, own = json.loads((out / "metrics.json").read_text())["models"]
@@ -60,44 +61,49 @@ def test_a_report_with_maps_of_ones_own(module: str, tmp_path: Path) -> None:
     assert mine["localization"]["gt_known_error"] == 0
     assert mine["localization"]["controls"]["random_weights"]["gt_known_error"] == 0  # the function asks no weights
     assert own["localization"]["gt_known_error"] > 0.3
-    assert audit.cams.shape[-1] == 16
+    assert audit.main.cams.shape[-1] == 16
     page = next((out / "site" / "images").glob("000000-*.html")).read_text()
-    assert f"Map of {module}:colour of" in page
+    assert f"Map by {module}:colour" in page
     assert ", in logit units" not in page
     assert '"unit": ""' in page
     table_2 = (out / "table-2-localization.csv").read_text()
     assert f"colours, {module}:colour" in table_2.replace('"', "").replace("'", "")
 
 
-def test_gradients_can_be_taken(module: str) -> None:
-    classifier, images = synthetic.trained(), torch.rand(2, 3, 64, 64)
+def test_map_function_may_take_gradients(module: str) -> None:
+    classifier, images = synthetic_dataset.trained(), torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        maps = draw_maps(classifier, load_drawer(f"{module}:gradient"), images, torch.tensor([[0, 1], [0, 1]]))
+        maps = apply_map_function(
+            classifier, load_map_function(f"{module}:gradient"), images, torch.tensor([[0, 1], [0, 1]])
+        )
     assert maps.shape == (2, 2, 64, 64)
     assert not maps.requires_grad
     assert np.isfinite(maps.numpy()).all()
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "said"),
+    ("name", "error", "message"),
     [
         ("flat", ModelError, r"gave \(2, 3, 64, 64\) for classes \(2, 2\)"),
         ("broken", ModelError, "no such layer"),
         ("missing", ModelError, "missing"),
     ],
 )
-def test_what_is_wrong_is_said(module: str, name: str, error: type[Exception], said: str) -> None:
-    with pytest.raises(error, match=said):
-        draw_maps(
-            synthetic.trained(), load_drawer(f"{module}:{name}"), torch.rand(2, 3, 64, 64), torch.zeros(2, 2).long()
+def test_faulty_map_function_is_reported(module: str, name: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        apply_map_function(
+            synthetic_dataset.trained(),
+            load_map_function(f"{module}:{name}"),
+            torch.rand(2, 3, 64, 64),
+            torch.zeros(2, 2).long(),
         )
 
 
-def test_the_spec_is_checked_and_the_code_is_the_digest(module: str, tmp_path: Path) -> None:
+def test_map_function_spec_is_checked_and_its_digest_covers_the_code(module: str, tmp_path: Path) -> None:
     for spec in ("mymaps:colour", "python:mymaps", "python:"):
-        with pytest.raises(ConfigError, match="maps"):
-            load_drawer(spec)
-    first = load_drawer(f"{module}:colour").digest
+        with pytest.raises(ConfigError, match="map_function"):
+            load_map_function(spec)
+    first = load_map_function(f"{module}:colour").digest
     (tmp_path / "mymaps_of_test.py").write_text(CODE.replace("14)", "28)"))
     del sys.modules["mymaps_of_test"]
-    assert load_drawer(f"{module}:colour").digest != first
+    assert load_map_function(f"{module}:colour").digest != first

@@ -1,4 +1,4 @@
-"""A reference data set beside the audited one, other codes, and what is kept for the next run: by the real job."""
+"""A reference data set, other features, and cached embeddings, in whole runs."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.embedding import maps as layouts
 from reportgen.embedding import space as space_module
-from reportgen.embedding.space import CLOSE, pixel_rows
+from reportgen.embedding.space import DUPLICATE_SHARE, pixel_rows
 from reportgen.errors import ConfigError
 from reportgen.gallery.components.image_figures import photograph
 from reportgen.gallery.core.check import check_site
-from reportgen.gallery.core.media import Album
-from reportgen.gallery.pages.neighbours import neighbours_page
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.pages.neighbours import neighbours
 from reportgen.metrics.intervals import Rate
-from reportgen.pipeline.outputs import Summary
 from reportgen.pipeline.run import run_audit
-from tests.support.tiny import squares
+from reportgen.pipeline.summary import RunSummary
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 
-def run(folder: Path, table: Path, **settings: object) -> Summary:
+def run(folder: Path, table: Path, **settings: object) -> RunSummary:
     config = AuditConfig(
         data=table,
         classes=table.parent / "classes.txt",
-        model="python:tests.support.tiny:network",
+        model=TINY_NETWORK,
         out=folder / "out",
         select="none",
         **settings,
@@ -58,21 +59,21 @@ def brute_force(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.array([[np.sqrt(np.square(x.astype(float) - y).sum()) for y in others] for x in rows])
 
 
-def test_what_the_reference_has_of_the_images(leaking: tuple[Path, Path, Audit]) -> None:
+def test_reference_matches_equal_brute_force(leaking: tuple[Path, Path, Audit]) -> None:
     folder, _, audit = leaking
     assert audit.reference is not None
-    assert audit.matches is not None
+    assert audit.reference_matches is not None
     assert len(audit.reference.samples) == 12
     assert len(np.unique([str(p) for p in (folder / "out" / "cache").glob("*/0*.npz")])) >= 2
     spaces = {
-        "codes": [np.asarray(store["features/gap"]) for store in (audit.store, audit.reference.store)],
-        "pixels": [pixel_rows(np.asarray(store["image/tiny"])) for store in (audit.store, audit.reference.store)],
+        "features": [np.asarray(table["features/gap"]) for table in (audit.main.table, audit.reference.table)],
+        "pixels": [pixel_rows(np.asarray(table["image/tiny"])) for table in (audit.main.table, audit.reference.table)],
     }
     expected = set()
-    for (by, (rows, others)), matches in zip(spaces.items(), audit.matches, strict=True):
+    for (by, (rows, others)), matches in zip(spaces.items(), audit.reference_matches, strict=True):
         apart, own = brute_force(rows, others), brute_force(rows, rows)
         np.testing.assert_array_equal(matches.nearest.index, np.argsort(apart, 1, kind="stable"))
-        limit = CLOSE * np.sqrt(np.mean(np.square(own[np.triu_indices(len(rows), 1)])))
+        limit = DUPLICATE_SHARE * np.sqrt(np.mean(np.square(own[np.triu_indices(len(rows), 1)])))
         for i, j in np.argwhere(apart <= limit):
             expected.add((by, audit.samples[i].name, audit.reference.samples[j].name))
     listed = list(csv.DictReader((folder / "out" / "duplicates.csv").open()))
@@ -82,83 +83,88 @@ def test_what_the_reference_has_of_the_images(leaking: tuple[Path, Path, Audit])
     assert (pair["label"], pair["other_label"]) == ("blue", "red")
 
 
-def test_the_page_counts_what_leaks(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
+def test_neighbours_page_counts_images_shared_with_the_reference(
+    leaking: tuple[Path, Path, Audit], tmp_path: Path
+) -> None:
     folder, _, audit = leaking
-    page = neighbours_page(audit, Album(tmp_path))
-    assert page.leaks is not None
-    assert (page.leaks.images, page.leaks.same_bytes) == (12, 1)
-    _, pixels = page.leaks.twins
-    assert (pixels.images, pixels.across) == (2, 2)
+    page = neighbours(audit, Media(tmp_path))
+    assert page.reference is not None
+    assert (page.reference.images, page.reference.same_bytes) == (12, 1)
+    _, pixels = page.reference.near_duplicates
+    assert (pixels.images, pixels.different_labels) == (2, 2)
     first = page.accuracy[0]
     assert first.k == 1
     assert audit.reference is not None
-    assert audit.matches is not None
-    nearest = audit.matches[1].nearest.index[:, 0]
+    assert audit.reference_matches is not None
+    nearest = audit.reference_matches[1].nearest.index[:, 0]
     assert first.reference_pixels == Rate(int((audit.reference.labels[nearest] == audit.labels).sum()), 9)
     html = (folder / "out" / "site" / "neighbours" / "index.html").read_text()
-    assert "Also in training set" in html
+    assert "Images also in training set" in html
     assert "byte for byte" in html
     image = next((folder / "out" / "site" / "images").glob("*blue-1.html")).read_text()
     assert "By pixels in training set" in image
-    assert check_site(folder / "out") == []
+    assert check_site(folder / "out")[0] == []
 
 
-def test_every_picture_is_of_its_own_image(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
+def test_every_photograph_is_of_its_own_image(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
     """Both sets lie in stores of one fingerprint, and both have a row 0."""
-    audit, album = leaking[2], Album(tmp_path)
+    audit, media = leaking[2], Media(tmp_path)
     assert audit.reference is not None
-    for of in (audit, audit.reference, audit):
+    for of in (audit.main, audit.reference, audit.main):
         for i in range(len(of.samples)):
-            shown = (tmp_path / photograph(of, album, i).url).read_bytes()
-            assert shown == of.picture(i)
-    assert len({of.picture(i) for of in (audit, audit.reference) for i in range(len(of.samples))}) > len(audit.samples)
+            shown = (tmp_path / photograph(of, media, i).url).read_bytes()
+            assert shown == of.jpeg(i)
+    jpegs = {of.jpeg(i) for of in (audit.main, audit.reference) for i in range(len(of.samples))}
+    assert len(jpegs) > len(audit.samples)
 
 
-def test_images_are_compared_by_what_is_named(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
+def test_feature_space_uses_the_features_of_the_setting(leaking: tuple[Path, Path, Audit], tmp_path: Path) -> None:
     _, table, _ = leaking
     for wanted, array in (("gmp", "features/gmp"), ("2", "units/2/max")):
-        audit = audit_of(tmp_path, table, codes=wanted, layers=("2",))
-        np.testing.assert_array_equal(audit.code_space.rows, np.asarray(audit.store[array]))
+        audit = audit_of(tmp_path, table, features=wanted, layers=("2",))
+        np.testing.assert_array_equal(audit.feature_space.rows, np.asarray(audit.main.table[array]))
     assert "the maxima of the units of 2" in (tmp_path / "out" / "site" / "neighbours" / "index.html").read_text()
-    with pytest.raises(ConfigError, match="`codes` is `layer9`") as raised:
-        audit_of(tmp_path, table, codes="layer9", layers=("2",))
+    with pytest.raises(ConfigError, match="unknown features `layer9`") as raised:
+        audit_of(tmp_path, table, features="layer9", layers=("2",))
     assert raised.value.hint == "use one of `head`, `gap`, `gmp`, `2`, `5`"
 
 
-def test_a_rerun_reads_what_the_first_run_kept(
+def test_rerun_reads_embeddings_from_the_cache(
     leaking: tuple[Path, Path, Audit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, table, _ = leaking
     first = audit_of(tmp_path, table)
     site = {path: path.read_bytes() for path in (tmp_path / "out" / "site").rglob("*") if path.is_file()}
-    kept = sorted((tmp_path / "out" / "cache").glob("maps-*.npz"))
-    assert len(kept) == 2
+    cached = sorted((tmp_path / "out" / "cache").glob("maps-*.npz"))
+    assert len(cached) == 2
     counted: list[str] = []
 
     def count(module: object, name: str) -> None:
         plain = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given: counted.append(name) or plain(*given))
 
-    for module, name in ((layouts, "tsne"), (layouts, "assign"), (space_module, "nearest_neighbours")):
+    for module, name in ((layouts, "tsne"), (layouts, "assign_cells"), (space_module, "nearest_neighbours")):
         count(module, name)
     again = audit_of(tmp_path, table)
-    positions = [layout.positions for layout in again.maps.layouts]
+    positions = [layout.positions for layout in again.embedding_maps.maps]
     assert counted == []
     assert {path: path.read_bytes() for path in (tmp_path / "out" / "site").rglob("*") if path.is_file()} == site
-    kept[0].write_bytes(kept[0].read_bytes()[:-1])
-    positions += [layout.positions for layout in audit_of(tmp_path, table).maps.layouts]
+    cached[0].write_bytes(cached[0].read_bytes()[:-1])
+    positions += [layout.positions for layout in audit_of(tmp_path, table).embedding_maps.maps]
     assert counted == ["tsne"]
-    for i, layout in enumerate(first.maps.layouts):
+    for i, layout in enumerate(first.embedding_maps.maps):
         np.testing.assert_array_equal(positions[i], layout.positions)
         np.testing.assert_array_equal(positions[i + 5], layout.positions)
 
 
-def test_a_reference_that_changed_makes_the_report_anew(tmp_path: Path) -> None:
+def test_changed_reference_rebuilds_the_report(tmp_path: Path) -> None:
     table, training = squares(tmp_path / "data", each=2), squares(tmp_path / "training", each=2, seed=9)
     first = run(tmp_path, table, reference=training)
-    assert (first.stood, first.computed) == (False, 6)
-    assert run(tmp_path, table, reference=training).stood
+    assert (first.is_fresh, first.computed) == (False, 6)
+    assert run(tmp_path, table, reference=training).is_fresh
     (training.parent / "red-0.png").write_bytes((table.parent / "red-0.png").read_bytes())
     again = run(tmp_path, table, reference=training)
-    assert not again.stood
-    assert "it holds 1 byte for byte" in ((tmp_path / "out" / "site" / "neighbours" / "index.html").read_text())
+    assert not again.is_fresh
+    assert " 1\naudited images are in it byte for byte" in (
+        (tmp_path / "out" / "site" / "neighbours" / "index.html").read_text()
+    )

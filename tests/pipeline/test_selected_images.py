@@ -1,4 +1,4 @@
-"""Units and costly looks through the whole job: a planted unit is found where its pattern lies; defects are told."""
+"""Units and the expensive methods in a whole run: a planted unit is detected, and wrong maxima are reported."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ import torch
 from PIL import Image
 from torch import nn
 
-from reportgen.audit.audit import CloseLook
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError
-from reportgen.gallery.core.media import Album
-from reportgen.gallery.sections import views_of
-from reportgen.gallery.sections.occlusion import fill_in_words
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.registry import SectionEntry, all_sections
+from reportgen.gallery.sections.occlusion import fill_text
 from reportgen.methods.occlusion.occluder import Occluder
 from reportgen.metrics.localization.boxes import to_image
-from reportgen.models.sources import load_classifier
-from reportgen.pipeline.image_loader import Framed
-from reportgen.pipeline.run import Summary, run_audit
-from reportgen.pipeline.selected_images import Subject, fill_colour, look_at, unconfirmed
-from reportgen.pipeline.selection import choose
+from reportgen.pipeline.image_loader import NetworkInput
+from reportgen.pipeline.progress import silent
+from reportgen.pipeline.run import run_audit
+from reportgen.pipeline.selected_images import fill_colour
+from reportgen.pipeline.selection import select_images
+from reportgen.pipeline.summary import RunSummary
+from reportgen.pipeline.unit_images import unconfirmed_patches
+from reportgen.store.per_image import PerImageResults
+from reportgen.store.table import Store
+from tests.support.jobs import inputs_of, job_of
 
 SIDE = 224
 PATTERN = np.random.default_rng(5).choice([0, 255], (9, 9)).astype(np.uint8)
@@ -51,8 +55,19 @@ def without_convolutions() -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * SIDE * SIDE, 3))
 
 
+def settings_of(folder: Path, **more: object) -> AuditConfig:
+    given = {"layers": ("1", "3"), "occlusion_stride": 24, "precision": "fp32", "device": "cpu"} | more
+    model = "python:tests.pipeline.test_selected_images:planted"
+    return AuditConfig(**{"data": folder / "photos", "out": folder / "report", "model": model, **given})
+
+
+def section_entry(name: str) -> SectionEntry:
+    (entry,) = [entry for entry in all_sections() if (entry.scope, entry.name) == ("image", name)]
+    return entry
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+def report(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
     folder = tmp_path_factory.mktemp("planted")
     random = np.random.default_rng(0)
     for n in range(8):
@@ -62,117 +77,95 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Summary:
             pixels[y : y + 9, x : x + 9] = PATTERN[:, :, None]
         (folder / "photos").mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / "photos" / f"{n}.png")
-    config = AuditConfig(
-        data=folder / "photos",
-        model="python:tests.pipeline.test_selected_images:planted",
-        layers=("1", "3"),
-        device="cpu",
-        occlusion_stride=24,
-        out=folder / "report",
-        precision="fp32",
-    )
-    return run_audit(config)
+    return run_audit(settings_of(folder))
 
 
-def test_a_planted_unit_is_found_with_its_field_on_the_pattern(report: Summary) -> None:
+def test_top_patches_of_a_planted_unit_show_its_pattern(report: RunSummary) -> None:
     audit = report.audit
-    layer = audit.card.layers[0]
-    unit = audit.units[layer.name][2]
+    layer = audit.main.info.layers[0]
+    unit = audit.main.units[layer.name][2]
     assert set(unit.images[:3].tolist()) == set(PLACES)
     for i, where in zip(unit.images[:3].tolist(), unit.where[:3].tolist(), strict=True):
-        box = to_image(layer.box(where), audit.windows[i], audit.card.input_size, audit.sizes[i])
+        box = to_image(layer.box(where), audit.main.windows[i], audit.main.info.input_size, audit.main.sizes[i])
         y, x = PLACES[i]
         assert box.tolist() == [x, y, x + 9, y + 9]
 
 
-def test_every_unit_has_its_page_and_the_winners_are_confirmed(report: Summary) -> None:
+def test_every_unit_has_a_page_and_confirmed_top_patches(report: RunSummary) -> None:
     site = report.index.parent
     assert len(list((site / "units").glob("*/0*.html"))) == 4 + 6
-    assert report.audit.unconfirmed == frozenset()
+    assert report.audit.main.unconfirmed_patches == frozenset()
     assert "defect" not in (site / "units" / "index.html").read_text()
 
 
-def test_a_maximum_that_is_not_reached_alone_is_a_defect(report: Summary, tmp_path: Path) -> None:
-    config = AuditConfig(
-        model="python:tests.pipeline.test_selected_images:planted", layers=("1", "3"), precision="fp32"
-    )
-    audit = report.audit
-    units = audit.units["1"]
-    changed = replace(audit)
-    changed.__dict__["units"] = {
-        **audit.units,
-        "1": [*units[:2], replace(units[2], values=units[2].values * 1.01), units[3]],
-    }
-    subject = Subject(load_classifier(config), config, torch.device("cpu"), changed, tmp_path)
-    found = unconfirmed(subject, lambda: None)
+def test_unconfirmed_patches_are_maxima_not_reached_alone(report: RunSummary) -> None:
+    model = report.audit.main
+    units = model.units["1"]
+    changed = {**model.units, "1": [*units[:2], replace(units[2], values=units[2].values * 1.01), units[3]]}
+    job = job_of(inputs_of(settings_of(report.index.parents[2])))
+    found = unconfirmed_patches(job, model.info.layers, changed, silent)
     assert {(layer, u) for layer, u, _ in found} == {("1", 2)}
     assert len(found) == len(units[2].images)
 
 
-def test_of_files_with_the_same_bytes_one_that_still_has_them_is_looked_at(
-    report: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = AuditConfig(
-        model="python:tests.pipeline.test_selected_images:planted", layers=("1", "3"), precision="fp32"
-    )
-    whole = report.audit.samples[0]
+def test_per_image_job_reads_a_file_that_still_has_the_bytes(report: RunSummary, tmp_path: Path) -> None:
+    inputs = inputs_of(settings_of(report.index.parents[2]))
+    whole = inputs.samples[0]
     (tmp_path / "changed.png").write_bytes(b"other bytes")
     samples = [replace(whole, path=tmp_path / name) for name in ("changed.png", "gone.png")]
-    audit = replace(report.audit, samples=[*samples, whole])
-    subject = Subject(load_classifier(config), config, torch.device("cpu"), audit, tmp_path)
     key = (hashlib.sha256(whole.path.read_bytes()).hexdigest(), -1)
-    monkeypatch.setattr(Subject, "keys", lambda self: [key] * 3)
+    job = replace(job_of(inputs), samples=[*samples, whole], table=inputs.models[0].run.store.select([key] * 3))
     seen, ticks = [], []
 
-    def see(image: Framed, x: torch.Tensor) -> dict[str, np.ndarray]:
+    def see(row: int, image: NetworkInput, x: torch.Tensor) -> dict[str, np.ndarray]:
         seen.append(image.pixels)
         return {"n": np.zeros(())}
 
-    for rows, looks in (([0, 1, 2], 1), ([0, 1], 0)):
-        store, there = look_at(subject, f"test {rows}", {}, rows, see, lambda: ticks.append(1))
-        assert (len(seen), len(there)) == (looks, looks * len(rows))
-        if looks:
+    for rows, computed in (([0, 1, 2], 1), ([0, 1], 0)):
+        results = job.compute(f"test {rows}", {}, rows, see, lambda steps=1: ticks.append(steps))
+        assert (len(seen), len(results.rows)) == (computed, computed * len(rows))
+        if computed:
             np.testing.assert_array_equal(
                 seen.pop(), np.asarray(Image.open(whole.path).convert("RGB")).transpose(2, 0, 1)
             )
-            assert len(store["n"]) == 3
-    assert len(ticks) == 5
+            assert len(results.table["n"]) == 3
+    assert sum(ticks) == 5
 
 
-def test_hiding_the_pattern_takes_its_units_total_away(report: Summary) -> None:
-    """The grids of an image with the pattern, beside the network run on the image with each square drawn in."""
+def test_occlusion_equals_the_network_on_occluded_images(report: RunSummary) -> None:
+    """The stored grids of an image with the pattern, compared with the network on images with the square drawn in."""
     audit = report.audit
-    look = audit.looks["occlusion"]
-    assert sorted(look.rows) == list(range(8))
-    assert look.store.settings["way"] == "incremental"
-    row = look.rows[4]
-    rows, columns, side = (look.store.settings[name] for name in ("rows", "columns", "side"))
-    probability = np.asarray(look.store["occlusion/probability"][row])
-    classes = np.asarray(look.store["occlusion/class"][row])
+    results = audit.main.selected["occlusion"]
+    assert sorted(results.rows) == list(range(8))
+    assert results.table.settings["note"] == ""  # incremental: there is no reason for a slower method
+    row = results.rows[4]
+    rows, columns, side = (results.table.settings[name] for name in ("rows", "columns", "side"))
+    probability = np.asarray(results.table["occlusion/probability"][row])
+    classes = np.asarray(results.table["occlusion/class"][row])
     network = planted().eval()
     pixels = np.asarray(Image.open(audit.dataset.samples[4].path).convert("RGB")) / 255
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     for r, c in ((0, 0), (len(rows) - 1, 3), (PLACES[4][0] // 24, PLACES[4][1] // 24)):
         hidden = pixels.copy()
-        hidden[rows[r] : rows[r] + side, columns[c] : columns[c] + side] = look.store.settings["fill"]
+        hidden[rows[r] : rows[r] + side, columns[c] : columns[c] + side] = results.table.settings["fill"]
         x = torch.from_numpy(((hidden - mean) / std).transpose(2, 0, 1)[None]).float()
         with torch.no_grad():
             expected = network(x).softmax(1)[0]
-        subject = int(look.store["occlusion/subject"][row])
+        subject = int(results.table["occlusion/subject"][row])
         assert probability[r, c] == pytest.approx(float(expected[subject]), abs=1e-4)
         assert classes[r, c, 0] == int(expected.argmax())
 
 
-def test_occlusion_pages_show_maps_and_hold_the_data_for_the_browser(report: Summary) -> None:
+def test_image_page_shows_occlusion_maps_and_their_data(report: RunSummary) -> None:
     page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
-    assert "With a part hidden" in page
+    assert "Occlusion sensitivity" in page
     assert page.count('class="layer"') >= 3
     assert '"rows":' in page
 
 
-def test_saliency_is_kept_as_the_definition_gives_it(report: Summary) -> None:
-    look = report.audit.looks["saliency"]
-    row = look.rows[4]
+def test_stored_saliency_equals_the_gradient(report: RunSummary) -> None:
+    results = report.audit.main.selected["saliency"]
+    row = results.rows[4]
     network = planted().eval()
     pixels = np.asarray(Image.open(report.audit.dataset.samples[4].path).convert("RGB")) / 255
     x = (pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
@@ -180,33 +173,33 @@ def test_saliency_is_kept_as_the_definition_gives_it(report: Summary) -> None:
     logits = network(leaf)[0]
     logits.max().backward()
     expected = leaf.grad[0].abs().amax(0).reshape(112, 2, 112, 2).mean((1, 3))
-    kept = np.asarray(look.store["saliency/map"][row])
-    assert int(look.store["saliency/class"][row]) == int(logits.argmax())
-    np.testing.assert_allclose(kept[0], expected, rtol=1e-3, atol=1e-7)
+    stored = np.asarray(results.table["saliency/map"][row])
+    assert int(results.table["saliency/class"][row]) == int(logits.argmax())
+    np.testing.assert_allclose(stored[0], expected, rtol=1e-3, atol=1e-7)
     page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
-    assert "pixel by pixel" in page
+    assert "Saliency (input gradient)" in page
     assert "Rank correlation" in page
 
 
-def test_the_pages_hold_the_values_of_the_looks(report: Summary, tmp_path: Path) -> None:
+def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) -> None:
     """What the viewer reads under the pointer: occlusion to three digits, saliency to 2 %, small values as 0."""
-    looks = report.audit.looks
-    drawn = {view.name: view.draw(report.audit, Album(tmp_path), 4) for view in views_of("image")}
-    occlusion, saliency = (drawn[name].data["cells"] for name in ("occlusion", "saliency"))
-    kept = {
-        name: np.asarray(looks[name.split("/")[0]].store[name][looks[name.split("/")[0]].rows[4]])
+    selected = report.audit.main.selected
+    drawn = [section_entry(name).draw(report.audit, Media(tmp_path), 4) for name in ("occlusion", "saliency")]
+    occlusion, saliency = (section.data["cells"] for section in drawn)
+    stored = {
+        name: selected[name.split("/")[0]].of_image(4)[name]
         for name in ("occlusion/probability", "occlusion/class", "occlusion/total", "saliency/map")
     }
-    settings = looks["occlusion"].store.settings
+    settings = selected["occlusion"].table.settings
     np.testing.assert_allclose(occlusion["y"], (np.array(settings["rows"]) + settings["side"] / 2) / SIDE, atol=1e-5)
     probability, first, total = occlusion["layers"]
-    np.testing.assert_allclose(probability["values"], kept["occlusion/probability"].ravel(), rtol=5e-3)
-    np.testing.assert_allclose(total["values"], kept["occlusion/total"].ravel(), rtol=5e-3)
-    names = [report.audit.classes[k] for k in kept["occlusion/class"][..., 0].ravel()]
+    np.testing.assert_allclose(probability["values"], stored["occlusion/probability"].ravel(), rtol=5e-3)
+    np.testing.assert_allclose(total["values"], stored["occlusion/total"].ravel(), rtol=5e-3)
+    names = [report.audit.classes[k] for k in stored["occlusion/class"][..., 0].ravel()]
     assert [first["names"][k] for k in first["values"]] == names
     assert saliency["x"] == saliency["y"]
     np.testing.assert_allclose(saliency["x"], (np.arange(112) + 0.5) / 112, atol=1e-5)
-    for layer, map_ in zip(saliency["layers"], kept["saliency/map"], strict=True):
+    for layer, map_ in zip(saliency["layers"], stored["saliency/map"], strict=True):
         code = np.frombuffer(base64.b64decode(layer["codes"]), np.uint8).reshape(112, 112)
         value = np.where(code, layer["top"] * 10 ** ((code - 255.0) / layer["decade"]), 0)
         large = map_ >= 2e-4 * map_.max()
@@ -214,32 +207,28 @@ def test_the_pages_hold_the_values_of_the_looks(report: Summary, tmp_path: Path)
         assert value[~large].max(initial=0) <= 3e-4 * map_.max()
 
 
-def test_a_guided_map_that_is_the_gradient_is_not_shown(report: Summary, tmp_path: Path) -> None:
+def test_guided_map_that_equals_the_gradient_is_left_out(report: RunSummary, tmp_path: Path) -> None:
     """A network without a ReLU has nothing to guide."""
-    look = report.audit.looks["saliency"]
-    maps = np.array(look.store["saliency/map"])
-    maps[:, 1] = maps[:, 0]
-
-    class Alike:
-        settings = look.store.settings
-
-        def __getitem__(self, name: str) -> np.ndarray:
-            return maps if name == "saliency/map" else np.asarray(look.store[name])
-
-    audit = replace(report.audit, looks={"saliency": CloseLook(Alike(), look.rows)})  # type: ignore[arg-type]
-    section = next(view for view in views_of("image") if view.name == "saliency").draw(audit, Album(tmp_path), 4)
-    assert [figure.title for figure in section.figures[1:]] == ["Gradient", "Gradient, random weights"]
+    audit, results = report.audit, report.audit.main.selected["saliency"]
+    arrays = {name: np.array(results.table[name]) for name in results.table.names()}
+    arrays["saliency/map"][:, 1] = arrays["saliency/map"][:, 0]
+    store = Store(tmp_path, results.table.settings)
+    store.commit(arrays)
+    alike = PerImageResults(store.select(results.table.keys), results.rows)
+    audit = replace(audit, models=[replace(audit.main, selected={"saliency": alike})])
+    section = section_entry("saliency").draw(audit, Media(tmp_path), 4)
+    assert [figure.title for figure in section.figures[1:]] == ["Input gradient", "Input gradient, random weights"]
     assert len(section.data["cells"]["layers"]) == 2
     assert "Guided backpropagation is left out" in section.caption
 
 
-def test_activations_of_the_planted_unit_peak_on_the_pattern(report: Summary) -> None:
-    look = report.audit.looks["activations"]
-    assert sorted(look.rows) == list(range(8))
+def test_activations_of_a_planted_unit_peak_on_its_pattern(report: RunSummary) -> None:
+    results = report.audit.main.selected["activations"]
+    assert sorted(results.rows) == list(range(8))
     for i, place in PLACES.items():
-        kept = np.asarray(look.store["activations/1/map"][look.rows[i]])
-        assert kept.shape == (4, SIDE - 8, SIDE - 8)
-        assert np.unravel_index(kept[2].argmax(), kept[2].shape) == place
+        stored = np.asarray(results.table["activations/1/map"][results.rows[i]])
+        assert stored.shape == (4, SIDE - 8, SIDE - 8)
+        assert np.unravel_index(stored[2].argmax(), stored[2].shape) == place
     pages = sorted((report.index.parent / "activations").glob("000004-*/*.html"))
     assert len(pages) == 2
     text = pages[0].read_text()
@@ -249,7 +238,7 @@ def test_activations_of_the_planted_unit_peak_on_the_pattern(report: Summary) ->
     assert f'href="../activations/{pages[0].parent.name}/' in image
 
 
-def test_each_filter_has_a_page_with_its_response_and_patches(report: Summary) -> None:
+def test_each_filter_has_a_page_with_its_response_and_patches(report: RunSummary) -> None:
     site = report.index.parent
     assert len(list((site / "filters").glob("0*.html"))) == 4
     text = (site / "filters" / "0002.html").read_text()
@@ -259,38 +248,22 @@ def test_each_filter_has_a_page_with_its_response_and_patches(report: Summary) -
     assert "6 × 4 × 3 × 3" in (site / "filters" / "deeper.html").read_text()
 
 
-def test_a_second_run_computes_no_look_again(report: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rerun_computes_no_selected_image_again(report: RunSummary, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")}
     monkeypatch.setattr("reportgen.methods.occlusion.occluder.occlude", lambda *_: pytest.fail("occluded again"))
-    monkeypatch.setattr("reportgen.methods.occlusion.occluder._agrees", lambda *_: True)
-    config = AuditConfig(
-        data=report.index.parents[2] / "photos",
-        model="python:tests.pipeline.test_selected_images:planted",
-        layers=("1", "3"),
-        device="cpu",
-        occlusion_stride=24,
-        out=report.index.parents[1],
-        precision="fp32",
-    )
-    again = run_audit(config)
-    assert sorted(again.audit.looks["occlusion"].rows) == list(range(8))
+    monkeypatch.setattr("reportgen.methods.occlusion.occluder._matches_definition", lambda *_: True)
+    again = run_audit(settings_of(report.index.parents[2]))
+    assert sorted(again.audit.main.selected["occlusion"].rows) == list(range(8))
     assert {path: path.stat().st_mtime_ns for path in (report.index.parents[1] / "cache").rglob("*.npz")} == before
 
 
-def test_an_image_more_is_looked_at_alone(report: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The square keeps its colour, so what is kept of the others holds. Pages show three patches, as told."""
+def test_added_image_is_the_only_one_computed(
+    report: RunSummary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The square keeps its colour, so the results of the other images stay valid. Unit pages show three patches."""
     shutil.copytree(report.index.parents[2] / "photos", tmp_path / "photos")
-    config = AuditConfig(
-        data=tmp_path / "photos",
-        model="python:tests.pipeline.test_selected_images:planted",
-        layers=("1", "3"),
-        device="cpu",
-        occlusion_stride=24,
-        out=tmp_path / "report",
-        precision="fp32",
-        top_patches=3,
-    )
-    fill = run_audit(config).audit.looks["occlusion"].store.settings["fill"]
+    config = settings_of(tmp_path, top_patches=3)
+    fill = run_audit(config).audit.main.selected["occlusion"].table.settings["fill"]
     mean = np.mean([np.asarray(Image.open(path)) for path in sorted((tmp_path / "photos").iterdir())]) / 255
     assert np.abs(np.array(fill) - mean).max() <= 0.026
     Image.fromarray(np.full((SIDE, SIDE, 3), 120, np.uint8)).save(tmp_path / "photos" / "9.png")
@@ -298,13 +271,13 @@ def test_an_image_more_is_looked_at_alone(report: Summary, tmp_path: Path, monke
     once = Occluder.__call__
     monkeypatch.setattr(Occluder, "__call__", lambda self, *of: occluded.append(1) or once(self, *of))
     again = run_audit(config)
-    assert again.audit.looks["occlusion"].store.settings["fill"] == fill
-    assert (len(occluded), len(again.audit.looks["occlusion"].rows)) == (1, 9)
-    assert {len(unit.images) for units in again.audit.units.values() for unit in units} == {3}
+    assert again.audit.main.selected["occlusion"].table.settings["fill"] == fill
+    assert (len(occluded), len(again.audit.main.selected["occlusion"].rows)) == (1, 9)
+    assert {len(unit.images) for units in again.audit.main.units.values() for unit in units} == {3}
     assert next((again.index.parent / "units").glob("1-*/0002.html")).read_text().count('class="patch"') == 3
 
 
-def test_a_square_larger_than_the_input_is_refused(tmp_path: Path, report: Summary) -> None:
+def test_occluding_square_larger_than_the_input_is_refused(tmp_path: Path, report: RunSummary) -> None:
     config = AuditConfig(
         data=report.index.parents[2] / "photos",
         model="python:tests.pipeline.test_selected_images:planted",
@@ -316,16 +289,16 @@ def test_a_square_larger_than_the_input_is_refused(tmp_path: Path, report: Summa
         run_audit(config)
 
 
-def test_a_network_without_a_convolution_is_refused(tmp_path: Path, report: Summary) -> None:
+def test_network_without_a_convolution_is_refused(tmp_path: Path, report: RunSummary) -> None:
     config = AuditConfig(
         data=report.index.parents[2] / "photos",
         model="python:tests.pipeline.test_selected_images:without_convolutions",
         device="cpu",
         out=tmp_path / "r",
     )
-    with pytest.raises(ModelError, match="no layer with maps") as told:
+    with pytest.raises(ModelError, match="no layer with output") as caught:
         run_audit(config)
-    assert "this network has no maps" in str(told.value.hint)
+    assert "the network has no feature maps" in str(caught.value.hint)
 
 
 LABELS = np.array([0, 0, 0, 0, 1, 1, -1])
@@ -346,20 +319,20 @@ NAMES = list("abcdefg")
         ("auto", 600 / 7 + 1, [0, 1, 2, 3, 4, 5]),
     ],
 )
-def test_which_images_are_chosen(select: str, seconds: float, rows: list[int]) -> None:
-    assert choose(select, NAMES, LABELS, FAILED, seconds) == rows
+def test_select_images_follows_the_setting(select: str, seconds: float, rows: list[int]) -> None:
+    assert select_images(select, NAMES, LABELS, FAILED, seconds) == rows
 
 
-def test_a_name_with_a_comma_is_taken_whole() -> None:
-    assert choose("a, b.jpg", ["a", "b.jpg", "a, b.jpg"], np.zeros(3, np.int64), np.zeros(3, bool), 0) == [2]
+def test_select_images_takes_a_name_with_a_comma_whole() -> None:
+    assert select_images("a, b.jpg", ["a", "b.jpg", "a, b.jpg"], np.zeros(3, np.int64), np.zeros(3, bool), 0) == [2]
 
 
-def test_the_caption_tells_the_squares_colour(report: Summary) -> None:
-    assert fill_in_words({"fill": list(fill_colour(report.audit, "grey"))}) == "grey"
-    assert fill_in_words({"fill": [0.45, 0.5, 0.4]}) == "the data set's mean colour"
+def test_occlusion_caption_names_the_colour_of_the_square(report: RunSummary) -> None:
+    assert fill_text({"fill": list(fill_colour(report.audit.main.table, "grey"))}) == "grey"
+    assert fill_text({"fill": [0.45, 0.5, 0.4]}) == "the data set's mean colour"
 
 
-def test_without_labels_so_many_of_all_and_an_unknown_name_is_told() -> None:
-    assert len(choose("3", NAMES, np.full(7, -1), FAILED, 0)) == 3
+def test_select_images_works_without_labels_and_rejects_unknown_names() -> None:
+    assert len(select_images("3", NAMES, np.full(7, -1), FAILED, 0)) == 3
     with pytest.raises(ConfigError, match="names `x`"):
-        choose("a,x", NAMES, LABELS, FAILED, 0)
+        select_images("a,x", NAMES, LABELS, FAILED, 0)

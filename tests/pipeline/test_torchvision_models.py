@@ -1,4 +1,4 @@
-"""torchvision's networks through the whole job, and their first-layer filters on the page."""
+"""Torchvision's networks in whole runs, and their first-layer filters on the page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import torchvision
 from PIL import Image
 
@@ -33,7 +34,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "side", "method"),
     [("alexnet", 11, "grad-cam"), ("resnet18", 7, "cam"), ("resnet101", 7, "cam"), ("densenet121", 7, "cam")],
 )
-def test_a_network_with_random_weights_goes_through_the_job(
+def test_run_audits_torchvision_networks_with_random_weights(
     photographs: Path, tmp_path: Path, name: str, side: int, method: str
 ) -> None:
     config = AuditConfig(
@@ -51,12 +52,12 @@ def test_a_network_with_random_weights_goes_through_the_job(
     (model,) = json.loads((tmp_path / "metrics.json").read_text())["models"]
     assert (model["name"], model["method"], model["localization"]) == (name, method, None)
     if method == "cam":
-        scale = float(np.abs(np.asarray(summary.audit.store["logits"])).max())
+        scale = float(np.abs(np.asarray(summary.audit.main.table["logits"])).max())
         assert model["cam_identity_max_abs"] < 1e-5 * max(1, scale)
     else:
         assert model["cam_identity_max_abs"] is None
     page = (tmp_path / "site" / "filters" / "index.html").read_text()
-    assert f"64 filters of 3×{side}×{side}" in page
+    assert f"64 filters of 3 × {side} × {side}" in page
     pictures = re.findall(r'src="\.\./(media/[^"]+)" width="(\d+)" height="(\d+)"', page)
     assert len(pictures) == 2 + 64  # two mosaics, and each filter by itself
     for file, width, height in pictures[:2]:
@@ -73,7 +74,7 @@ def _runs(row: np.ndarray) -> list[int]:
     return (edges[1::2] - edges[::2]).tolist()
 
 
-def test_the_filters_of_the_page_are_the_networks_weights(photographs: Path, tmp_path: Path) -> None:
+def test_filter_pictures_show_the_weights_of_the_network(photographs: Path, tmp_path: Path) -> None:
     """Tile by tile from the picture: on the shared scale, mid-grey is 0 and the largest magnitude is black or white."""
     summary = run_audit(
         AuditConfig(
@@ -85,11 +86,9 @@ def test_the_filters_of_the_page_are_the_networks_weights(photographs: Path, tmp
             limit=1,
         )
     )
-    import torch
-
     torch.manual_seed(0)
     weight = torchvision.models.shufflenet_v2_x0_5().conv1[0].weight.detach().numpy()
-    np.testing.assert_array_equal(summary.audit.card.filters, weight)
+    np.testing.assert_array_equal(summary.audit.main.info.filters, weight)
     page = (tmp_path / "site" / "filters" / "index.html").read_text()
     own, shared, *each = (
         np.asarray(Image.open(tmp_path / "site" / file)) for file in re.findall(r'src="\.\./(media/[^"]+)"', page)

@@ -1,4 +1,4 @@
-"""`reportgen fit`: a network that learns, the same weights with and without an interruption, its curve in the report.
+"""`reportgen fit`: the network learns, an interruption changes no weight, and the report shows the training curve.
 
 The network is small: a trunk of one convolution, 16 maps, images of 32 pixels.
 """
@@ -26,12 +26,12 @@ from reportgen.pipeline import training_loop as training
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.training import CHECKPOINT, fit_network
 from reportgen.pipeline.training_loop import Training, batches, order_of
-from tests.support.tiny import COLOURS, squares
+from tests.support.square_images import COLOURS, squares
 
 SMALL = Preprocessing(32, 36)
 
 
-def small(name: str, classes: int, published: bool, seed: int) -> CamNet:
+def small(name: str, classes: int, pretrained: bool, seed: int) -> CamNet:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
@@ -44,7 +44,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sources, "cam_network", small)
     monkeypatch.setattr(training, "Preprocessing", lambda: SMALL)
     monkeypatch.setattr(sources, "Preprocessing", lambda: SMALL)
-    monkeypatch.setattr(job, "EVERY", 3)
+    monkeypatch.setattr(job, "STEPS_PER_CHECKPOINT", 3)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -55,8 +55,8 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return squares(tmp_path_factory.mktemp("fit") / "data", each=14, side=40)
 
 
-def config(table: Path, out: Path, **more: object) -> FitConfig:
-    return FitConfig("cam:alexnet-gap", table, out=out, batch_size=8, rate=0.05, **more)  # type: ignore[arg-type]
+def config(table: Path, out: Path, epochs: int = 10, train_trunk: bool = False) -> FitConfig:
+    return FitConfig("cam:alexnet-gap", table, out=out, batch_size=8, rate=0.05, epochs=epochs, train_trunk=train_trunk)
 
 
 class StopError(Exception):
@@ -80,26 +80,26 @@ def stops_after(steps: int) -> Callable:
     return progress
 
 
-def test_it_learns_and_the_report_shows_how(table: Path, tmp_path: Path) -> None:
+def test_training_reduces_the_loss_and_the_report_shows_the_curve(table: Path, tmp_path: Path) -> None:
     weights = fit_network(config(table, tmp_path / "w", epochs=12, train_trunk=True))
     with safetensors.safe_open(weights, "pt") as file:
-        said = json.loads(file.metadata()["reportgen"])
-    assert said["classes"] == sorted(COLOURS)
-    assert [row["epoch"] for row in said["curve"]] == [*range(1, 13)]
-    assert said["curve"][-1]["loss"] < 0.5 * said["curve"][0]["loss"]
+        metadata = json.loads(file.metadata()["reportgen"])
+    assert metadata["classes"] == sorted(COLOURS)
+    assert [row["epoch"] for row in metadata["curve"]] == [*range(1, 13)]
+    assert metadata["curve"][-1]["loss"] < 0.5 * metadata["curve"][0]["loss"]
     audit = run_audit(
         AuditConfig(data=table, model="cam:alexnet-gap", weights=str(weights), out=tmp_path / "report")
     ).audit
-    assert audit.classification.top1 is not None
-    assert audit.classification.top1.value < 0.2
-    assert audit.card.head == "own"
-    about = (tmp_path / "report" / "site" / "about.html").read_text()
+    assert audit.main.classification.top1_error is not None
+    assert audit.main.classification.top1_error.value < 0.2
+    assert audit.main.info.head == "own"
+    about = (tmp_path / "report" / "site" / "provenance.html").read_text()
     assert "How alexnet-gap was trained" in about
-    assert f"{said['curve'][3]['held_loss']:.3f}" in about
+    assert f"{metadata['curve'][3]['held_loss']:.3f}" in about
 
 
 @pytest.mark.parametrize("steps", [1, 3, 5, 8, 14])
-def test_an_interrupted_training_ends_as_an_unbroken_one(table: Path, tmp_path: Path, steps: int) -> None:
+def test_interrupted_training_resumes_to_the_same_weights(table: Path, tmp_path: Path, steps: int) -> None:
     """Five steps an epoch, a checkpoint after every third and at each epoch's end."""
     unbroken = fit_network(config(table, tmp_path / "a", epochs=3, train_trunk=True)).read_bytes()
     with pytest.raises(StopError):
@@ -111,7 +111,7 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(table: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("train_trunk", [False, True])
-def test_a_frozen_trunk_stays_as_it_is(table: Path, tmp_path: Path, train_trunk: bool) -> None:
+def test_frozen_trunk_is_unchanged_by_training(table: Path, tmp_path: Path, train_trunk: bool) -> None:
     weights = fit_network(config(table, tmp_path, epochs=1, train_trunk=train_trunk))
     state, before = safetensors.torch.load_file(weights), small("", 3, True, 0).state_dict()
     same = [torch.equal(state[key], before[key]) for key in before if key.startswith("trunk.")]
@@ -119,7 +119,7 @@ def test_a_frozen_trunk_stays_as_it_is(table: Path, tmp_path: Path, train_trunk:
     assert not torch.equal(state["conv.weight"], before["conv.weight"])
 
 
-def test_a_step_is_that_of_the_textbook() -> None:
+def test_training_step_equals_sgd_by_hand() -> None:
     """Momentum 0.9, decay 5e-4, the rate on half a cosine; by hand, from the gradients alone."""
     network, x, y = small("", 3, True, 0), torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.tensor([0, 1, 2, 2])
     x[:, 0] = torch.arange(4)[:, None, None] * 60
@@ -130,7 +130,7 @@ def test_a_step_is_that_of_the_textbook() -> None:
         network.train()
         network.trunk.eval()
         network.zero_grad()
-        torch.nn.functional.cross_entropy(network(SMALL.normalise(x)), y).backward()
+        torch.nn.functional.cross_entropy(network(SMALL.normalize(x)), y).backward()
         assert network.fc.weight.grad is not None
         velocity = 0.9 * velocity + network.fc.weight.grad + 5e-4 * weight
         weight = weight - 0.1 * (1 + np.cos(np.pi * epoch / 4)) / 2 * velocity
@@ -138,8 +138,8 @@ def test_a_step_is_that_of_the_textbook() -> None:
         torch.testing.assert_close(network.fc.weight.detach(), weight)
 
 
-def test_pictures_to_train_on_depend_on_their_row_alone(table: Path) -> None:
-    samples = job._readable(config(table, Path("w")), job._vocabulary(config(table, Path("w"))))[0]
+def test_augmented_pictures_depend_on_row_and_epoch_alone(table: Path) -> None:
+    samples = job._readable(config(table, Path("w")), job._class_names(config(table, Path("w"))))[0]
     rows = order_of(len(samples), 0, 0)
     assert sorted(rows) == [*range(len(samples))]
     whole = torch.cat([pixels for pixels, _ in batches(samples, rows, 5, SMALL, (0, 1))])
@@ -149,7 +149,7 @@ def test_pictures_to_train_on_depend_on_their_row_alone(table: Path) -> None:
     assert not torch.equal(whole, torch.cat([pixels for pixels, _ in batches(samples, rows, 5, SMALL, (0, 2))]))
 
 
-def test_a_checkpoint_of_another_training_is_not_taken(table: Path, tmp_path: Path) -> None:
+def test_checkpoint_of_another_training_is_refused(table: Path, tmp_path: Path) -> None:
     fit_network(config(table, tmp_path, epochs=1))
     with pytest.raises(ReportgenError, match="other settings or images"):
         fit_network(config(table, tmp_path, epochs=2))
@@ -158,7 +158,7 @@ def test_a_checkpoint_of_another_training_is_not_taken(table: Path, tmp_path: Pa
         fit_network(config(table, tmp_path, epochs=1))
 
 
-def test_too_few_images(table: Path, tmp_path: Path) -> None:
+def test_training_on_too_few_images_is_an_error(table: Path, tmp_path: Path) -> None:
     few = table.parent / "few.csv"
     few.write_text("path,label\nred-0.png,red\nblue-0.png,red\n")
     with pytest.raises(ReportgenError, match="too few"):

@@ -1,102 +1,100 @@
-"""What stands out on the overview: each alert fires on a planted case, and not on one without it."""
+"""Findings of the overview: each appears for a planted case, and none without one."""
 
 from __future__ import annotations
-
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from reportgen.embedding.neighbours import nearest_neighbours
-from reportgen.embedding.space import Space
-from reportgen.gallery import findings as alerts_module
-from reportgen.gallery.findings import alerts, suspects
-
-N = 60
-
-
-def audit(**changes: object) -> SimpleNamespace:
-    """Two far clusters of 30 images, each with its label, named right with as much confidence as it deserves."""
-    random = np.random.default_rng(0)
-    labels = np.repeat([3, 8], N // 2)
-    rows = random.normal(size=(N, 4)) + 50 * (labels == 8)[:, None]
-    top = labels[:, None].copy()
-    layer = SimpleNamespace(name="conv1")
-    found = {
-        "labels": labels,
-        "code_space": Space.of(rows),
-        "pixel_space": Space(rows, nearest_neighbours(rows, 10), 1e-6),
-        "classification": SimpleNamespace(top=top, scores=np.full((N, 1), 0.99), right1=np.ones(N, bool)),
-        "store": {"samples/id": np.array([f"{i:064x}".encode() for i in range(N)])},
-        "models": [],
-        "cams": random.random((N, 3, 7, 7)),
-        "silent": 0,
-        "reference": None,
-        "matches": None,
-        "samples": range(N),
-        "unreadable": [],
-        "dataset": SimpleNamespace(refused=[]),
-        "card": SimpleNamespace(layers=[layer]),
-        "units": {"conv1": [SimpleNamespace(dead=False)] * 4},
-    }
-    return SimpleNamespace(**{**found, **changes})
+from reportgen.data.samples import RejectedInput
+from reportgen.gallery import findings as findings_module
+from reportgen.gallery.findings import findings, suspect_labels
+from tests.site.clusters import LABELS, N, thumbnails, two_clusters
+from tests.support.factories import make_audit, make_model_audit, make_reference
 
 
-def test_nothing_stands_out_where_nothing_does() -> None:
-    assert alerts(audit()) == []
+def test_findings_are_empty_where_nothing_is_conspicuous() -> None:
+    assert findings(two_clusters()) == []
 
 
-def test_a_planted_wrong_label_is_suspect_and_its_images_are_linked() -> None:
-    fine = audit()
-    labels = fine.labels.copy()
-    labels[4], labels[35] = 8, 3  # each among images of the other class, and read as those
-    top, scores = fine.classification.top, np.full((N, 1), 0.99)
-    scores[35] = 0.4  # but this one not surely
-    planted = audit(labels=labels, classification=SimpleNamespace(top=top, scores=scores, right1=np.ones(N, bool)))
-    assert suspects(planted).tolist() == [4]
-    (alert,) = alerts(planted)
-    assert alert.text.startswith("1 image bears a label that neither the network, sure to 50%")
-    assert alert.url == "images/index.html#mark=label"
+def test_suspect_label_is_found_and_linked() -> None:
+    labels, scores = LABELS.copy(), np.full(N, 0.99)
+    labels[4], labels[35] = 8, 3  # both lie among images of the other class and are classified as that class
+    scores[35] = 0.4  # but this one without confidence
+    planted = two_clusters(labels, LABELS, scores)
+    assert suspect_labels(planted).tolist() == [4]
+    (finding,) = findings(planted)
+    assert finding.text.startswith("1 image has a suspect label")
+    assert finding.url == "images/index.html#flag=label"
 
 
-def test_copies_are_counted_and_those_across_labels() -> None:
-    rows = audit().code_space.rows.copy()
-    rows[1] = rows[0]
-    rows[40] = rows[2]
-    pixels = Space(rows, nearest_neighbours(rows, 10), 1e-6)
-    (alert,) = alerts(audit(pixel_space=pixels))
-    assert alert.text.startswith("2 pairs of images are nearly the same in pixels, 1 of them under different labels.")
+def test_near_duplicates_are_counted_with_those_across_labels() -> None:
+    tiny = thumbnails()
+    tiny[1], tiny[40] = tiny[0], tiny[2]
+    (finding,) = findings(two_clusters(tiny=tiny))
+    assert finding.text.startswith("2 pairs of images are nearly identical by pixels, 1 of them with different labels.")
+    assert finding.url == "neighbours/index.html"
 
 
-def test_a_leak_is_counted_by_image() -> None:
-    codes, pixels = SimpleNamespace(close=[]), SimpleNamespace(close=[(3, 9, 0.0), (3, 11, 0.1), (7, 9, 0.2)])
-    (alert,) = alerts(audit(reference=SimpleNamespace(name="training photos"), matches=(codes, pixels)))
-    assert alert.text.startswith("2 images are nearly the same in pixels as one of training photos")
+def test_duplicates_of_the_reference_are_counted_by_image() -> None:
+    """Image 3 has two near-duplicates in the reference and image 7 has one: two images, not three pairs."""
+    tiny, others = thumbnails(), thumbnails(seed=1)
+    others[9], others[11], others[5] = tiny[3], tiny[3], tiny[7]
+    features = np.random.default_rng(1).normal(size=(N, 4)) + 500
+    reference = make_reference(LABELS.tolist(), tiny=others, features=features, name="training photos")
+    (finding,) = findings(two_clusters(tiny=tiny, reference=reference))
+    assert finding.text.startswith("2 images are near-duplicates (by pixels) of an image of training photos.")
 
 
-@pytest.mark.parametrize(("score", "right", "said"), [(0.9, 30, "surer"), (0.3, 60, "less sure")])
-def test_confidence_that_cannot_be_believed(score: float, right: int, said: str) -> None:
-    flags = np.arange(N) < right
-    c = SimpleNamespace(top=audit().labels[:, None], scores=np.full((N, 1), score), right1=flags)
-    (alert,) = alerts(audit(classification=c))
-    gap = abs(score - right / N)
-    assert f"The network is {said} than it is right: {100 * score:.0f} % sure on average" in alert.text
-    assert f"calibration error {gap:.2f}, 60 images" in alert.text
+@pytest.mark.parametrize(("score", "right", "direction"), [(0.9, 30, "overconfident"), (0.3, 60, "underconfident")])
+def test_miscalibration_is_found_with_its_direction(score: float, right: int, direction: str) -> None:
+    predicted = np.where(np.arange(N) % 2 < right / 30, LABELS, 0)
+    assert (predicted == LABELS).sum() == right
+    (finding,) = findings(two_clusters(predicted=predicted, scores=score))
+    assert f"The network is {direction}: its mean confidence is {100 * score:.0f} %" in finding.text
+    assert f"its accuracy {100 * right / N:.0f} %" in finding.text
+    assert f"calibration error {abs(score - right / N):.2f}, 60 images" in finding.text
 
 
-def test_a_few_images_say_nothing_of_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerts_module, "LEAST", N + 1)
-    c = SimpleNamespace(top=audit().labels[:, None], scores=np.full((N, 1), 0.3), right1=np.ones(N, bool))
-    assert alerts(audit(classification=c)) == []
+def test_miscalibration_of_few_images_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert findings(two_clusters(scores=0.3))
+    monkeypatch.setattr(findings_module, "MIN_IMAGES", N + 1)
+    assert findings(two_clusters(scores=0.3)) == []
 
 
-def test_dead_units_maps_and_files() -> None:
-    units = {"conv1": [SimpleNamespace(dead=u == 2) for u in range(4)]}
-    flat = np.zeros((N, 3, 7, 7))
-    flat[:, :, 2, 5] = 1
-    found = alerts(
-        audit(units=units, cams=flat, silent=3, unreadable=[("x.png", "no")], dataset=SimpleNamespace(refused=[1]))
+def test_maps_units_and_files_have_findings_in_this_order() -> None:
+    maxima = np.random.default_rng(0).random((N, 4))
+    maxima[:, 2] = 1
+    maps = np.zeros((N, 6, 7, 7))
+    maps[3:, :, 2, 5] = 1  # the same cell in all images but three, whose maps have no evidence
+    planted = two_clusters(
+        maps=maps,
+        unit_maxima={"conv1": maxima},
+        unreadable=(("x.png", "no"),),
+        refused=(RejectedInput("table.csv:7", "no such file"),),
     )
-    assert [alert.url.split("/")[0] for alert in found] == ["images", "images", "units", "about.html", "about.html"]
-    assert "1 unit has the same maximum in every image and tells nothing: 1 of conv1" in found[2].text
-    assert "1 of 61 files could not be read" in found[3].text
+    texts = [finding.text for finding in findings(planted)]
+    urls = [finding.url for finding in findings(planted)]
+    assert urls[:2] == ["images/index.html#flag=peak", "images/index.html#flag=silent"]
+    assert urls[2:] == ["units/index.html", "provenance.html", "provenance.html"]
+    assert texts[0].startswith(
+        "100 % of the 57 top-1 maps have their maximum in the same cell (row 3, column 6 of 7 × 7)"
+    )
+    assert texts[1].startswith("3 top-1 maps have no positive or no finite value.")
+    assert texts[2].startswith("1 unit is dead")
+    assert texts[2].endswith(": 1 in conv1.")
+    assert texts[3].startswith("1 of 61 files are unreadable")
+    assert texts[4].startswith("1 row or file of the data set could not be used")
+
+
+def test_maps_that_only_beat_the_whole_image_are_a_finding() -> None:
+    """All objects are centred: the whole image never fits, a centred box always does, and the maps fit in half."""
+    box, maps = np.array([[2.0, 2, 6, 6]]), np.zeros((8, 3, 8, 8))
+    maps[:4, :, 2:6, 2:6] = 1
+    maps[4:, :, 0, 0] = 1
+    model = make_model_audit([0, 1] * 4, maps=maps, boxes=[box] * 8)
+    assert model.localization is not None
+    assert model.localization.gt_known_error.value == 0.5
+    assert model.localization.whole_image_error.value == 1
+    (finding,) = [found for found in findings(make_audit(model)) if found.url == "localization/index.html"]
+    assert finding.text.startswith("The maps of net do not beat the strongest control")
+    assert "error is 50.0 %, and 0.0 % for the centred box" in finding.text

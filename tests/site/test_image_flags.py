@@ -1,43 +1,41 @@
-"""Marks: which images are wrong by which figure, and which a warning means."""
+"""Flags of images: which images are wrong by which figure, and which a finding is about."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
-from reportgen.gallery.core.image_flags import MARKS, marks_of
-from tests.site.test_findings import N, audit
+from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
+from reportgen.metrics.localization.boxes import paper_box, upsample
+from reportgen.metrics.localization.ilsvrc import THRESHOLD
+from tests.site.clusters import CLASSES, LABELS, N, two_clusters
+from tests.support.factories import SIDE, make_logits
 
 
-def bearing(bits: np.ndarray, mark: str) -> list[int]:
-    return np.flatnonzero(bits >> list(MARKS).index(mark) & 1).tolist()
+def images_with(bits: np.ndarray, flag: str) -> list[int]:
+    return np.flatnonzero(bits >> list(IMAGE_FLAGS).index(flag) & 1).tolist()
 
 
-def test_each_mark_stands_at_its_images() -> None:
-    labels = audit().labels.copy()
+def test_each_flag_marks_its_images() -> None:
+    labels = LABELS.copy()
     labels[7] = -1
-    right1, right5, judged, fits = np.ones((4, N), bool)
-    right1[[3, 7, 50]], right5[[7, 50]], judged[[8]], fits[[3, 8, 9]] = False, False, False, False
-    maps = np.zeros((N, 1, 7, 7))
-    maps[:, 0, 2, 3] = 1
-    maps[30:, 0, 6, np.arange(30) % 7] = 2
+    logits = make_logits(LABELS.tolist(), 0.99, CLASSES)
+    logits[3, [3, 5]] = 4, 9  # the label is second
+    logits[50] = [9, 8, 7, 6, 5, 0, 0, 0, 4]  # the label is sixth
+    maps = np.zeros((N, 6, 7, 7))
+    maps[:30, :, 2, 3] = 1
+    maps[30:, :, 6, :] = np.eye(7)[np.arange(30) % 7, None]
     maps[59] = -1
-    planted = audit(
-        labels=labels,
-        classification=SimpleNamespace(
-            top=audit().classification.top, scores=np.full((N, 1), 0.99), right1=right1, right5=right5
-        ),
-        localization=SimpleNamespace(judged=judged, right1=fits, right5=fits, known=right1),
-        cams=maps,
-        without_evidence=maps[:, 0].max((1, 2)) <= 0,
-    )
-    bits = marks_of(planted)
+    predicted = [paper_box(upsample(maps[i, 0], SIDE, SIDE), THRESHOLD)[None] for i in range(N)]
+    boxes = [np.zeros((0, 4)) if i in (8, 59) else box for i, box in enumerate(predicted)]
+    boxes[9] = np.array([[0.0, 6, 2, 8]])  # not where the maps are
+    maps[50, -1] = maps[0, 0]  # the label's map, unlike the predicted class's
+    bits = image_flags(two_clusters(labels, logits=logits, maps=maps, boxes=boxes))
     assert bits.dtype == np.uint8
-    assert bearing(bits, "top1") == [3, 50]
-    assert bearing(bits, "top5") == [50]
-    assert bearing(bits, "place1") == bearing(bits, "place5") == [3, 9]
-    assert bearing(bits, "known") == [3, 7, 50]
-    assert bearing(bits, "peak") == list(range(30))
-    assert bearing(bits, "silent") == [59]
-    assert bearing(bits, "label") == []
+    assert images_with(bits, "top1") == [3, 50]
+    assert images_with(bits, "top5") == [50]
+    assert images_with(bits, "place1") == [3, 9, 50]
+    assert images_with(bits, "place5") == [9, 50]
+    assert images_with(bits, "known") == [9, 50]
+    assert images_with(bits, "peak") == list(range(30))
+    assert images_with(bits, "silent") == [59]
+    assert images_with(bits, "label") == []

@@ -1,11 +1,9 @@
-"""Reviews of several people: merging, agreement, and what is refused."""
+"""Reviews of several people: merging, agreement, and exports that are refused."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,15 @@ import pytest
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.gallery.core.data_chunks import read_chunk
-from reportgen.gallery.pages.merged_reviews import Review, agreement, merge, read_review, review_report
+from reportgen.gallery.pages.merged_reviews import review_report
 from reportgen.pipeline.run import run_audit
-from tests.support.tiny import squares
+from reportgen.results.reviews import Review, compare_tags, merge_reviews, read_review
+from tests.support.reportgen_process import reportgen
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 
-def by_hand(a: list[bool], b: list[bool]) -> float | None:
+def kappa_by_definition(a: list[bool], b: list[bool]) -> float | None:
     """Cohen's kappa from its definition: (observed − expected) ÷ (1 − expected)."""
     n = len(a)
     observed = sum(x == y for x, y in zip(a, b, strict=True)) / n
@@ -36,34 +37,35 @@ def by_hand(a: list[bool], b: list[bool]) -> float | None:
         ([True, False] * 5, [True, False] * 5),
     ],
 )
-def test_kappa_is_cohens(first: list[bool], second: list[bool]) -> None:
+def test_kappa_follows_the_definition_of_cohen(first: list[bool], second: list[bool]) -> None:
     a, b = (
         Review(name, {str(i): (("part",) if on else (), "") for i, on in enumerate(flags)})
         for name, flags in (("a", first), ("b", second))
     )
-    pair = agreement(a, b, "part")
+    pair = compare_tags(a, b, "part")
     assert pair is not None
-    assert pair.kappa == pytest.approx(by_hand(first, second))
+    assert pair.kappa == pytest.approx(kappa_by_definition(first, second))
     assert pair.agreement == sum(x == y for x, y in zip(first, second, strict=True)) / len(first)
 
 
-def test_only_images_that_both_saw_are_compared() -> None:
+def test_agreement_is_over_images_that_both_reviewed() -> None:
     a = Review("a", {"1": (("part",), ""), "2": ((), "")})
     b = Review("b", {"2": (("part",), ""), "3": (("part",), "")})
-    pair = agreement(a, b, "part")
+    pair = compare_tags(a, b, "part")
     assert pair is not None
     assert (pair.images, pair.agreement) == (1, 0.0)
-    assert agreement(a, Review("c", {"9": ((), "")}), "part") is None
+    assert compare_tags(a, Review("c", {"9": ((), "")}), "part") is None
 
 
-def test_merge_lists_conflicts_and_keeps_what_the_report_lost() -> None:
+def test_merge_lists_conflicts_and_images_that_left_the_report() -> None:
     a = Review("ann", {"1": (("part",), "the head"), "2": (("fine",), ""), "9": ((), "gone")})
     b = Review("ann", {"1": (("fine", "part"), ""), "2": (("fine",), "")})
-    page = merge([a, b], {"1": ("dog.jpg", "images/1.html"), "2": ("cat.jpg", "images/2.html")})
+    page = merge_reviews([a, b], {"1": ("dog.jpg", "images/1.html"), "2": ("cat.jpg", "images/2.html")})
     assert page.reviewers == ["ann (1)", "ann (2)"]
-    assert [(row.name, row.conflict) for row in page.rows][:2] == [("cat.jpg", False), ("dog.jpg", True)]
-    assert page.conflicts == 1
-    assert page.rows[2].page == "" and "not in this report" in page.rows[2].name  # noqa: PT018
+    assert [(row.name, row.is_conflict) for row in page.rows][:2] == [("cat.jpg", False), ("dog.jpg", True)]
+    assert page.n_conflicts == 1
+    assert page.rows[2].page == ""
+    assert "not in this report" in page.rows[2].name
     assert dict(page.counts) == {"fine": [1, 2], "part": [1, 1]}
 
 
@@ -87,23 +89,23 @@ def export(path: Path, report: str, items: list[dict], **more: object) -> Path:
         "[" * 100_000,
     ],
 )
-def test_a_file_that_is_no_export_is_one_line(tmp_path: Path, text: str) -> None:
+def test_read_review_refuses_a_file_that_is_no_export(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(ConfigError, match=r"cannot read `.*x\.json`"):
         read_review(tmp_path / "x.json", "r")
 
 
-def test_a_tag_given_twice_is_one(tmp_path: Path) -> None:
+def test_read_review_drops_repeated_tags(tmp_path: Path) -> None:
     path = export(tmp_path / "ann.json", "r", [{"id": "a", "tags": ["b", "a", "b"], "note": ""}])
     assert read_review(path, "r").items == {"a": (("a", "b"), "")}
 
 
-def test_a_review_outlives_a_mended_label(tmp_path: Path) -> None:
+def test_review_stays_valid_after_a_label_is_corrected(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=2)
     config = AuditConfig(
         data=table,
         classes=table.parent / "classes.txt",
-        model="python:tests.support.tiny:network",
+        model=TINY_NETWORK,
         select="none",
         device="cpu",
         out=tmp_path / "out",
@@ -113,18 +115,18 @@ def test_a_review_outlives_a_mended_label(tmp_path: Path) -> None:
     first = chunk["texts"]["id"].split("\n")[0]
     ann = export(tmp_path / "ann.json", chunk["report"], [{"id": first, "tags": ["label error"], "note": ""}])
     header, line, *lines = table.read_text().splitlines()
-    mended = (
+    corrected = (
         line.replace(",red", ",blue") if ",red" in line else line.replace(",blue", ",red").replace(",green", ",red")
     )
-    assert mended != line
-    table.write_text("\n".join([header, mended, *lines, ""]))
+    assert corrected != line
+    table.write_text("\n".join([header, corrected, *lines, ""]))
     run_audit(config)
     (row,) = review_report(tmp_path / "out", [ann]).rows
     assert row.tags == ["label error"]
     assert row.page
 
 
-def test_the_command_makes_a_table_and_a_page(demo_report: Path, tmp_path: Path) -> None:
+def test_review_command_writes_a_table_and_a_page(demo_report: Path, tmp_path: Path) -> None:
     shutil.copytree(demo_report / "site", tmp_path / "report" / "site")
     report = tmp_path / "report"
     chunk = read_chunk(report / "site", "images")
@@ -137,19 +139,19 @@ def test_the_command_makes_a_table_and_a_page(demo_report: Path, tmp_path: Path)
         chunk["report"],
         [{"id": first, "tags": [], "note": "", "time": 2}, {"id": second, "tags": ["<b>"], "note": "", "time": 2}],
     )
-    command = [sys.executable, "-m", "reportgen", "review", str(report), str(a), str(b)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = reportgen("review", report, a, b)
     assert done.returncode == 0, done.stderr
-    assert "2 images by 2, 1 in conflict" in done.stderr
+    assert "2 images by 2 reviewers, 1 in conflict" in done.stderr
     lines = (report / "review.csv").read_text().splitlines()
     assert lines[0] == 'id,name,"tags, ann","note, ann","tags, bob","note, bob",conflict'
     assert f"{first},photos/astronaut-01-original.jpg,part only,'=1+1,no tag,,1" in lines
-    html = (report / "site" / "reviewed.html").read_text()
-    assert "&lt;b&gt;" in html and "<b>" not in html  # noqa: PT018
-    assert subprocess.run([*command[:3], "check", str(report)], capture_output=True).returncode == 0
+    html = (report / "site" / "merged_reviews.html").read_text()
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert reportgen("check", report).returncode == 0
     other = export(tmp_path / "other.json", "another", [])
     with pytest.raises(ConfigError, match="belongs to another report"):
         review_report(report, [other])
     strange = export(tmp_path / "strange.json", chunk["report"], [{"id": "0" * 16, "tags": [], "note": ""}])
-    with pytest.raises(ConfigError, match="of none of this report's images"):
+    with pytest.raises(ConfigError, match="has no image of this report"):
         review_report(report, [strange])

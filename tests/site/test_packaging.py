@@ -1,4 +1,4 @@
-"""The wheel and the checkout both bring the templates, the assets and the data files."""
+"""The wheel holds templates, assets and data files, and `pyproject.toml` declares what the package imports."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel of this checkout, built by the hatchling that is installed."""
+    """The wheel of this checkout, built with the installed hatchling."""
     out = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -33,12 +33,12 @@ def files_of(folder_: Path) -> dict[str, bytes]:
     return {p.relative_to(folder_).as_posix(): p.read_bytes() for p in folder_.rglob("*") if p.is_file()}
 
 
-def test_the_checkout_finds_its_templates_and_assets() -> None:
+def test_checkout_finds_its_templates_and_assets() -> None:
     assert folder("templates") == ROOT / "templates"
     assert folder("assets") == ROOT / "site" / "assets"
 
 
-def test_the_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
+def test_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
     expected = {f"reportgen/_templates/{name}": data for name, data in files_of(ROOT / "templates").items()}
     expected |= {f"reportgen/_assets/{name}": data for name, data in files_of(ROOT / "site" / "assets").items()}
     expected |= {
@@ -52,10 +52,10 @@ def test_the_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
     assert wheel.name == f"reportgen-{__version__}-py3-none-any.whl"
 
 
-def test_the_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) -> None:
+def test_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    code = "from reportgen.gallery import assets, press\npress.environment().get_template('index.html')\n"
+    code = "from reportgen.gallery.core import assets, writer\nwriter.environment().get_template('overview.html')\n"
     code += "print(assets.folder('templates'), assets.folder('assets'), sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -63,7 +63,7 @@ def test_the_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) 
     assert done.stdout.split("\n")[:2] == [str(package / "_templates"), str(package / "_assets")]
 
 
-def test_what_the_package_imports_is_declared() -> None:
+def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     declared = PROJECT["dependencies"] + [
         d for extra in ("demo", "solar") for d in PROJECT["optional-dependencies"][extra]
     ]
@@ -79,6 +79,6 @@ def test_what_the_package_imports_is_declared() -> None:
     assert {DISTRIBUTIONS.get(name, name).replace("-", "_") for name in outside} <= names
 
 
-def test_the_extras_are_those_of_the_manual() -> None:
+def test_manual_lists_every_extra() -> None:
     page = (ROOT / "site" / "docs" / "install.md").read_text("utf-8")
     assert set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE)) == set(PROJECT["optional-dependencies"])

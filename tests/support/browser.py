@@ -1,4 +1,4 @@
-"""Chromium for the tests of what people see: found on the machine, offline, and everything it complains of is kept."""
+"""Chromium for browser tests: found on the machine, without network, with every error and message recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kept activations and gradients against the network run plainly with hooks, and against cases worked by hand."""
+"""Stored activations and gradients, compared with the plain network and with cases worked by hand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from reportgen.draw.colormap import inferno, signed
-from reportgen.draw.mosaic import LEVELS, Sheet, draw_sheet
-from reportgen.gallery.pages.activations import on_one_scale, restored
-from reportgen.methods.activations import MOST, Activations, coarseness, quantised
+from reportgen.draw.colormap import diverging, inferno
+from reportgen.draw.mosaic import N_COLOURS, Sheet, draw_sheet
+from reportgen.gallery.components.channel_maps import dequantized, shared_scale
+from reportgen.methods.activations import MAX_VALUES, Activations, coarseness, quantize_per_channel
 from reportgen.models.classifier import Classifier
 from reportgen.models.layers import find_layers, parameters_before
 from reportgen.models.sources import classifier_from_module
@@ -55,7 +55,7 @@ def by_hand(network: Classifier, x: Tensor) -> tuple[int, dict[str, Tensor], dic
     return int(logits.argmax()), values, dict(zip(values, gradients, strict=True))
 
 
-def test_values_and_gradients_are_those_of_the_plain_network() -> None:
+def test_activations_and_gradients_equal_those_of_the_plain_network() -> None:
     network = classifier()
     x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     kept = Activations(network, ["a", "norm", "b"])(x)
@@ -66,7 +66,7 @@ def test_values_and_gradients_are_those_of_the_plain_network() -> None:
             plain = expected.detach()[0].numpy()
             ends = kept[f"{what}/{name}/range"]
             np.testing.assert_allclose(ends, np.stack([plain.min((1, 2)), plain.max((1, 2))], 1), rtol=1e-4, atol=1e-7)
-            shown = restored(kept[f"{what}/{name}/map"], ends)
+            shown = dequantized(kept[f"{what}/{name}/map"], ends)
             step = (ends[:, 1] - ends[:, 0])[:, None, None] / 255
             assert (np.abs(shown - plain) <= 0.51 * step + 1e-7).all()
         np.testing.assert_allclose(
@@ -74,37 +74,39 @@ def test_values_and_gradients_are_those_of_the_plain_network() -> None:
         )
 
 
-def test_a_gradient_is_how_much_the_logit_changes() -> None:
+def test_activation_gradient_predicts_the_change_of_the_logit() -> None:
     """A nudge of one value of the last maps under a GAP head: w / (h·w) of it arrives at the logit."""
     network = classifier()
-    assert network.own is not None
-    kept = Activations(network, [network.maps_layer])(torch.randn(1, 3, 224, 224))
-    ends = kept[f"gradients/{network.maps_layer}/range"]
-    expected = network.own.weight[int(kept["activations/class"])].detach().numpy() / np.prod(network.maps_shape[1:])
+    assert network.linear_head is not None
+    kept = Activations(network, [network.feature_layer])(torch.randn(1, 3, 224, 224))
+    ends = kept[f"gradients/{network.feature_layer}/range"]
+    expected = network.linear_head.weight[int(kept["activations/class"])].detach().numpy() / np.prod(
+        network.feature_shape[1:]
+    )
     np.testing.assert_allclose(ends, np.stack([expected, expected], 1), rtol=1e-5)
 
 
-def test_large_maps_are_kept_as_means_of_squares_with_the_range_of_all_positions() -> None:
+def test_large_activations_are_stored_as_block_means_with_their_range() -> None:
     assert coarseness(64, 112, 112) == 2
     assert coarseness(1280, 7, 7) == 1
-    assert coarseness(2, 1, MOST) == 2
+    assert coarseness(2, 1, MAX_VALUES) == 2
     maps = torch.arange(4 * 600 * 600).reshape(4, 600, 600).float()
-    codes, ends = quantised(maps)
+    codes, ends = quantize_per_channel(maps)
     side = coarseness(4, 600, 600)
     assert side == 3
     means = maps.reshape(4, 200, 3, 200, 3).mean((2, 4)).numpy()
     assert ends.tolist() == [[float(m.min()), float(m.max())] for m in maps]
-    np.testing.assert_allclose(restored(codes.numpy(), ends.numpy()), means, atol=360_000 / 255)
+    np.testing.assert_allclose(dequantized(codes.numpy(), ends.numpy()), means, atol=360_000 / 255)
 
 
-def test_flat_and_broken_maps() -> None:
-    codes, ends = quantised(torch.tensor([[[2.0, 2.0]], [[float("nan"), 1.0]]]))
+def test_flat_and_non_finite_channels_quantize_to_zero() -> None:
+    codes, ends = quantize_per_channel(torch.tensor([[[2.0, 2.0]], [[float("nan"), 1.0]]]))
     assert codes.tolist() == [[[0, 0]], [[0, 0]]]
     assert ends[0].tolist() == [2, 2]
     assert np.isnan(ends[1].numpy()).any()
 
 
-def test_a_layer_that_changes_nothing_has_no_gradient() -> None:
+def test_layer_without_influence_has_no_gradient() -> None:
     class Unread(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -120,7 +122,7 @@ def test_a_layer_that_changes_nothing_has_no_gradient() -> None:
     assert (kept["activations/b/range"] != 0).any()
 
 
-def test_parameters_by_hand() -> None:
+def test_parameter_counts_match_values_by_hand() -> None:
     """3·5·9 + 5 of the convolution, 5 + 5 of the normalisation, 5·5·9 + 5 of the second convolution."""
     network = classifier()
     assert not isinstance(network.trunk, nn.Sequential)
@@ -131,7 +133,7 @@ def test_parameters_by_hand() -> None:
     assert (found["a"], found["norm"], found["b"]) == (140, 150, 150 + 230)
 
 
-def test_a_sheet_has_each_tile_in_its_place_and_clear_gaps() -> None:
+def test_sheet_has_each_tile_in_its_place_and_clear_gaps() -> None:
     shares = np.zeros((5, 2, 3))
     shares[4] = 1
     shares[3, 1, 2] = 0.5
@@ -143,7 +145,7 @@ def test_a_sheet_has_each_tile_in_its_place_and_clear_gaps() -> None:
     ends = [tuple(int(v) for v in inferno()[k]) for k in (0, 255)]
     assert tuple(pixels[0, 0, :3]) == ends[0]
     assert (pixels[3:, 4:7, :3] == ends[1]).all()
-    middle = inferno()[np.linspace(0, 255, LEVELS).round().astype(int)][round(0.5 * (LEVELS - 1))]
+    middle = inferno()[np.linspace(0, 255, N_COLOURS).round().astype(int)][round(0.5 * (N_COLOURS - 1))]
     assert tuple(pixels[4, 2, :3]) == tuple(middle)
     clear = pixels[..., 3] == 0
     assert clear[2].all()
@@ -152,28 +154,28 @@ def test_a_sheet_has_each_tile_in_its_place_and_clear_gaps() -> None:
     assert not clear[3:, :3].any()
 
 
-def test_a_layer_without_an_activation_function_is_drawn_on_the_signed_scale() -> None:
-    colours, shares, _ = on_one_scale(np.array([-2.0, 0, 4]), -2, 4)
-    assert (colours == signed()).all()
+def test_layer_without_an_activation_function_is_drawn_on_the_signed_scale() -> None:
+    colours, shares, _ = shared_scale(np.array([-2.0, 0, 4]), -2, 4)
+    assert (colours == diverging()).all()
     assert shares.tolist() == [0.25, 0.5, 1]
     for low, values, expected in ((0.0, [0, 1, 4], [0, 0.25, 1]), (-0.25, [-0.25, 4], [0, 1]), (4.0, [4], [0])):
-        colours, shares, _ = on_one_scale(np.array(values), low, 4)
+        colours, shares, _ = shared_scale(np.array(values), low, 4)
         assert (colours == inferno()).all()
         assert shares.tolist() == expected
 
 
-def test_the_signed_scale_is_dark_at_zero_and_as_light_on_both_sides() -> None:
-    lightness = signed().astype(float) @ [0.2126, 0.7152, 0.0722]
+def test_signed_scale_is_dark_at_zero_and_equally_light_on_both_sides() -> None:
+    lightness = diverging().astype(float) @ [0.2126, 0.7152, 0.0722]
     assert lightness.argmin() in (127, 128)
     assert (np.diff(lightness[:127]) <= 0).all()
     assert (np.diff(lightness[129:]) >= 0).all()
     assert np.abs(lightness - lightness[::-1]).max() < 40
-    blue, orange = signed()[40].astype(int), signed()[215].astype(int)
+    blue, orange = diverging()[40].astype(int), diverging()[215].astype(int)
     assert blue[2] > blue[0] + 50
     assert orange[0] > orange[2] + 50
 
 
 @pytest.mark.parametrize("layers", [[], ["b"]])
-def test_only_the_layers_that_are_named_are_kept(layers: list[str]) -> None:
+def test_activations_contain_the_named_layers_only(layers: list[str]) -> None:
     kept = Activations(classifier(), layers)(torch.randn(1, 3, 224, 224))
     assert {name.split("/")[1] for name in kept} == {"class", *layers}

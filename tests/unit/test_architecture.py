@@ -1,4 +1,4 @@
-"""The imports run one way (site/docs/architecture.md), and what draws a report does not need torch."""
+"""Modules import in one direction (site/docs/architecture.md), and a report is rendered without torch."""
 
 import ast
 import subprocess
@@ -59,7 +59,7 @@ MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"
 
 
 @pytest.mark.parametrize("path", MODULES)
-def test_a_module_imports_only_from_its_left(path) -> None:
+def test_modules_import_only_from_packages_to_their_left(path) -> None:
     assert violations(path, (PACKAGE / path).read_text("utf-8")) == []
 
 
@@ -76,16 +76,16 @@ def test_a_module_imports_only_from_its_left(path) -> None:
         ("misplaced.py", "from reportgen.errors import DataError"),
     ],
 )
-def test_the_reading_of_imports_sees_violations(path, source) -> None:
+def test_import_reader_detects_violations(path, source) -> None:
     assert len(violations(path, source)) == 1
 
 
-def test_the_command_line_loads_the_job_only_when_it_is_run() -> None:
+def test_command_line_imports_torch_only_to_run_a_job() -> None:
     sources = [path.read_text("utf-8") for path in (PACKAGE / "cli").glob("*.py")]
     assert {stage(name) for source in sources for name in imports(source, top_level_only=True)} <= FOR_CLI | {"cli"}
 
 
-def test_a_report_is_drawn_without_torch() -> None:
+def test_report_is_rendered_without_torch() -> None:
     """Every module from `store` to `gallery`, and the command line itself."""
     folders = (*(f"{folder}/" for folder in WITHOUT_TORCH), "cli/")
     paths = [path for path in MODULES if path.startswith(folders)]

@@ -1,4 +1,4 @@
-"""The benchmark harness with a clock of our own, and the gates on a small input. Nothing is timed here."""
+"""The benchmark harness with a simulated clock, and the gates on a small input. Nothing is timed here."""
 
 import json
 import types
@@ -30,14 +30,14 @@ class Clock:
         return contestant
 
 
-def test_warms_up_once_and_then_rotates_who_begins() -> None:
+def test_measure_warms_up_once_and_rotates_the_order() -> None:
     clock, log = Clock(), []
     contestants = {name: clock.works(*[1.0] * 5, log=log, name=name) for name in "abc"}
     measure(contestants, 4, clock)
     assert "".join(log) == "abc" + "abc" + "bca" + "cab" + "abc"
 
 
-def test_the_warm_up_counts_for_nothing_and_ratios_are_paired_by_round() -> None:
+def test_measure_ignores_the_warm_up_and_pairs_ratios_by_round() -> None:
     clock = Clock()
     # The machine is ten times slower in the second round, for both.
     contestants = {OURS: clock.works(99, 1, 10, 2), "peer": clock.works(99, 3, 40, 10)}
@@ -49,11 +49,11 @@ def test_the_warm_up_counts_for_nothing_and_ratios_are_paired_by_round() -> None
     assert timings.ratio(OURS) == 1
 
 
-def test_an_even_number_of_rounds_takes_the_middle_of_the_two() -> None:
+def test_median_of_an_even_number_of_rounds_is_the_middle() -> None:
     assert Timings({OURS: [1, 2, 4, 9]}).median(OURS) == 3
 
 
-def test_every_contestant_gets_the_same_threads() -> None:
+def test_every_contestant_runs_with_the_same_threads() -> None:
     threads, seen = torch.get_num_threads(), []
 
     def greedy() -> None:
@@ -72,7 +72,7 @@ def with_result(monkeypatch: pytest.MonkeyPatch, result: Result) -> None:
 
 
 @pytest.mark.parametrize(("gate", "code"), [(True, 0), (False, 1)])
-def test_the_last_line_is_the_result(monkeypatch, capsys, gate, code) -> None:
+def test_benchmark_prints_its_result_on_the_last_line(monkeypatch, capsys, gate, code) -> None:
     with_result(monkeypatch, Result({"peer": 12.34567}, gate, ["a line"]))
     assert command.main(["made_up", "--quick"]) == code
     first, last = capsys.readouterr().out.splitlines()
@@ -80,16 +80,16 @@ def test_the_last_line_is_the_result(monkeypatch, capsys, gate, code) -> None:
     assert json.loads(last) == {"name": "made_up", "ratio": {"peer": 12.346}, "gate": gate}
 
 
-def test_an_unknown_name_is_one_line_and_exit_code_2(capsys) -> None:
+def test_unknown_benchmark_is_one_line_and_exit_code_2(capsys) -> None:
     assert command.main(["nope"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("no benchmark `nope`: use one of ")
-    assert said.err.count("\n") == 1
-    assert "`cam`" in said.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("no benchmark `nope`: use one of ")
+    assert printed.err.count("\n") == 1
+    assert "`cam`" in printed.err
 
 
-def test_without_a_name_the_benchmarks_are_listed_with_their_questions(capsys) -> None:
+def test_benchmarks_without_a_name_are_listed_with_their_questions(capsys) -> None:
     assert command.main([]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[0] for line in listed] == command.names()
@@ -97,7 +97,7 @@ def test_without_a_name_the_benchmarks_are_listed_with_their_questions(capsys) -
     assert "timing" not in command.names()
 
 
-def test_a_missing_peer_is_one_line_that_names_the_extra(monkeypatch, capsys) -> None:
+def test_missing_peer_is_one_line_that_names_the_extra(monkeypatch, capsys) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError("No module named 'peer'", name="peer")
 
@@ -120,9 +120,9 @@ def cam() -> Iterator[types.ModuleType]:
     torch.set_num_threads(threads)
 
 
-def test_the_peers_raw_maps_are_ours_and_the_gate_sees_a_wrong_one(cam, monkeypatch) -> None:
+def test_peers_compute_the_same_maps_and_the_gate_detects_a_wrong_one(cam, monkeypatch) -> None:
     network, classifier = cam.resnet18()
-    forward = cam.Pass(classifier)
+    forward = cam.ForwardPass(classifier)
     pixels = cam.random_pixels(2, 64)
     differences = cam.differences_to_peers(network, forward, pixels)
     assert set(differences) == {"grad-cam", "torchcam"}
@@ -140,7 +140,7 @@ def test_the_peers_raw_maps_are_ours_and_the_gate_sees_a_wrong_one(cam, monkeypa
 
 
 @pytest.mark.parametrize("difference", [1.0, float("nan")])
-def test_one_peer_that_differs_closes_the_gate(cam, monkeypatch, difference) -> None:
+def test_gate_closes_if_one_peer_differs(cam, monkeypatch, difference) -> None:
     monkeypatch.setattr(cam, "measure", lambda contestants, rounds: Timings({name: [1.0] for name in contestants}))
     monkeypatch.setattr(cam, "differences_to_peers", lambda *_: {"grad-cam": 0.0, "torchcam": difference})
     result = cam.run(quick=True)
@@ -148,7 +148,7 @@ def test_one_peer_that_differs_closes_the_gate(cam, monkeypatch, difference) -> 
     assert set(result.ratio) == {"grad-cam", "torchcam"}
 
 
-def test_every_contestant_gives_five_maps_an_image(cam, monkeypatch) -> None:
+def test_every_contestant_computes_five_maps_per_image(cam, monkeypatch) -> None:
     given = {}
 
     def once(contestants, rounds) -> Timings:

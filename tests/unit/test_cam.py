@@ -1,4 +1,4 @@
-"""CAM and Grad-CAM against slow versions written from the papers' formulas, and against autograd."""
+"""CAM and Grad-CAM, compared with slow versions of the papers' formulas and with autograd."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from reportgen.methods.cam import class_activation_maps
 from reportgen.methods.gradcam import grad_cam
-from reportgen.models.graph import find_maps, own_head, split, trace
+from reportgen.models.graph import find_feature_maps, find_linear_head, split, trace
 
 
 def slow_cam(maps: Tensor, weight: Tensor, c: int) -> Tensor:
@@ -77,7 +77,7 @@ def full_backward(network: nn.Module, layer: nn.Module, images: Tensor, classes:
     return torch.stack(rows)
 
 
-def test_cam_is_the_papers_sum() -> None:
+def test_cam_equals_the_sum_of_the_paper() -> None:
     random = torch.Generator().manual_seed(2)
     maps, weight = torch.randn(2, 6, 3, 4, generator=random), torch.randn(9, 6, generator=random)
     classes = torch.tensor([[8, 0, 8], [3, 3, 1]])
@@ -89,7 +89,7 @@ def test_cam_is_the_papers_sum() -> None:
             torch.testing.assert_close(cams[n, m].double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_cam_by_hand() -> None:
+def test_cam_matches_values_by_hand() -> None:
     maps = torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]])  # one image, two maps of 1×2
     weight = torch.tensor([[1.0, 0.0], [2.0, -1.0]])
     cams = class_activation_maps(maps, weight, torch.tensor([[1, 0]]))
@@ -110,7 +110,7 @@ def test_cam_is_the_gradient_times_the_maps_and_its_mean_is_the_logit(images: Te
         torch.testing.assert_close(cams[:, c], expected)
 
 
-def test_grad_cam_of_a_gap_head_is_its_cam(images: Tensor) -> None:
+def test_grad_cam_of_a_gap_head_equals_cam(images: Tensor) -> None:
     network = small(gap=True)
     with torch.no_grad():
         maps = network.features(images)
@@ -119,7 +119,7 @@ def test_grad_cam_of_a_gap_head_is_its_cam(images: Tensor) -> None:
     torch.testing.assert_close(grad_cam(network.tail, maps, classes), cams)
 
 
-def test_grad_cam_through_the_head_is_a_backward_through_the_whole_network(images: Tensor) -> None:
+def test_grad_cam_through_the_head_equals_that_of_the_whole_network(images: Tensor) -> None:
     network = small(gap=False)
     classes = torch.tensor([[0, 6, 6], [2, 3, 4], [5, 1, 0]])
     with torch.no_grad():
@@ -152,22 +152,22 @@ class Head(nn.Module):
 
 
 @pytest.mark.parametrize(("channels", "side"), [(8, 6), (4, 7)], ids=["alexnet", "vgg"])
-def test_grad_cam_through_the_head_that_the_graph_was_cut_at(channels: int, side: int) -> None:
+def test_grad_cam_works_through_the_split_graph(channels: int, side: int) -> None:
     torch.manual_seed(4)
     network = Head(channels, side).eval()
     images = torch.randn(2, 3, 64, 64)
     graph = trace(network, images[:1])
-    maps_node = find_maps(graph)
+    maps_node = find_feature_maps(graph)
     assert maps_node.meta["shape"] == (1, channels, 16, 16)
     trunk, head = split(graph, maps_node)
-    assert own_head(graph, head, maps_node) is None
+    assert find_linear_head(graph, head, maps_node) is None
     classes = torch.tensor([[0, 10, 4], [3, 3, 9]])
     with torch.no_grad():
         found = grad_cam(head, trunk(images), classes)
     torch.testing.assert_close(found, full_backward(network, network.features[1], images, classes))
 
 
-def test_grad_cam_leaves_no_gradient_and_changes_no_maps(images: Tensor) -> None:
+def test_grad_cam_leaves_no_gradients_and_changes_no_feature_maps(images: Tensor) -> None:
     network = small(gap=False)
     with torch.no_grad():
         maps = network.features(images)
@@ -178,15 +178,15 @@ def test_grad_cam_leaves_no_gradient_and_changes_no_maps(images: Tensor) -> None
     assert all(p.grad is None for p in network.parameters())
 
 
-def test_maps_before_an_inplace_layer_stay_as_they_were() -> None:
-    """`--layer` may name a convolution whose ReLU works in place: the maps kept are those before it."""
+def test_feature_maps_before_an_in_place_layer_are_unchanged() -> None:
+    """`--layer` may name a convolution whose ReLU works in place: the feature maps are those before it."""
     torch.manual_seed(5)
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)
     ).eval()
     images = torch.randn(2, 3, 8, 8)
     graph = trace(network, images[:1])
-    trunk, head = split(graph, find_maps(graph, "0"))
+    trunk, head = split(graph, find_feature_maps(graph, "0"))
     with torch.no_grad():
         maps = trunk(images)
         before = maps.clone()

@@ -1,4 +1,4 @@
-"""The component tree against labelling each level by itself, and the map with its holes filled."""
+"""The component tree, compared with labelling each level by itself; maps with their holes filled."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from reportgen.metrics.localization.component_tree import Neighbours, fill_holes, holes, regions, sea
+from reportgen.metrics.localization.component_tree import Neighbours, component_regions, fill_holes, holes, invert
 
 STRUCTURE = {4: ndimage.generate_binary_structure(2, 1), 8: np.ones((3, 3))}
 Row = tuple[int, ...]
@@ -44,8 +44,8 @@ def maps(draw: st.DrawFn) -> np.ndarray:
 
 @given(maps(), st.sampled_from([4, 8]))
 @settings(max_examples=150, deadline=None)
-def test_regions_are_those_of_each_level(levels: np.ndarray, neighbours: Neighbours) -> None:
-    found = regions(levels, None, neighbours)
+def test_tree_regions_equal_those_labelled_at_each_level(levels: np.ndarray, neighbours: Neighbours) -> None:
+    found = component_regions(levels, None, neighbours)
     rows = list(
         zip(
             found.level.tolist(),
@@ -61,51 +61,56 @@ def test_regions_are_those_of_each_level(levels: np.ndarray, neighbours: Neighbo
 
 @given(maps())
 @settings(max_examples=150, deadline=None)
-def test_holes_are_those_of_each_level(levels: np.ndarray) -> None:
-    found = holes(levels, sea(levels, levels))
+def test_tree_holes_equal_those_labelled_at_each_level(levels: np.ndarray) -> None:
+    found = holes(levels, invert(levels, levels))
     assert set(zip(found.level.tolist(), *found.boxes.T.tolist(), strict=True)) == slow_holes(levels)
 
 
 @given(maps())
 @settings(max_examples=150, deadline=None)
-def test_filling_commutes_with_the_threshold(levels: np.ndarray) -> None:
-    filled = fill_holes(levels, sea(levels, levels))
+def test_hole_filling_commutes_with_the_threshold(levels: np.ndarray) -> None:
+    filled = fill_holes(levels, invert(levels, levels))
     for level in range(1, int(levels.max()) + 1):
         np.testing.assert_array_equal(filled >= level, ndimage.binary_fill_holes(levels >= level))
 
 
 @pytest.mark.parametrize("side", [5, 12])
-def test_a_finer_order_changes_nothing_but_the_work(side: int) -> None:
+def test_finer_levels_change_no_region(side: int) -> None:
     fine = ndimage.zoom(np.random.default_rng(side).random((side, side)), 40 / side, order=3)
     fine = np.clip(fine, 0, 1) * 255
     levels = fine.astype(np.uint8).astype(np.int64)
-    with_order, without = regions(levels, fine), regions(levels)
+    with_order, without = component_regions(levels, fine), component_regions(levels)
     for name in ("level", "boxes", "area", "first"):
         pair = []
         for found in (with_order, without):
             order = np.lexsort((found.first, found.level))
             pair.append(getattr(found, name)[order])
         np.testing.assert_array_equal(*pair)
-    np.testing.assert_array_equal(fill_holes(levels, sea(levels, fine)), fill_holes(levels, sea(levels, levels)))
+    np.testing.assert_array_equal(fill_holes(levels, invert(levels, fine)), fill_holes(levels, invert(levels, levels)))
 
 
-def test_nothing_above_zero_has_no_regions() -> None:
-    found = regions(np.zeros((3, 4), int))
+def test_map_without_positive_values_has_no_regions() -> None:
+    found = component_regions(np.zeros((3, 4), int))
     assert (len(found.level), found.boxes.shape) == (0, (0, 4))
     assert found.largest(5).tolist() == [-1] * 6
-    assert len(holes(np.zeros((3, 4), int), sea(np.zeros((3, 4), int), np.zeros((3, 4)))).level) == 0
+    assert len(holes(np.zeros((3, 4), int), invert(np.zeros((3, 4), int), np.zeros((3, 4)))).level) == 0
 
 
-def test_the_largest_of_each_level_by_hand() -> None:
+def test_largest_region_of_each_level_matches_values_by_hand() -> None:
     levels = np.array([[2, 0, 1, 1], [2, 0, 1, 0], [0, 0, 0, 3]])
-    found = regions(levels)
+    found = component_regions(levels)
     first, last = found.largest(4), found.largest(4, last=True)
-    assert found.boxes[first[1]].tolist() == [2, 0, 4, 3]  # four pixels (the 3 touches at a corner) beside two
+    assert found.boxes[first[1]].tolist() == [
+        2,
+        0,
+        4,
+        3,
+    ]  # four pixels, not two: the 3 touches at a corner
     assert found.boxes[first[2]].tolist() == [0, 0, 1, 2]
     assert found.boxes[first[3]].tolist() == [3, 2, 4, 3]
     assert first[4] == -1
     assert found.boxes[last[1]].tolist() == [2, 0, 4, 3]
-    two = regions(np.array([[1, 0, 1]]))
+    two = component_regions(np.array([[1, 0, 1]]))
     assert (two.boxes[two.largest(1)[1]].tolist(), two.boxes[two.largest(1, last=True)[1]].tolist()) == (
         [0, 0, 1, 1],
         [2, 0, 3, 1],

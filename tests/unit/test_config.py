@@ -1,11 +1,11 @@
-"""`audit.toml` and flags: types, names, paths, and which of them wins."""
+"""`audit.toml` and flags: types, names, paths, and which value takes precedence."""
 
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from reportgen.config import EXPLAINED, AuditConfig, commented_toml, override, read_config
+from reportgen.config import SETTINGS, AuditConfig, commented_toml, override, read_config
 from reportgen.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_every_key_with_its_type_and_paths_relative_to_the_file(tmp_path: Path) -> None:
+def test_config_reads_every_key_and_paths_relative_to_the_file(tmp_path: Path) -> None:
     (tmp_path / "w.pth").touch()
     found = read_config(
         write(
@@ -43,12 +43,12 @@ def test_every_key_with_its_type_and_paths_relative_to_the_file(tmp_path: Path) 
     )
 
 
-def test_an_empty_file_has_the_defaults(tmp_path: Path) -> None:
+def test_empty_config_file_has_the_defaults(tmp_path: Path) -> None:
     assert read_config(write(tmp_path, "")) == AuditConfig()
     assert read_config(write(tmp_path, 'weights = "DEFAULT"')).weights == "DEFAULT"
 
 
-def test_a_flag_beats_the_file_and_one_that_is_not_given_does_not() -> None:
+def test_given_flags_override_the_file_and_others_do_not() -> None:
     config = AuditConfig(data=Path("a"), limit=5, resize="crop")
     found = override(config, {"data": Path("b"), "limit": None, "resize": None, "device": "cpu"})
     assert found == AuditConfig(data=Path("b"), limit=5, resize="crop", device="cpu")
@@ -64,24 +64,25 @@ def test_a_flag_beats_the_file_and_one_that_is_not_given_does_not() -> None:
         ('limit = "3"', "is '3'", "it must be"),
         ("limit = true", "is True", "it must be"),
         ("limit = 2.5", "is 2.5", "it must be"),
-        ("limit = 0", "`limit` is 0", "use a whole number from 1 on"),
-        ("top_patches = 0", "`top_patches` is 0", "use a whole number from 1 on"),
-        ("batch_size = -1", "`batch_size` is -1", "use a whole number from 1 on"),
+        ("limit = 0", "`limit` is 0", "use a whole number of at least 1"),
+        ("top_patches = 0", "`top_patches` is 0", "use a whole number of at least 1"),
+        ("batch_size = -1", "`batch_size` is -1", "use a whole number of at least 1"),
         ('resize = "stretch"', "`resize` is `stretch`", "use one of `crop`, `warp`"),
         ('device = "tpu"', "`device` is `tpu`", "use `auto`"),
         ("[data]\nx = 1", "`data` in", "it must be"),
+        ('codes = "gap"', "unknown key `codes`", "it is now called `features`"),
         ("data = ", "is not TOML", None),
         ("\x00", "is not TOML", None),
     ],
 )
-def test_what_is_wrong_is_said_with_the_way_out(tmp_path: Path, text: str, message: str, hint: str | None) -> None:
+def test_bad_config_names_the_fault_and_the_way_out(tmp_path: Path, text: str, message: str, hint: str | None) -> None:
     with pytest.raises(ConfigError) as caught:
         read_config(write(tmp_path, text))
     assert message in str(caught.value)
     assert (caught.value.hint is None) if hint is None else caught.value.hint.startswith(hint)
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_config_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read `.*none\.toml` \(No such file or directory\)"):
         read_config(tmp_path / "none.toml")
     (tmp_path / "audit.toml").write_bytes(b'name = "\xff"')
@@ -89,7 +90,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         read_config(tmp_path / "audit.toml")
 
 
-def test_the_file_of_init_loads_and_says_every_key(tmp_path: Path) -> None:
+def test_commented_toml_loads_and_explains_every_key(tmp_path: Path) -> None:
     text = commented_toml()
     found = read_config(write(tmp_path, text))
     assert found == AuditConfig(data=tmp_path / "photos", out=tmp_path / "report")
@@ -97,5 +98,5 @@ def test_the_file_of_init_loads_and_says_every_key(tmp_path: Path) -> None:
         line.removeprefix("# ") if line.startswith("# ") and " = " in line else line for line in text.splitlines()
     )
     for field in fields(AuditConfig):
-        assert EXPLAINED[field.name] in text
+        assert SETTINGS[field.name]["help"] in text
         assert f"\n{field.name} = " in uncommented or f"[[{field.name}]]" in uncommented

@@ -1,4 +1,4 @@
-"""Confusions and calibration: hand-worked cases, and slow versions written from the definitions."""
+"""Confusion matrices and calibration: cases worked by hand and slow versions of the definitions."""
 
 import io
 import math
@@ -11,10 +11,10 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearns
 
 from reportgen.gallery.pages.confusions import matrix_picture
-from reportgen.metrics.confusion import Confusion, bin_of, calibrate, confusion_matrix
+from reportgen.metrics.confusion import Confusion, assign_bins, calibrate, confusion_matrix
 
 
-def test_the_matrix_by_hand() -> None:
+def test_confusion_matrix_matches_values_by_hand() -> None:
     labels, predicted = np.array([7, 7, 2, 2, 2, -1]), np.array([7, 9, 9, 9, 7, 2])
     found = confusion_matrix(labels, predicted)
     assert found.classes.tolist() == [2, 7, 9]
@@ -25,14 +25,14 @@ def test_the_matrix_by_hand() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=60))
 @settings(max_examples=50, deadline=None)
-def test_the_matrix_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
+def test_confusion_matrix_equals_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     labels, predicted = np.array(pairs).T
     found = confusion_matrix(labels, predicted)
     np.testing.assert_array_equal(found.counts, sklearns(labels, predicted, labels=found.classes))
     assert found.counts.sum() == len(pairs)
 
 
-def test_no_labels() -> None:
+def test_confusion_and_calibration_without_labels_are_empty() -> None:
     found = confusion_matrix(np.array([-1, -1]), np.array([0, 1]))
     assert found.counts.shape == (0, 0)
     assert found.largest(3) == []
@@ -54,32 +54,32 @@ def slow_ece(confidence: list[float], right: list[bool], bins: int) -> float:
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=50))
 @settings(max_examples=80, deadline=None)
-def test_ece_from_its_definition(pairs: list[tuple[float, bool]]) -> None:
+def test_ece_equals_its_definition(pairs: list[tuple[float, bool]]) -> None:
     confidence, right = [c for c, _ in pairs], [r for _, r in pairs]
     if any(abs(c * 10 - round(c * 10)) < 1e-9 for c in confidence):
         return  # m / 10 itself is not a float; the edges have a test of their own
     found = calibrate(np.array(confidence), np.array(right), 10)
     assert found is not None
     assert found.ece == pytest.approx(slow_ece(confidence, right, 10), abs=1e-12)
-    assert found.count.sum() == len(pairs)
-    assert found.right.sum() == sum(right)
+    assert found.counts.sum() == len(pairs)
+    assert found.correct.sum() == sum(right)
 
 
-def test_bins_are_closed_above() -> None:
-    assert bin_of(np.array([0, 0.25, 0.250001, 0.5, 0.75, 1]), 4).tolist() == [0, 0, 1, 1, 2, 3]
+def test_calibration_bins_are_closed_above() -> None:
+    assert assign_bins(np.array([0, 0.25, 0.250001, 0.5, 0.75, 1]), 4).tolist() == [0, 0, 1, 1, 2, 3]
 
 
-def test_calibration_by_hand() -> None:
+def test_calibration_matches_values_by_hand() -> None:
     found = calibrate(np.array([0.9, 0.9, 0.3, np.nan]), np.array([True, False, False, True]), 2)
     assert found is not None
-    assert found.count.tolist() == [1, 2]
-    assert found.right.tolist() == [0, 1]
+    assert found.counts.tolist() == [1, 2]
+    assert found.correct.tolist() == [0, 1]
     np.testing.assert_allclose(found.confidence, [0.3, 0.9])
     assert found.ece == pytest.approx((0.3 + 2 * 0.4) / 3)
     assert (found.accuracy, found.mean_confidence) == pytest.approx((1 / 3, 0.7))
 
 
-def test_the_picture_has_a_square_for_each_cell() -> None:
+def test_confusion_picture_has_a_square_for_each_cell() -> None:
     matrix = confusion_matrix(np.repeat(np.arange(40), 2), np.repeat(np.arange(40), 2))
     picture = np.asarray(Image.open(io.BytesIO(matrix_picture(matrix)))).astype(int)
     assert picture.shape == (1000, 1000, 3)

@@ -1,10 +1,10 @@
-"""The data stage stands alone: it brings in neither torch nor the packages that the demo's photographs lie in."""
+"""The data package imports neither torch nor the packages that contain the demo's photographs."""
 
 import subprocess
 import sys
 
 
-def test_the_data_stage_imports_no_heavy_library(tmp_path) -> None:
+def test_data_package_imports_no_heavy_library(tmp_path) -> None:
     code = (
         "import sys, pathlib, reportgen.data.readers.dataset, reportgen.data.decoding, reportgen.data.demo as demo\n"
         "try: demo.make_demo_photos(pathlib.Path(sys.argv[1]))\n"

@@ -1,4 +1,4 @@
-"""Every kind of picture comes out upright and RGB, or as one ImageError; thumbnails hold nothing but pixels."""
+"""Decoding: every image becomes upright RGB or one ImageError; thumbnails contain no metadata."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, PngImagePlugin
 
-from reportgen.data.decoding import MAX_PIXELS, UPRIGHT, decode, digest, read_bytes, thumbnail_jpeg
+from reportgen.data.decoding import MAX_PIXELS, TRANSPOSE_TO_UPRIGHT, decode, digest, read_bytes, thumbnail_jpeg
 from reportgen.data.files import MAX_BYTES
 from reportgen.errors import ImageError
 
@@ -40,7 +40,7 @@ SAMPLE = Image.fromarray(COLOURS)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8))
 FILES = {form: encoded(NOISE, form) for form in ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")}
 
-# How the stored rows look for an upright COLOURS under each EXIF orientation, written out from the standard's table
+# The stored rows of an upright COLOURS under each EXIF orientation, written out from the standard's table
 # (where the 0th row and the 0th column of the stored picture belong).
 STORED = {
     1: COLOURS,
@@ -56,7 +56,7 @@ STORED = {
 
 @pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_the_eight_orientations(orientation: int, form: str) -> None:
+def test_all_eight_exif_orientations_are_applied(orientation: int, form: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if form == "WEBP" else {}
@@ -64,14 +64,14 @@ def test_the_eight_orientations(orientation: int, form: str) -> None:
     np.testing.assert_array_equal(pixels(data), COLOURS)
 
 
-def test_an_orientation_in_a_jpeg() -> None:
+def test_exif_orientation_of_a_jpeg_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     assert decode(encoded(SAMPLE, "JPEG", exif=exif), "x").size == (2, 3)
-    assert set(UPRIGHT) == {2, 3, 4, 5, 6, 7, 8}
+    assert set(TRANSPOSE_TO_UPRIGHT) == {2, 3, 4, 5, 6, 7, 8}
 
 
-def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+def test_16_bit_pixels_are_scaled_and_not_clipped() -> None:
     grey = np.array([[0, 128, 129, 257], [32768, 40000, 65534, 65535]], np.uint16)
     golden = np.array([[0, 0, 1, 1], [128, 156, 255, 255]], np.uint8)
     wanted = np.repeat(golden[:, :, None], 3, axis=2)
@@ -85,15 +85,15 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     np.testing.assert_array_equal(pixels(encoded(Image.fromarray(every), "PNG"))[..., 0], (every + 128.0) // 257)
 
 
-def test_floats_count_from_0_to_1_and_what_has_no_known_white_is_refused() -> None:
+def test_float_pixels_count_from_0_to_1_and_other_ranges_are_refused() -> None:
     grey = np.array([[0.0, 0.5, 1.0]], np.float32)
     assert pixels(encoded(Image.fromarray(grey), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
     for bad in (np.array([[0, 70000]], np.int32), np.array([[-1, 0]], np.int32), np.array([[np.nan, 0.0]], np.float32)):
-        with pytest.raises(ImageError, match=r"`x` cannot be decoded: grey values from .* are not within 0 and"):
+        with pytest.raises(ImageError, match=r"`x` cannot be decoded: grey values from .* are not between 0 and"):
             decode(encoded(Image.fromarray(bad), "TIFF"), "x")
 
 
-def test_colour_modes() -> None:
+def test_every_colour_mode_becomes_rgb() -> None:
     one_bit = Image.fromarray(np.array([[True, False, True]]))
     assert pixels(encoded(one_bit, "PNG"))[0].tolist() == [[255] * 3, [0] * 3, [255] * 3]
 
@@ -110,7 +110,7 @@ def test_colour_modes() -> None:
 
 
 @pytest.mark.parametrize("transparency", [0, b"\x00\x80\xff"])
-def test_a_palette_with_transparency(transparency: int | bytes, recwarn: pytest.WarningsRecorder) -> None:
+def test_palette_with_transparency_becomes_rgb(transparency: int | bytes, recwarn: pytest.WarningsRecorder) -> None:
     image = Image.frombytes("P", (3, 1), bytes([0, 1, 2]))
     image.putpalette([9, 8, 7, 60, 50, 40, 255, 0, 255])
     data = encoded(image, "PNG", transparency=transparency)
@@ -119,23 +119,23 @@ def test_a_palette_with_transparency(transparency: int | bytes, recwarn: pytest.
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_the_first_frame_of_many(form: str) -> None:
+def test_first_frame_of_an_animation_is_decoded(form: str) -> None:
     frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "blue", "lime")]
     options = {"lossless": True} if form == "WEBP" else {}
     data = encoded(frames[0], form, save_all=True, append_images=frames[1:], **options)
     assert pixels(data).reshape(-1, 3).tolist() == [[255, 0, 0]] * 12
 
 
-def test_formats_that_are_not_taken() -> None:
+def test_other_file_formats_are_refused() -> None:
     for form in ("PPM", "TGA", "ICO", "PDF", "EPS"):
         with pytest.raises(ImageError, match="not a JPEG, PNG, WebP, BMP, GIF or TIFF image"):
             decode(encoded(SAMPLE, form), "x")
 
 
-def test_messages_are_one_line_and_name_the_file() -> None:
+def test_decoding_errors_are_one_line_and_name_the_file() -> None:
     with pytest.raises(ImageError) as error:
         decode(b"", "a\nb\u202e\udcff.png")
-    assert str(error.value) == "`a\\nb\\u202e\\udcff.png` cannot be decoded: the file ends early"
+    assert str(error.value) == "`a\\nb\\u202e\\udcff.png` cannot be decoded: the file is truncated"
 
 
 def png_that_claims(width: int, height: int) -> bytes:
@@ -148,13 +148,13 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize(("width", "height"), [(MAX_PIXELS + 1, 1), (20_000, 10_000), (60_000, 60_000), (0, 5)])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_sizes_over_the_cap_are_refused_before_any_pixel_is_made(width: int, height: int) -> None:
+def test_oversized_image_is_refused_before_pixels_are_decoded(width: int, height: int) -> None:
     with pytest.raises(ImageError):
         decode(png_that_claims(width, height), "x")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
-def test_odd_sizes(size: tuple[int, int]) -> None:
+def test_images_of_unusual_size_are_decoded(size: tuple[int, int]) -> None:
     image = decode(encoded(Image.new("RGB", size, "teal"), "PNG"), "x")
     assert image.size == size
     small = Image.open(io.BytesIO(thumbnail_jpeg(image, 64)))
@@ -163,7 +163,7 @@ def test_odd_sizes(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("tolerant", [False, True])
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP"])
-def test_truncated_files_are_refused_whatever_pillow_was_told(form: str, tolerant: bool, monkeypatch) -> None:
+def test_truncated_files_are_refused_whatever_the_settings_of_pillow(form: str, tolerant: bool, monkeypatch) -> None:
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
     data = FILES[form]
     pixels(data)
@@ -179,7 +179,7 @@ def test_truncated_files_are_refused_whatever_pillow_was_told(form: str, toleran
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255))),
 )
 @example("TIFF", 10_000, [])
-def test_damage_is_an_image_error_or_a_picture(form: str, end: int, flips: list[tuple[int, int]]) -> None:
+def test_damaged_file_is_an_image_error_or_a_picture(form: str, end: int, flips: list[tuple[int, int]]) -> None:
     data = bytearray(FILES[form][:end])
     for at, bits in flips:
         if data:
@@ -188,7 +188,7 @@ def test_damage_is_an_image_error_or_a_picture(form: str, end: int, flips: list[
         assert decode(bytes(data), "x").mode == "RGB"
 
 
-def test_every_single_damaged_byte_of_a_header() -> None:
+def test_any_damaged_header_byte_is_an_image_error_or_a_picture() -> None:
     for data in FILES.values():
         for at in range(0, 80):
             for value in (0, 127, 255):
@@ -208,7 +208,7 @@ def test_decoding_in_threads_gives_the_same_pixels() -> None:
     assert all(np.array_equal(result, np.asarray(NOISE)) for result in results)
 
 
-def test_read_bytes_and_digest(tmp_path) -> None:
+def test_read_bytes_returns_the_file_and_digest_is_its_sha256(tmp_path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")
     assert read_bytes(path) == b"abc"
@@ -223,12 +223,12 @@ def test_read_bytes_and_digest(tmp_path) -> None:
         read_bytes(tmp_path / "pipe.jpg")
     with open(tmp_path / "giant.png", "wb") as giant:
         giant.truncate(MAX_BYTES + 1)
-    with pytest.raises(ImageError, match="are over the cap of"):
+    with pytest.raises(ImageError, match="exceed the limit of"):
         read_bytes(tmp_path / "giant.png")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_forbidden_file(tmp_path) -> None:
+def test_forbidden_file_is_an_image_error(tmp_path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"abc")
     path.chmod(0)
@@ -236,7 +236,7 @@ def test_a_forbidden_file(tmp_path) -> None:
         read_bytes(path)
 
 
-def test_a_thumbnail_fits_keeps_its_shape_and_never_grows() -> None:
+def test_thumbnail_fits_keeps_its_aspect_and_never_grows() -> None:
     wide = Image.new("RGB", (400, 100), "orange")
     assert Image.open(io.BytesIO(thumbnail_jpeg(wide, 100))).size == (100, 25)
     assert Image.open(io.BytesIO(thumbnail_jpeg(wide, 1000))).size == (400, 100)
@@ -246,7 +246,7 @@ def test_a_thumbnail_fits_keeps_its_shape_and_never_grows() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "GIF"])
-def test_no_metadata_gets_into_a_thumbnail(form: str) -> None:
+def test_thumbnail_contains_no_metadata(form: str) -> None:
     canary = "CANARY7f3a"
     exif = Image.Exif()
     exif[0x010E] = exif[0x013B] = canary

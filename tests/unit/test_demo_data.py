@@ -1,13 +1,14 @@
-"""The data of the demo: what is written, that it is written once, and that boxes go along with their framing."""
+"""The data of the demo: it is written once and completely, and boxes follow the framing of the image."""
 
 import importlib.util
 
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.models import ResNet18_Weights
 
 from reportgen.data import demo
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.errors import ConfigError, OutputError
 
@@ -16,13 +17,12 @@ cells = pytest.mark.skipif(importlib.util.find_spec("elpv_dataset") is None, rea
 
 
 @pytest.fixture(scope="module")
-def imagenet() -> Vocabulary:
-    models = pytest.importorskip("torchvision.models")
-    return Vocabulary(tuple(models.ResNet18_Weights.DEFAULT.meta["categories"]))
+def imagenet() -> ClassNames:
+    return ClassNames(tuple(ResNet18_Weights.DEFAULT.meta["categories"]))
 
 
 @photographs
-def test_the_demo_is_whole_idempotent_and_mends_itself(tmp_path, imagenet) -> None:
+def test_demo_photos_are_complete_idempotent_and_repaired(tmp_path, imagenet) -> None:
     table = demo.make_demo_photos(tmp_path / "demo")
     dataset = read_dataset(table, imagenet)
     assert (dataset.name, len(dataset.samples), list(dataset.refused)) == ("demo", 96, [])
@@ -48,26 +48,26 @@ def test_the_demo_is_whole_idempotent_and_mends_itself(tmp_path, imagenet) -> No
 
 @pytest.mark.parametrize("framing", demo.FRAMINGS, ids=lambda framing: framing.name)
 @pytest.mark.parametrize("photo", [photo for photo in demo.PHOTOS if photo.boxes], ids=lambda photo: photo.name)
-def test_a_box_goes_along_with_what_it_surrounds(photo: demo.Photo, framing: demo.Framing) -> None:
+def test_demo_box_moves_with_its_object(photo: demo.Photo, framing: demo.Framing) -> None:
     box = photo.boxes[0]
     canvas = Image.new("RGB", (max(box[2] + 30, 640), max(box[3], 427)))
     canvas.paste((100, 100, 100), box)
-    image, (moved,) = demo.framed(canvas, [box], framing)
+    image, (moved,) = demo.apply_framing(canvas, [box], framing)
     rows, columns = np.nonzero(np.asarray(image)[..., 0])
     assert moved == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    assert np.asarray(image).max() == round(100 * framing.light)
+    assert np.asarray(image).max() == round(100 * framing.brightness)
 
 
-def test_a_box_that_is_mostly_cut_away_is_dropped() -> None:
+def test_demo_box_that_is_mostly_cut_away_is_dropped() -> None:
     image = Image.new("RGB", (100, 100))
     right = demo.Framing("right", (0.5, 0.0, 1.0, 1.0))
-    assert demo.framed(image, [(0, 0, 66, 10), (0, 0, 67, 10), (0, 0, 40, 10)], right)[1] == [(0, 0, 17, 10)]
+    assert demo.apply_framing(image, [(0, 0, 66, 10), (0, 0, 67, 10), (0, 0, 40, 10)], right)[1] == [(0, 0, 17, 10)]
 
 
 @cells
-def test_the_solar_cells(tmp_path) -> None:
+def test_solar_table_lists_the_cells(tmp_path) -> None:
     table = demo.make_solar_table(tmp_path / "solar")
-    dataset = read_dataset(table, Vocabulary(("any",)))
+    dataset = read_dataset(table, ClassNames(("any",)))
     assert (dataset.name, len(dataset.samples), list(dataset.refused)) == ("solar", 2624, [])
     assert dataset.samples[0].name == "images/cell0001.png"
     assert {sample.label for sample in dataset.samples} == {None}
@@ -76,9 +76,9 @@ def test_the_solar_cells(tmp_path) -> None:
     assert "CC BY-NC-SA 4.0" in demo.SOLAR_NOTE
 
 
-def test_missing_packages_are_told_with_the_way_out(tmp_path, monkeypatch) -> None:
+def test_missing_demo_packages_are_named_with_the_way_out(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="package `skimage`, which holds the data, is not installed") as error:
+    with pytest.raises(ConfigError, match="package `skimage`, which contains the data, is not installed") as error:
         demo.make_demo_photos(tmp_path)
     assert error.value.hint == "pip install scikit-image scikit-learn"
     with pytest.raises(ConfigError, match="package `elpv_dataset`") as error:
@@ -88,7 +88,7 @@ def test_missing_packages_are_told_with_the_way_out(tmp_path, monkeypatch) -> No
 
 
 @photographs
-def test_a_folder_that_cannot_be_written(tmp_path) -> None:
+def test_demo_folder_that_cannot_be_written_is_an_error(tmp_path) -> None:
     (tmp_path / "photos").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         demo.make_demo_photos(tmp_path)

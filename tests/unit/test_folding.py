@@ -1,4 +1,4 @@
-"""A fused network answers as the network does, and the network itself stays as it was."""
+"""Folding: the folded network computes the same outputs, and the original network is unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from reportgen.models.folding import fused
+from reportgen.models.folding import fold
 from reportgen.models.graph import trace
 
 EXAMPLE = torch.randn(2, 3, 20, 20, generator=torch.Generator().manual_seed(0))
@@ -48,11 +48,11 @@ def kinds(graph: fx.GraphModule) -> list[str]:
     return [type(module).__name__ for module in modules]
 
 
-def test_a_fused_network_answers_as_the_network_does() -> None:
+def test_folded_network_gives_the_same_outputs() -> None:
     network = Mixed().eval()
     before = copy.deepcopy(network.state_dict())
     graph = trace(network, EXAMPLE)
-    made = fused(graph)
+    made = fold(graph)
     with torch.no_grad():
         expected = network(EXAMPLE)
         torch.testing.assert_close(made(EXAMPLE), expected, rtol=1e-4, atol=1e-5)
@@ -60,8 +60,8 @@ def test_a_fused_network_answers_as_the_network_does() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_what_is_folded_and_what_stays() -> None:
-    made = fused(trace(Mixed().eval(), EXAMPLE))
+def test_folding_removes_what_can_be_folded_and_keeps_the_rest() -> None:
+    made = fold(trace(Mixed().eval(), EXAMPLE))
     assert isinstance(made, fx.GraphModule)
     assert kinds(made).count("BatchNorm2d") == 1
     assert kinds(made).count("ZeroPad2d") == 2
@@ -75,6 +75,6 @@ def test_what_is_folded_and_what_stays() -> None:
     assert all(node.meta["shape"] for node in made.graph.nodes if node.op == "call_module")
 
 
-def test_a_module_that_is_no_graph_stays_itself() -> None:
+def test_folding_returns_a_module_without_a_graph_unchanged() -> None:
     network = Mixed().eval()
-    assert fused(network) is network
+    assert fold(network) is network

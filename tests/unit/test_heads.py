@@ -1,5 +1,4 @@
-"""Fitted heads: the same optimum as scikit-learn's, folds that keep groups whole, and nothing learned from the fold
-itself."""
+"""Fitted heads: the optimum equals scikit-learn's, folds keep groups whole, no head sees its images."""
 
 from __future__ import annotations
 
@@ -14,7 +13,14 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from reportgen.errors import DataError
-from reportgen.models.heads import NEVER, deal, fit_head, fit_softmax, grouped, out_of_fold
+from reportgen.models.heads import (
+    ABSENT_CLASS_LOGIT,
+    assign_folds,
+    connected_groups,
+    cross_fit_heads,
+    fit_head,
+    fit_softmax,
+)
 
 CPU = torch.device("cpu")
 
@@ -46,8 +52,8 @@ def slow_loss(weight: np.ndarray, bias: np.ndarray, x: np.ndarray, y: np.ndarray
 
 
 @pytest.mark.parametrize("penalty", [1e-1, 1e-3])
-def test_the_fit_is_the_minimum(penalty: float) -> None:
-    """A general minimiser that starts elsewhere finds nothing lower, and scikit-learn says the same."""
+def test_softmax_fit_reaches_the_minimum(penalty: float) -> None:
+    """A general minimizer with another start finds nothing lower, and scikit-learn finds the same."""
     x, y = clouds(24, 3)
     weight, bias = (t.double().numpy() for t in fit_softmax(torch.from_numpy(x), torch.from_numpy(y), 3, penalty))
     ours = slow_loss(weight, bias, x, y, penalty)
@@ -60,35 +66,35 @@ def test_the_fit_is_the_minimum(penalty: float) -> None:
     assert ours == pytest.approx(slow_loss(peer.coef_, peer.intercept_, x, y, penalty), rel=1e-3)
 
 
-def test_a_better_start_changes_nothing() -> None:
+def test_softmax_fit_does_not_depend_on_its_start() -> None:
     x, y = (torch.from_numpy(a) for a in clouds(80))
     cold, _ = fit_softmax(x, y, 3, 1e-2)
     warm, _ = fit_softmax(x, y, 3, 1e-2, start=torch.randn(3, 12, generator=torch.Generator().manual_seed(0)))
     torch.testing.assert_close(warm, cold, atol=5e-3, rtol=0.05)
 
 
-def test_the_head_says_on_what_it_was_fitted() -> None:
+def test_fitted_head_records_penalty_and_images() -> None:
     x, y = clouds(90)
     y = np.array([1, 4, 5])[y]  # of six classes, three are never seen
     head = fit_head(x, y, np.arange(90), 6, 0, CPU)
     assert head.weight.shape == (6, 12)
-    assert head.images == 90
+    assert head.n_images == 90
     assert head.penalty == min(head.losses, key=head.losses.__getitem__)
     unseen = [0, 2, 3]
     assert (head.weight[unseen] == 0).all()
-    assert (head.bias[unseen] == NEVER).all()
+    assert (head.bias[unseen] == ABSENT_CLASS_LOGIT).all()
     assert ((torch.from_numpy(x) @ head.weight.T + head.bias).argmax(1).numpy() == y).mean() > 0.8
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e5])
-def test_the_unit_of_the_maps_does_not_matter(scale: float) -> None:
+def test_fitted_head_does_not_depend_on_the_scale_of_features(scale: float) -> None:
     x, y = clouds(90)
     head, scaled = (fit_head(x * np.float32(s), y, np.arange(90), 3, 0, CPU) for s in (1, scale))
     assert head.penalty == scaled.penalty
     torch.testing.assert_close(scaled.weight * scale, head.weight, atol=5e-2, rtol=0.1)
 
 
-def test_constant_features_give_the_shares_of_the_classes() -> None:
+def test_constant_features_give_class_frequencies() -> None:
     y = np.array([0, 0, 0, 1] * 5)
     head = fit_head(np.full((20, 3), 7, np.float32), y, np.arange(20), 2, 0, CPU)
     answer = torch.softmax(torch.full((3,), 7.0) @ head.weight.T + head.bias, 0)
@@ -96,9 +102,9 @@ def test_constant_features_give_the_shares_of_the_classes() -> None:
 
 
 @pytest.mark.parametrize("labels", [[], [2, 2, 2]])
-def test_one_class_cannot_be_told_apart(labels: list[int]) -> None:
+def test_head_cannot_be_fitted_on_one_class(labels: list[int]) -> None:
     x = np.ones((len(labels), 4), np.float32)
-    with pytest.raises(DataError, match="cannot be fitted"):
+    with pytest.raises(DataError, match="cannot fit a head"):
         fit_head(x, np.array(labels, np.int64), np.arange(len(labels)), 3, 0, CPU)
 
 
@@ -107,18 +113,18 @@ def test_one_class_cannot_be_told_apart(labels: list[int]) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 12)), min_size=1, max_size=60), st.integers(2, 6))
-def test_parts_keep_groups_whole_and_even(rows: list[tuple[int, int]], parts: int) -> None:
+def test_folds_keep_groups_whole_and_sizes_even(rows: list[tuple[int, int]], parts: int) -> None:
     labels, groups = [label for label, _ in rows], [group for _, group in rows]
-    part = deal(labels, groups, parts, seed=3)
+    part = assign_folds(labels, groups, parts, seed=3)
     assert {(g, p) for g, p in zip(groups, part, strict=True)} == {(g, part[groups.index(g)]) for g in groups}
     counts = np.bincount([part[groups.index(g)] for g in set(groups)], minlength=parts)
     assert counts.max() - counts.min() <= 1
-    assert (part == deal(labels, groups, parts, seed=3)).all()
+    assert (part == assign_folds(labels, groups, parts, seed=3)).all()
 
 
-def test_each_part_gets_its_share_of_every_class() -> None:
+def test_each_fold_gets_its_share_of_every_class() -> None:
     labels = [0] * 50 + [1] * 20
-    part = deal(labels, range(70), 5, seed=0)
+    part = assign_folds(labels, range(70), 5, seed=0)
     assert np.bincount(part[:50]).tolist() == [10] * 5
     assert np.bincount(part[50:]).tolist() == [4] * 5
 
@@ -133,8 +139,8 @@ def test_each_part_gets_its_share_of_every_class() -> None:
         ((["a", "b"], ["a", ""]), [[0], [1]]),  # one list's names are not the other's
     ],
 )
-def test_images_that_share_a_name_are_one_group(names: tuple, groups: list[list[int]]) -> None:
-    found = grouped(*names)
+def test_images_that_share_a_name_form_one_group(names: tuple, groups: list[list[int]]) -> None:
+    found = connected_groups(*names)
     assert sorted(np.flatnonzero(found == g).tolist() for g in np.unique(found)) == groups
 
 
@@ -143,7 +149,7 @@ def test_images_that_share_a_name_are_one_group(names: tuple, groups: list[list[
 
 def accuracy(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int = 5) -> float:
     """Out-of-fold, one image at a time."""
-    heads, fold = out_of_fold(x, labels, groups, 3, folds, 0, CPU)
+    heads, fold = cross_fit_heads(x, labels, groups, 3, folds, 0, CPU)
     answers = [
         (heads[f].weight.numpy() @ features + heads[f].bias.numpy()).argmax()
         for features, f in zip(x, fold, strict=True)
@@ -151,12 +157,12 @@ def accuracy(x: np.ndarray, labels: np.ndarray, groups: np.ndarray, folds: int =
     return float((np.array(answers) == labels).mean())
 
 
-def test_out_of_fold_answers_are_right_where_there_is_something_to_learn() -> None:
+def test_out_of_fold_predictions_are_right_on_separable_data() -> None:
     x, y = clouds(120)
     assert accuracy(x, y, np.arange(120)) > 0.8
 
 
-def test_permuted_labels_fall_to_chance() -> None:
+def test_out_of_fold_predictions_of_permuted_labels_are_at_chance() -> None:
     """60 channels for 90 images: a head that had seen its images would know nearly all of them by heart."""
     x, y = clouds(90, channels=60)
     shuffled = np.random.default_rng(5).permutation(y)
@@ -165,7 +171,7 @@ def test_permuted_labels_fall_to_chance() -> None:
     assert accuracy(x, shuffled, np.arange(90)) < 1 / 3 + 3 * np.sqrt(2 / 9 / 90)
 
 
-def test_copies_do_not_tell() -> None:
+def test_copies_in_one_group_do_not_leak_labels() -> None:
     """Each image four times, under labels without sense: only a head that sees a copy can know them."""
     x, y = clouds(40, channels=60)
     y = np.random.default_rng(6).permutation(y)
@@ -174,12 +180,12 @@ def test_copies_do_not_tell() -> None:
     assert accuracy(x, y, same) < 1 / 3 + 3 * np.sqrt(2 / 9 / 40)
 
 
-def test_a_head_is_fitted_on_exactly_the_other_folds() -> None:
+def test_head_is_fitted_on_exactly_the_other_folds() -> None:
     x, y = clouds(50)
     y[:7] = -1
-    heads, fold = out_of_fold(x, y, np.arange(50), 3, 5, 0, CPU)
+    heads, fold = cross_fit_heads(x, y, np.arange(50), 3, 5, 0, CPU)
     for f, head in enumerate(heads):
         rest = (fold != f) & (y >= 0)
         again = fit_head(x[rest], y[rest], np.arange(50)[rest], 3, 0, CPU)
-        assert head.images == rest.sum()
+        assert head.n_images == rest.sum()
         torch.testing.assert_close(head.weight, again.weight)

@@ -1,4 +1,4 @@
-"""What the network gets is what Pillow and torchvision's reference transform give, on odd images, too."""
+"""The network's input equals that of Pillow and torchvision's reference transform, also for unusual images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from torchvision.transforms import functional as tv
 from reportgen.data.decoding import MAX_PIXELS, decode, decode_scaled
 from reportgen.data.samples import Sample
 from reportgen.models.classifier import Preprocessing
-from reportgen.pipeline.image_loader import LONGEST, crop_window, look, look_again, look_at_all, network_input
+from reportgen.pipeline.image_loader import (
+    MAX_SCALED_SIDE,
+    crop_window,
+    load_image,
+    load_images,
+    network_input,
+    reload_image,
+)
 
 RANDOM = np.random.default_rng(0)
 
@@ -72,19 +79,19 @@ ODD = {
 @pytest.mark.parametrize("resize", ["warp", "crop"])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("data", ODD.values(), ids=ODD)
-def test_odd_images_are_prepared_as_the_reference_prepares_them(data, interpolation, resize) -> None:
+def test_unusual_images_are_prepared_as_the_reference_prepares_them(data, interpolation, resize) -> None:
     p = Preprocessing(size=64, resize_size=72, interpolation=interpolation)
     image = Image.open(io.BytesIO(data))
     if image.getexif().get(0x0112) == 6:
         image = image.transpose(Image.Transpose.ROTATE_270)
     expected = reference(image.convert("RGB"), p, resize)
     found = np.asarray(network_input(decode(data, "x"), p, resize))
-    panorama = max(image.size) / min(image.size) * p.resize_size > LONGEST and resize == "crop"
+    panorama = max(image.size) / min(image.size) * p.resize_size > MAX_SCALED_SIDE and resize == "crop"
     np.testing.assert_allclose(found, expected, rtol=0, atol=1 if panorama else 0)
 
 
 @pytest.mark.parametrize("resize", ["warp", "crop"])
-def test_the_largest_image_is_prepared_as_the_reference_prepares_it(resize) -> None:
+def test_largest_image_is_prepared_as_the_reference_prepares_it(resize) -> None:
     side = int(MAX_PIXELS**0.5)
     image = Image.linear_gradient("L").resize((side + 80, side - 81))
     assert 0.999 * MAX_PIXELS < image.width * image.height <= MAX_PIXELS
@@ -93,7 +100,7 @@ def test_the_largest_image_is_prepared_as_the_reference_prepares_it(resize) -> N
     np.testing.assert_array_equal(found, reference(image.convert("RGB"), p, resize))
 
 
-def test_sixteen_bits_are_scaled_not_clipped() -> None:
+def test_16_bit_images_are_scaled_and_not_clipped() -> None:
     p = Preprocessing(size=64, resize_size=72)
     deep = sixteen()
     plain = Image.fromarray((np.asarray(deep) // 257).astype(np.uint8))
@@ -103,29 +110,29 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(8, 40), st.integers(0, 20))
 @settings(max_examples=60, deadline=None)
-def test_any_size_is_cropped_as_torchvision_crops(width, height, size, more) -> None:
+def test_crop_of_any_size_equals_that_of_torchvision(width, height, size, more) -> None:
     p = Preprocessing(size=size, resize_size=size + more)
     image = Image.new("RGB", (width, height), (10, 20, 30))
     image.putpixel((width // 2, height // 2), (255, 0, 0))
     found = np.asarray(network_input(image, p, "crop"))
-    if max(width, height) * (size + more) / min(width, height) <= LONGEST:
+    if max(width, height) * (size + more) / min(width, height) <= MAX_SCALED_SIDE:
         np.testing.assert_array_equal(found, reference(image, p, "crop"))
     x0, y0, x1, y1 = crop_window((width, height), p, "crop")
     assert -1 <= x0 < x1 <= width + 1
     assert -1 <= y0 < y1 <= height + 1
 
 
-def test_a_panorama_is_prepared_in_bounded_memory() -> None:
+def test_panorama_is_prepared_in_bounded_memory() -> None:
     p = Preprocessing(size=64, resize_size=72)
     assert network_input(photo(4, 8000), p, "crop").size == (64, 64)
 
 
-def test_fast_decoding_differs_a_little_and_says_the_true_size(tmp_path: Path) -> None:
+def test_fast_decoding_differs_a_little_and_reports_the_true_size(tmp_path: Path) -> None:
     p = Preprocessing()
     path = tmp_path / "large.jpg"
     path.write_bytes(saved(photo(2400, 1800), "JPEG", exif=turned()))
     sample = Sample(path, "large.jpg", 3)
-    exact, fast = (look(sample, lambda *_: False, p, "crop", how).decoded for how in ("exact", "fast"))
+    exact, fast = (load_image(sample, lambda *_: False, p, "crop", how).decoded for how in ("exact", "fast"))
     assert exact.size == fast.size == (1800, 2400)
     assert exact.window == fast.window
     assert exact.id == fast.id
@@ -135,15 +142,15 @@ def test_fast_decoding_differs_a_little_and_says_the_true_size(tmp_path: Path) -
     assert decode_scaled(ODD["grey"], "x", 8)[0].size == (90, 70)  # only JPEG can
 
 
-def test_files_are_looked_at_once_in_order_and_bad_ones_are_said(tmp_path: Path) -> None:
+def test_loader_reads_files_once_in_order_and_reports_bad_ones(tmp_path: Path) -> None:
     for i in range(7):
         (tmp_path / f"{i}.png").write_bytes(saved(photo(20 + i, 20), "PNG"))
     (tmp_path / "4.png").write_bytes(b"no image")
     (tmp_path / "5.png").unlink()
     samples = [Sample(tmp_path / f"{i}.png", f"{i}.png", i) for i in range(7)]
     p = Preprocessing(size=16, resize_size=16)
-    first = look(samples[0], lambda *_: False, p, "warp").id
-    found = list(look_at_all(samples, lambda i, _: i == first, p, "warp", "exact", 3, 2))
+    first = load_image(samples[0], lambda *_: False, p, "warp").id
+    found = list(load_images(samples, lambda i, _: i == first, p, "warp", "exact", 3, 2))
     assert found[0].id == first
     assert found[0].decoded is None
     assert [one.decoded.size[0] if one.decoded else None for one in found] == [None, 21, 22, 23, None, None, 26]
@@ -152,16 +159,16 @@ def test_files_are_looked_at_once_in_order_and_bad_ones_are_said(tmp_path: Path)
 
 
 @pytest.mark.parametrize("how", ["exact", "fast"])
-def test_a_second_look_gives_the_same_pixels_and_makes_nothing_else(tmp_path: Path, monkeypatch, how: str) -> None:
+def test_reloaded_image_has_the_same_pixels_and_nothing_else(tmp_path: Path, monkeypatch, how: str) -> None:
     path, p = tmp_path / "large.jpg", Preprocessing()
     path.write_bytes(saved(photo(2400, 1800), "JPEG", exif=turned()))
     sample = Sample(path, "large.jpg", 3)
-    first = look(sample, lambda *_: False, p, "crop", how).decoded
+    first = load_image(sample, lambda *_: False, p, "crop", how).decoded
     monkeypatch.setattr("reportgen.pipeline.image_loader.thumbnail_jpeg", None)
-    again = look_again(sample, first.id, p, "crop", how)
+    again = reload_image(sample, first.id, p, "crop", how)
     assert (again.id, again.label) == (first.id, 3)
     np.testing.assert_array_equal(again.pixels, first.pixels)
     path.write_bytes(saved(photo(240, 180), "JPEG"))
-    assert look_again(sample, first.id, p, "crop", how) is None
+    assert reload_image(sample, first.id, p, "crop", how) is None
     path.unlink()
-    assert look_again(sample, first.id, p, "crop", how) is None
+    assert reload_image(sample, first.id, p, "crop", how) is None

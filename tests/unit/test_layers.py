@@ -1,4 +1,4 @@
-"""Names and stages of layers, units' maxima against a slow search, and taps that see what a hook would."""
+"""Layers: names, stages, unit maxima compared with a slow search, and intermediate outputs compared with hooks."""
 
 import pytest
 import torch
@@ -6,13 +6,13 @@ import torchvision
 from torch import Tensor, nn
 
 from reportgen.errors import ConfigError
-from reportgen.models.graph import find_maps, split, trace
-from reportgen.models.layers import choose_layers, code_node, find_layers, tapped, unit_maxima
+from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.layers import feature_node, find_layers, select_layers, unit_maxima, with_intermediates
 
 
 def halves(module: nn.Module, side: int = 64) -> tuple:
     graph = trace(module.eval(), torch.zeros(1, 3, side, side))
-    return split(graph, find_maps(graph))
+    return split(graph, find_feature_maps(graph))
 
 
 def slow_maxima(maps: Tensor) -> tuple[list, list]:
@@ -30,14 +30,14 @@ def slow_maxima(maps: Tensor) -> tuple[list, list]:
 
 @pytest.mark.parametrize("memory", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_unit_maxima_are_those_of_a_search(memory, dtype) -> None:
+def test_unit_maxima_equal_those_of_a_search(memory, dtype) -> None:
     maps = torch.randint(-3, 4, (3, 5, 6, 7), generator=torch.Generator().manual_seed(0)).to(dtype)  # many ties
     maxima, where = unit_maxima(maps.contiguous(memory_format=memory))
     assert (maxima.tolist(), where.tolist()) == slow_maxima(maps)
     assert where.dtype == torch.int32
 
 
-def test_a_constant_map_has_its_maximum_at_the_first_position() -> None:
+def test_constant_map_has_its_maximum_at_the_first_position() -> None:
     maxima, where = unit_maxima(torch.zeros(1, 2, 3, 3))
     assert (maxima.tolist(), where.tolist()) == ([[0.0, 0.0]], [[0, 0]])
 
@@ -57,12 +57,12 @@ def test_a_constant_map_has_its_maximum_at_the_first_position() -> None:
         ),
     ],
 )
-def test_the_first_convolution_and_the_ends_of_the_stages(name, side, expected) -> None:
+def test_default_layers_are_the_first_convolution_and_the_stage_ends(name, side, expected) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
-    layers = choose_layers(*halves(torchvision.models.get_model(name, weights=None, **options), side), [])
+    layers = select_layers(*halves(torchvision.models.get_model(name, weights=None, **options), side), [])
     assert [layer.name for layer in layers] == expected
-    assert [layer.first for layer in layers] == [True] + [False] * (len(layers) - 1)
-    sides = [layer.shape[-1] for layer in layers if layer.stage_end]
+    assert [layer.is_first_conv for layer in layers] == [True] + [False] * (len(layers) - 1)
+    sides = [layer.shape[-1] for layer in layers if layer.is_stage_end]
     assert sides == sorted(set(sides), reverse=True)
 
 
@@ -80,7 +80,7 @@ class Twice(nn.Module):
         return self.fc2(torch.tanh(self.fc1(self.pool(x).flatten(1))))
 
 
-def test_a_layer_is_seen_as_it_was_before_an_in_place_operation_changed_it() -> None:
+def test_layer_output_is_recorded_before_an_in_place_operation() -> None:
     torch.manual_seed(0)
     network = Twice().eval()
     trunk, head = halves(network)
@@ -92,28 +92,28 @@ def test_a_layer_is_seen_as_it_was_before_an_in_place_operation_changed_it() -> 
         first = a.clamp(min=0)
         b = network.b(first)
         second = b.clamp(min=0)
-        maps, seen = tapped(trunk, [layer.node for layer in layers.values()], unit_maxima)(images)
+        maps, seen = with_intermediates(trunk, [layer.node for layer in layers.values()], unit_maxima)(images)
     for (maxima, where), expected in zip(seen, (a, b, second, second + first), strict=True):
         torch.testing.assert_close(maxima, expected.amax((2, 3)))
         torch.testing.assert_close(expected.flatten(2).gather(2, where[:, :, None].long())[:, :, 0], maxima)
     torch.testing.assert_close(maps, second + first)
 
 
-def test_the_code_is_the_input_of_the_last_linear_layer() -> None:
+def test_features_are_the_input_of_the_last_linear_layer() -> None:
     torch.manual_seed(0)
     network = Twice().eval()
     trunk, head = halves(network)
     with torch.no_grad():
         maps = trunk(torch.randn(2, 3, 64, 64))
-        logits, (code,) = tapped(head, [code_node(head)])(maps)
+        logits, (code,) = with_intermediates(head, [feature_node(head)])(maps)
     torch.testing.assert_close(code, torch.tanh(network.fc1(network.pool(maps).flatten(1))))
     torch.testing.assert_close(network.fc2(code), logits)
 
 
-def test_no_hook_is_left_on_any_module_even_after_an_exception() -> None:
+def test_no_hook_is_left_on_any_module_after_an_exception() -> None:
     network = Twice()
     trunk, head = halves(network)
-    tapped_trunk = tapped(trunk, [layer.node for layer in find_layers(trunk, head)], unit_maxima)
+    tapped_trunk = with_intermediates(trunk, [layer.node for layer in find_layers(trunk, head)], unit_maxima)
     with pytest.raises(RuntimeError):
         tapped_trunk(torch.zeros(1, 5, 64, 64))
     for module in (network, trunk, head, tapped_trunk):
@@ -122,17 +122,17 @@ def test_no_hook_is_left_on_any_module_even_after_an_exception() -> None:
         )
 
 
-def test_a_layer_that_is_not_there_is_named_with_the_nearest() -> None:
+def test_unknown_layer_is_named_with_the_nearest() -> None:
     trunk, head = halves(torchvision.models.resnet18(weights=None))
     with pytest.raises(ConfigError, match="no layer `layer9`") as caught:
-        choose_layers(trunk, head, ["layer9"])
+        select_layers(trunk, head, ["layer9"])
     assert "`layer4`" in caught.value.hint
-    named = choose_layers(trunk, head, ["layer2.0", "layer3", "layer2.0"])
+    named = select_layers(trunk, head, ["layer2.0", "layer3", "layer2.0"])
     assert [layer.name for layer in named] == ["layer2.0", "layer3"]
-    assert choose_layers(trunk, head, ["layer2.1"])[0].name == "layer2"  # both end at the same node
+    assert select_layers(trunk, head, ["layer2.1"])[0].name == "layer2"  # both end at the same node
 
 
-def test_a_network_that_is_no_graph_has_no_layers_to_look_at() -> None:
+def test_module_without_a_graph_has_no_layers() -> None:
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-    assert choose_layers(nn.Conv2d(3, 4, 3), head, []) == []
-    assert code_node(head) is None
+    assert select_layers(nn.Conv2d(3, 4, 3), head, []) == []
+    assert feature_node(head) is None

@@ -1,20 +1,22 @@
-"""The figures: hand-worked cases, and slow versions written from the definitions."""
+"""Classification and localization errors: cases worked by hand and slow versions of the definitions."""
 
 import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from reportgen.metrics.classification import classify
-from reportgen.metrics.failures import KINDS, failure_kind, failure_kinds
-from reportgen.metrics.intervals import Z95, Rate
+from reportgen.metrics.failures import OUTCOMES, outcome_of, outcomes_of
+from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import area, intersection, iou, paper_box, to_image, upsample
 from reportgen.metrics.localization.ilsvrc import localize
 
 NAN_BOX = np.full(4, np.nan)
+Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
 
 
 def grid(*rows: str) -> np.ndarray:
@@ -63,7 +65,7 @@ def slow_box(map_: np.ndarray, threshold: float = 0.2) -> list[int] | None:
         pytest.param(np.array([[1.0, np.inf]]), None, id="infinite"),
     ],
 )
-def test_paper_box(map_: np.ndarray, box: list[int] | None) -> None:
+def test_paper_box_matches_values_by_hand(map_: np.ndarray, box: list[int] | None) -> None:
     assert slow_box(map_) == box
     found = paper_box(map_)
     assert np.isnan(found).all() if box is None else found.tolist() == box
@@ -71,7 +73,7 @@ def test_paper_box(map_: np.ndarray, box: list[int] | None) -> None:
 
 @given(st.integers(1, 7), st.integers(1, 7), st.data())
 @settings(max_examples=120, deadline=None)
-def test_paper_box_is_the_flood_fills(height: int, width: int, data: st.DataObject) -> None:
+def test_paper_box_equals_a_flood_fill(height: int, width: int, data: st.DataObject) -> None:
     cells = data.draw(
         st.lists(st.sampled_from([-3, 0, 0, 1, 2, 9, 10]), min_size=height * width, max_size=height * width)
     )
@@ -83,10 +85,7 @@ def test_paper_box_is_the_flood_fills(height: int, width: int, data: st.DataObje
 @pytest.mark.parametrize(
     ("source", "target"), [((7, 7), (224, 224)), ((13, 13), (227, 227)), ((1, 1), (5, 6)), ((3, 5), (4, 2))]
 )
-def test_upsampling_is_torchs_bilinear_with_half_pixel_centres(
-    source: tuple[int, int], target: tuple[int, int]
-) -> None:
-    torch = pytest.importorskip("torch")
+def test_upsampling_equals_bilinear_interpolation_of_torch(source: tuple[int, int], target: tuple[int, int]) -> None:
     maps = np.random.default_rng(0).normal(size=(2, 3, *source))
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(maps), target, mode="bilinear", align_corners=False, antialias=False
@@ -94,7 +93,7 @@ def test_upsampling_is_torchs_bilinear_with_half_pixel_centres(
     np.testing.assert_allclose(upsample(maps, *target), expected.numpy(), atol=1e-12)
 
 
-def test_a_box_in_the_input_goes_to_the_image() -> None:
+def test_box_in_the_input_is_mapped_to_the_image() -> None:
     size = np.array([400, 300])
     whole = np.array([0.0, 0, 400, 300])
     assert to_image(np.array([0.0, 0, 224, 224]), whole, 224, size).tolist() == [0, 0, 400, 300]
@@ -118,11 +117,11 @@ def test_a_box_in_the_input_goes_to_the_image() -> None:
         ([np.nan] * 4, [0, 0, 1, 1], 0.0),
     ],
 )
-def test_iou(a: list[float], b: list[float], expected: float) -> None:
+def test_iou_matches_values_by_hand(a: list[float], b: list[float], expected: float) -> None:
     assert iou(np.array(a, float), np.array([b], float)).tolist() == [expected]
 
 
-def test_iou_with_several_boxes_by_counting_pixels() -> None:
+def test_iou_with_several_boxes_equals_counted_pixels() -> None:
     random = np.random.default_rng(3)
     corners = np.sort(random.integers(0, 20, (30, 2, 2)), axis=1)
     boxes = np.concatenate([corners[:, 0], corners[:, 1] + 1], 1).astype(float)
@@ -139,7 +138,7 @@ def test_iou_with_several_boxes_by_counting_pixels() -> None:
 # ---------------------------------------------------------------------------------------------- classification
 
 
-def test_classification_by_hand() -> None:
+def test_classification_errors_match_values_by_hand() -> None:
     logits = np.array(
         [
             [9, 1, 2, 3, 4, 5, 0],  # label 0: right
@@ -150,52 +149,52 @@ def test_classification_by_hand() -> None:
         np.float32,
     )
     found = classify(logits, np.array([0, 2, 1, -1]))
-    assert found.top[0].tolist() == [0, 5, 4, 3, 2]
+    assert found.top_classes[0].tolist() == [0, 5, 4, 3, 2]
     assert found.labelled.tolist() == [True, True, True, False]
-    assert found.right1.tolist() == [True, False, False, False]
-    assert found.right5.tolist() == [True, True, False, False]
-    assert (found.top1, found.top5) == (Rate(2, 3), Rate(1, 3))
+    assert found.top1_correct.tolist() == [True, False, False, False]
+    assert found.top5_correct.tolist() == [True, True, False, False]
+    assert (found.top1_error, found.top5_error) == (Rate(2, 3), Rate(1, 3))
     e = [math.exp(v) for v in logits[0].tolist()]
     np.testing.assert_allclose(found.scores[0], sorted((v / sum(e) for v in e), reverse=True)[:5])
 
 
-def test_ties_go_to_the_lower_class_index() -> None:
+def test_equal_logits_rank_the_lower_class_first() -> None:
     found = classify(np.zeros((3, 8), np.float32), np.array([0, 4, 5]))
-    assert found.top.tolist() == [[0, 1, 2, 3, 4]] * 3
-    assert found.right1.tolist() == [True, False, False]
-    assert found.right5.tolist() == [True, True, False]
+    assert found.top_classes.tolist() == [[0, 1, 2, 3, 4]] * 3
+    assert found.top1_correct.tolist() == [True, False, False]
+    assert found.top5_correct.tolist() == [True, True, False]
 
 
-def test_no_labels_have_no_error() -> None:
+def test_classification_without_labels_has_no_error() -> None:
     found = classify(np.ones((2, 3), np.float32), np.array([-1, -1]))
-    assert found.top1 is None
-    assert found.top5 is None
-    assert not found.right5.any()
+    assert found.top1_error is None
+    assert found.top5_error is None
+    assert not found.top5_correct.any()
 
 
-def test_one_image_of_one_class_and_fewer_than_five_classes() -> None:
+def test_classification_takes_one_image_and_fewer_than_five_classes() -> None:
     only = classify(np.array([[0.5]], np.float32), np.array([0]))
-    assert (only.top.tolist(), only.scores.tolist(), only.top1) == ([[0]], [[1.0]], Rate(0, 1))
+    assert (only.top_classes.tolist(), only.scores.tolist(), only.top1_error) == ([[0]], [[1.0]], Rate(0, 1))
     three = classify(np.array([[1, 3, 2]], np.float32), np.array([0]))
-    assert three.top.tolist() == [[1, 2, 0]]
-    assert (three.top1, three.top5) == (Rate(1, 1), Rate(0, 1))
+    assert three.top_classes.tolist() == [[1, 2, 0]]
+    assert (three.top1_error, three.top5_error) == (Rate(1, 1), Rate(0, 1))
 
 
-def test_a_label_outside_of_the_models_classes_is_never_right() -> None:
+def test_label_outside_of_the_classes_is_never_right() -> None:
     found = classify(np.array([[1, 3, 2]], np.float32), np.array([3]))
-    assert (found.top1, found.top5) == (Rate(1, 1), Rate(1, 1))
+    assert (found.top1_error, found.top5_error) == (Rate(1, 1), Rate(1, 1))
 
 
-def test_huge_logits_do_not_overflow() -> None:
+def test_softmax_of_huge_logits_does_not_overflow() -> None:
     found = classify(np.array([[1e30, 0, -1e30]], np.float32), np.array([0]))
     assert found.scores.tolist() == [[1.0, 0.0, 0.0]]
 
 
-def test_logits_that_are_not_numbers_are_never_right() -> None:
+def test_nan_logits_are_never_right() -> None:
     logits = np.array([[np.nan, np.nan, np.nan], [np.nan, 1, 2]], np.float32)
     found = classify(logits, np.array([0, 0]), k=3)
-    assert found.top.tolist() == [[0, 1, 2], [2, 1, 0]]
-    assert not found.right5.any()
+    assert found.top_classes.tolist() == [[0, 1, 2], [2, 1, 0]]
+    assert not found.top5_correct.any()
 
 
 # ------------------------------------------------------------------------------------------------ localization
@@ -208,7 +207,7 @@ def place(*box: int, size: int = 8) -> np.ndarray:
     return map_
 
 
-def test_localization_errors_by_hand() -> None:
+def test_localization_errors_match_values_by_hand() -> None:
     """Input 8×8, images of 80×40: a box of the input is ten times as wide and five times as high in the image.
 
     IoU is with the image's true boxes; `whole` is 3200 pixels.
@@ -240,32 +239,32 @@ def test_localization_errors_by_hand() -> None:
     found = localize(maps, classes, true, sizes, windows, 8)
     assert found is not None
     assert found.judged.tolist() == [True] * 5 + [False] * 2
-    assert found.right1.tolist() == [True, False, False, False, True, False, False]
-    assert found.right5.tolist() == [True, True, False, False, True, False, False]
-    assert found.known.tolist() == [True, True, True, False, True, False, False]
-    assert (found.top1, found.top5, found.gt_known) == (Rate(3, 5), Rate(2, 5), Rate(1, 5))
-    assert found.whole == Rate(4, 5)
+    assert found.top1_correct.tolist() == [True, False, False, False, True, False, False]
+    assert found.top5_correct.tolist() == [True, True, False, False, True, False, False]
+    assert found.gt_known_correct.tolist() == [True, True, True, False, True, False, False]
+    assert (found.top1_error, found.top5_error, found.gt_known_error) == (Rate(3, 5), Rate(2, 5), Rate(1, 5))
+    assert found.whole_image_error == Rate(4, 5)
     assert found.boxes[0, 0].tolist() == [0, 0, 40, 20]
     assert found.boxes[0, 1].tolist() == [40, 20, 80, 40]
-    assert found.best[:4].tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 1], [0, 1, 0]]
-    np.testing.assert_allclose(found.best[4], [0.75, 0.25, 0.75])
-    assert not found.best[5:].any()
+    assert found.best_iou[:4].tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 1], [0, 1, 0]]
+    np.testing.assert_allclose(found.best_iou[4], [0.75, 0.25, 0.75])
+    assert not found.best_iou[5:].any()
     assert np.isnan(found.boxes[6, 2]).all()
 
 
-def test_an_iou_of_exactly_one_half_counts() -> None:
+def test_iou_of_exactly_one_half_counts_as_correct() -> None:
     maps = np.array([[place(0, 0, 4, 8), place(0, 0, 4, 8)]])
     arguments = (np.array([[8, 8]]), np.array([[0.0, 0, 8, 8]]), 8)
     exactly = localize(maps, np.array([[0, 0]]), [np.array([[0.0, 0, 8, 8]])], *arguments)
     assert exactly is not None
-    assert exactly.best.tolist() == [[0.5, 0.5]]
-    assert (exactly.top1, exactly.gt_known) == (Rate(0, 1), Rate(0, 1))
+    assert exactly.best_iou.tolist() == [[0.5, 0.5]]
+    assert (exactly.top1_error, exactly.gt_known_error) == (Rate(0, 1), Rate(0, 1))
     less = localize(maps, np.array([[0, 0]]), [np.array([[0.0, 0, 8.01, 8]])], *arguments)
     assert less is not None
-    assert (less.top1, less.gt_known) == (Rate(1, 1), Rate(1, 1))
+    assert (less.top1_error, less.gt_known_error) == (Rate(1, 1), Rate(1, 1))
 
 
-def test_nothing_to_judge_is_none() -> None:
+def test_localization_without_boxes_is_none() -> None:
     maps, sizes, windows = np.ones((1, 2, 2, 2)), np.array([[4, 4]]), np.array([[0.0, 0, 4, 4]])
     box = np.array([[0.0, 0, 4, 4]])
     assert localize(maps, np.array([[0, 0]]), [np.zeros((0, 4))], sizes, windows, 4) is None
@@ -279,7 +278,12 @@ def test_maps_without_evidence_have_no_box_and_count_as_errors() -> None:
     found = localize(maps, np.zeros((5, 2), int), box, np.full((5, 2), 4), np.array([[0.0, 0, 4, 4]] * 5), 4)
     assert found is not None
     assert np.isnan(found.boxes).all()
-    assert (found.top1, found.top5, found.gt_known, found.whole) == (Rate(5, 5), Rate(5, 5), Rate(5, 5), Rate(0, 5))
+    assert (found.top1_error, found.top5_error, found.gt_known_error, found.whole_image_error) == (
+        Rate(5, 5),
+        Rate(5, 5),
+        Rate(5, 5),
+        Rate(0, 5),
+    )
 
 
 # --------------------------------------------------------------------------------------------------- failures
@@ -307,15 +311,15 @@ TRUE = [[0.0, 0, 10, 10]]
         pytest.param([np.nan] * 4, TRUE, "other", id="no box"),
     ],
 )
-def test_failure_kinds(box: list[float], true: list[list[float]], kind: str) -> None:
-    assert failure_kind(True, np.array(box, float), np.array(true, float)) == kind
-    assert failure_kind(False, np.array(box, float), np.array(true, float)) == "class"
-    assert kind in KINDS
+def test_outcome_follows_the_rules_of_ts_cam(box: list[float], true: list[list[float]], kind: str) -> None:
+    assert outcome_of(True, np.array(box, float), np.array(true, float)) == kind
+    assert outcome_of(False, np.array(box, float), np.array(true, float)) == "class"
+    assert kind in OUTCOMES
 
 
-def test_kinds_of_images_without_boxes_or_labels() -> None:
+def test_outcomes_without_boxes_or_labels_tell_the_class_only() -> None:
     right, labels = np.array([True, False, False]), np.array([2, 2, -1])
-    assert failure_kinds(right, labels, None, [np.zeros((0, 4))] * 3) == ["right", "class", "unlabelled"]
+    assert outcomes_of(right, labels, None, [np.zeros((0, 4))] * 3) == ["right", "class", "unlabelled"]
 
 
 # --------------------------------------------------------------------------------------------------- intervals
@@ -324,7 +328,7 @@ def test_kinds_of_images_without_boxes_or_labels() -> None:
 @pytest.mark.parametrize(
     ("count", "n"), [(0, 1), (1, 1), (0, 10), (3, 10), (10, 10), (7, 60), (500, 1000), (1, 50_000)]
 )
-def test_wilsons_interval_is_where_the_score_test_does_not_reject(count: int, n: int) -> None:
+def test_wilson_interval_is_where_the_score_test_does_not_reject(count: int, n: int) -> None:
     """The ends solve |p̂ − p| = z √(p(1 − p)/n) (Wilson 1927), found by bisection."""
 
     def score(p: float) -> float:
@@ -337,7 +341,7 @@ def test_wilsons_interval_is_where_the_score_test_does_not_reject(count: int, n:
     assert math.erf(Z95 / math.sqrt(2)) == pytest.approx(0.95, abs=1e-15)
 
 
-def test_a_share_of_nothing_is_none() -> None:
+def test_rate_of_no_images_is_none() -> None:
     assert Rate.of(np.zeros(0, bool)) is None
     assert Rate.of(np.array([True, False, False, True])) == Rate(2, 4)
     assert Rate(2, 4).value == 0.5

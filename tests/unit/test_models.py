@@ -1,4 +1,4 @@
-"""Where networks are cut, what their heads are, and where they come from."""
+"""Classifiers: where networks are split, what their heads are, and where weights come from."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torchvision
 from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import find_maps, kernels, own_head, split, trace
+from reportgen.models.graph import convolutions, find_feature_maps, find_linear_head, split, trace
 from reportgen.models.sources import classifier_from_module, load_classifier
 
 
@@ -60,33 +60,33 @@ def torchvision_network(name: str) -> nn.Module:
     ],
 )
 @torch.inference_mode()
-def test_torchvisions_networks_are_cut_at_their_last_maps(
+def test_torchvision_networks_are_split_at_their_last_feature_maps(
     name: str, maps: tuple[int, int, int], own: bool, filters: tuple[int, int, int, int]
 ) -> None:
     network = torchvision_network(name)
     graph = trace(network, torch.zeros(1, 3, 224, 224))
-    node = find_maps(graph)
+    node = find_feature_maps(graph)
     assert node.meta["shape"] == (1, *maps)
     trunk, head = split(graph, node)
     image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     logits, last = network(image), trunk(image)
     assert logits.std() > 0
     torch.testing.assert_close(head(last), logits)
-    found = own_head(graph, head, node)
+    found = find_linear_head(graph, head, node)
     assert (found is not None) is own
     if found is not None:
         torch.testing.assert_close(
             last.mean((2, 3)) @ found.weight.T + found.bias, logits, rtol=1e-3, atol=1e-3 * float(logits.std())
         )
-    assert tuple(next(kernels(graph)).weight.shape) == filters
+    assert tuple(next(convolutions(graph)).weight.shape) == filters
 
 
-def test_a_vision_transformer_is_refused_with_its_candidates() -> None:
+def test_vision_transformer_is_refused_with_candidate_layers() -> None:
     graph = trace(torchvision_network("vit_b_16"), torch.zeros(1, 3, 224, 224))
     with pytest.raises(ModelError, match="mix positions") as caught:
-        find_maps(graph)
+        find_feature_maps(graph)
     assert caught.value.hint == "name one with --layer; candidates: `conv_proj`"
-    assert find_maps(graph, "conv_proj").meta["shape"] == (1, 768, 14, 14)
+    assert find_feature_maps(graph, "conv_proj").meta["shape"] == (1, 768, 14, 14)
 
 
 def small(classes: int = 4, *between: nn.Module) -> nn.Sequential:
@@ -107,21 +107,21 @@ def cut(network: nn.Module, layer: str | None = None, head: str | None = None) -
     return classifier_from_module(network, "small", None, Preprocessing(size=32), layer, head)
 
 
-def test_a_layer_and_a_head_can_be_named() -> None:
+def test_classifier_takes_a_named_layer_and_head() -> None:
     network = small()
-    assert cut(network).maps_shape == cut(network, "3").maps_shape == (6, 7, 7)
-    assert cut(network, head="6").own is not None
+    assert cut(network).feature_shape == cut(network, "3").feature_shape == (6, 7, 7)
+    assert cut(network, head="6").linear_head is not None
     earlier = cut(network, "1")
-    assert (earlier.maps_shape, earlier.method) == ((5, 15, 15), "grad-cam")
-    with pytest.raises(ModelError, match="layer `9` is not one that all logits pass through") as caught:
+    assert (earlier.feature_shape, earlier.method) == ((5, 15, 15), "grad-cam")
+    with pytest.raises(ModelError, match="not all paths to the logits pass through layer `9`") as caught:
         cut(network, "9")
     assert caught.value.hint == "name one with --layer; candidates: `0`, `1`, `2`, `3`"
     with pytest.raises(ModelError, match="head `5` is not a linear layer on the mean") as caught:
         cut(network, head="5")
-    assert caught.value.hint == "linear layers after them: `6`"
+    assert caught.value.hint == "linear layers of the head: `6`"
 
 
-def test_a_head_that_only_looks_like_global_average_pooling_is_another() -> None:
+def test_head_that_only_resembles_global_average_pooling_gets_grad_cam() -> None:
     assert cut(small()).method == "cam"
     assert cut(small(4, nn.Dropout())).method == "cam"
     assert cut(small(4, nn.ReLU())).method == "grad-cam"
@@ -131,10 +131,10 @@ def test_a_head_that_only_looks_like_global_average_pooling_is_another() -> None
     assert cut(scaled).method == "grad-cam"
 
 
-def test_a_head_without_a_bias_has_a_zero_one() -> None:
+def test_head_without_a_bias_gets_zeros() -> None:
     network = small()
     network[6] = nn.Linear(6, 4, bias=False)
-    own = cut(network).own
+    own = cut(network).linear_head
     assert own is not None
     assert own.bias.tolist() == [0, 0, 0, 0]
 
@@ -153,9 +153,9 @@ class Residual(nn.Module):
         return self.fc(x.mean((2, 3)).view(x.size(0), -1))
 
 
-def test_a_branch_that_something_goes_round_is_no_candidate() -> None:
+def test_bypassed_branch_is_not_a_candidate_layer() -> None:
     found = cut(Residual().eval())
-    assert (found.maps_layer, found.method) == ("add", "cam")
+    assert (found.feature_layer, found.method) == ("add", "cam")
     with pytest.raises(ModelError, match="layer `second`") as caught:
         cut(Residual().eval(), "second")
     assert caught.value.hint is not None
@@ -198,20 +198,20 @@ class Twice(nn.Module):
     ("network", "message"),
     [
         (Untraceable(), "cannot trace `Untraceable`"),
-        (NoMaps(), "no layer with maps"),
+        (NoMaps(), "no layer with output"),
         (Twice(), "not a row of logits"),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), "not a row of logits"),
         (nn.Sequential(nn.Conv2d(1, 4, 3)), r"does not run on \(1, 3, 32, 32\)"),
         (nn.Sequential(nn.Conv2d(3, 4, 64)), r"does not run on \(1, 3, 32, 32\)"),
     ],
 )
-def test_what_cannot_be_cut_is_said_in_one_line(network: nn.Module, message: str) -> None:
+def test_network_that_cannot_be_split_is_a_one_line_error(network: nn.Module, message: str) -> None:
     with pytest.raises(ModelError, match=message) as caught:
         cut(network)
     assert "\n" not in str(caught.value)
 
 
-def test_a_head_may_take_the_batch_size_from_the_input() -> None:
+def test_head_may_take_the_batch_size_from_the_input() -> None:
     network = FromInput().eval()
     found = cut(network)
     for count in (1, 5):
@@ -222,7 +222,7 @@ def test_a_head_may_take_the_batch_size_from_the_input() -> None:
 # ----------------------------------------------------------------------------------------------------- weights
 
 
-def test_the_digest_of_the_weights_sees_every_change() -> None:
+def test_weights_digest_changes_with_weights_and_structure() -> None:
     plain = cut(small()).weights_digest
     assert cut(small()).weights_digest == plain
     changed = small()
@@ -255,34 +255,36 @@ def load(weights: Path | str, model: str = "torchvision:shufflenet_v2_x0_5", **s
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": {f"module.{k}": v for k, v in s.items()}}])
-def test_weights_from_a_file(tmp_path: Path, shufflenet: nn.Module, wrap: Callable[[dict], dict]) -> None:
+def test_weights_are_loaded_from_a_pth_file(
+    tmp_path: Path, shufflenet: nn.Module, wrap: Callable[[dict], dict]
+) -> None:
     torch.save(wrap(shufflenet.state_dict()), tmp_path / "a.pth")
     found = load(tmp_path / "a.pth")
     images = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
         torch.testing.assert_close(found.head(found.trunk(images)), shufflenet(images))
-    assert found.class_names == tuple(f"class {k}" for k in range(7))
+    assert found.class_names.names == tuple(f"class {k}" for k in range(7))
     assert str(tmp_path) not in found.source  # it is published
 
 
-def test_weights_from_safetensors_whose_order_says_nothing(tmp_path: Path, shufflenet: nn.Module) -> None:
+def test_weights_digest_ignores_the_order_in_a_safetensors_file(tmp_path: Path, shufflenet: nn.Module) -> None:
     safetensors.torch.save_file(shufflenet.state_dict(), tmp_path / "a.safetensors")
     torch.save(shufflenet.state_dict(), tmp_path / "a.pth")
     assert load(tmp_path / "a.safetensors").weights_digest == load(tmp_path / "a.pth").weights_digest
 
 
 @pytest.mark.parametrize("auxiliary", [True, False])
-def test_googlenets_auxiliary_classifiers_may_be_in_the_file_or_not(tmp_path: Path, auxiliary: bool) -> None:
+def test_googlenet_weights_load_with_or_without_auxiliary_classifiers(tmp_path: Path, auxiliary: bool) -> None:
     network = torchvision.models.googlenet(num_classes=3, aux_logits=auxiliary, init_weights=False)
     torch.save(network.state_dict(), tmp_path / "a.pth")
-    assert len(load(tmp_path / "a.pth", "torchvision:googlenet").class_names) == 3
+    assert len(load(tmp_path / "a.pth", "torchvision:googlenet").class_names.names) == 3
 
 
-def test_random_weights_are_the_same_each_time() -> None:
+def test_random_weights_are_the_same_in_every_run() -> None:
     one, other = load("random"), load("random")
     assert one.weights_digest == other.weights_digest
-    assert len(one.class_names) == 1000
-    assert one.vocabulary.index("n02124075") == 285
+    assert len(one.class_names.names) == 1000
+    assert one.class_names.index("n02124075") == 285
 
 
 class Payload:
@@ -293,7 +295,7 @@ class Payload:
         return (Path.touch, (self.target,))
 
 
-def test_a_pickle_payload_never_runs(tmp_path: Path) -> None:
+def test_pickle_payload_in_weights_never_runs(tmp_path: Path) -> None:
     trap = tmp_path / "ran"
     torch.save({"fc.weight": Payload(trap)}, tmp_path / "zip.pth")
     (tmp_path / "bare.pth").write_bytes(pickle.dumps({"fc.weight": Payload(trap)}))
@@ -306,26 +308,26 @@ def test_a_pickle_payload_never_runs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"x", b"PK\x03\x04 no zip", bytes(range(256)) * 4, b"\x80\x02."])
-def test_a_file_that_holds_no_weights(tmp_path: Path, name: str, content: bytes) -> None:
+def test_file_without_weights_is_a_one_line_error(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match="cannot read weights") as caught:
         load(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
-def test_weights_that_are_not_there_or_of_another_network(tmp_path: Path) -> None:
+def test_missing_or_foreign_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"a\.pth` \(No such file or directory\)"):
         load(tmp_path / "a.pth")
     for other in ([1, 2], {1: torch.zeros(1)}, {"a": 1}):
         torch.save(other, tmp_path / "list.pth")
-        with pytest.raises(ModelError, match="holds no state dict"):
+        with pytest.raises(ModelError, match="is not a state dict"):
             load(tmp_path / "list.pth")
     torch.save(small().state_dict(), tmp_path / "small.pth")
-    with pytest.raises(ModelError, match=r"small\.pth` does not fit the network \(Missing key"):
+    with pytest.raises(ModelError, match=r"small\.pth` does not match the network \(Missing key"):
         load(tmp_path / "small.pth")
 
 
-def test_models_and_weights_that_nobody_knows() -> None:
+def test_unknown_models_and_weights_are_named() -> None:
     cases = {
         ("torchvision:resnet19", "random"): "torchvision has no classifier `resnet19`",
         ("torchvision:raft_small", "random"): "torchvision has no classifier `raft_small`",
@@ -334,7 +336,7 @@ def test_models_and_weights_that_nobody_knows() -> None:
         ("torchvision:", "random"): "unknown model `torchvision:`",
         ("timm:resnet18", "random"): "unknown model `timm:resnet18`",
         ("demo:x", "random"): "unknown model `demo:x`",
-        ("python:package", "random"): "`python:package` names no factory",
+        ("python:package", "random"): "`python:package` does not name a factory",
     }
     for (model, weights), message in cases.items():
         with pytest.raises(ConfigError) as caught:
@@ -368,27 +370,27 @@ def make():
 CLASSIFIER = (
     MODULE.replace("make", "net")
     + """
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.models.classifier import Preprocessing
 from reportgen.models.sources import classifier_from_module
 def make():
-    return classifier_from_module(net(), "mine", Vocabulary(("a", "b", "c")), Preprocessing(size=96))
+    return classifier_from_module(net(), "mine", ClassNames(("a", "b", "c")), Preprocessing(size=96))
 """
 )
 
 
-def test_a_factory_gives_a_module_or_a_classifier(own_code: Callable[[str], str], tmp_path: Path) -> None:
+def test_factory_may_return_a_module_or_a_classifier(own_code: Callable[[str], str], tmp_path: Path) -> None:
     found = load_classifier(AuditConfig(model=own_code(MODULE)))
-    assert (found.method, found.maps_shape, len(found.class_names)) == ("cam", (4, 7, 7), 3)
+    assert (found.method, found.feature_shape, len(found.class_names.names)) == ("cam", (4, 7, 7), 3)
     own = load_classifier(AuditConfig(model=own_code(CLASSIFIER)))
-    assert (own.name, own.maps_shape, tuple(own.class_names)) == ("mine", (4, 3, 3), ("a", "b", "c"))
+    assert (own.name, own.feature_shape, tuple(own.class_names.names)) == ("mine", (4, 3, 3), ("a", "b", "c"))
     (tmp_path / "names.txt").write_text("x\ny\nz\n")
     for text in (MODULE, CLASSIFIER):
         named = load_classifier(AuditConfig(model=own_code(text), classes=tmp_path / "names.txt"))
-        assert tuple(named.class_names) == ("x", "y", "z")
+        assert tuple(named.class_names.names) == ("x", "y", "z")
 
 
-def test_the_weights_of_an_own_classifier_tell_it_apart_whatever_its_code_says(own_code: Callable[[str], str]) -> None:
+def test_weights_digest_of_a_custom_classifier_covers_its_weights(own_code: Callable[[str], str]) -> None:
     def digest(text: str) -> str:
         return load_classifier(AuditConfig(model=own_code(text))).weights_digest
 
@@ -405,7 +407,7 @@ def test_the_weights_of_an_own_classifier_tell_it_apart_whatever_its_code_says(o
     assert digest(text.replace("05-01", "05-02")) != same
 
 
-def test_a_network_without_names_takes_those_of_as_many_class_folders(
+def test_network_without_class_names_takes_those_of_class_folders(
     own_code: Callable[[str], str], tmp_path: Path
 ) -> None:
     for name in ("wolf", "Ape", "cat"):
@@ -413,10 +415,10 @@ def test_a_network_without_names_takes_those_of_as_many_class_folders(
         (tmp_path / "data" / name / "1.jpg").touch()
     for text, expected in ((MODULE, ("Ape", "cat", "wolf")), (CLASSIFIER, ("a", "b", "c"))):
         found = load_classifier(AuditConfig(model=own_code(text), data=tmp_path / "data"))
-        assert tuple(found.class_names) == expected
+        assert tuple(found.class_names.names) == expected
     (tmp_path / "data" / "dog").mkdir()  # four folders for three classes
     found = load_classifier(AuditConfig(model=own_code(MODULE), data=tmp_path / "data"))
-    assert tuple(found.class_names) == ("class 0", "class 1", "class 2")
+    assert tuple(found.class_names.names) == ("class 0", "class 1", "class 2")
 
 
 @pytest.mark.parametrize(
@@ -428,20 +430,20 @@ def test_a_network_without_names_takes_those_of_as_many_class_folders(
         ("def make(): return 3", "returned a int, not a module or a Classifier"),
     ],
 )
-def test_a_factory_that_fails(own_code: Callable[[str], str], text: str, message: str) -> None:
+def test_failing_factory_is_reported_with_its_error(own_code: Callable[[str], str], text: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_classifier(AuditConfig(model=own_code(text)))
 
 
-def test_class_names_must_be_as_many_as_outputs(own_code: Callable[[str], str], tmp_path: Path) -> None:
+def test_number_of_class_names_must_equal_the_outputs(own_code: Callable[[str], str], tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("x\ny\n")
     with pytest.raises(ModelError, match="has 3 outputs but 2 class names"):
         load_classifier(AuditConfig(model=own_code(MODULE), classes=tmp_path / "names.txt"))
     with pytest.raises(ModelError, match="one logit for each of its 2 class names"):
         load_classifier(AuditConfig(model=own_code(CLASSIFIER), classes=tmp_path / "names.txt"))
-    with pytest.raises(ConfigError, match="returns a Classifier, which has its layer and head"):
+    with pytest.raises(ConfigError, match="returns a Classifier, which sets layer and head"):
         load_classifier(AuditConfig(model=own_code(CLASSIFIER), layer="0"))
 
 
-def test_vocabulary_of_a_module_without_names() -> None:
-    assert cut(small()).vocabulary == Vocabulary(("class 0", "class 1", "class 2", "class 3"))
+def test_module_without_class_names_gets_numbered_ones() -> None:
+    assert cut(small()).class_names == ClassNames(("class 0", "class 1", "class 2", "class 3"))

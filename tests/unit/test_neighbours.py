@@ -1,4 +1,4 @@
-"""Nearest neighbours: identical to a float64 brute force written from the definition, whatever float32 does to them."""
+"""Nearest neighbours equal a float64 brute force written from the definition, whatever the rounding of float32."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 32)
 
 
-def test_by_hand() -> None:
+def test_neighbours_of_four_points_match_values_by_hand() -> None:
     found = nearest_neighbours(np.array([[0.0], [1.0], [3.0], [7.0]]), 2)
     assert found.index.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
     assert found.distance.tolist() == [[1, 3], [1, 2], [2, 3], [4, 6]]
@@ -49,13 +49,13 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("n", [33, 64, 150])
 @pytest.mark.parametrize("k", [1, 7])
-def test_clouds(n: int, k: int) -> None:
+def test_neighbours_of_random_clouds_equal_brute_force(n: int, k: int) -> None:
     random = np.random.default_rng(n)
     assert_exact(random.normal(size=(n, 24)).astype(np.float32), k)
     assert_exact(np.maximum(0, random.normal(size=(n, 24))) + 1000, k)
 
 
-def test_distances_that_float32_cannot_tell_apart() -> None:
+def test_neighbours_are_exact_where_float32_distances_are_equal() -> None:
     """Far from the origin, and apart by less than float32's roundoff: only float64 has the order."""
     random = np.random.default_rng(0)
     rows = 1e3 + 1e-6 * random.normal(size=(100, 12))
@@ -68,11 +68,11 @@ def test_distances_that_float32_cannot_tell_apart() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 3), st.integers(1, 80), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_ties_go_to_the_lower_index(n: int, columns: int, k: int, seed: int) -> None:
+def test_equal_distances_go_to_the_lower_index(n: int, columns: int, k: int, seed: int) -> None:
     assert_exact(np.random.default_rng(seed).integers(0, 3, (n, columns)).astype(np.float32), k)
 
 
-def test_identical_rows_and_constant_columns() -> None:
+def test_neighbours_of_identical_rows_and_constant_columns_are_exact() -> None:
     assert_exact(np.ones((80, 5), np.float32), 6)
     rows = np.random.default_rng(1).normal(size=(80, 5))
     rows[:, 2] = 4.0
@@ -81,7 +81,7 @@ def test_identical_rows_and_constant_columns() -> None:
     assert nearest_neighbours(rows, 1).distance.max() == 0
 
 
-def test_rows_that_are_not_finite_are_left_out() -> None:
+def test_non_finite_rows_have_no_neighbours_and_are_none() -> None:
     rows = np.random.default_rng(2).normal(size=(50, 4))
     rows[3, 1], rows[49, 0], rows[20] = np.nan, np.inf, -np.inf
     assert_exact(rows, 5)
@@ -91,12 +91,12 @@ def test_rows_that_are_not_finite_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("n", "k", "columns"), [(1, 5, 0), (0, 5, 0), (4, 10, 3), (5, 0, 0)])
-def test_fewer_than_k(n: int, k: int, columns: int) -> None:
+def test_fewer_rows_than_k_give_fewer_neighbours(n: int, k: int, columns: int) -> None:
     found = nearest_neighbours(np.arange(2.0 * n).reshape(n, 2), k)
     assert found.index.shape == found.distance.shape == (n, columns)
 
 
-def test_another_gallery() -> None:
+def test_neighbours_in_another_gallery_equal_brute_force() -> None:
     random = np.random.default_rng(4)
     rows, gallery = random.normal(size=(70, 6)), random.normal(size=(90, 6))
     rows[5] = gallery[11]

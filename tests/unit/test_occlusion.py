@@ -1,4 +1,4 @@
-"""Occlusion: the definition by hand, an additive network's parts, and the incremental way against the definition."""
+"""Occlusion: the definition by hand, an additive network, and the incremental method compared with the definition."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import torch.nn.functional as F
 import torchvision.models as M
 from torch import Tensor, nn
 
-from reportgen.methods.occlusion.definition import Plain, Squares, occlude, occluded, squares_over
-from reportgen.methods.occlusion.incremental import Incremental
+from reportgen.methods.occlusion.definition import DirectOcclusion, SquareGrid, occlude, occlude_image, square_grid
+from reportgen.methods.occlusion.incremental import IncrementalOcclusion
 from reportgen.models.graph import split, trace
 
 
-def test_places_reach_the_far_edge() -> None:
-    squares = squares_over(20, 17, 8, 4, (0.0,) * 3)
+def test_square_positions_reach_the_far_edge() -> None:
+    squares = square_grid(20, 17, 8, 4, (0.0,) * 3)
     assert (squares.rows, squares.columns) == ((0, 4, 8, 12), (0, 4, 8, 9))
     assert squares.corners[:2].tolist() == [[0, 0], [0, 4]]
     assert len(squares.corners) == 16
     with pytest.raises(ValueError, match="9 pixels does not fit into 8"):
-        squares_over(8, 8, 9, 1, (0.0,))
+        square_grid(8, 8, 9, 1, (0.0,))
 
 
-def test_the_square_has_its_colour_and_the_rest_stays() -> None:
+def test_occluded_image_differs_in_the_square_alone() -> None:
     image = torch.arange(24.0).reshape(1, 2, 3, 4)
-    copy = occluded(image, Squares(2, (1,), (2,), (-1.0, -2.0)), torch.tensor([[1, 2]]))
+    copy = occlude_image(image, SquareGrid(2, (1,), (2,), (-1.0, -2.0)), torch.tensor([[1, 2]]))
     expected = image.clone()
     expected[0, 0, 1:, 2:], expected[0, 1, 1:, 2:] = -1, -2
     assert torch.equal(copy, expected)
@@ -43,17 +43,17 @@ class Weighted(nn.Module):
         return (x * self.weight).sum((1, 2, 3), keepdim=True)
 
 
-def test_disjoint_squares_give_back_the_parts_of_an_additive_network() -> None:
+def test_disjoint_squares_sum_to_the_output_of_an_additive_network() -> None:
     """logit = Σ pixels · weight: squares that tile the image take away parts that sum to the whole logit."""
     torch.manual_seed(0)
     image, weight = torch.randn(1, 3, 12, 12), torch.randn(3, 12, 12)
-    squares = squares_over(12, 12, 4, 4, (0.0,) * 3)
-    answers = occlude(Plain(Weighted(weight)), nn.Flatten(), image, squares, 0)
+    squares = square_grid(12, 12, 4, 4, (0.0,) * 3)
+    answers = occlude(DirectOcclusion(Weighted(weight)), nn.Flatten(), image, squares, 0)
     whole = (image * weight).sum()
     parts = whole - answers.logits[:, 0]
     torch.testing.assert_close(parts.sum(), whole)
     torch.testing.assert_close(parts[4], (image * weight)[0, :, 4:8, 4:8].sum())
-    torch.testing.assert_close(answers.total, answers.logits[:, 0])
+    torch.testing.assert_close(answers.unit_total, answers.logits[:, 0])
 
 
 class Everything(nn.Module):
@@ -105,70 +105,70 @@ def halves(module: nn.Module, size: tuple[int, int], channels: int = 3) -> tuple
 
 @pytest.mark.parametrize(("side", "stride"), [(8, 10), (5, 14), (1, 30), (30, 15)])
 @pytest.mark.parametrize("gated", [False, True])
-def test_incremental_equals_the_definition(side: int, stride: int, gated: bool) -> None:
+def test_incremental_occlusion_equals_the_definition(side: int, stride: int, gated: bool) -> None:
     trunk, head = halves(Everything(gated), (61, 75))
     image = torch.randn(1, 3, 61, 75)
-    squares = squares_over(61, 75, side, stride, (0.3, -0.2, 0.1))
-    expected = occlude(Plain(trunk), head, image, squares, 3)
-    incremental = Incremental(trunk)
+    squares = square_grid(61, 75, side, stride, (0.3, -0.2, 0.1))
+    expected = occlude(DirectOcclusion(trunk), head, image, squares, 3)
+    incremental = IncrementalOcclusion(trunk)
     found = occlude(incremental, head, image, squares, 3)
     torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found.total, expected.total, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.unit_total, expected.unit_total, rtol=1e-4, atol=1e-4)
     assert expected.logits.std(0).min() > 1e-4  # the squares do matter
 
 
 @pytest.mark.parametrize("name", ["alexnet", "resnet18", "googlenet"])
-def test_incremental_equals_the_definition_on_known_networks(name: str) -> None:
+def test_incremental_occlusion_equals_the_definition_on_known_networks(name: str) -> None:
     options = {"init_weights": False} if name == "googlenet" else {}
     trunk, head = halves(M.get_model(name, weights=None, num_classes=7, **options), (96, 96))
     image = torch.randn(1, 3, 96, 96)
-    squares = Squares(16, (0, 40, 80), (0, 56), (0.0, 0.5, 0.0))
-    expected = occlude(Plain(trunk), head, image, squares, 0)
-    found = occlude(Incremental(trunk), head, image, squares, 0)
+    squares = SquareGrid(16, (0, 40, 80), (0, 56), (0.0, 0.5, 0.0))
+    expected = occlude(DirectOcclusion(trunk), head, image, squares, 0)
+    found = occlude(IncrementalOcclusion(trunk), head, image, squares, 0)
     scale = expected.logits.abs().max()
     torch.testing.assert_close(found.logits / scale, expected.logits / scale, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("make", [Plain, Incremental])
-def test_places_that_do_not_fit_the_memory_are_halved(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [DirectOcclusion, IncrementalOcclusion])
+def test_batch_of_positions_is_halved_until_it_fits_memory(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     trunk, head = halves(Everything(), (61, 61))
-    image, squares = torch.randn(1, 3, 61, 61), squares_over(61, 61, 9, 13, (0.0,) * 3)
+    image, squares = torch.randn(1, 3, 61, 61), square_grid(61, 61, 9, 13, (0.0,) * 3)
     way = make(trunk)
-    whole, once, sizes = occlude(way, head, image, squares, 0), make.maps, []
+    whole, once, sizes = occlude(way, head, image, squares, 0), make.feature_maps, []
 
-    def small(self: Any, x: Tensor, over: Squares, places: Tensor) -> Tensor:
+    def small(self: Any, x: Tensor, over: SquareGrid, places: Tensor) -> Tensor:
         if len(places) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
         sizes.append(len(places))
         return once(self, x, over, places)
 
-    monkeypatch.setattr(make, "maps", small)
+    monkeypatch.setattr(make, "feature_maps", small)
     found = occlude(way, head, image, squares, 0)
     assert max(sizes) == 3
     torch.testing.assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found.total, whole.total, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(found.unit_total, whole.unit_total, rtol=1e-4, atol=1e-4)
 
 
-def test_a_second_image_does_not_see_the_first() -> None:
+def test_incremental_occlusion_keeps_nothing_of_the_previous_image() -> None:
     trunk, head = halves(Everything(), (61, 61))
-    squares = squares_over(61, 61, 9, 26, (0.0,) * 3)
-    incremental = Incremental(trunk)
+    squares = square_grid(61, 61, 9, 26, (0.0,) * 3)
+    incremental = IncrementalOcclusion(trunk)
     for seed in range(2):
         image = torch.randn(1, 3, 61, 61, generator=torch.Generator().manual_seed(seed))
         found = occlude(incremental, head, image, squares, 0)
-        expected = occlude(Plain(trunk), head, image, squares, 0)
+        expected = occlude(DirectOcclusion(trunk), head, image, squares, 0)
         torch.testing.assert_close(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
-def test_work_is_less_where_windows_stay_small_and_all_where_positions_are_mixed_early() -> None:
-    squares = squares_over(96, 96, 8, 8, (0.0,) * 3)
+def test_incremental_work_is_small_for_local_networks_and_full_otherwise() -> None:
+    squares = square_grid(96, 96, 8, 8, (0.0,) * 3)
     places = torch.arange(len(squares))
-    local = Incremental(halves(Everything(), (96, 96))[0]).work(squares, places)
+    local = IncrementalOcclusion(halves(Everything(), (96, 96))[0]).relative_cost(squares, places)
     assert 0.02 < local < 0.5
     mixed = nn.Sequential(nn.Softmax(3), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-    assert Incremental(halves(mixed, (96, 96))[0]).work(squares, places) == 1.0
+    assert IncrementalOcclusion(halves(mixed, (96, 96))[0]).relative_cost(squares, places) == 1.0
 
 
-def test_a_module_that_is_no_graph_is_refused() -> None:
+def test_incremental_occlusion_rejects_a_module_without_a_graph() -> None:
     with pytest.raises(TypeError, match="traced"):
-        Incremental(nn.Conv2d(3, 4, 3))
+        IncrementalOcclusion(nn.Conv2d(3, 4, 3))

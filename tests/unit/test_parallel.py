@@ -1,4 +1,4 @@
-"""Work by several processes gives what one gives, in order."""
+"""Work in several processes gives the results of one process, in order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from reportgen import parallel as processes
 from reportgen.errors import OutputError
-from reportgen.metrics.localization.evaluation import Place, hold_maps
-from reportgen.parallel import each
-from reportgen.store.files import only_run
+from reportgen.metrics.localization.evaluation import ImageGroundTruth, evaluate_maps
+from reportgen.parallel import parallel_map
+from reportgen.store.files import exclusive_run
 
 forks = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
 
@@ -31,28 +31,28 @@ def square(n: int) -> tuple[int, int]:
 
 
 @forks
-def test_each_gives_results_in_order_and_from_as_many_processes_as_cores(three) -> None:
-    items = list(range(processes.PAYS + 5))
-    found = each(square, items)
+def test_parallel_map_returns_results_in_order_from_all_cores(three) -> None:
+    items = list(range(processes.MIN_PARALLEL_ITEMS + 5))
+    found = parallel_map(square, items)
     assert [value for value, _ in found] == [n * n for n in items]
     by = {process for _, process in found}
     assert len(by) == 3
     assert os.getpid() in by
-    few = each(lambda n: os.getpid(), items[:5])
+    few = parallel_map(lambda n: os.getpid(), items[:5])
     assert few == [os.getpid()] * 5
 
 
 @forks
-def test_an_error_of_an_item_is_the_error_of_all(three) -> None:
+def test_parallel_map_raises_the_error_of_an_item(three) -> None:
     with pytest.raises(ZeroDivisionError):
-        each(lambda n: 1 // (n - 7), list(range(processes.PAYS)))
+        parallel_map(lambda n: 1 // (n - 7), list(range(processes.MIN_PARALLEL_ITEMS)))
 
 
 @forks
-def test_a_killed_run_takes_its_helpers_with_it_and_frees_its_lock(three, tmp_path: Path) -> None:
+def test_killed_run_ends_its_helpers_and_frees_its_lock(three, tmp_path: Path) -> None:
     def run() -> None:
-        with only_run(tmp_path / "out"):
-            each(begin_and_never_end, list(range(processes.PAYS)))
+        with exclusive_run(tmp_path / "out"):
+            parallel_map(begin_and_never_end, list(range(processes.MIN_PARALLEL_ITEMS)))
 
     def begin_and_never_end(n: int) -> None:
         (tmp_path / str(os.getpid())).touch()
@@ -67,7 +67,7 @@ def test_a_killed_run_takes_its_helpers_with_it_and_frees_its_lock(three, tmp_pa
     killed.join()
     for _ in range(1000):  # ten seconds at most, of the minute that an item takes
         try:
-            with only_run(tmp_path / "out"):
+            with exclusive_run(tmp_path / "out"):
                 return
         except OutputError:
             time.sleep(0.01)
@@ -75,14 +75,14 @@ def test_a_killed_run_takes_its_helpers_with_it_and_frees_its_lock(three, tmp_pa
 
 
 @forks
-def test_maps_are_judged_alike_by_one_process_and_by_many(three, monkeypatch) -> None:
+def test_maps_are_evaluated_alike_by_one_process_and_by_many(three, monkeypatch) -> None:
     random = np.random.default_rng(0)
-    maps = [random.normal(size=(7, 7)).astype(np.float32) for _ in range(processes.PAYS)]
+    maps = [random.normal(size=(7, 7)).astype(np.float32) for _ in range(processes.MIN_PARALLEL_ITEMS)]
     maps[3][:], maps[4][2, 2] = 0, np.nan
     box = np.array([[10.0, 20, 60, 90]])
-    places = [Place(box, np.array([100, 120]), np.array([0.0, 0, 100, 120]), 64)] * len(maps)
-    many = hold_maps(maps, places)
-    monkeypatch.setattr(processes, "PAYS", 10**9)
-    for one, other in zip(hold_maps(maps, places), many, strict=True):
+    places = [ImageGroundTruth(box, np.array([100, 120]), np.array([0.0, 0, 100, 120]), 64)] * len(maps)
+    many = evaluate_maps(maps, places)
+    monkeypatch.setattr(processes, "MIN_PARALLEL_ITEMS", 10**9)
+    for one, other in zip(evaluate_maps(maps, places), many, strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(value, getattr(other, name), err_msg=name)

@@ -1,4 +1,4 @@
-"""Palette PNGs, read back by Pillow."""
+"""Palette PNG files, read back by Pillow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALPHA = bytes(range(255, -1, -1))
 
 
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40)), st.booleans())
-def test_pillow_reads_the_colours_and_the_opacities(index: np.ndarray, transparent: bool) -> None:
+def test_pillow_reads_colours_and_opacities_of_a_palette_png(index: np.ndarray, transparent: bool) -> None:
     data = palette_png(index, COLOURS.tobytes(), ALPHA if transparent else b"")
     with Image.open(io.BytesIO(data)) as picture:
         picture.verify()
@@ -30,7 +30,7 @@ def test_pillow_reads_the_colours_and_the_opacities(index: np.ndarray, transpare
     np.testing.assert_array_equal(pixels[..., 3], 255 - index if transparent else np.full_like(index, 255))
 
 
-def test_lines_that_do_not_lie_in_one_piece() -> None:
+def test_png_takes_rows_that_are_not_contiguous() -> None:
     index = np.arange(60, dtype=np.uint8).reshape(6, 10)[::2, 1::3]
     with Image.open(io.BytesIO(palette_png(index, COLOURS.tobytes()))) as picture:
         np.testing.assert_array_equal(np.asarray(picture), index)

@@ -1,11 +1,11 @@
-"""Maps: PCA beside NumPy's SVD, t-SNE's determinism, and trustworthiness written from its definition."""
+"""Projections: PCA compared with NumPy's SVD, reproducible t-SNE, and trustworthiness from its definition."""
 
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness as sklearns
 
 from reportgen.embedding import projections as embedding
-from reportgen.embedding.projections import judge, principal_components, trustworthiness, tsne
+from reportgen.embedding.projections import measure_quality, principal_components, trustworthiness, tsne
 from reportgen.embedding.space import Space
 
 
@@ -16,7 +16,7 @@ def clusters(n: int, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("shape", [(60, 12), (10, 30), (5, 3), (2, 7)])
-def test_pca_is_the_svds(shape: tuple[int, int]) -> None:
+def test_pca_equals_the_svd(shape: tuple[int, int]) -> None:
     rows = np.random.default_rng(1).normal(size=shape)
     u, s, v = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
     found = principal_components(rows)
@@ -27,20 +27,20 @@ def test_pca_is_the_svds(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(found.explained, (s**2 / (s**2).sum())[: min(8, *shape)], atol=1e-12)
 
 
-def test_pca_does_not_turn_with_the_data() -> None:
+def test_pca_does_not_flip_with_the_data() -> None:
     """The sign is the largest loading's, so the mirrored data have the mirrored map."""
     rows = np.random.default_rng(2).normal(size=(40, 5))
     np.testing.assert_allclose(principal_components(-rows).positions, -principal_components(rows).positions, atol=1e-9)
 
 
-def test_pca_of_what_has_no_variance() -> None:
+def test_pca_of_constant_rows_is_zero() -> None:
     for rows in (np.ones((5, 3)), np.ones((1, 3))):
         found = principal_components(rows)
         assert not found.positions.any()
         assert not found.explained.any()
 
 
-def test_rows_that_are_not_finite_have_no_place() -> None:
+def test_non_finite_rows_have_no_position() -> None:
     rows, labels = clusters(40)
     rows[7, 3] = np.nan
     space, others = Space.of(rows), Space.of(np.delete(rows, 7, 0))
@@ -50,44 +50,44 @@ def test_rows_that_are_not_finite_have_no_place() -> None:
     placed = tsne(space, components)
     assert np.isnan(placed[7]).all()
     np.testing.assert_allclose(np.delete(placed, 7, 0), tsne(others, principal_components(others.rows)))
-    assert judge(space, placed, labels).judged == 39
+    assert measure_quality(space, placed, labels).n_images == 39
 
 
-def test_tsne_is_the_same_every_time_and_keeps_neighbours() -> None:
+def test_tsne_is_reproducible_and_keeps_neighbours() -> None:
     rows, labels = clusters(150)
     space, components = Space.of(rows), principal_components(rows)
     placed = tsne(space, components)
     np.testing.assert_array_equal(placed, tsne(Space.of(rows.copy()), principal_components(rows)))
-    quality = judge(space, placed, labels)
+    quality = measure_quality(space, placed, labels)
     assert quality.trustworthiness > 0.95
     assert quality.accuracy.value == 1
-    shuffled = judge(space, np.random.default_rng(0).permutation(placed), labels)
+    shuffled = measure_quality(space, np.random.default_rng(0).permutation(placed), labels)
     assert shuffled.trustworthiness < 0.6
     assert shuffled.preservation < 0.2
 
 
-def test_beyond_the_largest_the_rest_is_placed_among_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "LARGEST", 120)
+def test_large_data_sets_are_placed_around_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "MAX_TSNE_IMAGES", 120)
     rows, labels = clusters(200)
     space = Space.of(rows)
     placed = tsne(space, principal_components(rows))
     assert np.isfinite(placed).all()
-    assert judge(space, placed, labels).accuracy.value == 1
+    assert measure_quality(space, placed, labels).accuracy.value == 1
     np.testing.assert_array_equal(placed, tsne(space, principal_components(rows)))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 20, 91])
-def test_few_images(n: int) -> None:
+def test_projections_of_few_images_are_finite(n: int) -> None:
     """Fewer than the perplexity asks for, down to one."""
     rows, labels = clusters(n)
     space = Space.of(rows)
     placed = tsne(space, principal_components(rows))
     assert placed.shape == (n, 2)
     assert np.isfinite(placed).all()
-    assert (judge(space, placed, labels) is None) == (n < 3)
+    assert (measure_quality(space, placed, labels) is None) == (n < 3)
 
 
-def test_identical_images() -> None:
+def test_projections_of_identical_images_are_finite() -> None:
     same = Space.of(np.ones((30, 4)))
     assert not tsne(same, principal_components(same.rows)).any()
     rows = np.repeat(clusters(20)[0], 3, 0)
@@ -105,7 +105,7 @@ def slow_trustworthiness(rows: np.ndarray, positions: np.ndarray, k: int) -> flo
     return 1 - 2 / (n * k * (2 * n - 3 * k - 1)) * total
 
 
-def test_trustworthiness_from_its_definition() -> None:
+def test_trustworthiness_equals_its_definition() -> None:
     random = np.random.default_rng(3)
     rows, positions = random.normal(size=(50, 6)), random.normal(size=(50, 2))
     near = np.array([[j for j in np.argsort(np.square(positions - p).sum(1)) if j != i][:7]
@@ -117,7 +117,7 @@ def test_trustworthiness_from_its_definition() -> None:
         if j != i][:7] for i, p in enumerate(rows[:, :2])]), np.arange(50)) == 1  # fmt: skip
 
 
-def test_preservation_is_the_shared_share() -> None:
+def test_preservation_is_the_share_of_common_neighbours() -> None:
     rows, labels = clusters(60)
     space = Space.of(rows)
     positions = np.random.default_rng(4).normal(size=(60, 2))
@@ -125,4 +125,4 @@ def test_preservation_is_the_shared_share() -> None:
     for i in range(60):
         nearest = [set([j for j in np.argsort(np.square(x - x[i]).sum(1)) if j != i][:15]) for x in (rows, positions)]
         shares.append(len(nearest[0] & nearest[1]) / 15)
-    assert judge(space, positions, labels).preservation == pytest.approx(np.mean(shares))
+    assert measure_quality(space, positions, labels).preservation == pytest.approx(np.mean(shares))

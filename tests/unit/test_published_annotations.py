@@ -1,4 +1,4 @@
-"""COCO, Pascal VOC, CUB and ImageNet's table: boxes by hand, each bad entry named, turned images, silhouettes."""
+"""COCO, Pascal VOC, CUB and ImageNet annotations: boxes by hand, bad entries, orientations and masks."""
 
 import json
 from pathlib import Path
@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.data.decoding import decode
-from reportgen.data.masks import Outline, outline, seen, unpacked
+from reportgen.data.masks import ObjectMask, decode_run_lengths, mask_in_window, parse_segmentation
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
 from reportgen.errors import DataError
 
-PETS = Vocabulary(("cat", "dog", "sea lion"), ("n02121620", "n02084071", "n02077923"))
+PETS = ClassNames(("cat", "dog", "sea lion"), ("n02121620", "n02084071", "n02077923"))
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 20), orientation: int = 1) -> None:
@@ -44,7 +44,7 @@ def coco(folder: Path, annotations: list, **more: object) -> Path:
     return folder / "instances.json"
 
 
-def test_coco_boxes_labels_and_every_bad_entry(tmp_path) -> None:
+def test_coco_reader_reads_boxes_and_names_every_bad_entry(tmp_path) -> None:
     data = tmp_path / "data"
     for name in ("a.jpg", "sub/b.jpg", "c.jpg"):
         picture(data / name)
@@ -80,8 +80,8 @@ def test_coco_boxes_labels_and_every_bad_entry(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_boxes_and_silhouettes_follow_the_orientation(tmp_path, orientation: int) -> None:
-    """A bright mark is drawn on the stored pixels, annotated there, and must be found in the upright image."""
+def test_boxes_and_masks_follow_the_exif_orientation(tmp_path, orientation: int) -> None:
+    """A bright rectangle of the stored pixels is annotated; box and mask must be those of the upright image."""
     stored = np.zeros((20, 40, 3), np.uint8)
     stored[3:9, 5:15] = 255
     exif = Image.Exif()
@@ -102,17 +102,17 @@ def test_boxes_and_silhouettes_follow_the_orientation(tmp_path, orientation: int
     (sample,) = read_dataset(data, PETS, path).samples
     ys, xs = np.nonzero(upright)
     assert sample.boxes.tolist() == [[xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]]
-    np.testing.assert_array_equal(sample.outlines[0].mask(), upright)
+    np.testing.assert_array_equal(sample.object_masks[0].to_array(), upright)
 
 
-def test_annotations_of_another_size_are_refused(tmp_path) -> None:
+def test_reader_rejects_annotations_of_another_image_size(tmp_path) -> None:
     data = tmp_path / "data"
     picture(data / "a.jpg", (80, 40))
     dataset = read_dataset(
         data, PETS, coco(tmp_path, [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9]}])
     )
     assert refusals(dataset) == {
-        "instances.json: annotation 1": "drawn on an image of 40 × 20, and this one is 80 × 40"
+        "instances.json: annotation 1": "annotated on an image of 40 × 20, but this one is 80 × 40"
     }
 
 
@@ -122,7 +122,7 @@ VOC = """<annotation><filename>{name}</filename><source><database>{base}</databa
 <object><name>dog</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>ten</xmax></bndbox></object></annotation>"""
 
 
-def test_voc_counts_from_one_and_imagenet_from_zero(tmp_path) -> None:
+def test_voc_boxes_count_from_one_and_imagenet_boxes_from_zero(tmp_path) -> None:
     data, notes = tmp_path / "data", tmp_path / "notes"
     for name in ("a.jpg", "ILSVRC2012_val_00000001.JPEG"):
         picture(data / name)
@@ -136,7 +136,7 @@ def test_voc_counts_from_one_and_imagenet_from_zero(tmp_path) -> None:
     assert list(refusals(dataset)) == ["a.xml: object 2", "b.xml: object 2", "c.xml"]
 
 
-def test_cub(tmp_path) -> None:
+def test_cub_reader_reads_labels_and_boxes(tmp_path) -> None:
     for name in ("001.Cat/x_1.jpg", "002.Sea_Lion/y.jpg"):
         picture(tmp_path / "images" / name)
     (tmp_path / "images.txt").write_text("1 001.Cat/x_1.jpg\n2 002.Sea_Lion/y.jpg\n3 002.Sea_Lion/z.jpg\n4\n")
@@ -153,7 +153,7 @@ def test_cub(tmp_path) -> None:
     assert "is not x, y, width, height" in reasons["bounding_boxes.txt:5"]
 
 
-def test_imagenets_table(tmp_path) -> None:
+def test_imagenet_table_reader_reads_labels_and_boxes(tmp_path) -> None:
     data = tmp_path / "data"
     for number in (1, 2):
         picture(data / f"ILSVRC2012_val_{number}.JPEG")
@@ -170,18 +170,20 @@ def test_imagenets_table(tmp_path) -> None:
     assert list(refusals(dataset)) == ["LOC_val_solution.csv:3", "LOC_val_solution.csv:4"]
 
 
-@pytest.mark.parametrize(("text", "says"), [("{", "no COCO"), ("[]", "no COCO"), ('{"images": []}', "no `categories`")])
-def test_json_that_is_not_coco_is_one_clear_error(tmp_path, text: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"), [("{", "not a COCO"), ("[]", "not a COCO"), ('{"images": []}', "no `categories`")]
+)
+def test_json_that_is_not_coco_is_one_error(tmp_path, text: str, message: str) -> None:
     picture(tmp_path / "data" / "a.jpg")
     (tmp_path / "x.json").write_text(text)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         read_dataset(tmp_path / "data", PETS, tmp_path / "x.json")
 
 
-def test_a_folder_without_annotations_and_a_path_that_is_not_there(tmp_path) -> None:
+def test_folder_without_annotations_and_missing_path_are_errors(tmp_path) -> None:
     picture(tmp_path / "data" / "a.jpg")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no XML files"):
+    with pytest.raises(DataError, match="neither XML files"):
         read_dataset(tmp_path / "data", PETS, tmp_path / "empty")
     with pytest.raises(DataError, match="no such file"):
         read_dataset(tmp_path / "data", PETS, tmp_path / "nowhere.json")
@@ -204,17 +206,17 @@ def packed(runs: list[int]) -> str:
     return text
 
 
-def test_runs_packed_and_plain() -> None:
+def test_run_lengths_are_decoded_packed_and_plain() -> None:
     mask = np.random.default_rng(0).random((13, 17)) < 0.4
     down = mask.T.ravel()
     changes = np.flatnonzero(np.diff(down)) + 1
     runs = np.diff([0, *([0] if down[0] else []), *changes, down.size]).tolist()
-    assert unpacked(packed(runs)) == runs
-    assert unpacked(packed([0, 100, 3, 2000, 1, 5, 70000])) == [0, 100, 3, 2000, 1, 5, 70000]
+    assert decode_run_lengths(packed(runs)) == runs
+    assert decode_run_lengths(packed([0, 100, 3, 2000, 1, 5, 70000])) == [0, 100, 3, 2000, 1, 5, 70000]
     for counts in (runs, packed(runs)):
-        shape = outline({"size": [13, 17], "counts": counts}, (17, 13), None)
+        shape = parse_segmentation({"size": [13, 17], "counts": counts}, (17, 13), None)
         assert shape is not None
-        np.testing.assert_array_equal(shape.mask(), mask)
+        np.testing.assert_array_equal(shape.to_array(), mask)
 
 
 @pytest.mark.parametrize(
@@ -228,14 +230,14 @@ def test_runs_packed_and_plain() -> None:
         {"counts": [-1, 13], "size": [3, 4]},
     ],
 )
-def test_broken_silhouettes_are_refused(bad: object) -> None:
+def test_damaged_segmentations_are_refused(bad: object) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        outline(bad, (4, 3), None)
-    assert outline([], (4, 3), None) is None
+        parse_segmentation(bad, (4, 3), None)
+    assert parse_segmentation([], (4, 3), None) is None
 
 
-def test_what_the_network_sees_of_a_silhouette() -> None:
-    shape = Outline((8, 4), [[0, 0, 3, 0, 3, 3, 0, 3]])
-    assert seen([shape], np.array([0.0, 0, 8, 4]), 4)[0].tolist() == [True, True, False, False]
-    beyond = seen([shape], np.array([-8.0, 0, 8, 4]), 4)
+def test_mask_is_cropped_to_the_window_of_the_network() -> None:
+    shape = ObjectMask((8, 4), [[0, 0, 3, 0, 3, 3, 0, 3]])
+    assert mask_in_window([shape], np.array([0.0, 0, 8, 4]), 4)[0].tolist() == [True, True, False, False]
+    beyond = mask_in_window([shape], np.array([-8.0, 0, 8, 4]), 4)
     assert beyond[0].tolist() == [False, False, True, False]

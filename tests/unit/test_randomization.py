@@ -1,23 +1,23 @@
-"""The network with random weights: the same layers, nothing learned, nothing of the original touched."""
+"""The network with random weights: the same layers, no learned values, and an unchanged original."""
 
 import torch
 
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.methods.cam import class_activation_maps
 from reportgen.methods.gradcam import grad_cam
-from reportgen.methods.randomization import randomised
+from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Preprocessing
 from reportgen.models.sources import classifier_from_module
-from tests.support.tiny import network
+from tests.support.tiny_networks import network
 
 
-def test_weights_are_drawn_anew_and_the_original_stays() -> None:
+def test_randomization_draws_new_weights_and_leaves_the_original() -> None:
     module = network()
     module.insert(1, torch.nn.BatchNorm2d(8))
-    vocabulary = Vocabulary(("a", "b", "c"))
+    vocabulary = ClassNames(("a", "b", "c"))
     original = classifier_from_module(module, "net", vocabulary, Preprocessing(size=64))
     before = {name: tensor.clone() for name, tensor in original.trunk.state_dict().items()}
-    first, second = randomised(original), randomised(original)
+    first, second = randomize_weights(original), randomize_weights(original)
     assert first.weights_digest == second.weights_digest != original.weights_digest
     for name, tensor in original.trunk.state_dict().items():
         assert torch.equal(tensor, before[name])
@@ -28,10 +28,10 @@ def test_weights_are_drawn_anew_and_the_original_stays() -> None:
     assert torch.equal(first.head(second.trunk(pixels)), logits)
     assert not torch.allclose(original.head(original.trunk(pixels)), logits)
     assert 0.05 < maps.std() < 20  # neither dead nor exploded
-    assert first.own is not None
+    assert first.linear_head is not None
     classes = torch.arange(3).expand(4, 3)
-    cams = class_activation_maps(maps, first.own.weight, classes)
-    torch.testing.assert_close(cams.mean((2, 3)) + first.own.bias, logits)
+    cams = class_activation_maps(maps, first.linear_head.weight, classes)
+    torch.testing.assert_close(cams.mean((2, 3)) + first.linear_head.bias, logits)
     torch.testing.assert_close(cams, grad_cam(first.head, maps, classes), rtol=1e-4, atol=1e-5)
     norm = next(m for m in first.trunk.modules() if isinstance(m, torch.nn.BatchNorm2d))
     assert not norm.training

@@ -1,21 +1,21 @@
-"""Folders and tables become data sets; what is left out is named with place and reason; nothing else is lost."""
+"""Folders and tables become data sets; whatever is left out is named with its place and reason."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.readers.folder import folder_class_names
 from reportgen.data.samples import Dataset
 from reportgen.errors import DataError
 
-PETS = Vocabulary(("cat", "dog", "sea lion"), ("n02121620", "n02084071", "n02077923"))
+PETS = ClassNames(("cat", "dog", "sea lion"), ("n02121620", "n02084071", "n02077923"))
 
 
 def plant(root: Path, *names: str) -> Path:
-    """Empty files: readers look at names only."""
+    """Create empty files: readers use names only."""
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
@@ -39,7 +39,7 @@ def tabled(root: Path, text: str | bytes, *names: str) -> Dataset:
 # Folders
 
 
-def test_class_folders_by_name_wnid_and_index_in_the_order_of_their_names(tmp_path) -> None:
+def test_class_folders_are_matched_by_name_wnid_and_index(tmp_path) -> None:
     root = plant(tmp_path / "pets", "n02084071/b.PNG", "Sea_Lion/x/y/2.tiff", "Sea_Lion/10.webp", "0/a.jpeg", "top.gif")
     dataset = read_dataset(root, PETS)
     assert dataset.name == "pets"
@@ -55,7 +55,7 @@ def test_class_folders_by_name_wnid_and_index_in_the_order_of_their_names(tmp_pa
     assert not dataset.refused
 
 
-def test_a_folder_that_names_no_class_keeps_its_images(tmp_path) -> None:
+def test_folder_without_a_class_name_keeps_its_images_unlabelled(tmp_path) -> None:
     dataset = read_dataset(plant(tmp_path, "dig/1.jpg", "dig/2.jpg", "7/1.jpg", "cat/1.jpg"), PETS)
     assert labels(dataset) == {"7/1.jpg": None, "cat/1.jpg": 0, "dig/1.jpg": None, "dig/2.jpg": None}
     assert refusals(dataset) == [
@@ -64,18 +64,18 @@ def test_a_folder_that_names_no_class_keeps_its_images(tmp_path) -> None:
     ]
 
 
-def test_other_files_are_counted_by_ending_and_hidden_ones_passed_over(tmp_path) -> None:
+def test_other_files_are_counted_by_ending_and_hidden_ones_ignored(tmp_path) -> None:
     plant(tmp_path, "a.jpg", "x.txt", "cat/y.TXT", "z.csv", "LICENSE", ".hidden.jpg", ".git/b.jpg", "cat/.DS_Store")
     dataset = read_dataset(tmp_path, PETS)
     assert labels(dataset) == {"a.jpg": None}
     assert refusals(dataset) == [
-        ("*", "1 file without an ending, not an image"),
-        ("*.csv", "1 file with ending `.csv`, not an image"),
-        ("*.txt", "2 files with ending `.txt`, not an image"),
+        ("*", "1 file without a suffix, not an image"),
+        ("*.csv", "1 file with suffix `.csv`, not an image"),
+        ("*.txt", "2 files with suffix `.txt`, not an image"),
     ]
 
 
-def test_links_loops_and_pipes(tmp_path) -> None:
+def test_folder_reader_handles_links_loops_and_pipes(tmp_path) -> None:
     root = plant(tmp_path / "root", "cat/a.jpg", "dog/b.jpg")
     plant(tmp_path, "secret/c.jpg", "secret/d.jpg")
     (root / "cat/inside.jpg").symlink_to("../dog/b.jpg")
@@ -97,7 +97,7 @@ def test_links_loops_and_pipes(tmp_path) -> None:
     ]
 
 
-def test_a_linked_root_and_names_that_are_hard_to_print(tmp_path) -> None:
+def test_linked_root_and_unprintable_names_are_read(tmp_path) -> None:
     root = plant(tmp_path / "real", "cat/new\nline.jpg", "ev\x1bil/" + os.fsdecode(b"\xff.jpg"))
     (tmp_path / "link").symlink_to(root)
     dataset = read_dataset(tmp_path / "link", PETS)
@@ -107,7 +107,7 @@ def test_a_linked_root_and_names_that_are_hard_to_print(tmp_path) -> None:
     assert len(dataset.annotation_digest) == 64
 
 
-def test_the_class_names_of_a_tree(tmp_path) -> None:
+def test_class_folders_of_a_tree_are_its_class_names(tmp_path) -> None:
     assert folder_class_names(plant(tmp_path / "a", "b/1.jpg", "B/1.jpg", "a/x/2.jpg", "c/note.txt", ".d/1.jpg")) == (
         "B",
         "a",
@@ -121,7 +121,7 @@ def test_the_class_names_of_a_tree(tmp_path) -> None:
     assert folder_class_names(tmp_path / "none") is None
 
 
-def test_the_name_of_the_data_set(tmp_path, monkeypatch) -> None:
+def test_data_set_is_named_after_its_folder(tmp_path, monkeypatch) -> None:
     plant(tmp_path / "pets/sub", "1.jpg")
     monkeypatch.chdir(tmp_path / "pets/sub")
     (Path("t.csv")).write_text("path\n1.jpg\n")
@@ -139,7 +139,7 @@ def test_the_name_of_the_data_set(tmp_path, monkeypatch) -> None:
         ("links", r"has no images; left out: 1, the first: x.jpg: link: no such file"),
     ],
 )
-def test_sources_that_are_no_data_set(tmp_path, source: str, reason: str) -> None:
+def test_sources_that_are_no_data_set_are_errors(tmp_path, source: str, reason: str) -> None:
     plant(tmp_path, "a.jpg")
     (tmp_path / "empty").mkdir()
     (tmp_path / "links").mkdir()
@@ -163,7 +163,7 @@ def test_sources_that_are_no_data_set(tmp_path, source: str, reason: str) -> Non
         "\n\npath,label,x0,y0,x1,y1,split\na.jpg,cat,1,2,3.5,4,train\na.jpg,cat,-3,-1,9,9\n,,,,,,\nb.jpg\n",
     ],
 )
-def test_dialects_of_one_table(tmp_path, text: str) -> None:
+def test_table_reader_accepts_every_csv_dialect(tmp_path, text: str) -> None:
     dataset = tabled(tmp_path, text)
     assert not dataset.refused
     assert labels(dataset) == {"a.jpg": 0, "b.jpg": None}
@@ -204,7 +204,9 @@ def test_dialects_of_one_table(tmp_path, text: str) -> None:
         ('b.jpg\n"a"b,cat', "not CSV: ',' expected after '\"'", None, 0),
     ],
 )
-def test_a_bad_row_costs_itself_only(tmp_path, row: str, reason: str | None, label: int | None, boxes: int) -> None:
+def test_table_reader_rejects_bad_rows_only(
+    tmp_path, row: str, reason: str | None, label: int | None, boxes: int
+) -> None:
     os.mkfifo(tmp_path / "pipe")
     dataset = tabled(tmp_path, f"path,label,x0,y0,x1,y1\na.jpg,dog,1,1,2,2\n{row}\nc.jpg,cat,1,1,2,2\n")
     bad_line = 2 + len(row.split("\n"))
@@ -213,7 +215,7 @@ def test_a_bad_row_costs_itself_only(tmp_path, row: str, reason: str | None, lab
     assert [len(sample.boxes) for sample in dataset.samples] == [1, boxes, 1]
 
 
-def test_a_table_that_is_not_utf_8_can_still_name_its_files(tmp_path) -> None:
+def test_table_that_is_not_utf8_can_still_name_its_files(tmp_path) -> None:
     name = os.fsdecode(b"\xe9.jpg")
     dataset = tabled(tmp_path, b"path,label\n\xe9.jpg,cat\na.jpg,caf\xe9\n", name, "a.jpg")
     assert labels(dataset) == {"a.jpg": None, name: 0}
@@ -232,20 +234,20 @@ def test_a_table_that_is_not_utf_8_can_still_name_its_files(tmp_path) -> None:
         ("path\n".encode("utf-16"), "has no column `path`; columns found: `"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path, text: str | bytes, reason: str) -> None:
+def test_unusable_tables_are_data_errors(tmp_path, text: str | bytes, reason: str) -> None:
     with pytest.raises(DataError) as error:
         tabled(tmp_path, text)
     assert reason in str(error.value)
     assert str(error.value).isprintable()
 
 
-def test_a_pipe_for_a_table_does_not_hang(tmp_path) -> None:
+def test_table_reader_does_not_hang_on_a_pipe(tmp_path) -> None:
     os.mkfifo(tmp_path / "t.csv")
     with pytest.raises(DataError, match="cannot be read: not a regular file"):
         read_dataset(tmp_path / "t.csv", PETS)
 
 
-def test_names_stay_relative_and_unique_wherever_the_images_are(tmp_path) -> None:
+def test_sample_names_are_relative_and_unique(tmp_path) -> None:
     plant(tmp_path, "far/imgs/a.jpg", "far/imgs/x/a.jpg", "home/imgs/a.jpg", "home/b.jpg")
     (tmp_path / "home/t.csv").write_text(
         f"path,label\nimgs/a.jpg,cat\n{tmp_path}/far/imgs/a.jpg,dog\n../far/imgs/x/a.jpg,cat\n{tmp_path}/home/b.jpg,dog\n"
@@ -262,10 +264,10 @@ def test_order_of_rows_does_not_change_the_data_set(tmp_path) -> None:
     assert first.annotation_digest == second.annotation_digest
 
 
-# Annotations beside a folder
+# Annotations of a folder
 
 
-def test_annotations_replace_labels_add_boxes_and_leave_the_rest(tmp_path) -> None:
+def test_annotations_replace_labels_and_add_boxes(tmp_path) -> None:
     root = plant(tmp_path / "pets", "cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "odd/4.jpg", "notes/5.jpg")
     (root / "boxes.csv").write_text(
         "path,label,x0,y0,x1,y1\n"
@@ -285,7 +287,7 @@ def test_annotations_replace_labels_add_boxes_and_leave_the_rest(tmp_path) -> No
     assert not [where for where, _ in refusals(dataset) if where == "*.csv"]
 
 
-def test_annotations_may_stand_elsewhere_and_name_files_by_another_way_to_the_folder(tmp_path) -> None:
+def test_annotations_may_lie_elsewhere_and_use_other_paths(tmp_path) -> None:
     root = plant(tmp_path / "pets", "1.jpg", "2.jpg", "3.jpg")
     plant(tmp_path / "marks", "other.jpg")
     (tmp_path / "alias").symlink_to(root)
@@ -297,12 +299,12 @@ def test_annotations_may_stand_elsewhere_and_name_files_by_another_way_to_the_fo
     assert refusals(dataset) == [("t.csv:5", "`other.jpg` is not an image of the data set's folder")]
 
 
-def test_annotations_that_cannot_be_used(tmp_path) -> None:
+def test_unusable_annotations_are_data_errors(tmp_path) -> None:
     plant(tmp_path, "1.jpg", "marks/2.jpg")
     (tmp_path / "t.csv").write_text("path\n1.jpg\n")
-    with pytest.raises(DataError, match="is a table already"):
+    with pytest.raises(DataError, match="is a table, which cannot"):
         read_dataset(tmp_path / "t.csv", PETS, tmp_path / "t.csv")
-    with pytest.raises(DataError, match=r"annotations `.*marks` have no XML files"):
+    with pytest.raises(DataError, match=r"annotations `.*marks` contain neither XML files"):
         read_dataset(tmp_path, PETS, tmp_path / "marks")
     with pytest.raises(DataError, match="cannot be read: no such file"):
         read_dataset(tmp_path, PETS, tmp_path / "gone.csv")

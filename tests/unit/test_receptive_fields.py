@@ -1,4 +1,4 @@
-"""Receptive fields against hand-worked cases and against where the gradient is not zero."""
+"""Receptive fields, compared with cases worked by hand and with where the gradient is not zero."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import torchvision.models as M
 from torch import Tensor, fx, nn
 
 from reportgen.models.graph import trace
-from reportgen.models.receptive_fields import Field, receptive_fields
+from reportgen.models.receptive_fields import ReceptiveField, receptive_fields
 
 
-def fields_of(make: Callable[[], nn.Module], size: tuple[int, int]) -> tuple[fx.GraphModule, dict[str, Field]]:
+def fields_of(make: Callable[[], nn.Module], size: tuple[int, int]) -> tuple[fx.GraphModule, dict[str, ReceptiveField]]:
     """Only the structure matters, so the weights are never made (torch's meta device)."""
     with torch.device("meta"):
         graph = trace(make(), torch.zeros(1, 3, *size))
     return graph, receptive_fields(graph)
 
 
-def test_one_convolution_by_hand() -> None:
+def test_receptive_field_of_one_convolution_matches_values_by_hand() -> None:
     """Kernel 3, stride 2, padding 1 on 7 rows: positions see rows [-1, 2), [1, 4), [3, 6), [5, 8), cut at 0 and 7."""
     _, fields = fields_of(lambda: nn.Sequential(nn.Conv2d(3, 2, 3, 2, 1)), (7, 9))
     field = fields["_0"]
-    assert field.rows.seen.tolist() == [[0, 2], [1, 4], [3, 6], [5, 7]]
-    assert field.columns.seen.tolist() == [[0, 2], [1, 4], [3, 6], [5, 8], [7, 9]]
+    assert field.rows.intervals.tolist() == [[0, 2], [1, 4], [3, 6], [5, 7]]
+    assert field.columns.intervals.tolist() == [[0, 2], [1, 4], [3, 6], [5, 8], [7, 9]]
     assert (field.size, field.stride) == ((3, 3), (2, 2))
     assert field.box(0, 4) == (7, 0, 9, 2)
 
@@ -42,7 +42,7 @@ def test_one_convolution_by_hand() -> None:
         ("resnet18", "layer4_1_conv2", 435, 32),
     ],
 )
-def test_published_sizes(name: str, node: str, size: int, stride: int) -> None:
+def test_receptive_field_sizes_equal_published_ones(name: str, node: str, size: int, stride: int) -> None:
     """The well-known sizes (Araujo et al. 2019, Table 1, and the usual layer arithmetic)."""
     _, fields = fields_of(lambda: getattr(M, name)(weights=None), (224, 224))
     assert fields[node].size == (size, size)
@@ -50,7 +50,7 @@ def test_published_sizes(name: str, node: str, size: int, stride: int) -> None:
 
 
 class Branches(nn.Module):
-    """Dilated beside pooled beside rectangular kernels, and a residual around them."""
+    """Parallel dilated, pooled and rectangular kernels, and a residual around them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ NETWORKS = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_fields_are_where_the_gradient_is(name: str) -> None:
+def test_receptive_fields_are_where_the_gradient_is(name: str) -> None:
     make, size = NETWORKS[name]
     graph, fields = fields_of(make, size)
     spatial = [
@@ -173,7 +173,7 @@ class Standardised(nn.Conv2d):
         return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
 
 
-def test_a_convolution_whose_weights_are_computed_sees_the_whole_image() -> None:
+def test_convolution_with_computed_weights_sees_the_whole_image() -> None:
     graph, fields = fields_of(lambda: nn.Sequential(Standardised(3, 4, 3), nn.ReLU()), (9, 8))
     assert [node.name for node in graph.graph.nodes if node.target is F.conv2d]
     assert fields["conv2d"].box(2, 2) == (0, 0, 8, 9)

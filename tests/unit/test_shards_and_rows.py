@@ -1,4 +1,4 @@
-"""Shards and rows: any array comes back, every byte counts, hostile files are refused, reading is lazy."""
+"""Shards and columns: any array is read back, every byte counts, hostile files are refused, and reading is lazy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from reportgen.errors import StoreError
-from reportgen.store import table as store_module
-from reportgen.store.shard import ALIGN, Shard, encode, write_shard
-from reportgen.store.table import Store
+from reportgen.store import column
+from reportgen.store.shard import ALIGNMENT, Shard, encode, write_shard
+from reportgen.store.table import Store, Table
 
 NAMES = st.from_regex(r"[a-z0-9_.]{1,12}(/[a-zé .0-9_-]{1,40}){0,3}", fullmatch=True)
 DTYPES = hnp.boolean_dtypes() | hnp.integer_dtypes(endianness="?") | hnp.floating_dtypes() | hnp.byte_string_dtypes()
@@ -29,7 +29,7 @@ ANY = hnp.arrays(DTYPES | hnp.unicode_string_dtypes(), hnp.array_shapes(min_dims
 
 @settings(max_examples=80, deadline=None)
 @given(arrays=st.dictionaries(NAMES, ANY, max_size=4), turned=st.booleans(), about=st.text(max_size=20))
-def test_any_arrays_come_back_from_a_shard_and_from_numpy(tmp_path_factory, arrays, turned, about) -> None:
+def test_shard_and_numpy_read_back_any_arrays(tmp_path_factory, arrays, turned, about) -> None:
     path = tmp_path_factory.mktemp("shard") / "a.npz"
     if turned:  # not contiguous
         arrays = {name: array.T[..., ::-1] if array.ndim else array for name, array in arrays.items()}
@@ -47,17 +47,17 @@ def test_any_arrays_come_back_from_a_shard_and_from_numpy(tmp_path_factory, arra
 
 @given(names=st.lists(NAMES, min_size=1, max_size=6, unique=True))
 @settings(max_examples=40, deadline=None)
-def test_members_and_their_data_lie_at_multiples_of_64(tmp_path_factory, names) -> None:
+def test_shard_members_start_at_multiples_of_64_bytes(tmp_path_factory, names) -> None:
     path = tmp_path_factory.mktemp("aligned") / "a.npz"
     write_shard(path, {name: np.arange(3.0) for name in names}, {})
     whole = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             lengths = struct.unpack_from("<HH", whole, info.header_offset + 26)
-            assert (info.header_offset + 30 + sum(lengths)) % ALIGN == 0
+            assert (info.header_offset + 30 + sum(lengths)) % ALIGNMENT == 0
     shard = Shard(path)
     for name in names:
-        assert shard[name].ctypes.data % ALIGN == 0
+        assert shard[name].ctypes.data % ALIGNMENT == 0
         assert not shard[name].flags.owndata  # the file itself, not a copy
 
 
@@ -83,16 +83,15 @@ INDEX = (
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory) -> tuple[Store, np.ndarray]:
-    """A store of three shards with 12 rows chosen of 15, in no order, and what it should hold."""
+def three(tmp_path_factory) -> tuple[Table, np.ndarray]:
+    """A table of 12 rows of 15, in no order, from a store of three shards, and what it should hold."""
     store = Store(tmp_path_factory.mktemp("three"), {"weights": "w", "aliases": {"twin": "value"}})
     parts = [rows_of(n, start) for n, start in ((6, 0), (1, 6), (8, 7))]
     for part in parts:
         store.commit(part)
     whole = np.concatenate([part["value"] for part in parts])
     chosen = [3, 4, 5, 6, 7, 14, 0, 9, 8, 1, 2, 10]
-    store.select([(f"{i:064x}", -1) for i in chosen])
-    return store, whole[chosen]
+    return store.select([(f"{i:064x}", -1) for i in chosen]), whole[chosen]
 
 
 PART = st.integers(-2, 1) | st.slices(2) | st.just([1]) | st.just([True, False]) | st.none()
@@ -100,8 +99,8 @@ PART = st.integers(-2, 1) | st.slices(2) | st.just([1]) | st.just([True, False])
 
 @given(index=INDEX | st.just(Ellipsis), parts=st.lists(PART, max_size=2), dots=st.none() | st.integers(0, 2))
 @settings(max_examples=400, deadline=None)
-def test_rows_are_indexed_as_numpy_indexes_the_whole(three, index, parts, dots) -> None:
-    store, whole = three
+def test_column_is_indexed_as_numpy_indexes_the_whole_array(three, index, parts, dots) -> None:
+    table, whole = three
     if index is not Ellipsis and dots is not None:
         parts.insert(dots, Ellipsis)
     at = (index, *parts) if parts else index
@@ -109,45 +108,45 @@ def test_rows_are_indexed_as_numpy_indexes_the_whole(three, index, parts, dots) 
         wanted = whole[at]
     except IndexError:  # two lists that do not go together
         with pytest.raises(IndexError):
-            store["twin"][at]
+            table["twin"][at]
         return
-    found = store["twin"][at]
+    found = table["twin"][at]
     np.testing.assert_array_equal(found, wanted)
     assert np.shape(found) == wanted.shape
 
 
 @pytest.mark.parametrize("index", [None, np.array(3), [[0, 1], [2, 3]], (None, 0), (np.zeros((1, 1), int), 0)])
-def test_other_ways_to_choose_rows_are_refused_in_plain_words(three, index) -> None:
-    with pytest.raises(IndexError, match="rows are chosen by a number, a slice or one list of numbers"):
+def test_column_rejects_other_ways_to_choose_rows(three, index) -> None:
+    with pytest.raises(IndexError, match="rows are indexed by an integer, a slice or one list of integers"):
         three[0]["value"][index]
 
 
 @given(index=INDEX)
 @settings(max_examples=100, deadline=None)
-def test_large_rows_are_joined_and_can_be_written_to(three, index) -> None:
-    store, whole = three
+def test_column_returns_writable_copies_of_large_rows(three, index) -> None:
+    table, whole = three
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "LARGE", 1)  # so that any row is a large one
-        found, ids = store["value"][index], store["samples/id"][index]
+        patch.setattr(column, "SMALL_ROW", 1)  # so that any row is a large one
+        found, ids = table["value"][index], table["samples/id"][index]
     np.testing.assert_array_equal(found, whole[index])
-    np.testing.assert_array_equal(ids, np.asarray(store["samples/id"])[index])
+    np.testing.assert_array_equal(ids, np.asarray(table["samples/id"])[index])
     if np.shape(index):
         found[...] = 0  # the caller's own
-        np.testing.assert_array_equal(store["value"][index], whole[index])
+        np.testing.assert_array_equal(table["value"][index], whole[index])
 
 
-def test_texts_keep_their_zeros_however_they_are_read(tmp_path: Path, monkeypatch) -> None:
+def test_byte_strings_keep_their_zeros_however_they_are_read(tmp_path: Path, monkeypatch) -> None:
     store = Store(tmp_path, {"weights": "w"})
     texts = np.array([b"a\0\0", b"", b"\0b"], "S4000")
     store.commit({**rows_of(3), "text": texts})
-    store.select([(f"{i:064x}", -1) for i in (2, 1, 0)])
-    monkeypatch.setattr(store_module, "LARGE", 1)
-    np.testing.assert_array_equal(store["text"][[0, 1, 2]], texts[[2, 1, 0]])
+    table = store.select([(f"{i:064x}", -1) for i in (2, 1, 0)])
+    monkeypatch.setattr(column, "SMALL_ROW", 1)
+    np.testing.assert_array_equal(table["text"][[0, 1, 2]], texts[[2, 1, 0]])
 
 
-def test_rows_are_an_array_on_request_and_come_in_blocks(three, tmp_path: Path) -> None:
-    store, whole = three
-    rows = store["value"]
+def test_column_converts_to_an_array_and_iterates_in_blocks(three, tmp_path: Path) -> None:
+    table, whole = three
+    rows = table["value"]
     assert (rows.shape, rows.dtype, rows.ndim, len(rows)) == (whole.shape, whole.dtype, 3, 12)
     np.testing.assert_array_equal(np.asarray(rows), whole)
     assert np.asarray(rows, np.float64).dtype == np.float64
@@ -157,30 +156,30 @@ def test_rows_are_an_array_on_request_and_come_in_blocks(three, tmp_path: Path) 
     parts = [rows_of(20), rows_of(30, 20)]
     for part in parts:
         long.commit(part)
-    long.select([(f"{i:064x}", -1) for i in range(2, 50)])
-    blocks = list(long["value"].blocks(12))
+    fifty = long.select([(f"{i:064x}", -1) for i in range(2, 50)])
+    blocks = list(fifty["value"].blocks(12))
     assert [len(block) for block in blocks] == [12, 6, 12, 12, 6]
     assert not any(block.flags.owndata or block.flags.writeable for block in blocks)
     np.testing.assert_array_equal(np.concatenate(blocks), np.concatenate([part["value"] for part in parts])[2:])
     with pytest.raises(IndexError):
         rows[12]
-    assert store.ragged("image/jpeg", 5) == bytes([7 + 14, 7 + 15])
-    assert store.names() == ["image/jpeg", "image/offset", "samples/id", "samples/label", "twin", "value"]
+    assert table.ragged("image/jpeg", 5) == bytes([7 + 14, 7 + 15])
+    assert table.names() == ["image/jpeg", "image/offset", "samples/id", "samples/label", "twin", "value"]
 
 
-def test_nothing_is_read_before_it_is_asked_for(three, monkeypatch) -> None:
-    store, _ = three
+def test_column_reads_nothing_before_rows_are_requested(three, monkeypatch) -> None:
+    table, _ = three
     taken = []
     plain = np.empty
     monkeypatch.setattr(np, "empty", lambda shape, *rest: taken.append(shape) or plain(shape, *rest))
-    rows = store["value"]
+    rows = table["value"]
     rows[3]
     assert taken == []
     rows[2:4]
     assert taken == [(2, 2, 3)]
 
 
-def test_every_byte_counts(tmp_path: Path) -> None:
+def test_shard_with_any_byte_changed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_shard(path, {"a/b": np.arange(5, dtype=np.int16)}, {"x": 1})
     whole = path.read_bytes()
@@ -228,7 +227,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("members", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_hostile_file_is_refused_before_anything_is_allocated(tmp_path: Path, members) -> None:
+def test_hostile_shard_is_refused_before_memory_is_allocated(tmp_path: Path, members) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in [*members, (".attributes.json", HEAD)]:
@@ -239,7 +238,7 @@ def test_a_hostile_file_is_refused_before_anything_is_allocated(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("head", [b"[]", b"{}", b"null", b'{"format": 1}', b"{" * 5000, b"\xff", b""])
-def test_attributes_that_are_not_ours_are_refused(tmp_path: Path, head: bytes) -> None:
+def test_shard_with_foreign_attributes_is_refused(tmp_path: Path, head: bytes) -> None:
     path = tmp_path / "a.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(".attributes.json", head)
@@ -248,7 +247,7 @@ def test_attributes_that_are_not_ours_are_refused(tmp_path: Path, head: bytes) -
         Shard(path)
 
 
-def test_a_compressed_bomb_is_refused_unread(tmp_path: Path) -> None:
+def test_compressed_shard_member_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     for bomb in (".attributes.json", "a.npy"):
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -270,7 +269,7 @@ def test_a_compressed_bomb_is_refused_unread(tmp_path: Path) -> None:
         lambda rows: rows.update({"scalar": np.float32(1)}),
     ],
 )
-def test_a_well_formed_shard_that_does_not_fit_is_set_aside(tmp_path: Path, change) -> None:
+def test_store_sets_aside_a_sound_shard_with_other_arrays(tmp_path: Path, change) -> None:
     store = Store(tmp_path, {"weights": "w"})
     store.commit(rows_of(4))
     wrong = rows_of(4, 4)
@@ -283,7 +282,7 @@ def test_a_well_formed_shard_that_does_not_fit_is_set_aside(tmp_path: Path, chan
     assert [p.name for p in sorted(store.folder.iterdir())] == ["000000.npz", "000001.corrupt"]
 
 
-def test_two_shards_that_changed_places_are_refused(tmp_path: Path) -> None:
+def test_store_refuses_two_shards_that_changed_names(tmp_path: Path) -> None:
     store = Store(tmp_path, {"weights": "w"})
     store.commit(rows_of(2))
     store.commit(rows_of(2, 2))
@@ -301,7 +300,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from reportgen.errors import StoreError
-from reportgen.store.table import Store
+from reportgen.store.table import Store, Table
 
 folder, hard = Path(sys.argv[1]), int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
@@ -314,7 +313,7 @@ else:
 """
 
 
-def test_sound_shards_are_not_set_aside_when_files_run_out(tmp_path: Path) -> None:
+def test_store_keeps_sound_shards_when_open_files_run_out(tmp_path: Path) -> None:
     store = Store(tmp_path, {"weights": "w"})
     for k in range(60):
         store.commit(rows_of(2, 2 * k))
@@ -330,7 +329,7 @@ def test_sound_shards_are_not_set_aside_when_files_run_out(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "I/O error"), MemoryError()])
 @pytest.mark.parametrize("when", [0, 1], ids=["opened", "verified"])
-def test_what_the_system_does_not_let_us_read_stays_where_it_is(tmp_path: Path, monkeypatch, error, when) -> None:
+def test_store_leaves_an_unreadable_shard_in_place(tmp_path: Path, monkeypatch, error, when) -> None:
     store = Store(tmp_path, {"weights": "w"})
     store.commit(rows_of(2))
     calls = []

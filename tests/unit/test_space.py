@@ -1,4 +1,4 @@
-"""What is read off the neighbours: hand-worked cases, and slow versions written from the definitions."""
+"""Measures on nearest neighbours: cases worked by hand and slow versions of the definitions."""
 
 from collections import Counter
 
@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reportgen.embedding.space import (
-    CLOSE,
+    DUPLICATE_SHARE,
     Space,
-    agreement,
+    count_same_label,
+    count_shared,
     hub_counts,
     knn_accuracy,
+    label_outliers,
+    majority_label,
     near_duplicates,
-    odd_ones,
-    overlap,
     pixel_rows,
     skewness,
-    vote,
 )
 from reportgen.metrics.intervals import Rate
 
@@ -26,25 +26,25 @@ INDEX = np.array([[1, 2, 3], [0, 2, 3], [3, 1, 0], [2, 1, 0], [-1, -1, -1]])
 LABELS = np.array([5, 5, 7, -1, 5])
 
 
-def test_agreement_and_overlap_by_hand() -> None:
-    assert agreement(INDEX, LABELS).tolist() == [1, 1, 0, -1, 0]
+def test_agreement_and_overlap_count_shared_labels_and_neighbours() -> None:
+    assert count_same_label(INDEX, LABELS).tolist() == [1, 1, 0, -1, 0]
     other = np.array([[3, 2, 1], [4, 4, 4], [3, 4, 0], [0, 1, 4], [-1, -1, -1]])
-    assert overlap(INDEX, other).tolist() == [3, 0, 2, 2, 0]
+    assert count_shared(INDEX, other).tolist() == [3, 0, 2, 2, 0]
 
 
 @given(st.integers(1, 30), st.integers(0, 7), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_vote_is_the_count(n: int, k: int, seed: int) -> None:
+def test_vote_is_the_most_frequent_label(n: int, k: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     index, labels = random.integers(-1, n, (n, k)), random.integers(-1, 4, n)
-    for row, winner in zip(index, vote(index, labels), strict=True):
+    for row, winner in zip(index, majority_label(index, labels), strict=True):
         voters = [int(labels[j]) for j in row if j >= 0 and labels[j] >= 0]
         count = Counter(voters)
         expected = min(count, key=lambda label: (-count[label], voters.index(label))) if voters else -1
         assert winner == expected
 
 
-def test_accuracy_leaves_out_what_cannot_be_judged() -> None:
+def test_knn_accuracy_leaves_out_images_that_cannot_be_judged() -> None:
     neighbours = Space.of(np.array([[0.0], [1.0], [10.0], [11.0], [np.nan], [12.0]])).neighbours
     labels = np.array([1, 1, 1, 2, 1, 2])
     assert knn_accuracy(neighbours, labels, 1) == Rate(3, 5)  # image 2's nearest is 3
@@ -52,7 +52,7 @@ def test_accuracy_leaves_out_what_cannot_be_judged() -> None:
     assert knn_accuracy(neighbours, labels, 50) is None
 
 
-def test_hubs_by_hand() -> None:
+def test_hub_counts_and_skewness_match_values_by_hand() -> None:
     counts = hub_counts(INDEX)
     assert counts.tolist() == [3, 3, 3, 3, 0]
     mean, variance = 2.4, np.mean([(v - 2.4) ** 2 for v in [3, 3, 3, 3, 0]])
@@ -63,9 +63,9 @@ def test_hubs_by_hand() -> None:
 def test_spread_is_the_root_mean_square_over_all_pairs() -> None:
     rows = np.random.default_rng(0).normal(size=(20, 4))
     squares = [np.square(rows[i] - rows[j]).sum() for i in range(20) for j in range(i)]
-    assert Space.of(rows).spread == pytest.approx(np.sqrt(np.mean(squares)))
-    assert Space.of(rows[:1]).spread == 0
-    assert Space.of(np.full((3, 2), np.nan)).spread == 0
+    assert Space.of(rows).rms_distance == pytest.approx(np.sqrt(np.mean(squares)))
+    assert Space.of(rows[:1]).rms_distance == 0
+    assert Space.of(np.full((3, 2), np.nan)).rms_distance == 0
 
 
 def test_near_duplicates_are_every_close_pair_once() -> None:
@@ -78,25 +78,25 @@ def test_near_duplicates_are_every_close_pair_once() -> None:
         (float(np.sqrt(np.square(rows[i] - rows[j]).sum())), i, j)
         for j in range(24)
         for i in range(j)
-        if np.sqrt(np.square(rows[i] - rows[j]).sum()) <= CLOSE * space.spread
+        if np.sqrt(np.square(rows[i] - rows[j]).sum()) <= DUPLICATE_SHARE * space.rms_distance
     )
     assert [(i, j) for i, j, _ in near_duplicates(space)] == [(i, j) for _, i, j in expected]
     assert len(expected) == 11
     assert near_duplicates(Space.of(np.ones((3, 2)))) == [(0, 1, 0.0), (0, 2, 0.0), (1, 2, 0.0)]
 
 
-def test_odd_ones_are_those_among_strangers() -> None:
+def test_odd_ones_have_neighbours_of_other_labels_only() -> None:
     labels = np.array([1, 2, 2, 3, 1, -1])
     index = np.array([[1, 3, 2], [2, 0, 3], [1, 0, 3], [1, 2, 0], [1, 2, 5], [0, 1, 2]])
-    assert odd_ones(index, labels).tolist() == [0, 3]  # equally unanimous; 4 has a neighbour without a label
+    assert label_outliers(index, labels).tolist() == [0, 3]  # equally unanimous; 4 has a neighbour without a label
     index[0] = [1, 2, 1]
     index[3] = [0, 1, 4]
-    assert odd_ones(index, labels).tolist() == [0, 3]
+    assert label_outliers(index, labels).tolist() == [0, 3]
     index[0], index[3] = [1, 3, 2], [0, 4, 0]
-    assert odd_ones(index, labels).tolist() == [3, 0]
+    assert label_outliers(index, labels).tolist() == [3, 0]
 
 
-def test_pixel_rows() -> None:
+def test_pixel_rows_are_flat_and_in_the_unit_interval() -> None:
     tiny = np.zeros((2, 32, 32, 3), np.uint8)
     tiny[1, 0, 0] = [255, 51, 0]
     rows = pixel_rows(tiny)

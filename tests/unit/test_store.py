@@ -1,4 +1,4 @@
-"""The store: what goes in comes out, what is damaged is set aside, what is there is reused."""
+"""The store: arrays are read back, damaged shards are set aside, and existing results are reused."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from PIL import Image
 
 from reportgen.config import AuditConfig
 from reportgen.errors import OutputError, StoreError
-from reportgen.pipeline.run import Summary, run_audit
-from reportgen.store.files import only_run, write_atomic
+from reportgen.pipeline.run import run_audit
+from reportgen.pipeline.summary import RunSummary
+from reportgen.store.files import exclusive_run, write_atomic
 from reportgen.store.shard import Shard, write_shard
 from reportgen.store.table import Store
-from tests.support.tiny import squares
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
 
 ARRAYS = {
     "logits": np.arange(12, dtype=np.float32).reshape(3, 4),
@@ -26,7 +28,7 @@ ARRAYS = {
 }
 
 
-def test_a_shard_gives_back_what_went_in_and_numpy_reads_it(tmp_path: Path) -> None:
+def test_shard_returns_its_arrays_and_numpy_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_shard(path, ARRAYS, {"mine": "x"})
     shard = Shard(path)
@@ -41,13 +43,13 @@ def test_a_shard_gives_back_what_went_in_and_numpy_reads_it(tmp_path: Path) -> N
     assert not shard["logits"].flags.writeable
 
 
-def test_the_same_arrays_make_the_same_bytes(tmp_path: Path) -> None:
+def test_shard_bytes_do_not_depend_on_the_order_of_arrays(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.npz", ARRAYS, {})
     write_shard(tmp_path / "b.npz", dict(reversed(ARRAYS.items())), {})
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-def test_a_truncated_or_changed_shard_is_refused(tmp_path: Path) -> None:
+def test_truncated_or_changed_shard_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write_shard(path, ARRAYS, {})
     whole = path.read_bytes()
@@ -57,53 +59,102 @@ def test_a_truncated_or_changed_shard_is_refused(tmp_path: Path) -> None:
             Shard(path)
     at = whole.index(ARRAYS["logits"].tobytes())
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-    with pytest.raises(StoreError, match="its digest does not fit"):
+    with pytest.raises(StoreError, match="its digest does not match"):
         Shard(path).verify()
 
 
-def test_a_store_finds_rows_by_image_and_label(tmp_path: Path) -> None:
+def test_store_selects_rows_by_image_and_label(tmp_path: Path) -> None:
     store = Store(tmp_path, {"weights": "w"})
     store.commit(ARRAYS)
     store.commit({name: array[::-1] if name == "logits" else array for name, array in ARRAYS.items()})
     assert ("a" * 64, 0) in store
     assert ("a" * 64, 1) not in store
-    store.select([("c" * 64, 2), ("a" * 64, 0)])
-    np.testing.assert_array_equal(store["logits"], ARRAYS["logits"][[2, 0]])
-    assert store.find(["a" * 64, "c" * 64]).tolist() == [1, 0]
+    table = store.select([("c" * 64, 2), ("a" * 64, 0)])
+    np.testing.assert_array_equal(table["logits"], ARRAYS["logits"][[2, 0]])
+    assert table.find(["a" * 64, "c" * 64]).tolist() == [1, 0]
     with pytest.raises(KeyError, match="no array `logit`, only empty, features/gap, logits"):
-        store["logit"]
+        table["logit"]
     again = Store(tmp_path, {"weights": "w"})
     assert len(again.shards) == 2
     assert not Store(tmp_path, {"weights": "other"}).shards
 
 
-def run(folder: Path, **settings: object) -> Summary:
+A, B, C = (("a" * 64, 0), ("b" * 64, -1), ("c" * 64, 2))
+"""The keys of `ARRAYS`."""
+
+
+def test_store_select_returns_a_new_table_of_the_keys_in_their_order(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache", {"weights": "w"})
+    store.commit(ARRAYS)
+    table = store.select(iter([C, A, C]))
+    assert (table.keys, len(table)) == ([C, A, C], 3)
+    assert table is not store.select([C, A, C])
+    np.testing.assert_array_equal(table["logits"], ARRAYS["logits"][[2, 0, 2]])
+    assert (table.settings, table.fingerprint, table.cache) == (store.settings, store.fingerprint, tmp_path / "cache")
+    assert table.names() == sorted(ARRAYS)
+    assert "logits" in table
+    assert "logit" not in table
+    with pytest.raises(KeyError):
+        store.select([A, ("d" * 64, 0)])
+
+
+def test_two_selections_of_one_store_do_not_affect_each_other(tmp_path: Path) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    store.commit(ARRAYS)
+    first = store.select([A, B])
+    column = first["logits"]
+    second, none = store.select([C]), store.select([])
+    for table, rows in ((first, [0, 1]), (second, [2]), (none, [])):
+        np.testing.assert_array_equal(table["logits"], ARRAYS["logits"][rows])
+        assert table["features/gap"].shape == (len(rows), 2)
+    np.testing.assert_array_equal(column, ARRAYS["logits"][[0, 1]])
+    assert first.find(["b" * 64]).tolist() == [1]
+    with pytest.raises(KeyError):
+        second.find(["b" * 64])
+
+
+def test_table_stays_as_it_is_when_the_store_grows(tmp_path: Path) -> None:
+    store = Store(tmp_path, {"weights": "w"})
+    store.commit(ARRAYS)
+    table = store.select([B, C])
+    more = {name: array + 1 if name == "logits" else array for name, array in ARRAYS.items()}
+    store.commit({**more, "samples/label": np.array([5, 6, 7], np.int32)})
+    np.testing.assert_array_equal(table["logits"], ARRAYS["logits"][1:])
+    both = store.select([B, ("b" * 64, 6)])
+    np.testing.assert_array_equal(both["logits"], [ARRAYS["logits"][1], ARRAYS["logits"][1] + 1])
+
+
+def run(folder: Path, **settings: object) -> RunSummary:
     given: dict = {"data": folder / "data" / "table.csv", "classes": folder / "data" / "classes.txt"} | settings
     return run_audit(
         AuditConfig(
-            model="python:tests.support.tiny:network", device="cpu", select="none", out=folder / "report", **given
+            model=TINY_NETWORK,
+            device="cpu",
+            select="none",
+            out=folder / "report",
+            **given,
         )
     )
 
 
-def test_a_corrupt_shard_is_set_aside_and_recomputed(tmp_path: Path) -> None:
+def test_run_sets_a_damaged_shard_aside_and_recomputes_it(tmp_path: Path) -> None:
     squares(tmp_path / "data", each=2)
     first = run(tmp_path)
-    logits = first.audit.store["logits"]
-    (path,) = first.audit.store.folder.glob("*.npz")
+    table = first.audit.main.table
+    (path,) = (table.cache / table.fingerprint[:16]).glob("*.npz")
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
     second = run(tmp_path)
     assert (second.computed, second.reused) == (6, 0)
     assert len(second.set_aside) == 1
     assert path.name in second.set_aside[0]
-    np.testing.assert_array_equal(second.audit.store["logits"], logits)
+    np.testing.assert_array_equal(second.audit.main.table["logits"], table["logits"])
     assert path.read_bytes() == whole
     third = run(tmp_path)
     assert (third.computed, third.reused, third.set_aside) == (0, 6, [])
 
 
-def test_only_what_is_new_is_computed(tmp_path: Path) -> None:
+def test_run_computes_new_images_only(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=2)
     run(tmp_path)
     pixels = np.random.default_rng(9).integers(0, 255, (30, 30, 3)).astype(np.uint8)
@@ -122,19 +173,19 @@ def test_only_what_is_new_is_computed(tmp_path: Path) -> None:
     assert run(tmp_path, resize="crop").computed == 6
 
 
-def test_two_files_of_the_same_bytes_are_computed_once(tmp_path: Path) -> None:
+def test_run_computes_files_of_the_same_bytes_once(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=1)
     (tmp_path / "data" / "twin.png").write_bytes((tmp_path / "data" / "red-0.png").read_bytes())
     table.write_text(table.read_text() + "twin.png,red,,,,\n")
     found = run(tmp_path)
     assert (found.computed, found.reused) == (3, 1)
     logits = dict(
-        zip((s.name for s in found.audit.samples), np.asarray(found.audit.store["logits"]).tolist(), strict=True)
+        zip((s.name for s in found.audit.samples), np.asarray(found.audit.main.table["logits"]).tolist(), strict=True)
     )
     assert logits["twin.png"] == logits["red-0.png"]
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_atomic_write_leaves_the_old_file_on_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "deep" / "file"
     write_atomic(path, b"one")
 
@@ -147,29 +198,29 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     assert [(p.name, p.read_bytes()) for p in path.parent.iterdir()] == [("file", b"one")]
 
 
-def test_one_run_at_a_time_and_only_our_leftovers_are_removed(tmp_path: Path) -> None:
+def test_second_run_is_refused_and_only_own_leftovers_are_removed(tmp_path: Path) -> None:
     ours = [tmp_path / "cache" / "ab" / ".000000.npz.123.tmp", tmp_path / ".metrics.json.7.tmp"]
     mine = [tmp_path / "other" / ".x.1.tmp", tmp_path / ".mine.tmp", tmp_path / "x.1.tmp"]
     for path in ours + mine:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with only_run(tmp_path):
+    with exclusive_run(tmp_path):
         assert [p.exists() for p in ours + mine] == [False] * 2 + [True] * 3
-        with pytest.raises(OutputError, match="another run is writing"), only_run(tmp_path):
+        with pytest.raises(OutputError, match="another run is writing"), exclusive_run(tmp_path):
             pass
-    with only_run(tmp_path):
+    with exclusive_run(tmp_path):
         pass
 
 
-def test_a_helper_that_is_about_to_end_does_not_hold_the_next_run_up(tmp_path: Path) -> None:
+def test_ending_helper_process_does_not_hold_the_lock(tmp_path: Path) -> None:
     begin, end = os.pipe()
-    with only_run(tmp_path):
+    with exclusive_run(tmp_path):
         if (helper := os.fork()) == 0:
             os.close(end)
             os.read(begin, 1)  # until this process lets it go
             os._exit(0)
     try:
-        with only_run(tmp_path):
+        with exclusive_run(tmp_path):
             pass
     finally:
         os.close(begin)

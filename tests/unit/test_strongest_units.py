@@ -1,48 +1,48 @@
-"""Which units stand out, by hand."""
+"""The strongest units of an image or a class, worked by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from reportgen.gallery.sections.strongest_units import strongest
-from reportgen.metrics.top_patches import steady
+from reportgen.gallery.components.unit_figures import strongest_units
+from reportgen.metrics.top_patches import baseline_rows
 
 MAXIMA = np.array([[0, 5, 1, 9], [0, 5, 2, 1], [0, 5, 3, 1], [4, 5, 4, 1]], np.float32)
-"""Unit 1 never changes; unit 0 fires for image 3 alone; unit 3 for image 0."""
+"""Unit 1 never changes; unit 0 is active for image 3 alone, unit 3 most for image 0."""
 MEAN, DEVIATION = MAXIMA.mean(0), MAXIMA.std(0)
 
 
-def test_units_of_one_image() -> None:
+def test_strongest_units_of_one_image_rank_by_deviation() -> None:
     """Scores of image 3: (4 − 1) / √3 = 1.73, none, (4 − 2.5) / √1.25 = 1.34, (1 − 3) / √12 = −0.58."""
-    assert strongest(MAXIMA[3], MEAN, DEVIATION) == [0, 2]
-    assert strongest(MAXIMA[0], MEAN, DEVIATION)[0] == 3
+    assert strongest_units(MAXIMA[3], MEAN, DEVIATION) == [0, 2]
+    assert strongest_units(MAXIMA[0], MEAN, DEVIATION)[0] == 3
 
 
-def test_units_of_a_class() -> None:
+def test_strongest_units_of_a_class_rank_by_mean_deviation() -> None:
     """Scores of images 2 and 3: (2 − 1) / √3 = 0.58, none, (3.5 − 2.5) / √1.25 = 0.89, −0.58."""
-    assert strongest(MAXIMA[2:].mean(0), MEAN, DEVIATION) == [2, 0]
+    assert strongest_units(MAXIMA[2:].mean(0), MEAN, DEVIATION) == [2, 0]
 
 
-def test_units_that_are_not_finite_or_never_change_do_not_stand_out() -> None:
+def test_non_finite_and_constant_units_are_never_strongest() -> None:
     broken = MAXIMA.copy()
     broken[1, 0] = np.nan
-    assert 0 not in strongest(broken[3], broken.mean(0), broken.std(0))
-    assert strongest(MAXIMA[0, 1:2], MEAN[1:2], DEVIATION[1:2]) == []
+    assert 0 not in strongest_units(broken[3], broken.mean(0), broken.std(0))
+    assert strongest_units(MAXIMA[0, 1:2], MEAN[1:2], DEVIATION[1:2]) == []
 
 
-def test_a_unit_that_usually_does_not_fire_stands_out_where_it_does() -> None:
-    """Of two such units the one that fires more."""
+def test_rarely_active_unit_is_strongest_where_it_is_active() -> None:
+    """Of two such units the more active one comes first."""
     found = np.array([0.1, 7.0, 0.2, 0.0])
-    assert strongest(found, np.array([0, 1, 0, 0]), np.array([0, 1, 0, 0])) == [2, 0]
+    assert strongest_units(found, np.array([0, 1, 0, 0]), np.array([0, 1, 0, 0])) == [2, 0]
 
 
-def test_the_sample_stays_when_images_that_are_not_in_it_come_and_go() -> None:
+def test_baseline_sample_ignores_images_outside_of_it() -> None:
     random = np.random.default_rng(0)
     digests = np.array([random.bytes(32).hex().encode() for _ in range(300)], "S64")
-    first = steady(digests, 20)
+    first = baseline_rows(digests, 20)
     assert len(first) == 20
     assert digests[first].tolist() == [digest for digest in digests.tolist() if digest in sorted(digests.tolist())[:20]]
     others = np.setdiff1d(np.arange(300), first)
     fewer = np.delete(digests, others[::3])
-    assert fewer[steady(fewer, 20)].tolist() == digests[first].tolist()
-    assert steady(digests[:5], 20).tolist() == [0, 1, 2, 3, 4]
+    assert fewer[baseline_rows(fewer, 20)].tolist() == digests[first].tolist()
+    assert baseline_rows(digests[:5], 20).tolist() == [0, 1, 2, 3, 4]

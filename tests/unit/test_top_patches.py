@@ -1,4 +1,4 @@
-"""Top patches and figures of units against a sort by hand and against their definitions."""
+"""Top patches and statistics of units, compared with a plain sort and with the definitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reportgen.metrics.top_patches import TopPatches, class_selectivity, recomputed_wrong, study_units
+from reportgen.metrics.top_patches import TopPatches, class_selectivity, differs_when_recomputed, summarize_units
 
 
 def by_hand(maxima: np.ndarray, unit: int, k: int) -> list[int]:
@@ -21,7 +21,7 @@ def by_hand(maxima: np.ndarray, unit: int, k: int) -> list[int]:
     st.integers(1, 5),
     st.integers(1, 7),
 )
-def test_batch_by_batch_is_one_sort(maxima: np.ndarray, k: int, batch: int) -> None:
+def test_top_patches_of_batches_equal_one_stable_sort(maxima: np.ndarray, k: int, batch: int) -> None:
     where = np.arange(maxima.size, dtype=np.int32).reshape(maxima.shape)
     top = TopPatches(maxima.shape[1], k)
     for start in range(0, len(maxima), batch):
@@ -34,46 +34,46 @@ def test_batch_by_batch_is_one_sort(maxima: np.ndarray, k: int, batch: int) -> N
         assert top.where[u].tolist() == where[images, u].tolist() + [-1] * missing
 
 
-def test_a_value_that_is_not_finite_never_wins() -> None:
+def test_non_finite_maximum_is_never_a_top_patch() -> None:
     top = TopPatches(1, 2)
     top.update(0, np.array([[np.nan], [1.0], [np.inf], [-2.0]], np.float32), np.zeros((4, 1), np.int32))
     assert top.image.tolist() == [[1, 3]]
 
 
-def test_a_single_image_does_not_show_that_a_unit_is_dead() -> None:
+def test_single_image_does_not_make_a_unit_dead() -> None:
     for images, dead in ((1, False), (2, True)):
         maxima = np.ones((images, 1), np.float32)
-        (unit,) = study_units(maxima, np.zeros((images, 1), np.int32), np.zeros(images, np.int64), 2)
-        assert unit.dead is dead
+        (unit,) = summarize_units(maxima, np.zeros((images, 1), np.int32), np.zeros(images, np.int64), 2)
+        assert unit.is_dead is dead
 
 
-def test_selectivity_by_hand() -> None:
-    """Class means 6, 2, 1: (6 − 1.5) / (6 + 1.5) = 0.6. A unit that fires for one class alone: 1. A silent one: 0."""
+def test_class_selectivity_matches_values_by_hand() -> None:
+    """Class means 6, 2, 1: (6 − 1.5) / (6 + 1.5) = 0.6. A unit active for one class alone: 1. An inactive one: 0."""
     labels = np.array([0, 0, 1, 2, -1])
     maxima = np.array([[5, 3, -1], [7, 3, -1], [2, 0, -1], [1, -4, -1], [99, 99, 99]], np.float32)
     assert class_selectivity(maxima, labels) == pytest.approx([0.6, 1.0, 0.0])
     assert class_selectivity(maxima[:2], labels[:2]) is None
 
 
-def test_units_by_hand() -> None:
+def test_unit_statistics_match_values_by_hand() -> None:
     labels = np.array([0, 1, 1, -1])
     maxima = np.array([[1, 2], [4, 2], [3, 2], [-1, 2]], np.float32)
-    first, dead = study_units(maxima, np.array([[0, 1], [2, 3], [4, 5], [6, 7]], np.int32), labels, k=3)
+    first, dead = summarize_units(maxima, np.array([[0, 1], [2, 3], [4, 5], [6, 7]], np.int32), labels, k=3)
     assert (first.images.tolist(), first.where.tolist()) == ([1, 2, 0], [2, 4, 0])
-    assert first.preferred == (1, pytest.approx(2 / 3))
-    assert (first.active, first.counts.sum(), first.edges[0], first.edges[-1]) == (0.75, 4, -1, 4)
-    assert not first.dead
-    assert dead.dead
+    assert first.top_label == (1, pytest.approx(2 / 3))
+    assert (first.active_share, first.histogram.sum(), first.bin_edges[0], first.bin_edges[-1]) == (0.75, 4, -1, 4)
+    assert not first.is_dead
+    assert dead.is_dead
     assert dead.images.tolist() == [0, 1, 2]
-    assert dead.counts.sum() == 4
+    assert dead.histogram.sum() == 4
 
 
-def test_a_maximum_that_its_image_alone_does_not_reach_is_wrong() -> None:
+def test_maximum_that_its_image_alone_does_not_reach_differs() -> None:
     stored, alone = np.array([1.0, 1.0, 0.0, 2.0]), np.array([1.0005, 1.01, 0.0, np.nan])
-    assert recomputed_wrong(stored, alone).tolist() == [False, True, False, True]
+    assert differs_when_recomputed(stored, alone).tolist() == [False, True, False, True]
 
 
-def test_rounding_near_zero_is_no_defect() -> None:
+def test_rounding_near_zero_counts_as_equal() -> None:
     """Noise of 5e-6 on terms of size 5 is rounding, also where the terms cancel to 1e-3; 1e-3 of the unit's is not."""
     stored, alone = np.array([5.0, 1e-3, 1e-3]), np.array([5.0, 1e-3 + 5e-6, 2e-3])
-    assert recomputed_wrong(stored, alone).tolist() == [False, False, True]
+    assert differs_when_recomputed(stored, alone).tolist() == [False, False, True]

@@ -1,4 +1,4 @@
-"""A folder of images: with a folder for each class (torchvision's ImageFolder convention), or flat."""
+"""Reader of folders of images: one folder for each class, as in torchvision's ImageFolder, or flat."""
 
 from __future__ import annotations
 
@@ -7,45 +7,46 @@ import stat
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from reportgen.data.class_names import Vocabulary
+from reportgen.data.class_names import ClassNames
 from reportgen.data.files import cause, one_line
-from reportgen.data.samples import Refused, Sample
+from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError
 
-ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 
 
 def read_folder(
-    root: Path, vocabulary: Vocabulary, annotations: Path | None = None
-) -> tuple[list[Sample], list[Refused]]:
-    """The images below `root`, sorted by name, labelled by their first-level folder, and all that was left out.
+    root: Path, class_names: ClassNames, annotations: Path | None = None
+) -> tuple[list[Sample], list[RejectedInput]]:
+    """Return the images below `root`, sorted by name, and the files and folders that were left out.
 
-    Images at the top have no label. Those of a folder that names no class stay, unlabelled; the folder is listed.
-    The file or folder `annotations` may lie among them.
+    The label is the first-level folder. Images at the top have none; neither have those of a folder that is not named
+    as a class, which is listed. annotations: file or folder to be ignored, because it may lie below `root`.
+    Errors: DataError if `root` cannot be listed.
     """
     names, refused = list_files(root)
     if annotations is not None:
-        own = os.path.abspath(annotations)
-        names = [n for n in names if is_image(n) or not f"{os.path.abspath(root / n)}/".startswith(f"{own}/")]
+        ignored = os.path.abspath(annotations)
+        names = [n for n in names if is_image(n) or not f"{os.path.abspath(root / n)}/".startswith(f"{ignored}/")]
     images = [name for name in names if is_image(name)]
-    endings = Counter(PurePosixPath(name).suffix.lower() for name in names if not is_image(name))
-    for ending, count in sorted(endings.items()):
-        what = f"with ending `{one_line(ending)}`" if ending else "without an ending"
-        refused.append(Refused(f"*{one_line(ending)}", f"{_count(count, 'file')} {what}, not an image"))
+    suffixes = Counter(PurePosixPath(name).suffix.lower() for name in names if not is_image(name))
+    for suffix, count in sorted(suffixes.items()):
+        kind = f"with suffix `{one_line(suffix)}`" if suffix else "without a suffix"
+        refused.append(RejectedInput(f"*{one_line(suffix)}", f"{_count(count, 'file')} {kind}, not an image"))
     labels: dict[str, int | None] = {"": None}
     for folder, count in sorted(Counter(map(_class_folder, images)).items()):
         try:
-            labels[folder] = vocabulary.index(folder) if folder else None
+            labels[folder] = class_names.index(folder) if folder else None
         except LookupError as error:
             labels[folder] = None
-            refused.append(Refused(f"{one_line(folder)}/", f"{error}; {_count(count, 'image')} left unlabelled"))
+            refused.append(RejectedInput(f"{one_line(folder)}/", f"{error}; {_count(count, 'image')} left unlabelled"))
     return [Sample(root / name, name, labels[_class_folder(name)]) for name in images], refused
 
 
 def folder_class_names(source: Path) -> tuple[str, ...] | None:
-    """The sorted names of the class folders of `source`, or None where it is no tree of class folders.
+    """Return the sorted names of the class folders of `source`, or None if it has no class folders.
 
-    It is one if images lie in its folders and none beside them. As in torchvision, every folder counts as a class.
+    It has if there are images in its folders and none at the top. As in torchvision, every folder counts as a class.
     """
     if not source.is_dir():
         return None
@@ -56,14 +57,14 @@ def folder_class_names(source: Path) -> tuple[str, ...] | None:
         return tuple(sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != "."))
 
 
-def list_files(root: Path) -> tuple[list[str], list[Refused]]:
-    """Every file below `root` as a sorted path with forward slashes, and what is no readable file inside of `root`.
+def list_files(root: Path) -> tuple[list[str], list[RejectedInput]]:
+    """Return every file below `root` as a sorted path with forward slashes, and what cannot be read.
 
-    Names with a leading dot are passed over. Links to files inside are files; links to folders are never followed,
-    so that no loop can arise and no image counts twice. DataError if `root` cannot be listed.
+    Names with a leading dot are ignored. Links to files inside of `root` count as files. Links to folders are not
+    followed: there can be no loops, and no image counts twice. Errors: DataError if `root` cannot be listed.
     """
     names: list[str] = []
-    refused: list[Refused] = []
+    refused: list[RejectedInput] = []
     real_root = Path(os.path.realpath(root))
     folders = [""]
     while folders:
@@ -74,26 +75,26 @@ def list_files(root: Path) -> tuple[list[str], list[Refused]]:
         except OSError as error:
             if not folder:
                 raise DataError(f"folder `{one_line(str(root))}` cannot be read: {cause(error)}") from None
-            refused.append(Refused(one_line(folder), cause(error)))
+            refused.append(RejectedInput(one_line(folder), cause(error)))
             continue
         for entry in entries:
             name = folder + entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(f"{name}/")
-            elif reason := _unfit(entry, real_root):
-                refused.append(Refused(one_line(name), reason))
+            elif reason := _problem_of(entry, real_root):
+                refused.append(RejectedInput(one_line(name), reason))
             else:
                 names.append(name)
     return sorted(names), sorted(refused, key=lambda row: row.where)
 
 
 def is_image(name: str) -> bool:
-    """Whether the ending says that the file is an image."""
-    return PurePosixPath(name).suffix.lower() in ENDINGS
+    """Whether the suffix is that of an image file."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
-def _unfit(entry: os.DirEntry[str], real_root: Path) -> str | None:
-    """Why an entry that is no folder cannot be read as a file of the data set, or None."""
+def _problem_of(entry: os.DirEntry[str], real_root: Path) -> str | None:
+    """Return the reason why an entry, which is not a folder, is not a file of the data set; None if it is."""
     if entry.is_file(follow_symlinks=False):
         return None
     try:
@@ -109,7 +110,7 @@ def _unfit(entry: os.DirEntry[str], real_root: Path) -> str | None:
 
 
 def _class_folder(name: str) -> str:
-    """The first-level folder of a name, "" for a file at the top."""
+    """Return the first-level folder of a name, "" for a file at the top."""
     folder, slash, _ = name.partition("/")
     return folder if slash else ""
 

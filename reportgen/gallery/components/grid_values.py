@@ -1,4 +1,4 @@
-"""The numbers behind pictures of grids, so that the browser can tell the value under the pointer."""
+"""The numbers behind pictures of grids, so that the browser can show the value under the pointer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def numbers(grid: np.ndarray) -> dict[str, Any]:
     return {"values": [float(f"{value:.3g}") for value in grid.ravel()]}
 
 
-def kinds(grid: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+def categories(grid: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
     """A grid of indices into names."""
     return {"values": grid.ravel().tolist(), "names": list(names)}
 

@@ -2,60 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_info import Epoch
+from reportgen.audit.model_info import TrainingEpoch
+from reportgen.gallery.components.chart import Axis, Chart, Series, value_axis
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 860, 260, 46, 16, 222
-
-
-@dataclass(frozen=True)
-class LearningCurve:
-    """Mean loss by epoch, in training and on images kept back, as points of an SVG, and the numbers beneath it.
-
-    y: (height, text) of the grid; x: (place, epoch) of the axis.
-    """
-
-    name: str
-    trained: str
-    held: str
-    y: list[tuple[float, str]]
-    x: list[tuple[float, str]]
-    rows: list[list[str]]
-    summary: str
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    bottom: int = BOTTOM
+MAX_TICKS = 10
+"""Epochs that are written at the axis, at most."""
 
 
-def learning_curves(audit: Audit) -> list[LearningCurve]:
-    """One for each network of the audit that has one."""
-    return [_curve(model.card.name, list(model.card.curve)) for model in audit.models if model.card.curve]
+def learning_curves(audit: Audit) -> list[Chart]:
+    """A chart for each network of the audit whose training curve is known."""
+    return [_chart(model.info.name, model.info.training_curve) for model in audit.models if model.info.training_curve]
 
 
-def _curve(name: str, epochs: list[Epoch]) -> LearningCurve:
-    highest = max(max(e.loss, e.held_loss) for e in epochs) or 1.0
-    step = (WIDTH - 20 - LEFT) / max(1, len(epochs) - 1)
-    places = [LEFT + i * step for i in range(len(epochs))]
-
-    def line(values: list[float]) -> str:
-        heights = (BOTTOM - (BOTTOM - TOP) * value / highest for value in values)
-        return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(places, heights, strict=True))
-
-    last = epochs[-1]
-    every = -(-len(epochs) // 10)
-    return LearningCurve(
-        name,
-        line([e.loss for e in epochs]),
-        line([e.held_loss for e in epochs]),
-        [(BOTTOM - (BOTTOM - TOP) * share, f"{highest * share:.2g}") for share in (0, 0.5, 1)],
-        [(x, str(e.epoch)) for x, e in list(zip(places, epochs, strict=True))[::every]],
-        [
-            [str(e.epoch), f"{e.rate:.2g}", f"{e.loss:.3f}", f"{e.held_loss:.3f}", f"{100 * e.held_error:.1f} %"]
-            for e in epochs
+def _chart(name: str, epochs: Sequence[TrainingEpoch]) -> Chart:
+    numbers, last = [e.epoch for e in epochs], epochs[-1]
+    highest = max(max(e.loss, e.held_loss) for e in epochs)
+    return Chart(
+        title=f"Learning curve of {name}",
+        x=Axis("Epoch", numbers[0], numbers[-1], numbers[:: -(-len(numbers) // MAX_TICKS)]),
+        y=value_axis("Mean cross-entropy loss", 0, highest),
+        series=[
+            Series("training images", "line", numbers, [e.loss for e in epochs]),
+            Series("held-out images", "line", numbers, [e.held_loss for e in epochs]),
         ],
-        f"After {last.epoch} epochs the mean loss is {last.loss:.3f} in training and {last.held_loss:.3f} on the "
-        f"images kept back, of which {100 * last.held_error:.1f} % are named wrongly.",
+        caption=(
+            f"After {last.epoch} epochs the mean loss is {last.loss:.3f} on the training images and "
+            f"{last.held_loss:.3f} on the held-out images, where the top-1 error is {100 * last.held_error:.1f} %."
+        ),
+        columns=[
+            ("Top-1 error, held-out images", [f"{100 * e.held_error:.1f} %" for e in epochs]),
+            ("Learning rate", [f"{e.rate:.2g}" for e in epochs]),
+        ],
     )

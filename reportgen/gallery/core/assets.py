@@ -1,18 +1,47 @@
-"""Where the templates and the gallery's own CSS and JavaScript are: in the installed package, or in the checkout."""
+"""Where the templates, the CSS and the JavaScript are: in the installed package, or in the checkout."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from reportgen.errors import ReportgenError
+from reportgen.gallery.core.browser_constants import constants_script
 
 PACKAGE = Path(__file__).resolve().parents[2]
-PLACES = {"templates": ("_templates", "../templates"), "assets": ("_assets", "../site/assets")}
+FOLDERS = {"templates": ("_templates", "../templates"), "assets": ("_assets", "../site/assets")}
+
+
+def files(kind: str) -> list[Path]:
+    """The files of `templates` or `assets`, sorted."""
+    return sorted(path for path in folder(kind).iterdir() if path.is_file())
+
+
+def published_assets() -> dict[str, bytes]:
+    """Name → bytes of the CSS and JavaScript of a site: the files, scripts compacted, and `constants.js`."""
+    published = {path.name: path.read_bytes() for path in files("assets")} | {"constants.js": constants_script()}
+    for name in published:
+        if name.endswith(".js"):
+            published[name] = compact(published[name].decode()).encode()
+    return published
+
+
+def compact(script: str) -> str:
+    """A script without comments, type assertions and indentation: with them, a page would load more than 60 KB.
+
+    It is no parser. A template literal must not depend on its indentation, nor hold a line that looks like a comment. A
+    comment at the end of a line with quotes or slashes is not removed.
+    """
+    script = re.sub(r"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*\n", "", script, flags=re.MULTILINE | re.DOTALL)
+    script = re.sub(r"^[ \t]*//.*\n", "", script, flags=re.MULTILINE)
+    script = re.sub(r"^([^'\"`/\n]*[;,{(\[]) // .*$", r"\1", script, flags=re.MULTILINE)
+    script = re.sub(r"/\*\* @type (?:(?!\*/).)*\*/ ?", "", script)
+    return re.sub(r"^[ \t]+", "", script, flags=re.MULTILINE)
 
 
 def folder(kind: str) -> Path:
     """The folder of `templates` or `assets`. Errors: ReportgenError for a broken installation."""
-    for place in PLACES[kind]:
-        if (found := (PACKAGE / place).resolve()).is_dir():
-            return found
+    for place in FOLDERS[kind]:
+        if (path := (PACKAGE / place).resolve()).is_dir():
+            return path
     raise ReportgenError(f"reportgen's {kind} are not installed", "reinstall the package")

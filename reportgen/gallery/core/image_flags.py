@@ -1,44 +1,56 @@
-"""What is found of an image beside its outcome: figures and warnings lead to the images that bear a mark."""
+"""Flags of images besides their outcome. Figures and findings link to the images that have a flag."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.findings import suspects
-from reportgen.metrics.failures import peaks
+from reportgen.embedding.space import N_SHOWN, label_outliers, majority_label
+from reportgen.metrics.failures import peak_concentration
 
-MARKS = {
+IMAGE_FLAGS = {
     "top1": "class wrong, top-1",
     "top5": "class wrong, top-5",
-    "place1": "place wrong, top-1",
-    "place5": "place wrong, top-5",
-    "known": "place wrong, class given",
-    "label": "label perhaps wrong",
-    "peak": "map peaks where most do",
+    "place1": "localization wrong, top-1",
+    "place5": "localization wrong, top-5",
+    "known": "localization wrong, GT-known",
+    "label": "suspect label",
+    "peak": "map has its maximum in the most frequent cell",
     "silent": "map without evidence",
 }
-"""Mark → its words; image `i` has the mark of bit `b` where `marks_of(audit)[i] >> b & 1`. At most eight."""
+"""Flag → its label; image `i` has the flag of bit `b` where `image_flags(audit)[i] >> b & 1`. At most eight."""
+MIN_CONFIDENCE = 0.5
+"""Probability from which a prediction that the neighbours support makes another label suspect."""
 
 
-def marks_of(audit: Audit) -> np.ndarray:
-    """`(N,)` uint8, a bit for each of `MARKS`, in their order; of the first network."""
-    n, c, where = len(audit.samples), audit.classification, audit.localization
+def image_flags(audit: Audit) -> np.ndarray:
+    """`(N,)` uint8, a bit for each of `IMAGE_FLAGS`, in their order; of the first network."""
+    n, classification, localization = len(audit.samples), audit.main.classification, audit.main.localization
     labelled = audit.labels >= 0
-    found = {
-        "top1": labelled & ~c.right1,
-        "top5": labelled & ~c.right5,
-        "label": np.isin(np.arange(n), suspects(audit)),
-        "silent": audit.without_evidence,
+    flags = {
+        "top1": labelled & ~classification.top1_correct,
+        "top5": labelled & ~classification.top5_correct,
+        "label": np.isin(np.arange(n), suspect_labels(audit)),
+        "silent": audit.main.without_evidence,
     }
-    if where is not None:
-        found |= {"place1": where.judged & ~where.right1, "place5": where.judged & ~where.right5}
-        found["known"] = where.judged & ~where.known
-    peak = peaks(audit.cams[:, 0])
-    if peak is not None and peak.alarming:
-        found["peak"] = np.isin(np.arange(n), peak.rows)
+    if localization is not None:
+        flags["place1"] = localization.judged & ~localization.top1_correct
+        flags["place5"] = localization.judged & ~localization.top5_correct
+        flags["known"] = localization.judged & ~localization.gt_known_correct
+    peak = peak_concentration(audit.main.cams[:, 0])
+    if peak is not None and peak.is_concentrated:
+        flags["peak"] = np.isin(np.arange(n), peak.rows)
     bits = np.zeros(n, np.uint8)
-    for b, name in enumerate(MARKS):
-        if name in found:
-            bits |= found[name].astype(np.uint8) << b
+    for b, name in enumerate(IMAGE_FLAGS):
+        if name in flags:
+            bits |= flags[name].astype(np.uint8) << b
     return bits
+
+
+def suspect_labels(audit: Audit) -> np.ndarray:
+    """Images with a suspect label: a confident prediction and the vote of the neighbours agree on another class."""
+    near, classification = audit.feature_space.neighbours.index[:, :N_SHOWN], audit.main.classification
+    odd = label_outliers(near, audit.labels)
+    predicted, score = classification.top_classes[odd, 0], classification.scores[odd, 0]
+    agreed = (predicted == majority_label(near[odd], audit.labels)) & (score >= MIN_CONFIDENCE)
+    return np.asarray(odd[agreed & (predicted != audit.labels[odd])])

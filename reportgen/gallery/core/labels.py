@@ -1,114 +1,120 @@
-"""Numbers and outcomes in words."""
+"""Labels and number formats that several pages share; templates use some of them as filters."""
 
 from __future__ import annotations
 
-from reportgen.audit.audit import Audit
-from reportgen.metrics.failures import peaks
+from reportgen.audit.model_info import ModelInfo
+from reportgen.metrics.bootstrap import Interval
 from reportgen.metrics.intervals import Rate
-from reportgen.results.tables import CONTROL_WORDS
 
-KIND_WORDS = {
+OUTCOME_LABELS = {
     "right": "right",
     "class": "wrong class",
     "part": "part only",
-    "more": "spills over",
-    "multi-instance": "several as one",
-    "other": "elsewhere",
+    "more": "box too large",
+    "multi-instance": "multiple instances",
+    "other": "off target",
     "unlabelled": "no label",
 }
-"""What the chip of an outcome says."""
-
-METHOD_WORDS = {"cam": "class activation maps, exact", "grad-cam": "Grad-CAM, through the head"}
-HEAD_WORDS = {
-    "own": "global average pooling and one linear layer",
-    "own-gmp": "global maximum pooling and one linear layer",
-    "other": "another; maps by Grad-CAM",
-    "gap": "average pooling and a linear layer fitted here",
-    "gmp": "maximum pooling and a linear layer fitted here",
+"""Text of the chip of an outcome; the keys are the names in result files."""
+OUTCOME_SHAPES = {
+    "right": ("M1.5 6.5l3 3 6-7", ""),
+    "class": ("M2 2l8 8M10 2l-8 8", ""),
+    "part": ("M1 1h10v10H1z", "M3 3h4v4H3z"),
+    "more": ("M3.5 3.5h5v5h-5zM1 1h10v10H1z", ""),
+    "multi-instance": ("M1 1h4v4H1zM7 7h4v4H7z", ""),
+    "other": ("M1 6h10", ""),
+    "unlabelled": ("M6 1a5 5 0 100 10 5 5 0 000-10z", ""),
 }
-"""How a network comes from its last maps to its logits."""
+"""Shape of the chip of an outcome in a frame of 12 × 12: the SVG path that is stroked, and the one that is filled."""
+METHOD_LABELS = {"cam": "class activation maps (exact)", "grad-cam": "Grad-CAM through the head"}
+HEAD_LABELS = {
+    "own": "global average pooling and one linear layer",
+    "own-gmp": "global max pooling and one linear layer",
+    "other": "other; activation maps by Grad-CAM",
+    "gap": "average pooling and a fitted linear layer",
+    "gmp": "max pooling and a fitted linear layer",
+}
+"""How a network gets from its feature maps to its logits."""
 
 
 def percent(rate: Rate | None) -> str:
-    """`33.3 %`, or a dash where there is nothing to judge."""
+    """`33.3 %`, or a dash for None."""
     return "–" if rate is None else f"{100 * rate.value:.1f} %"
 
 
-def of(rate: Rate) -> str:
+def count_of(rate: Rate) -> str:
     """`10 of 30`."""
     return f"{rate.count:,} of {rate.n:,}"
 
 
-def interval(rate: Rate) -> str:
-    """`19–51 %`."""
-    low, high = rate.interval
+def interval(bounds: Interval) -> str:
+    """`19–51 %`, of bounds that are fractions of 1."""
+    low, high = bounds
     return f"{100 * low:.0f}–{100 * high:.0f} %"
 
 
-def heading(audit: Audit) -> str:
-    """The first line of the report: it answers how good."""
-    top1, where = audit.classification.top1, audit.localization
-    if top1 is None:
-        return f"{len(audit.samples):,} images without labels, as {audit.card.name} sees them"
-    right = f"Knows the class in {top1.n - top1.count:,} of {top1.n:,}"
-    if where is None:
-        return right
-    found = where.top1.n - where.top1.count
-    same = where.top1.n == top1.n
+def rate_with_count(rate: Rate | None) -> str:
+    """`33.3 %, 10 of 30`."""
+    return "–" if rate is None else f"{percent(rate)}, {count_of(rate)}"
+
+
+def counted(n: int, singular: str, plural: str) -> str:
+    """`1 image`, `1,000 images`."""
+    return f"{n:,} {singular if n == 1 else plural}"
+
+
+def method_label(info: ModelInfo) -> str:
+    """How the activation maps are computed."""
+    return METHOD_LABELS.get(info.method, f"by `{info.method}`")
+
+
+def cam_name(info: ModelInfo) -> str:
+    """Name of one activation map."""
+    return {"cam": "Class activation map (CAM)", "grad-cam": "Grad-CAM map"}.get(info.method, f"Map by {info.method}")
+
+
+def cam_unit(info: ModelInfo) -> str:
+    """Unit of the activation maps: logits, but none for those of a `map_function`."""
+    return " logit" if info.method in METHOD_LABELS else ""
+
+
+def preprocessing(info: ModelInfo) -> str:
+    """The preprocessing of an image."""
+    side = f"{info.input_size} × {info.input_size}"
+    resize = (
+        f"resized to {side}" if info.resize == "warp" else f"shorter side {info.resize_size}, centre crop of {side}"
+    )
+    if info.decode == "fast":
+        resize += "; large JPEGs decoded at a fraction of their size, so pixels differ slightly"
+    mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (info.mean, info.std))
+    return f"{resize}, {info.interpolation}; mean {mean}; standard deviation {std}"
+
+
+def head_label(info: ModelInfo) -> str:
+    """The head; for a fitted one also how it was fitted."""
+    fit = info.head_fit
+    if fit is None:
+        return HEAD_LABELS[info.head]
+    how = f"in {fit.folds} folds" if fit.folds > 1 else "on a training set"
+    penalties = ", ".join(f"{penalty:g}" for penalty in fit.penalties)
+    images = ", ".join(f"{n:,}" for n in fit.images)
     return (
-        f"{right}, and the place in {found:,}"
-        if same
-        else f"{right}, and class and place in {found:,} of {where.top1.n:,}"
+        f"{HEAD_LABELS[info.head]}, {how}; no image is evaluated with a head that was fitted on the same bytes or the "
+        f"same group; penalties {penalties}; fitted on {images} images"
     )
 
 
-def lead(audit: Audit) -> str:
-    """Two or three sentences that put the figures beside their control."""
-    top1, where = audit.classification.top1, audit.localization
-    if top1 is None:
-        return (
-            "Nothing here is right or wrong: the images have no labels. "
-            "The pages show what the network answers and where it looks."
-        )
-    both = audit.classification.right1 & (where.judged if where else False)
-    text = f"{audit.card.name} names {100 * (1 - top1.value):.0f} % of the labelled images right."
-    if where is None:
-        return text + " There are no boxes, so nothing is said of where it looks."
-    text += (
-        f" Of the {int(both.sum()):,} that it names right and that have a box, its activation map finds the object in"
-        f" {int(where.right1.sum()):,}. Given the class, the map finds {where.gt_known.n - where.gt_known.count:,} of"
-        f" {where.gt_known.n:,}; a box around the whole image would have found {where.whole.n - where.whole.count:,}."
-    )
-    return text
-
-
-def control_alerts(audit: Audit) -> list[str]:
-    """A sentence for every network whose maps do not beat boxes that do not look at the image."""
-    found = []
-    for model in audit.models:
-        if model.study is None or model.localization is None:
-            continue
-        known = model.localization.gt_known
-        equal = [
-            f"{CONTROL_WORDS[name]} ({percent(control.gt_known)})"
-            for name, control in model.study.controls.items()
-            if control.gt_known.value <= known.value
-        ]
-        if equal:
-            found.append(
-                f"The maps of {model.card.name} do not beat boxes that do not look at the image: with the class given, "
-                f"{percent(known)} are wrong, against {', '.join(equal)}."
-            )
-    return found
-
-
-def peak_alarm(audit: Audit) -> str:
-    """A sentence where the maps peak at one place whatever the image, else ""."""
-    where = peaks(audit.cams[:, 0])
-    if where is None or not where.alarming:
-        return ""
+def precision_label(info: ModelInfo) -> str:
+    """The precision of the trunk, with its agreement with float32 if that was measured."""
+    agreement = info.precision_agreement
+    if agreement is None:
+        return info.precision
     return (
-        f"{100 * where.share:.0f} % of the {where.n:,} top-1 maps peak in the same cell (row {where.row + 1}, column "
-        f"{where.column + 1} of {audit.cams.shape[2]} × {audit.cams.shape[3]}), whatever the image: see whether the "
-        "maps follow the objects at all."
+        f"{info.precision}; in a trial on {agreement.images:,} images, {agreement.precision} and float32 predicted the "
+        f"same class on {100 * agreement.top1:.1f} %, with features of cosine similarity ≥ {agreement.cosine:.5f}"
     )
+
+
+def feature_maps_label(info: ModelInfo) -> str:
+    """`conv5, 512 × 7 × 7`."""
+    return f"{info.feature_layer}, {' × '.join(map(str, info.feature_shape))}"

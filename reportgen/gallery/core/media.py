@@ -1,4 +1,4 @@
-"""The pictures of a site: each file is named by the digest of its bytes, so it is written once and never changes."""
+"""The picture files of a site. Each is named by the digest of its bytes, so it is written once and never changes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import Image
 from reportgen.draw.webp import as_webp
 from reportgen.store.files import write_atomic
 
-ENDINGS = {"JPEG": "jpg", "WEBP": "webp"}
+SUFFIXES = {"JPEG": "jpg", "WEBP": "webp"}
 JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-"""What files of these forms begin with."""
+"""First bytes of the files."""
 
 
 @dataclass(frozen=True)
-class Media:
+class MediaFile:
     """A picture file: URL relative to the site's root, and its size in pixels."""
 
     url: str
@@ -29,90 +29,93 @@ class Media:
 
 
 @dataclass(frozen=True)
-class Added:
-    """What came into an album. files: names; known: digest of its bytes → picture; drawn: digest of what it was drawn
-    of → picture."""
+class AddedMedia:
+    """Pictures that a build used. files: names; by_content, by_inputs: digest of a picture's bytes, and of what it was
+    drawn from → the picture."""
 
     files: set[str] = field(default_factory=set)
-    known: dict[str, Media] = field(default_factory=dict)
-    drawn: dict[str, Media] = field(default_factory=dict)
+    by_content: dict[str, MediaFile] = field(default_factory=dict)
+    by_inputs: dict[str, MediaFile] = field(default_factory=dict)
 
 
-class Album:
-    """Writes pictures into `site/media/`; `sweep` removes those that no page asked for."""
+class Media:
+    """Writes pictures into `site/media/`, and removes those that no page uses."""
 
     def __init__(
         self,
         site: Path,
-        drawn: Mapping[str, Media] | None = None,
-        finished: Set[str] = frozenset(),
-        pictures: str = "jpeg",
+        drawn: Mapping[str, MediaFile] | None = None,
+        complete: Set[str] = frozenset(),
+        image_format: str = "jpeg",
     ) -> None:
-        """drawn: by the last build, if its code was the same; finished: names of the files that it finished; pictures:
-        `webp` for an album whose photographs are WebP files."""
+        """drawn: pictures of the last build by the digest of their inputs, if its code was the same.
+
+        complete: names of the files that the last build finished; image_format: `jpeg` or `webp`, of photographs.
+        """
+        self.site = site
         self._folder = site / "media"
-        self._there = {path.name for path in self._folder.glob("*")} if self._folder.is_dir() else set()
-        self._before = drawn or {}
-        self._finished = finished & self._there
-        self._webp = pictures == "webp"
-        self._once: dict[Hashable, Media] = {}
-        self.added = Added()
+        self._before = {path.name for path in self._folder.glob("*")} if self._folder.is_dir() else set()
+        self._drawn = drawn or {}
+        self._complete = complete & self._before
+        self._is_webp = image_format == "webp"
+        self._by_key: dict[Hashable, MediaFile] = {}
+        self.added = AddedMedia()
 
-    def once(self, key: Hashable, picture: Callable[[], bytes]) -> Media:
-        """The picture that many pages show: read and added when the first of them asks for this key."""
-        if key not in self._once:
-            self._once[key] = self.add(picture())
-        return self._once[key]
+    def add_once(self, key: Hashable, read: Callable[[], bytes]) -> MediaFile:
+        """The picture of a key. It is read and added at the first call only: many pages show the same photograph."""
+        if key not in self._by_key:
+            self._by_key[key] = self.add(read())
+        return self._by_key[key]
 
-    def add(self, data: bytes) -> Media:
-        """A PNG or JPEG picture; a JPEG as WebP in an album of those. Errors: OutputError."""
-        if self._webp and data.startswith(JPEG):
+    def add(self, data: bytes) -> MediaFile:
+        """Add a PNG or JPEG picture; a JPEG becomes WebP if that is the format of photographs. Errors: OutputError."""
+        if self._is_webp and data.startswith(JPEG):
             return self.draw(as_webp, data)
         digest = hashlib.sha256(data).hexdigest()[:20]
-        if digest not in self.added.known:
-            ending, size = _form(data)
-            name = f"{digest}.{ending}"
-            media = Media(f"media/{name}", *size)
+        if digest not in self.added.by_content:
+            suffix, size = _suffix_and_size(data)
+            name = f"{digest}.{suffix}"
             path = self._folder / name
-            if name not in self._finished and not self._is_whole(path, data):
+            if name not in self._complete and not self._is_complete(path, data):
                 write_atomic(path, data, durable=False)
-            self.added.known[digest] = media
+            self.added.by_content[digest] = MediaFile(f"media/{name}", *size)
             self.added.files.add(name)
-        return self.added.known[digest]
+        return self.added.by_content[digest]
 
-    def _is_whole(self, path: Path, data: bytes) -> bool:
-        """A file that was not there when the album was opened is another process's of this build, which writes whole
-        files; one that was may be what an interrupted build left."""
-        return path.read_bytes() == data if path.name in self._there else path.exists()
+    def _is_complete(self, path: Path, data: bytes) -> bool:
+        """Whether the file has these bytes. One that appeared during this build is another process's, which writes
+        atomically; an older one may be a fragment that an interrupted build left."""
+        return path.read_bytes() == data if path.name in self._before else path.exists()
 
-    def draw(self, picture: Callable[..., bytes], *of: object) -> Media:
-        """The picture that a function draws of plain data; the same of the same is drawn once, builds apart."""
-        what = pickle.dumps((self._webp, picture.__module__, picture.__qualname__, of), 5)
-        key = hashlib.sha256(what).hexdigest()[:32]
-        if key not in self.added.drawn:
-            media = self._before.get(key)
-            if media is None or (name := Path(media.url).name) not in self._finished:
-                media = self.add(picture(*of))
+    def draw(self, function: Callable[..., bytes], *inputs: object) -> MediaFile:
+        """Add the picture that a function draws from plain data. With the same inputs as in the last build, it is not
+        drawn again."""
+        key = pickle.dumps((self._is_webp, function.__module__, function.__qualname__, inputs), 5)
+        digest = hashlib.sha256(key).hexdigest()[:32]
+        if digest not in self.added.by_inputs:
+            media = self._drawn.get(digest)
+            if media is None or (name := Path(media.url).name) not in self._complete:
+                media = self.add(function(*inputs))
             else:
                 self.added.files.add(name)
-            self.added.drawn[key] = media
-        return self.added.drawn[key]
+            self.added.by_inputs[digest] = media
+        return self.added.by_inputs[digest]
 
-    def take(self, added: Added) -> None:
-        """Takes over what another process added to its copy of this album."""
+    def merge(self, added: AddedMedia) -> None:
+        """Take over what another process added to its copy."""
         self.added.files.update(added.files)
-        self.added.known.update(added.known)
-        self.added.drawn.update(added.drawn)
+        self.added.by_content.update(added.by_content)
+        self.added.by_inputs.update(added.by_inputs)
 
-    def sweep(self) -> None:
-        """Deletes the pictures of earlier builds that this one did not use."""
-        for name in self._there - self.added.files:
+    def remove_unused(self) -> None:
+        """Delete the pictures of earlier builds that this one did not use."""
+        for name in self._before - self.added.files:
             (self._folder / name).unlink(missing_ok=True)
 
 
-def _form(data: bytes) -> tuple[str, tuple[int, int]]:
-    """Ending, and width and height in pixels, of a picture file."""
+def _suffix_and_size(data: bytes) -> tuple[str, tuple[int, int]]:
+    """Suffix of a picture file, and its width and height in pixels."""
     if data.startswith(PNG):  # most are maps, whose header is read sooner than Pillow opens a file
         return "png", (int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
     with Image.open(io.BytesIO(data)) as picture:
-        return ENDINGS[picture.format or ""], picture.size
+        return SUFFIXES[picture.format or ""], picture.size

@@ -1,4 +1,4 @@
-"""Writes sites: what build says a page is, rendered and written where it changed, by all cores."""
+"""Renders the pages of a site and writes those that changed, with all cores."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Protocol
 
 import jinja2
 
-from reportgen.gallery.components.figure import Page
-from reportgen.gallery.components.page_data import Frame, Link
-from reportgen.gallery.core import assets
-from reportgen.gallery.core import labels as words
+from reportgen.draw.colormap import inferno_steps
+from reportgen.gallery.core import assets, labels
 from reportgen.gallery.core.check import POLICY, policy_of
-from reportgen.gallery.core.data_chunks import write_addresses
-from reportgen.gallery.core.manifest import LEDGER, Ledger, Written, digest_of, inputs_of, stamped
-from reportgen.gallery.core.media import Added, Album
-from reportgen.parallel import shared_out
+from reportgen.gallery.core.data_chunks import write_chunk_urls
+from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
+from reportgen.gallery.core.media import AddedMedia, Media
+from reportgen.gallery.core.page import Frame, Link
+from reportgen.gallery.core.registry import PageDraft
+from reportgen.parallel import run_parallel
 from reportgen.store.files import write_atomic
 
-MADE_LATER = {"reviewed.html"}
-"""Pages that other commands fill of a report as it stands; a new build, which they no longer fit, empties them."""
+FILLED_LATER = {"merged_reviews.html"}
+"""Pages that other commands fill in a finished report. The next build clears them: they belong to the old report."""
 
 
 def environment() -> jinja2.Environment:
-    """Strict and escaping: a missing field is an error, and text never becomes markup."""
+    """The template environment: a missing field is an error, and text never becomes markup."""
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(assets.folder("templates")),
         autoescape=True,
@@ -36,41 +36,42 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=words.percent, of=words.of, interval=words.interval, thousands="{:,}".format)
+    env.filters.update(percent=labels.percent, of=labels.count_of, interval=labels.interval, thousands="{:,}".format)
     env.filters["address"] = result_address
-    env.globals.update(kind_words=words.KIND_WORDS, policy=POLICY, policy_of=policy_of)
+    env.globals.update(policy=POLICY, policy_of=policy_of, scale_colours=inferno_steps(6))
+    env.globals.update(outcome_labels=labels.OUTCOME_LABELS, outcome_shapes=labels.OUTCOME_SHAPES)
     return env
 
 
 def result_address(name: str, data: Mapping[str, str]) -> str:
-    """Where a file of results is: under its name, unless `data` has another address."""
+    """URL of a result file: that of its name, unless `data` has another."""
     return data.get(name, f"data/{name}")
 
 
 def current(url: str, nav: Sequence[Link]) -> list[Link]:
-    """The navigation as seen from a page: a folder's pages belong to the folder's entry."""
+    """The navigation of a page, with the entry of its folder as the current one."""
     folder = url.split("/", 1)[0]
     return [Link(e.label, e.url, e.url.split("/", 1)[0] == folder) for e in nav]
 
 
 def write_assets(site: Path) -> dict[str, str]:
-    """Copies CSS and JavaScript under names that carry their digest; returns name → URL."""
+    """Write CSS and JavaScript under names with their digest, and return name → URL."""
     urls = {}
-    for source in sorted(assets.folder("assets").iterdir()):
-        data = source.read_bytes()
-        urls[source.name] = f"assets/{source.stem}.{hashlib.sha256(data).hexdigest()[:10]}{source.suffix}"
-        write_if_changed(site / urls[source.name], data, durable=False)
+    for name, data in sorted(assets.published_assets().items()):
+        stem, suffix = name.rsplit(".", 1)
+        urls[name] = f"assets/{stem}.{hashlib.sha256(data).hexdigest()[:10]}.{suffix}"
+        write_if_changed(site / urls[name], data, durable=False)
     return urls
 
 
 def write_if_changed(path: Path, data: bytes, durable: bool = True) -> None:
-    """A file whose bytes are the same keeps its time, so that syncs skip it. durable: as for `write_atomic`."""
+    """Write a file unless it has these bytes: then its time stays, and syncs skip it. durable: see `write_atomic`."""
     if not (path.is_file() and path.read_bytes() == data):
         write_atomic(path, data, durable)
 
 
 class Progress(Protocol):
-    """Begins to show how a build goes on; what it gives is called for every page."""
+    """Shows the progress of a build; the function that it yields is called for every page."""
 
     def __call__(self, *, total: int) -> AbstractContextManager[Callable[[], object]]: ...
 
@@ -80,92 +81,93 @@ def silent(*, total: int) -> AbstractContextManager[Callable[[], object]]:
     return nullcontext(lambda: None)
 
 
-def open_album(site: Path, pictures: str = "jpeg") -> Album:
-    """The album of a site, which knows what the last build drew; pictures: `jpeg` or `webp`."""
-    before = Ledger.read(_note_of(site))
-    return Album(site, before.drawn, before.pictures, pictures)
+def open_media(site: Path, image_format: str = "jpeg") -> Media:
+    """The media of a site, with the pictures that the last build drew; image_format: `jpeg` or `webp`."""
+    last = Manifest.read(_manifest_of(site))
+    return Media(site, last.drawn, last.pictures, image_format)
 
 
-def _note_of(site: Path) -> Path:
-    return site.parent / "cache" / LEDGER
+def _manifest_of(site: Path) -> Path:
+    return site.parent / "cache" / MANIFEST_FILE
 
 
 def write_site(
     site: Path,
-    around: Frame,
-    pages: Iterable[Page],
-    album: Album,
+    frame: Frame,
+    pages: Iterable[PageDraft],
+    media: Media,
     data: Mapping[str, str],
     progress: Progress = silent,
 ) -> int:
-    """Writes pages, and removes pages, assets and pictures of earlier builds.
+    """Write the pages, remove pages, assets and pictures of earlier builds, and return the number of pages.
 
-    A page whose inputs are those of the last build is left alone. around: as seen from the root; data: the chunks'
-    URLs by name, and those of results that are not under their names. Returns the number of pages. Errors: OutputError.
+    A page whose inputs are those of the last build is not rendered. frame: as seen from the root; data: URLs of the
+    chunks by name, and of results that are not under their names. Errors: OutputError.
     """
     urls = write_assets(site)
     write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
-    every = list(pages)
-    templates = {template for _, template, _ in every}
-    press = Press(site, Ledger.read(_note_of(site)), around, {"assets": urls, "data": data}, templates)
-    now = Ledger()
+    drafts = list(pages)
+    templates = {draft.template for draft in drafts}
+    writer = PageWriter(site, Manifest.read(_manifest_of(site)), frame, {"assets": urls, "data": data}, templates)
+    manifest = Manifest()
 
-    def work(turns: Iterator[int]) -> Iterator[Ledger | Added]:
-        for url, template, context in map(every.__getitem__, turns):
-            yield Ledger({url: press.write(url, template, context())})
-        yield album.added
+    def work(turns: Iterator[int]) -> Iterator[Manifest | AddedMedia]:
+        for draft in map(drafts.__getitem__, turns):
+            yield Manifest({draft.url: writer.write(draft.url, draft.template, draft.make())})
+        yield media.added
 
-    with progress(total=len(every)) as tick:
-        for made in shared_out(work, len(every)):
-            if isinstance(made, Ledger):
-                now.pages.update(made.pages)
+    with progress(total=len(drafts)) as tick:
+        for result in run_parallel(work, len(drafts)):
+            if isinstance(result, Manifest):
+                manifest.pages.update(result.pages)
                 tick()
             else:
-                album.take(made)
-    album.sweep()
-    write_addresses(site)
-    _sweep(site, {*urls.values(), *now.pages})
-    os.sync()  # what the ledger says is on the disk
-    now.drawn.update(album.added.drawn)
-    now.pictures.update(album.added.files)
-    write_if_changed(_note_of(site), now.encode())
-    return len(every)
+                media.merge(result)
+    media.remove_unused()
+    write_chunk_urls(site)
+    _remove_others(site, {*urls.values(), *manifest.pages})
+    os.sync()  # what the manifest lists is on the disk
+    manifest.drawn.update(media.added.by_inputs)
+    manifest.pictures.update(media.added.files)
+    write_if_changed(_manifest_of(site), manifest.encode())
+    return len(drafts)
 
 
-class Press:
-    """Writes pages: renders those whose inputs are not those that the ledger says, and writes those that differ."""
+class PageWriter:
+    """Renders pages whose inputs are not those of the manifest, and writes those whose bytes differ."""
 
     def __init__(
         self,
         site: Path,
-        ledger: Ledger,
-        around: Frame,
-        given: Mapping[str, Mapping[str, str]],
+        manifest: Manifest,
+        frame: Frame,
+        shared: Mapping[str, Mapping[str, str]],
         templates: Iterable[str],
     ) -> None:
-        """given: what all templates get beside their page and its frame."""
-        self._site, self._ledger, self._around, self._given = site, ledger, around, given
+        """shared: variables of all templates, besides their page and its frame."""
+        self._site, self._manifest, self._frame, self._shared = site, manifest, frame, shared
         env = environment()
-        self._templates = {name: (env.get_template(name), of) for name, of in inputs_of(templates, env, given).items()}
+        digests = template_digests(templates, env, shared)
+        self._templates = {name: (env.get_template(name), digest) for name, digest in digests.items()}
 
-    def write(self, url: str, template: str, context: object) -> Written:
-        """Errors: OutputError."""
-        page, form = self._templates[template]
+    def write(self, url: str, template: str, page: object) -> PageRecord:
+        """Write one page, and return its record. page: the dataclass of the template. Errors: OutputError."""
+        compiled, template_digest = self._templates[template]
         path = self._site / url
-        frame = replace(self._around, root="../" * url.count("/"), nav=current(url, self._around.nav))
-        inputs = digest_of(form, frame, context)
-        if self._ledger.holds(url, inputs, path):
-            return self._ledger.pages[url]
-        write_if_changed(path, page.render(page=context, frame=frame, **self._given).encode(), durable=False)
-        return stamped(inputs, path)
+        frame = replace(self._frame, root="../" * url.count("/"), nav=current(url, self._frame.nav))
+        inputs = digest_of(template_digest, frame, page)
+        if self._manifest.is_current(url, inputs, path):
+            return self._manifest.pages[url]
+        write_if_changed(path, compiled.render(page=page, frame=frame, **self._shared).encode(), durable=False)
+        return PageRecord.of(inputs, path)
 
 
-def _sweep(site: Path, kept: set[str]) -> None:
-    """Removes the pages and assets that are not `kept`."""
+def _remove_others(site: Path, keep: set[str]) -> None:
+    """Remove the pages and assets that are not to be kept."""
     for folder, folders, files in os.walk(site):
         within = "" if folder == str(site) else Path(folder).relative_to(site).as_posix() + "/"
         if not within:
-            folders[:] = [name for name in folders if name != "media"]  # the album's, and most of the files
+            folders[:] = [name for name in folders if name != "media"]  # most of the files, which `Media` takes care of
         for name in files:
-            if (name.endswith(".html") or within == "assets/") and within + name not in kept:
+            if (name.endswith(".html") or within == "assets/") and within + name not in keep:
                 Path(folder, name).unlink()

@@ -1,91 +1,82 @@
-"""The pages Failures: class-right × box-right, the kinds and what they mean, the test of the *part* failures."""
+"""Failures: right and wrong class × right and wrong box, the failure types, and mean maps by class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from reportgen.audit.audit import LABEL, Audit
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.data.sampling import evenly_spaced
 from reportgen.draw.overlay import draw_map
-from reportgen.gallery.components.figure import Figure, Page
-from reportgen.gallery.components.image_figures import card, marks
-from reportgen.gallery.components.page_data import Link
-from reportgen.gallery.core import labels as words
-from reportgen.gallery.core.media import Album
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.image_figures import figure_boxes, image_card
+from reportgen.gallery.core.labels import OUTCOME_LABELS
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import class_page
-from reportgen.gallery.pages.overview import spread
-from reportgen.metrics.failures import KINDS, QUADRANTS, mean_maps, quadrants
+from reportgen.gallery.findings import peak_finding
+from reportgen.metrics.failures import OUTCOMES, QUADRANTS, mean_class_maps, quadrants
+from reportgen.metrics.localization.ilsvrc import IOU, Localization
 
-SHOWN = 6
-"""Cards of a kind on the first page."""
-MOST = 120
-"""Cards on a kind's own page."""
-MEANS = 24
+MAX_CARDS_PER_TYPE = 6
+MAX_MEAN_MAPS = 24
 """Classes whose mean map is drawn: those with the most images."""
+SORTED_OUTCOME = "part"
+"""The outcome whose first images are the clearest ones; of the others, evenly spaced images are shown."""
 
-KINDS_EXPLAINED = {
+MEANINGS = {
     "right": (
-        "The class is the label, and the box shares at least half of its union with a true box.",
-        "Nothing to mend; look here for what the network needs to see, and whether it is the object.",
+        "The predicted class is the label, and the predicted box has an intersection over union (IoU) of at least "
+        f"{IOU:.2f} with a ground-truth box."
     ),
     "class": (
-        "The network names another class, so its map shows the evidence for that one, and its box counts as wrong "
-        "wherever it is.",
-        "Look at what it was taken for: a label that fits as well calls for a second label, a real mistake for more "
-        "images of the pair; the box of the label's own map is judged by the error with the class given.",
+        "The network predicts another class. The activation map shows the evidence for that class, so its box counts "
+        "as wrong wherever it is."
     ),
     "part": (
-        "The box sits on the object but holds only the part that tells the class apart, such as a head or a wheel: the "
-        "known weakness of class activation maps, which are trained to classify and not to cover.",
-        "People lower the threshold, hide the found part in training (Hide-and-Seek, ACoL, CutMix), drop features at "
-        "random (ADL), or combine maps of several layers and views.",
+        "The predicted box is on the object but covers only a part of it, such as a head or a wheel. This is a known "
+        "weakness of activation maps: networks are trained to classify, not to cover the object."
     ),
     "more": (
-        "The box holds most of the object and much beside it: background that goes with the class, or a map too coarse "
-        "for a small object.",
-        "People raise the threshold, take maps of a finer layer or a larger input, and look for context that the "
-        "classes share (rails for trains, water for ships).",
+        "The predicted box covers most of the object and much of the background: context that occurs with the class, "
+        "or a map that is too coarse for a small object."
     ),
-    "multi-instance": (
-        "Several objects of the class stand in the image, and one box goes round them.",
-        "The map is right and the box is not: people split the map at its peaks, or judge such images by pixels.",
-    ),
+    "multi-instance": "The image shows several objects of the class, and one predicted box surrounds them.",
     "other": (
-        "The class is right, but the box is neither on the object nor around it: the network reads the class from "
-        "somewhere else, or the map shows nothing.",
-        "These are the ones to look at first: a caption, a border or a background that gives the class away is mended "
-        "in the data, not in the network.",
+        "The predicted class is right, but the box is neither on the object nor around it: the evidence is outside of "
+        "the object, or the map has no positive value."
     ),
 }
-"""Kind → what it means, and what people do about it."""
-
-QUADRANT_WORDS = {
-    "right-right": "Right class, right place",
-    "right-wrong": "Right class, wrong place",
-    "wrong-right": "Wrong class, right place",
-    "wrong-wrong": "Wrong class, wrong place",
+"""Outcome → what it means."""
+QUADRANT_LABELS = {
+    "right-right": "Right class, right box",
+    "right-wrong": "Right class, wrong box",
+    "wrong-right": "Wrong class, right box",
+    "wrong-wrong": "Wrong class, wrong box",
 }
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One of the four: its words, how many, and the page of its images."""
+class Quadrant:
+    """Images with a right or wrong class and a right or wrong box, and the page that shows them."""
 
     title: str
     count: int
     share: str
     url: str
-    good: bool
+    is_right: bool
 
 
 @dataclass(frozen=True)
-class KindPart:
-    """One kind on the first page."""
+class FailureType:
+    """One outcome, with some of its images. url: the page with all of them."""
 
-    kind: str
+    outcome: str
     count: int
     share: str
     url: str
@@ -95,169 +86,174 @@ class KindPart:
 
 @dataclass(frozen=True)
 class FailuresPage:
-    """cells: the four quadrants in the order of `QUADRANTS`; means: mean maps by class; alarm: "" or a sentence.
+    """networks: first page of each network, or none if there is only one; peak: a finding, or "".
 
-    networks: the first page of each; none where there is only one.
+    quadrants: in the order of `QUADRANTS`; types: the most frequent first; mean_maps: by class.
     """
 
     heading: str
     networks: Sequence[Link]
     lead: str
-    alarm: str
-    cells: Sequence[Cell]
-    kinds: Sequence[KindPart]
-    parts: str
-    means: Sequence[Figure]
-    means_about: str
+    peak: str
+    quadrants: Sequence[Quadrant]
+    types: Sequence[FailureType]
+    part_test: str
+    mean_maps: Sequence[Figure]
 
 
 @dataclass(frozen=True)
-class GalleryPage:
-    """The images of one kind or quadrant. said: sentences above the images; home: the page that leads here."""
+class NetworkFailures:
+    """The failures of one network. by_outcome, by_quadrant: rows of the images; folder: of the pages.
 
-    heading: str
-    home: Link
-    count: int
-    said: Sequence[str]
-    cards: Sequence[Figure]
-    others: Sequence[Link]
+    networks: first page of each network, or none if there is only one.
+    """
+
+    model: ModelAudit
+    localization: Localization
+    folder: str
+    networks: Sequence[Link]
+    by_outcome: Mapping[str, Sequence[int]]
+    by_quadrant: Mapping[str, np.ndarray]
+
+    def url(self, name: str) -> str:
+        """The page of an outcome or a quadrant; `index` is the first page."""
+        return f"{self.folder}/{name}.html"
 
 
-def failure_pages(audit: Audit, album: Album) -> Iterator[Page]:
-    """The first page and every gallery, of each network of the audit."""
-    if audit.localization is None:
-        yield "failures/index.html", "failures.html", lambda: None
-        return
-    folders = ["failures", *(f"failures/{m}" for m in range(2, 1 + len(audit.models)))]
-    networks = [Link(m.card.name, f"{f}/index.html") for m, f in zip(audit.models, folders, strict=True)]
+def network_failures(audit: Audit) -> list[NetworkFailures]:
+    """The failures of each network; none without ground-truth boxes."""
+    folders = ["failures", *(f"failures/{n}" for n in range(2, 1 + len(audit.models)))]
+    links = [Link(m.info.name, f"{f}/index.html") for m, f in zip(audit.models, folders, strict=True)]
+    networks = links if len(links) > 1 else []
+    results = []
     for model, folder in zip(audit.models, folders, strict=True):
-        yield from _pages_of(model, album, folder, networks if audit.beside else [])
+        if model.localization is None:
+            continue
+        judged = np.flatnonzero(model.localization.judged).tolist()
+        by_outcome = {outcome: [i for i in judged if model.outcomes[i] == outcome] for outcome in OUTCOMES}
+        if model.part_test is not None:  # the clearest ones, then those that were not tested
+            tested = model.part_test.rows.tolist()
+            by_outcome["part"] = [*tested, *(i for i in by_outcome["part"] if i not in set(tested))]
+        by_quadrant = quadrants(model.classification.top1_correct, model.localization)
+        results.append(NetworkFailures(model, model.localization, folder, networks, by_outcome, by_quadrant))
+    return results
 
 
-def _pages_of(audit: Audit, album: Album, folder: str, networks: Sequence[Link]) -> Iterator[Page]:
-    """Those of one network, in its folder."""
-    if audit.localization is None:
-        return
-    judged = np.flatnonzero(audit.localization.judged)
-    by_kind = {kind: [i for i in map(int, judged) if audit.kinds[i] == kind] for kind in KINDS}
-    if audit.parts is not None:  # the clearest first, then those that were not put to the test
-        tested = audit.parts.rows.tolist()
-        by_kind["part"] = [*tested, *(i for i in by_kind["part"] if i not in set(tested))]
-    by_cell = quadrants(audit.classification.right1, audit.localization)
-    first = f"{folder}/index.html"
-    here = [replace(link, current=link.url == first) for link in networks]
-    yield first, "failures.html", partial(_first, audit, album, folder, here, judged, by_kind, by_cell)
-    links = [Link(words.KIND_WORDS[kind], f"{folder}/{kind}.html") for kind in KINDS if by_kind[kind]]
-
-    def gallery(title: str, name: str, rows: list[int], said: Sequence[str]) -> Page:
-        url = f"{folder}/{name}.html"
-        home = Link(f"Failures of {audit.card.name}" if networks else "Failures", first)
-        others = [replace(link, current=link.url == url) for link in links]
-        return url, "failure.html", partial(_gallery, audit, album, title, home, rows, said, others)
-
-    for kind, rows in by_kind.items():
-        said = [*KINDS_EXPLAINED[kind], *([_tested(audit)] if kind == "part" and audit.parts else [])]
-        yield gallery(words.KIND_WORDS[kind].capitalize(), kind, rows, said)
-    for name, found in by_cell.items():
-        said = ["The box is that of the top class's map; the dashed one is the map's, the solid ones are true."]
-        yield gallery(QUADRANT_WORDS[name], name, found.tolist(), said)
+@pages(
+    "failures/index.html",
+    nav=("Localization", "Failures"),
+    order=40,
+    about="Images by class and box, right and wrong, the failure types, and mean maps by class.",
+)
+def failures(audit: Audit, media: Media) -> Iterator[PageDraft]:
+    """The first page of each network."""
+    results = network_failures(audit)
+    if not results:
+        yield PageDraft("failures/index.html", "failures.html", lambda: None)
+    for failed in results:
+        yield PageDraft(failed.url("index"), "failures.html", partial(_failures_page, failed, media))
 
 
-def _first(
-    audit: Audit,
-    album: Album,
-    folder: str,
-    networks: Sequence[Link],
-    judged: np.ndarray,
-    by_kind: dict[str, list[int]],
-    by_cell: dict[str, np.ndarray],
-) -> FailuresPage:
-    n = len(judged)
-    wrong = n - len(by_kind["right"])
-    place, total = len(by_cell["right-wrong"]), len(by_cell["right-wrong"]) + len(by_cell["right-right"])
-    means = _means(audit, album)
+def _failures_page(failed: NetworkFailures, media: Media) -> FailuresPage:
+    by_outcome, by_quadrant = failed.by_outcome, failed.by_quadrant
+    n = int(failed.localization.judged.sum())
+    wrong_class, wrong_box = len(by_outcome["class"]), len(by_quadrant["right-wrong"])
+    right_class = wrong_box + len(by_quadrant["right-right"])
+    failures_in_all = n - len(by_outcome["right"])
     return FailuresPage(
-        networks=networks,
-        heading=f"{wrong:,} of {n:,} images with boxes fail: {len(by_kind['class']):,} by class, {place:,} by place",
-        lead=(
-            f"Of the {total:,} images whose class is right, the box of the map misses {place:,}. Each failure is of "
-            "one kind, the first that fits, in the order wrong class, right, several as one, part only, spills over, "
-            "elsewhere (after the released code of TS-CAM)."
+        networks=[replace(link, current=link.url == failed.url("index")) for link in failed.networks],
+        heading=(
+            f"{failures_in_all:,} of {n:,} images with boxes fail: {wrong_class:,} by class, {wrong_box:,} by box"
         ),
-        alarm=words.peak_alarm(audit),
-        cells=[
-            Cell(
-                QUADRANT_WORDS[q], len(by_cell[q]), _share(len(by_cell[q]), n), f"{folder}/{q}.html", q == "right-right"
+        lead=(
+            f"Of the {right_class:,} images with the right class, {wrong_box:,} have a wrong box. Each image has one "
+            "outcome, the first that applies: wrong class, right, multiple instances, part only, box too large, off "
+            "target (as in the released code of TS-CAM)."
+        ),
+        peak=peak_finding(failed.model),
+        quadrants=[
+            Quadrant(
+                QUADRANT_LABELS[name],
+                len(by_quadrant[name]),
+                _share(len(by_quadrant[name]), n),
+                failed.url(name),
+                name == "right-right",
             )
-            for q in QUADRANTS
+            for name in QUADRANTS
         ],
-        kinds=[
-            KindPart(
-                kind,
+        types=[
+            FailureType(
+                outcome,
                 len(rows),
                 _share(len(rows), n),
-                f"{folder}/{kind}.html",
-                KINDS_EXPLAINED[kind][0],
-                [_card(audit, album, i) for i in (rows[:SHOWN] if kind == "part" else spread(rows, SHOWN))],
+                failed.url(outcome),
+                MEANINGS[outcome],
+                [failure_card(failed.model, media, i) for i in _examples(outcome, rows)],
             )
-            for kind, rows in sorted(by_kind.items(), key=lambda item: (item[0] == "right", -len(item[1])))
+            for outcome, rows in sorted(by_outcome.items(), key=lambda item: (item[0] == "right", -len(item[1])))
         ],
-        parts=_tested(audit) if audit.parts else "",
-        means=means,
-        means_about=(
-            f"The mean of the own maps of a class's images, each ÷ its maximum first, in the {len(means)} classes with "
-            "the most images. A blob in the middle is what centred photographs give; the same sharp blob in every "
-            "class, or one at a border, is a sign of a map that does not look."
-        ),
+        part_test=part_test_text(failed.model),
+        mean_maps=_mean_maps(failed.model, media),
     )
+
+
+def _examples(outcome: str, rows: Sequence[int]) -> Sequence[int]:
+    if outcome == SORTED_OUTCOME:
+        return rows[:MAX_CARDS_PER_TYPE]
+    return evenly_spaced(rows, MAX_CARDS_PER_TYPE)
 
 
 def _share(count: int, n: int) -> str:
     return f"{100 * count / n:.0f} %"
 
 
-def _tested(audit: Audit) -> str:
-    """The outcome of the causal test, in words."""
-    if audit.parts is None:
+def part_test_text(model: ModelAudit) -> str:
+    """The result of the causal test of part-only failures, or "" if there was none."""
+    if model.part_test is None:
         return ""
-    n, yes = len(audit.parts.rows), int(audit.parts.confirmed.sum())
+    n, confirmed = len(model.part_test.rows), int(model.part_test.confirmed.sum())
     return (
-        f"The causal test: the box of the map was hidden, and then the rest of the object. In {yes:,} of {n:,} hiding "
-        "the box cost the label 0.1 of probability or more, and more than hiding all the rest: there the network lives "
-        "on the part, and the map says the truth about it."
+        f"Causal test: the predicted box was occluded, and separately the rest of the object. In {confirmed:,} of "
+        f"{n:,} images, occluding the box lowered the label's probability by at least 0.1, and by more than occluding "
+        "the rest."
     )
 
 
-def _card(audit: Audit, album: Album, i: int) -> Figure:
-    figure = replace(card(audit, album, i), marks=marks(audit, i, 0))
-    if audit.parts is None or i not in audit.parts.rows:
+def failure_card(model: ModelAudit, media: Media, i: int) -> Figure:
+    """The card of image i with its boxes, and with the result of the causal test if it was tested."""
+    figure = replace(image_card(model, media, i), boxes=figure_boxes(model, i, 0))
+    test = model.part_test
+    if test is None or i not in test.rows:
         return figure
-    at = int(np.flatnonzero(audit.parts.rows == i)[0])
-    box, rest = audit.parts.drops[at]
-    verdict = "confirmed" if audit.parts.confirmed[at] else "not confirmed"
-    return replace(figure, caption=f"{verdict}: without the box {-box:+.2f}, without the rest {-rest:+.2f}")
+    at = int(np.flatnonzero(test.rows == i)[0])
+    box, rest = (f"{-drop:+.2f}".replace("-", "−") for drop in test.drops[at])
+    verdict = "confirmed" if test.confirmed[at] else "not confirmed"
+    return replace(figure, caption=f"{verdict}: box occluded {box}, rest occluded {rest}")
 
 
-def _gallery(
-    audit: Audit, album: Album, title: str, home: Link, rows: list[int], said: Sequence[str], others: Sequence[Link]
-) -> GalleryPage:
-    cards = [_card(audit, album, i) for i in rows[:MOST]]
-    more = [f"Shown are {MOST} of {len(rows):,}."] if len(rows) > MOST else []
-    return GalleryPage(title, home, len(rows), [*said, *more], cards, others)
-
-
-def _means(audit: Audit, album: Album) -> list[Figure]:
-    maps = mean_maps(audit.cams[:, LABEL], audit.labels)
-    often = sorted(maps, key=lambda k: (-len(audit.of_class(k)), k))[:MEANS]
-    top = max((float(maps[k].max()) for k in often), default=1.0)
-    return [
-        Figure(
-            picture=(picture := album.draw(draw_map, maps[k], top)),
-            alt=f"mean map of {audit.classes[k]}",
-            size=(picture.width, picture.height),
-            title=audit.classes[k],
-            value=f"{len(audit.of_class(k))}",
-            href=class_page(audit, k),
+def _mean_maps(model: ModelAudit, media: Media) -> list[Figure]:
+    """The mean map of the classes with the most images, by name."""
+    maps = mean_class_maps(model.cams[:, LABEL], model.labels)
+    largest = sorted(maps, key=lambda k: (-len(model.images_of_class(k)), k))[:MAX_MEAN_MAPS]
+    top = max((float(maps[k].max()) for k in largest), default=1.0)
+    figures = []
+    for k in sorted(largest, key=lambda k: model.classes[k]):
+        picture = media.draw(draw_map, maps[k], top)
+        figures.append(
+            Figure(
+                picture=picture,
+                alt=f"mean map of {model.classes[k]}",
+                size=(picture.width, picture.height),
+                title=model.classes[k],
+                value=f"{len(model.images_of_class(k)):,}",
+                href=class_page(model, k),
+            )
         )
-        for k in sorted(often, key=lambda k: audit.classes[k])
+    return figures
+
+
+def outcome_links(failed: NetworkFailures, current: str) -> list[Link]:
+    """Links to the pages of all outcomes that have images."""
+    return [
+        Link(OUTCOME_LABELS[name], failed.url(name), name == current) for name in OUTCOMES if failed.by_outcome[name]
     ]

@@ -1,90 +1,117 @@
-"""The page GAP and GMP: the paper's claim, tested on the user's data."""
+"""GAP and GMP: whether average pooling covers more of the object than max pooling, on these images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.gap_gmp import GapGmpComparison, gap_gmp_comparison, has_gap_and_gmp
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.page_data import Link
-from reportgen.gallery.core.media import Album
-from reportgen.gallery.pages.localization import files_of
-from reportgen.gallery.sections.gap_gmp import side_by_side
-from reportgen.metrics.gap_gmp import Poolings, comparison
-from reportgen.results.tables import Table, between, poolings_table, signed
+from reportgen.gallery.components.pooling_figures import pooling_figure
+from reportgen.gallery.components.table import download_links
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.registry import page
+from reportgen.gallery.core.urls import image_page
+from reportgen.results.formatting import between, signed
+from reportgen.results.tables import Table, gap_gmp_table
 
-SHOWN = 6
-"""Images shown of each direction."""
+MAX_EXAMPLES = 6
+"""Images in which one of the poolings covers more."""
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Images on which one pooling is ahead: pairs of figures, GAP's first, each pair with what it shows."""
+class Example:
+    """An image under both poolings. difference: its name, and by how many points GAP covers more."""
+
+    gap: Figure
+    gmp: Figure
+    difference: str
+
+
+@dataclass(frozen=True)
+class ExampleGroup:
+    """Images in which one pooling covers more, the largest differences first."""
 
     title: str
-    pairs: list[tuple[Figure, Figure, str]]
+    examples: Sequence[Example]
 
 
 @dataclass(frozen=True)
-class PoolingsPage:
-    """answer: the claim's fate in words."""
+class GapGmpPage:
+    """conclusion, background_note: sentences; table: the means under both poolings, with controls."""
 
-    answer: str
-    reading: str
+    conclusion: str
+    background_note: str
     table: Table
-    apart: list[Apart]
-    downloads: list[Link]
+    groups: Sequence[ExampleGroup]
+    downloads: Sequence[Link]
 
 
-def poolings_page(audit: Audit, album: Album) -> PoolingsPage | None:
-    """None unless the audit has both poolings, and images with a label and boxes."""
-    found = comparison(audit)
-    if found is None:
-        return None
-    table = poolings_table(found)
-    order = np.argsort(-found.lead, kind="stable")
-    ahead, behind = order[found.lead[order] > 0][:SHOWN], order[::-1][found.lead[order[::-1]] < 0][:SHOWN]
-    apart = [
-        _apart("GAP covers more", found, album, ahead),
-        _apart("GMP covers more", found, album, behind),
+@page(
+    "gap-gmp/index.html",
+    nav=("Localization", "GAP and GMP"),
+    order=45,
+    when=has_gap_and_gmp,
+    about="Global average and global max pooling compared: which maps cover more of the object.",
+)
+def gap_gmp(audit: Audit, media: Media) -> GapGmpPage:
+    """The page. The audit has both poolings, and images with a label and boxes."""
+    comparison = gap_gmp_comparison(audit)
+    assert comparison is not None, "has_gap_and_gmp"
+    table, lead = gap_gmp_table(comparison), comparison.lead
+    order = np.argsort(-lead, kind="stable")
+    groups = [
+        _examples("GAP covers more", comparison, media, order[lead[order] > 0][:MAX_EXAMPLES]),
+        _examples("GMP covers more", comparison, media, order[::-1][lead[order[::-1]] < 0][:MAX_EXAMPLES]),
     ]
-    shown = [part for part in apart if part.pairs]
-    return PoolingsPage(answer(found), reading(found), table, shown, files_of(table))
-
-
-def _apart(title: str, found: Poolings, album: Album, rows: np.ndarray) -> Apart:
-    pairs = []
-    for j in rows:
-        figures = side_by_side(found.gap, found.gmp, album, int(found.images[j]))
-        pairs.append((*figures, f"{found.gap.samples[int(found.images[j])].name}: {signed(found.lead[j], 0)} points"))
-    return Apart(title, pairs)
-
-
-def answer(found: Poolings) -> str:
-    """What becomes of the claim on this data, in one sentence, with the interval."""
-    complete = found.complete
-    measured = (
-        f"the box of the GAP map covers {100 * complete.gap:.1f} % of the true box on average, that of the GMP map "
-        f"{100 * complete.gmp:.1f} %; the difference is {signed(complete.difference)} points, with a 95 % interval "
-        f"of {between(complete.ci95)}."
+    return GapGmpPage(
+        conclusion=conclusion(comparison),
+        background_note=background_note(comparison),
+        table=table,
+        groups=[group for group in groups if group.examples],
+        downloads=download_links(table),
     )
+
+
+def _examples(title: str, comparison: GapGmpComparison, media: Media, rows: np.ndarray) -> ExampleGroup:
+    examples = []
+    for row in rows:
+        i = int(comparison.images[row])
+        url = image_page(comparison.gap, i)
+        gap = pooling_figure(comparison.gap, media, i, "GAP", url)
+        gmp = pooling_figure(comparison.gmp, media, i, "GMP", url)
+        difference = f"{comparison.gap.samples[i].name}: {signed(comparison.lead[row], 0)} points"
+        examples.append(Example(gap, gmp, difference))
+    return ExampleGroup(title, examples)
+
+
+def conclusion(comparison: GapGmpComparison) -> str:
+    """Whether the claim holds on these images, with the difference and its interval."""
+    complete = comparison.complete
     verdict = {
         True: "The claim holds here",
         False: "The contrary holds here",
         None: "These images do not decide it",
-    }[found.holds]
-    return f"{verdict}: {measured}"
-
-
-def reading(found: Poolings) -> str:
-    """What the background says beside it: a box that covers more may only be larger."""
-    low, high = found.background.ci95
-    more = "more" if found.background.difference > 0 else "less"
-    clear = "" if low > 0 or high < 0 else ", which may be chance"
-    points = f"{abs(100 * found.background.difference):.1f} points {more}"
+    }[comparison.holds]
     return (
-        f"A box may cover more only because it is larger: the GAP map has {points} of its positive values outside of "
-        f"the true boxes ({between(found.background.ci95)}){clear}."
+        f"{verdict}: on average, the box of the GAP map covers {100 * complete.gap:.1f} % of the ground-truth box, and "
+        f"the box of the GMP map {100 * complete.gmp:.1f} %. The difference is {signed(complete.difference)} points "
+        f"(95 % interval {between(complete.ci95)}, {len(comparison.images):,} images)."
+    )
+
+
+def background_note(comparison: GapGmpComparison) -> str:
+    """How much of the maps is outside of the object: a box that covers more may only be larger."""
+    background = comparison.background
+    low, high = background.ci95
+    direction = "more" if background.difference > 0 else "less"
+    chance = "" if low > 0 or high < 0 else " The interval contains 0, so the difference may be chance."
+    return (
+        "A box may cover more only because it is larger. The GAP map has "
+        f"{abs(100 * background.difference):.1f} points {direction} of its positive values outside of the ground-truth "
+        f"boxes (95 % interval {between(background.ci95)}).{chance}"
     )

@@ -1,4 +1,4 @@
-"""The page Localization: the tables, the controls, the thresholds, and where the error comes from."""
+"""Localization errors: tables, controls, threshold sensitivity, and error by group of images."""
 
 from __future__ import annotations
 
@@ -8,69 +8,36 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.components.page_data import Headline, Link
-from reportgen.gallery.core import labels as words
+from reportgen.audit.model_audit import ModelAudit
+from reportgen.gallery.components.chart import Annotation, Axis, Chart, ReferenceLine, Series, percent_axis
+from reportgen.gallery.components.headline import Headline, comparison_verdict
+from reportgen.gallery.components.table import download_links
+from reportgen.gallery.core.labels import percent
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import class_page
+from reportgen.gallery.findings import control_findings
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.evaluation import CURVE
+from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
-from reportgen.metrics.localization.study import Study
+from reportgen.metrics.localization.study import LocalizationStudy, strongest_control
 from reportgen.results.tables import (
-    CONTROL_WORDS,
+    CONTROL_LABELS,
     Table,
     classification_table,
     localization_table,
     measures_table,
-    per_cent,
     recipes_table,
 )
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 760, 300, 60, 34, 28
-"""The chart's size and margins, in its own units."""
-WORST = 12
-"""Classes in the breakdown: those with the most images missed."""
-
-
-@dataclass(frozen=True)
-class Tick:
-    """A value on an axis: its place and its text."""
-
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """A curve. points: as SVG takes them; style: 0, 1, 2, … by network; at: x, y and name of marked thresholds."""
-
-    name: str
-    points: str
-    style: int
-    marks: Sequence[tuple[float, float, str]]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A line chart; what it shows is in `rows` again, as a table. fixed: place of the recipe's own
-    threshold; whole: height of the control, a box around the whole image."""
-
-    width: int
-    height: int
-    left: int
-    bottom: int
-    top: int
-    x: Sequence[Tick]
-    y: Sequence[Tick]
-    lines: Sequence[Line]
-    fixed: float
-    whole: float
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+MAX_CLASSES = 12
+"""Classes in the breakdown: those with the most wrong images."""
 
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The error with the class given, group by group, beside a box around the whole image."""
+    """GT-known localization error of groups of images, each with the error of a box around the whole image."""
 
     title: str
     rows: Sequence[Headline]
@@ -78,123 +45,123 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class LocalizationPage:
-    """tables: classification, localization; then the chart; measures, recipes; breakdowns; downloads: of all tables."""
+    """tables: classification and localization error; findings: where controls are not beaten.
+
+    threshold_notes: a sentence for each network; downloads: files of each table.
+    """
 
     heading: str
     lead: str
-    alerts: Sequence[str]
-    first: Sequence[Table]
-    chart: Chart
-    chosen: Sequence[str]
+    findings: Sequence[str]
+    tables: Sequence[Table]
+    threshold_chart: Chart
+    threshold_notes: Sequence[str]
     measures: Table
     recipes: Table
     breakdowns: Sequence[Breakdown]
     downloads: Sequence[tuple[str, Sequence[Link]]]
 
 
-def localization_page(audit: Audit) -> LocalizationPage | None:
-    """None where there are no boxes to judge by."""
-    study, where = audit.study, audit.localization
-    if study is None or where is None:
+@page(
+    "localization/index.html",
+    nav=("Localization", "Localization"),
+    order=35,
+    about="Localization error with controls, by recipe, threshold, object size, number of objects and class.",
+)
+def localization(audit: Audit, media: Media) -> LocalizationPage | None:
+    """The page; None without ground-truth boxes."""
+    study, own = audit.main.localization_study, audit.main.localization
+    if study is None or own is None:
         return None
-    n, known = where.gt_known.n, where.gt_known
-    name, best = min(study.controls.items(), key=lambda item: item[1].gt_known.value)
+    known = own.gt_known_error
+    name, control = strongest_control(study, "gt_known")
+    verdict = comparison_verdict(known, study.label_map.ci95["gt_known_error"], control)
     tables = [classification_table(audit), localization_table(audit), measures_table(audit), recipes_table(audit)]
     return LocalizationPage(
-        heading=f"Told the class, the map finds {known.n - known.count:,} of {n:,}; {_beaten(known, best.gt_known)}",
+        heading=f"GT-known localization error {percent(known)}: {verdict}",
         lead=(
-            f"A box is made of each map and held against the true boxes: it counts from an IoU of {IOU} on. The "
-            f"headline figures use the CAM paper's recipe, the largest region above {100 * THRESHOLD:.0f} % of the "
-            f"map's maximum. The best box that does not look at the image ({CONTROL_WORDS[name]}) finds "
-            f"{best.gt_known.n - best.gt_known.count:,} of {best.gt_known.n:,}."
+            "Each activation map gives a box. The box is right if its intersection over union (IoU) with a "
+            f"ground-truth box is at least {IOU:.2f}. The main figures use the recipe of the CAM paper: the box around "
+            f"the largest region above {100 * THRESHOLD:.0f} % of the map's maximum. GT-known localization uses the "
+            f"map of the label, whatever class was predicted: its box is right on {known.n - known.count:,} of "
+            f"{known.n:,} images, and the strongest control ({CONTROL_LABELS[name]}) on {control.n - control.count:,}."
         ),
-        alerts=words.control_alerts(audit),
-        first=tables[:2],
-        chart=_chart(audit),
-        chosen=[text for model in audit.models if model.study for text in _chosen(model, model.study)],
+        findings=control_findings(audit),
+        tables=tables[:2],
+        threshold_chart=_threshold_chart(audit),
+        threshold_notes=[
+            _threshold_note(model, model.localization_study, is_only=len(audit.models) == 1)
+            for model in audit.models
+            if model.localization_study
+        ],
         measures=tables[2],
         recipes=tables[3],
         breakdowns=_breakdowns(audit, study),
-        downloads=[(table.title, files_of(table)) for table in tables],
+        downloads=[(table.title, download_links(table)) for table in tables],
     )
 
 
-def files_of(table: Table) -> list[Link]:
-    """Where a table can be taken along from."""
-    return [Link(ending, f"data/{table.name}.{ending}") for ending in ("csv", "tex", "md")]
-
-
-def _beaten(known: Rate, control: Rate) -> str:
-    if known.value < control.value:
-        return "that is better than any box that does not look"
-    return f"a box that does not look at the image does {'better' if known.value > control.value else 'as well'}"
-
-
-def _chosen(audit: Audit, study: Study) -> list[str]:
-    """What the thresholds come to, in words."""
-    lead = f"{audit.card.name}: " if audit.beside else ""
-    fixed = audit.localization.gt_known if audit.localization else study.oracle.gt_known
+def _threshold_note(model: ModelAudit, study: LocalizationStudy, is_only: bool) -> str:
+    """The errors at the fixed, the best and the held-out threshold."""
+    subject = "" if is_only else f"{model.info.name}: "
+    fixed = model.localization.gt_known_error if model.localization else study.oracle_threshold.gt_known
     text = (
-        f"{lead}the fixed threshold of {100 * THRESHOLD:.0f} % leaves {per_cent(fixed.value)} % wrong; the one that is "
-        f"best on these very images, {100 * study.oracle.threshold:.0f} %, {per_cent(study.oracle.gt_known.value)} % "
-        "(an oracle: nobody has that threshold beforehand)"
+        f"{subject}GT-known error {percent(fixed)} at the fixed threshold of {100 * THRESHOLD:.0f} %; "
+        f"{percent(study.oracle_threshold.gt_known)} at {100 * study.oracle_threshold.threshold:.0f} %, the best "
+        "threshold on these images. That threshold is an oracle: it is not known in advance."
     )
-    if study.heldout is None:
-        return [f"{text}."]
-    held = study.heldout
-    return [
-        f"{text}. Chosen on every second image it is {100 * held.threshold:.0f} %, and leaves "
-        f"{per_cent(held.gt_known.value)} % of the others ({held.gt_known.n:,}) wrong."
-    ]
+    if study.held_out_threshold is None:
+        return text
+    held = study.held_out_threshold
+    return (
+        f"{text} At {100 * held.threshold:.0f} %, the best threshold on every second image, the error on the other "
+        f"{held.gt_known.n:,} is {percent(held.gt_known)}."
+    )
 
 
-def _chart(audit: Audit) -> Chart:
-    inner_width, inner_height = WIDTH - LEFT - 12, HEIGHT - TOP - BOTTOM
-
-    def x(value: float) -> float:
-        return round(LEFT + value * inner_width, 1)
-
-    def y(value: float) -> float:
-        return round(TOP + (1 - value) * inner_height, 1)
-
-    lines, studies = [], [(m.card.name, m.study) for m in audit.models if m.study is not None]
-    for style, (name, study) in enumerate(studies):
-        points = " ".join(f"{x(float(t))},{y(float(e))}" for t, e in zip(CURVE, study.curve, strict=True))
-        marks = [(x(study.oracle.threshold), y(study.oracle.gt_known.value), "best")]
-        if study.heldout is not None:
-            j = int(np.searchsorted(CURVE, study.heldout.threshold))
-            marks.append((x(study.heldout.threshold), y(float(study.curve[j])), "held out"))
-        lines.append(Line(name, points, style % 4, marks))
-    steps = range(4, 100, 5)
+def _threshold_chart(audit: Audit) -> Chart:
+    studies = [(m.info.name, m.localization_study) for m in audit.models if m.localization_study is not None]
+    first = studies[0][1]
+    whole = first.controls["whole_image"].gt_known
+    name, strongest = strongest_control(first, "gt_known")
+    lines = {CONTROL_LABELS["whole_image"]: whole.value, CONTROL_LABELS[name]: strongest.value}
     return Chart(
-        WIDTH,
-        HEIGHT,
-        LEFT,
-        HEIGHT - BOTTOM,
-        TOP,
-        [Tick(x(v / 10), f"{10 * v} %") for v in range(0, 11, 2)],
-        [Tick(y(v / 4), f"{25 * v} %") for v in range(5)],
-        lines,
-        x(THRESHOLD),
-        y(studies[0][1].controls["whole_image"].gt_known.value),
-        ["Threshold", *(name for name, _ in studies)],
-        [[f"{100 * CURVE[j]:.0f} %", *(per_cent(float(study.curve[j])) for _, study in studies)] for j in steps],
+        title="GT-known localization error by threshold",
+        x=Axis("Threshold, share of the map's maximum", 0, 1, (0, 0.2, 0.4, 0.6, 0.8, 1), percent=True),
+        y=percent_axis(f"Error, {len(first.images):,} images"),
+        series=[Series(name, "line", CURVE_THRESHOLDS.tolist(), study.error_curve.tolist()) for name, study in studies],
+        references=[
+            ReferenceLine(THRESHOLD, f"fixed threshold, {100 * THRESHOLD:.0f} %", "x"),
+            *(ReferenceLine(value, f"{control}, {100 * value:.1f} %") for control, value in lines.items()),
+        ],
+        annotations=[point for _, study in studies for point in _threshold_points(study)],
     )
 
 
-def _breakdowns(audit: Audit, study: Study) -> list[Breakdown]:
-    found = [
-        Breakdown(title, [Headline(g.name, g.gt_known, "", control=g.whole) for g in groups])
-        for title, groups in study.groups.items()
+def _threshold_points(study: LocalizationStudy) -> list[Annotation]:
+    """The best and the held-out threshold as marked points of the curve."""
+    best, held = study.oracle_threshold, study.held_out_threshold
+    points = []
+    if held is not None:
+        error = float(study.error_curve[int(np.searchsorted(CURVE_THRESHOLDS, held.threshold))])
+        points.append(Annotation(held.threshold, error, "best threshold on every second image", "square"))
+    return [*points, Annotation(best.threshold, best.gt_known.value, "best threshold on these images")]
+
+
+def _breakdowns(audit: Audit, study: LocalizationStudy) -> list[Breakdown]:
+    """Error by the study's groups and by class."""
+    breakdowns = [
+        Breakdown(title, [Headline(group.name, group.gt_known, "", control=group.whole_image) for group in groups])
+        for title, groups in study.breakdowns.items()
     ]
-    labels, where = audit.labels[study.images], audit.localization
-    assert where is not None
-    fits, whole = where.known[study.images], study.controls["whole_image"].fits
+    labels, own = audit.labels[study.images], audit.main.localization
+    assert own is not None
+    fits, whole = own.gt_known_correct[study.images], study.controls["whole_image"].gt_known_correct
     rows = []
     for k in np.unique(labels):
         of_class = labels == k
         rate, control = Rate.of(~fits[of_class]), Rate.of(~whole[of_class])
         rows.append(Headline(audit.classes[int(k)], rate, class_page(audit, int(k)), control=control))
     rows.sort(key=lambda row: (-row.rate.count, -row.rate.value) if row.rate else (0, 0.0))
-    title = f"Class, the {WORST} with the most missed" if len(rows) > WORST else "Class"
-    return [*found, Breakdown(title, rows[:WORST])]
+    title = f"Class: the {MAX_CLASSES} with the most wrong images" if len(rows) > MAX_CLASSES else "Class"
+    return [*breakdowns, Breakdown(title, rows[:MAX_CLASSES])]

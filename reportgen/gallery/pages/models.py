@@ -1,4 +1,4 @@
-"""The page Models: what each network of the audit is, and what it reached beside the controls."""
+"""The networks of the audit, and their errors with those of controls and published errors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.components.page_data import Fact
-from reportgen.gallery.core import labels as words
+from reportgen.audit.model_info import ModelInfo
+from reportgen.gallery.core.labels import (
+    feature_maps_label,
+    head_label,
+    method_label,
+    precision_label,
+    preprocessing,
+)
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Fact
+from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import layer_page
-from reportgen.results.tables import Table
+from reportgen.results.tables import Table, headline_tables
 
 
 @dataclass(frozen=True)
 class Network:
-    """One network. layers: those whose units were looked at."""
+    """One network. layers: those whose units were recorded, with their shapes."""
 
     name: str
     facts: Sequence[Fact]
@@ -23,32 +32,39 @@ class Network:
 
 @dataclass(frozen=True)
 class ModelsPage:
-    """All networks, and the tables that hold them against each other, against controls and published rows."""
+    """All networks, and tables of their errors with those of controls and published errors."""
 
     tables: Sequence[Table]
     networks: Sequence[Network]
 
 
-def models_page(audit: Audit, tables: Sequence[Table]) -> ModelsPage:
-    """tables: those of the overview."""
-    return ModelsPage(tables, [_network(model, first=model is audit) for model in audit.models])
+@page(
+    "models/index.html",
+    nav=("Method", "Models"),
+    order=90,
+    about="The networks of the audit, and their errors with those of controls and published errors.",
+)
+def models(audit: Audit, media: Media) -> ModelsPage:
+    """The page."""
+    networks = [_network(model.info, is_main=model is audit.main) for model in audit.models]
+    return ModelsPage(headline_tables(audit), networks)
 
 
-def _network(model: Audit, first: bool) -> Network:
-    """first: the one whose layers have pages."""
-    card = model.card
+def _network(info: ModelInfo, is_main: bool) -> Network:
+    """is_main: whether the layers of this network have pages."""
     facts = [
-        Fact("Source", card.source),
-        Fact("Parameters", f"{card.parameters:,}"),
-        Fact("Input", f"{card.input_size} × {card.input_size} pixels"),
-        Fact("Preprocessing", card.preprocessing),
-        Fact("Head", card.fit or words.HEAD_WORDS[card.head]),
-        Fact("Maps", words.METHOD_WORDS.get(card.method, card.method)),
-        Fact("Last maps", f"{card.maps_layer}, {' × '.join(map(str, card.maps_shape))}"),
-        Fact("Precision", card.precision + (f"; {card.agreement}" if card.agreement else "")),
-        Fact("Weights, SHA-256", card.weights_digest[:16]),
+        Fact("Source", info.source),
+        Fact("Parameters", f"{info.parameters:,}"),
+        Fact("Input", f"{info.input_size} × {info.input_size} pixels"),
+        Fact("Preprocessing", preprocessing(info)),
+        Fact("Head", head_label(info)),
+        Fact("Activation maps", method_label(info)),
+        Fact("Feature maps", feature_maps_label(info)),
+        Fact("Precision", precision_label(info)),
+        Fact("Weights, SHA-256", info.weights_digest[:16]),
     ]
     layers = [
-        Fact(layer.name, " × ".join(map(str, layer.shape)), layer_page(layer) if first else "") for layer in card.layers
+        Fact(layer.name, " × ".join(map(str, layer.shape)), layer_page(layer) if is_main else "")
+        for layer in info.layers
     ]
-    return Network(card.name, facts, layers)
+    return Network(info.name, facts, layers)

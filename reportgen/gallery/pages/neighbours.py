@@ -1,7 +1,8 @@
-"""The page of neighbours: how well they agree, who is everyone's neighbour, what is there twice, what stands alone."""
+"""Nearest neighbours: kNN accuracy, near-duplicates, labels that disagree with the neighbours, and hubs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,215 +11,279 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.reference import Reference
 from reportgen.embedding.space import (
-    SHOWN,
-    VOTERS,
+    KNN_SIZES,
+    N_SHOWN,
     Space,
-    agreement,
+    count_same_label,
+    count_shared,
     hub_counts,
     knn_accuracy,
+    label_outliers,
     near_duplicates,
-    odd_ones,
-    overlap,
     skewness,
 )
+from reportgen.gallery.components.chart import Axis, Chart, Series, percent_axis
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.page_data import Fact
-from reportgen.gallery.core.media import Album
-from reportgen.gallery.sections.neighbours import figure_of, reference_figure, relation_of
+from reportgen.gallery.components.photo_cards import label_relation, photo_card, reference_photo_card
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Fact
+from reportgen.gallery.core.registry import page
 from reportgen.metrics.intervals import Rate
 
-MOST = 24
-"""Images or pairs of one kind on the page."""
+MAX_PAIRS, MAX_DISAGREEING, MAX_HUBS = 24, 24, 12
+"""Pairs and images of each kind on the page."""
+SPACES = ("features", "pixels")
+"""What images are compared by; the order of `feature_space` and `pixel_space`."""
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """kNN accuracy of both spaces for one k, by the other images and by those of the reference."""
+    """kNN accuracy for one k, by features and by pixels: of votes of the other images, and of those of the reference.
+
+    A rate is None where no class has k images to vote with: a class could not win a vote of more neighbours.
+    """
 
     k: int
-    codes: Rate | None
+    features: Rate | None
     pixels: Rate | None
-    reference_codes: Rate | None
+    reference_features: Rate | None
     reference_pixels: Rate | None
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a chart, as an SVG polyline's points in a 0…100 × 0…100 frame. style: `codes` or `pixels`."""
-
-    style: str
-    points: str
-
-
-@dataclass(frozen=True)
 class Pair:
-    """Two images that are nearly one. across: their labels differ."""
+    """Two near-duplicates. has_different_labels: both have a label, and the labels differ."""
 
     first: Figure
     second: Figure
     distance: str
-    across: bool
+    has_different_labels: bool
 
 
 @dataclass(frozen=True)
-class Twins:
-    """The near-duplicates of one space: how many pairs, how many across labels, and some of them.
+class NearDuplicates:
+    """Pairs of images that are closer than `limit`. count, different_labels: numbers of pairs; pairs: some of them.
 
-    images: how many of the audited images are in a pair.
+    images: number of audited images that are in a pair.
     """
 
     title: str
     limit: str
     count: int
-    across: int
+    different_labels: int
     images: int
     pairs: Sequence[Pair]
 
 
 @dataclass(frozen=True)
-class Leaks:
-    """What the reference has of the audited images. images: of the reference; same_bytes: files that are in both."""
+class ReferenceOverlap:
+    """Images that are also in the reference. images, unreadable: of the reference; same_bytes: identical files."""
 
     name: str
     images: int
     unreadable: int
     same_bytes: int
-    twins: Sequence[Twins]
+    near_duplicates: Sequence[NearDuplicates]
 
 
 @dataclass(frozen=True)
 class NeighboursPage:
-    """What neighbours tell of the data set. Lists are empty where there is nothing to show."""
+    """k: neighbours of an image; accuracy, charts: kNN accuracy; disagreeing: images whose neighbours differ in label.
+
+    Lists are empty where there is nothing to show.
+    """
 
     lead: str
-    codes: str
-    leaks: Leaks | None
-    shown: int
+    features: str
+    reference: ReferenceOverlap | None
+    k: int
     accuracy: Sequence[Accuracy]
-    lines: Sequence[Line]
+    charts: Sequence[Chart]
     facts: Sequence[Fact]
-    twins: Sequence[Twins]
-    odd: Sequence[Figure]
-    odd_total: int
+    near_duplicates: Sequence[NearDuplicates]
+    disagreeing: Sequence[Figure]
+    disagreeing_total: int
     hubs: Sequence[Figure]
-    left_out: Sequence[str]
+    without_features: Sequence[str]
 
 
-def neighbours_page(audit: Audit, album: Album) -> NeighboursPage:
-    """The page; its figures are those of the first network."""
-    codes, pixels, labels = audit.code_space, audit.pixel_space, audit.labels
-    near = codes.neighbours.index[:, :SHOWN]
-    accuracy = [row for k in VOTERS if (row := _accuracy(audit, k)).codes or row.reference_codes]
-    odd = odd_ones(near, labels)
+@page(
+    "neighbours/index.html",
+    nav=("Map", "Neighbours"),
+    order=52,
+    about="kNN accuracy, near-duplicates, images whose label disagrees with their neighbours, and hubs.",
+)
+def neighbours(audit: Audit, media: Media) -> NeighboursPage:
+    """The page, for the first network."""
+    features, pixels, labels = audit.feature_space, audit.pixel_space, audit.labels
+    near = features.neighbours.index[:, :N_SHOWN]
+    accuracy = [row for k in KNN_SIZES if (row := _accuracy(audit, k)).features or row.reference_features]
+    disagreeing = label_outliers(near, labels)
     return NeighboursPage(
         lead=_lead(audit),
-        codes=audit.codes.words,
-        leaks=_leaks(audit, album),
-        shown=near.shape[1],
+        features=audit.feature_source.description,
+        reference=_reference_overlap(audit, media),
+        k=near.shape[1],
         accuracy=accuracy,
-        lines=_lines(accuracy),
+        charts=_accuracy_charts(audit, accuracy),
         facts=_facts(audit),
-        twins=[
-            _twins(audit, album, space, f"Nearly the same by {by}", near_duplicates(space))
-            for by, space in (("codes", codes), ("pixels", pixels))
+        near_duplicates=[
+            _near_duplicates(audit, media, space, f"Near-duplicates by {name}", near_duplicates(space))
+            for name, space in zip(SPACES, (features, pixels), strict=True)
         ],
-        odd=[_odd(audit, album, int(i), near) for i in odd[:MOST]],
-        odd_total=len(odd),
-        hubs=_hubs(audit, album, near),
-        left_out=[audit.samples[i].name for i in codes.neighbours.left_out],
+        disagreeing=[_disagreeing_card(audit, media, int(i), near) for i in disagreeing[:MAX_DISAGREEING]],
+        disagreeing_total=len(disagreeing),
+        hubs=_hubs(audit, media, near),
+        without_features=[audit.samples[i].name for i in features.neighbours.left_out],
     )
 
 
 def _lead(audit: Audit) -> str:
     if len(audit.samples) < 2:
-        return "One image has no neighbours."
-    near = [space.neighbours.index[:, :SHOWN] for space in (audit.code_space, audit.pixel_space)]
-    shared = float(overlap(*near).mean())
-    text = f"Of the {near[0].shape[1]} nearest by codes and by pixels, {shared:.1f} are the same on average."
+        return "There is only one image, so it has no neighbours."
+    near = [space.neighbours.index[:, :N_SHOWN] for space in (audit.feature_space, audit.pixel_space)]
+    k, shared = near[0].shape[1], float(count_shared(*near).mean())
+    text = f"On average, {shared:.1f} of an image's {k} nearest neighbours by features are also among those by pixels."
     if not (audit.labels >= 0).any():
-        return "What the network takes for alike, beside what is alike in pixels. " + text
-    same = [agreement(index, audit.labels) for index in near]
-    share = [100 * float(s[s >= 0].mean()) / near[0].shape[1] for s in same]
+        return text
+    same = [count_same_label(index, audit.labels) for index in near]
+    share = [100 * float(s[s >= 0].mean()) / k for s in same]
     return (
-        f"Of an image's nearest by the network's codes, {share[0]:.0f} % bear its label; of its nearest by pixels,"
-        f" {share[1]:.0f} %. {text}"
+        f"Of the {k} nearest neighbours of an image by features, {share[0]:.0f} % have its label; by pixels, "
+        f"{share[1]:.0f} %. {text}"
     )
 
 
 def _accuracy(audit: Audit, k: int) -> Accuracy:
-    own = [knn_accuracy(space.neighbours, audit.labels, k) for space in (audit.code_space, audit.pixel_space)]
-    there: list[Rate | None] = [None, None]
-    if audit.reference and audit.matches:
-        there = [knn_accuracy(m.nearest, audit.labels, k, audit.reference.labels) for m in audit.matches]
-    return Accuracy(k, *own, *there)
-
-
-def _lines(accuracy: Sequence[Accuracy]) -> list[Line]:
-    lines = []
-    for style in ("codes", "pixels"):
-        rates = [(j, getattr(row, style)) for j, row in enumerate(accuracy)]
-        points = [
-            f"{100 * j / max(1, len(accuracy) - 1):.1f},{100 - 100 * rate.value:.1f}" for j, rate in rates if rate
+    own: list[Rate | None] = [None, None]
+    if k < images_of_largest_class(audit.labels):  # an image does not vote for itself
+        own = [knn_accuracy(space.neighbours, audit.labels, k) for space in (audit.feature_space, audit.pixel_space)]
+    by_reference: list[Rate | None] = [None, None]
+    if audit.reference and audit.reference_matches and k <= images_of_largest_class(audit.reference.labels):
+        by_reference = [
+            knn_accuracy(matches.nearest, audit.labels, k, audit.reference.labels)
+            for matches in audit.reference_matches
         ]
-        lines.append(Line(style, " ".join(points)))
-    return lines if len(accuracy) > 1 else []
+    return Accuracy(k, *own, *by_reference)
+
+
+def images_of_largest_class(labels: np.ndarray) -> int:
+    """Number of images with the most frequent label; labels: `(N,)`, −1 for none."""
+    return int(np.unique(labels[labels >= 0], return_counts=True)[1].max(initial=0))
+
+
+def _accuracy_charts(audit: Audit, accuracy: Sequence[Accuracy]) -> list[Chart]:
+    """One for votes of the other images, one for votes of the reference."""
+    charts = [
+        _accuracy_chart(
+            "Votes of the other images (leave-one-out)",
+            accuracy,
+            ("features", "pixels"),
+            "Share of the images whose label wins the vote of their k nearest other images.",
+        )
+    ]
+    if audit.reference is not None:
+        charts.append(
+            _accuracy_chart(
+                f"Votes of {audit.reference.name}",
+                accuracy,
+                ("reference_features", "reference_pixels"),
+                f"Share of the images whose label wins the vote of the k nearest images of {audit.reference.name}.",
+            )
+        )
+    return [chart for chart in charts if chart.series]
+
+
+def _accuracy_chart(title: str, accuracy: Sequence[Accuracy], fields: Sequence[str], caption: str) -> Chart:
+    rows = [row for row in accuracy if getattr(row, fields[0]) is not None]
+    ks = [row.k for row in rows]
+    rates = {name: [getattr(row, field) for row in rows] for name, field in zip(SPACES, fields, strict=True)}
+    n = next((rate.n for rates_ in rates.values() for rate in rates_ if rate), 0)
+    return Chart(
+        title=title,
+        x=Axis("k, number of neighbours (logarithmic)", min(ks, default=1), max(ks, default=1), ks, log=True),
+        y=percent_axis(f"kNN accuracy, {n:,} images"),
+        series=[
+            Series(
+                f"by {name}",
+                "line" if len(ks) > 1 else "point",
+                ks,
+                [rate.value if rate else math.nan for rate in values],
+                [rate.interval if rate else (math.nan, math.nan) for rate in values],
+            )
+            for name, values in rates.items()
+            if any(values)
+        ],
+        caption=f"{caption} Of equal votes the nearest label wins. k is limited by the number of images of a class.",
+    )
 
 
 def _facts(audit: Audit) -> list[Fact]:
     facts = []
-    for name, space in (("codes", audit.code_space), ("pixels", audit.pixel_space)):
-        counts = hub_counts(space.neighbours.index[:, :SHOWN])
+    for name, space in zip(SPACES, (audit.feature_space, audit.pixel_space), strict=True):
+        counts = hub_counts(space.neighbours.index[:, :N_SHOWN])
         facts += [
-            Fact(f"Hubness by {name} (skewness)", f"{skewness(counts):.2f}"),
+            Fact(f"Hubness by {name}", f"skewness {skewness(counts):.2f}"),
             Fact(f"Largest hub by {name}", f"neighbour of {counts.max():,} images"),
-            Fact(f"Nobody's neighbour by {name}", f"{int((counts == 0).sum()):,} images"),
+            Fact(f"Neighbour of no image, by {name}", f"{int((counts == 0).sum()):,} images"),
         ]
     return facts
 
 
-def _twins(
+def _near_duplicates(
     audit: Audit,
-    album: Album,
+    media: Media,
     space: Space,
     title: str,
     pairs: Sequence[tuple[int, int, float]],
     reference: Reference | None = None,
-) -> Twins:
-    """Pairs (i, j, distance) of near-duplicates, those across labels first; j is of the reference, if there is one."""
+) -> NearDuplicates:
+    """Pairs (i, j, distance), those with different labels first; j is an image of the reference, if there is one."""
     labels, others = audit.labels, (reference or audit).labels
-    second = reference_figure if reference else figure_of
-    across = [relation_of(int(labels[i]), int(others[j])) == "other" for i, j, _ in pairs]
-    shown = [
-        Pair(figure_of(audit, album, i), second(audit, album, j), f"{distance:.3g}", apart)
-        for apart, (i, j, distance) in sorted(zip(across, pairs, strict=True), key=lambda pair: not pair[0])[:MOST]
-    ]
-    images = len({i for i, _, _ in pairs} if reference else {i for pair in pairs for i in pair[:2]})
-    return Twins(title, f"{space.limit:.3g}", len(pairs), sum(across), images, shown)
+    second_card = reference_photo_card if reference else photo_card
+    differs = [label_relation(int(labels[i]), int(others[j])) == "other" for i, j, _ in pairs]
+    order = sorted(zip(differs, pairs, strict=True), key=lambda entry: not entry[0])
+    images = {i for i, _, _ in pairs} if reference else {i for pair in pairs for i in pair[:2]}
+    return NearDuplicates(
+        title=title,
+        limit=f"{space.duplicate_distance:.3g}",
+        count=len(pairs),
+        different_labels=sum(differs),
+        images=len(images),
+        pairs=[
+            Pair(photo_card(audit, media, i), second_card(audit, media, j), f"{distance:.3g}", differ)
+            for differ, (i, j, distance) in order[:MAX_PAIRS]
+        ],
+    )
 
 
-def _leaks(audit: Audit, album: Album) -> Leaks | None:
-    if audit.reference is None or audit.matches is None:
+def _reference_overlap(audit: Audit, media: Media) -> ReferenceOverlap | None:
+    if audit.reference is None or audit.reference_matches is None:
         return None
     reference = audit.reference
-    twins = [
-        _twins(audit, album, space, f"In both sets by {by}", matches.close, reference)
-        for by, space, matches in zip(
-            ("codes", "pixels"), (audit.code_space, audit.pixel_space), audit.matches, strict=True
-        )
+    spaces = zip(SPACES, (audit.feature_space, audit.pixel_space), audit.reference_matches, strict=True)
+    duplicates = [
+        _near_duplicates(audit, media, space, f"In both sets, by {name}", matches.close, reference)
+        for name, space, matches in spaces
     ]
-    same = np.isin(np.asarray(audit.store["samples/id"]), np.asarray(reference.store["samples/id"]))
-    return Leaks(reference.name, len(reference.samples), len(reference.unreadable), int(same.sum()), twins)
+    same = np.isin(np.asarray(audit.main.table["samples/id"]), np.asarray(reference.table["samples/id"]))
+    return ReferenceOverlap(
+        reference.name, len(reference.samples), len(reference.unreadable), int(same.sum()), duplicates
+    )
 
 
-def _odd(audit: Audit, album: Album, i: int, near: np.ndarray) -> Figure:
+def _disagreeing_card(audit: Audit, media: Media, i: int, near: np.ndarray) -> Figure:
     names, counts = np.unique(audit.labels[near[i]], return_counts=True)
-    most = f"{counts.max()} of {near.shape[1]} neighbours: {audit.classes[int(names[counts.argmax()])]}"
-    return figure_of(audit, album, i, most)
+    caption = f"{counts.max()} of {near.shape[1]} neighbours: {audit.classes[int(names[counts.argmax()])]}"
+    return photo_card(audit, media, i, caption)
 
 
-def _hubs(audit: Audit, album: Album, near: np.ndarray) -> list[Figure]:
+def _hubs(audit: Audit, media: Media, near: np.ndarray) -> list[Figure]:
+    """Images that are neighbours of at least twice as many images as the average, the largest hubs first."""
     counts = hub_counts(near)
-    most = np.argsort(-counts, kind="stable")[: MOST // 2]
+    order = np.argsort(-counts, kind="stable")[:MAX_HUBS]
     return [
-        figure_of(audit, album, int(i), f"neighbour of {counts[i]:,}") for i in most if counts[i] >= 2 * near.shape[1]
+        photo_card(audit, media, int(i), f"neighbour of {counts[i]:,} images")
+        for i in order
+        if counts[i] >= 2 * near.shape[1]
     ]

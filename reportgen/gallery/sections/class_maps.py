@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from reportgen.audit.audit import LABEL, Audit
-from reportgen.gallery.components.figure import Section, View
-from reportgen.gallery.components.image_figures import card, highest
-from reportgen.gallery.core.media import Album
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import LABEL
+from reportgen.gallery.components.image_figures import highest, image_card
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.labels import cam_unit
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.registry import section
 
-MOST = 120
-"""Images on a class page; the rest are on the images pages."""
+MAX_IMAGES = 120
 
 
-def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
-    """The images with label k, all their maps of class k on one scale."""
-    assert k is not None
-    images = audit.of_class(k)
+@section(
+    "class",
+    order=10,
+    requires=("cam/map", "cam/class"),
+    about="The images of a class, each with that class's activation map, all on one scale.",
+)
+def class_maps(audit: Audit, media: Media, k: int) -> Section | None:
+    """The images with label k and their maps of class k."""
+    images = audit.main.images_of_class(k)
     if not len(images):
         return None
-    maps = audit.cams[images, LABEL]
-    top = highest(maps)
-    figures = [card(audit, album, int(i), top, LABEL) for i in images[:MOST]]
-    shown = f"The first {MOST} of its {len(images):,} images" if len(images) > MOST else "All its images"
-    caption = f"{shown} with the map of this class, whatever was predicted; one scale for all."
+    top = highest(audit.main.cams[images, LABEL])
+    figures = [image_card(audit.main, media, int(i), top, LABEL) for i in images[:MAX_IMAGES]]
+    which = f"The first {MAX_IMAGES} of the {len(images):,} images" if len(images) > MAX_IMAGES else "All images"
+    caption = f"{which} of this class with the map of this class, whatever class was predicted. One scale for all."
     return Section(
-        "class_maps", "Its images and its map", caption, figures, "cards", ("0", f"{top:.1f}{audit.card.unit}")
+        "Images with the class's map", caption, figures, "cards", ("0", f"{top:.1f}{cam_unit(audit.main.info)}")
     )
-
-
-VIEW = View(
-    name="class_maps",
-    label="Class maps",
-    scope="class",
-    order=10,
-    about="The images of a class, each with that class's activation map, all on one scale.",
-    needs=("cam/map", "cam/class"),
-    draw=draw,
-)

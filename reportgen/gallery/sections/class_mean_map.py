@@ -1,42 +1,36 @@
-"""Where the maps of a class are high on the whole: their mean over its images."""
+"""Where the maps of a class are high on average."""
 
 from __future__ import annotations
 
-from reportgen.audit.audit import LABEL, Audit
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import LABEL
 from reportgen.draw.overlay import draw_map
-from reportgen.gallery.components.figure import Figure, Section, View
-from reportgen.gallery.core.media import Album
-from reportgen.metrics.failures import mean_maps
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.registry import section
+from reportgen.metrics.failures import mean_class_maps
 
 
-def draw(audit: Audit, album: Album, k: int | None) -> Section | None:
-    """The mean of the class's own maps in the network's input, each divided by its maximum first."""
-    assert k is not None
-    images = audit.of_class(k)
-    found = mean_maps(audit.cams[images, LABEL], audit.labels[images])
-    if not found:
-        return None
-    map_ = found[k]
-    picture = album.draw(draw_map, map_, float(map_.max()))
-    figure = Figure(
-        picture,
-        f"mean map of {audit.classes[k]}",
-        (picture.width, picture.height),
-        caption="In the frame that the network sees.",
-    )
-    caption = (
-        "Each map counts alike: it is divided by its maximum first. A spot in the middle is how photographs are "
-        "framed; a spot elsewhere, the same in other classes, is a habit of the network."
-    )
-    return Section("class_mean", "Mean of its maps", caption, [figure], "five", ("0", f"{map_.max():.2f}"))
-
-
-VIEW = View(
-    name="class_mean",
-    label="Class mean",
-    scope="class",
+@section(
+    "class",
     order=5,
-    about="The mean of a class's own activation maps, each divided by its maximum first.",
-    needs=("cam/map", "cam/class"),
-    draw=draw,
+    requires=("cam/map", "cam/class"),
+    about="The mean of a class's own activation maps, each divided by its maximum.",
 )
+def class_mean_map(audit: Audit, media: Media, k: int) -> Section | None:
+    """The mean of the class's own maps, in the frame of the network's input."""
+    images = audit.main.images_of_class(k)
+    maps = mean_class_maps(audit.main.cams[images, LABEL], audit.labels[images])
+    if not maps:
+        return None
+    map_ = maps[k]
+    picture = media.draw(draw_map, map_, float(map_.max()))
+    size = (picture.width, picture.height)
+    figure = Figure(picture, f"mean map of {audit.classes[k]}", size, caption="In the frame of the network's input.")
+    caption = (
+        f"Mean of the class's own maps over its {len(images):,} images, each divided by its maximum. A blob in the "
+        "middle reflects centred photographs. The same blob in other classes, away from the middle, means that the "
+        "maps do not follow the objects."
+    )
+    return Section("Mean map", caption, [figure], "five", ("0", f"{map_.max():.2f}"))

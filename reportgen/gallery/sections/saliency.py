@@ -1,4 +1,4 @@
-"""Which pixels the top class's logit depends on most, and whether that map needs the network to have learned."""
+"""Saliency: which pixels the predicted class's logit depends on, and how much of that map the weights determine."""
 
 from __future__ import annotations
 
@@ -6,68 +6,68 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from reportgen.audit.audit import Audit
-from reportgen.draw.raster import Place, draw_values
-from reportgen.gallery.components.figure import Figure, Section, View
+from reportgen.draw.raster import GridPlacement, draw_values
+from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.grid_values import cells, magnitudes
-from reportgen.gallery.components.image_figures import the_image
-from reportgen.gallery.core.media import Album
+from reportgen.gallery.components.image_figures import image_figure
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.registry import section
 
-TITLES = ("Gradient", "Guided backpropagation", "Gradient, random weights", "SmoothGrad")
-CLIP = 0.995
-"""Quantile of a map that gets the last colour: single pixels outshine all others by far."""
+TITLES = ("Input gradient", "Guided backpropagation", "Input gradient, random weights", "SmoothGrad")
+GUIDED = 1
+"""Position of guided backpropagation among the stored maps."""
+CLIP_QUANTILE = 0.995
+"""Quantile of a map that gets the last colour: a few pixels are far larger than all others."""
 
 
-def draw(audit: Audit, album: Album, i: int | None) -> Section | None:
-    """The maps, each on its own scale, and how much the first resembles the third."""
-    assert i is not None
-    look = audit.looks.get("saliency")
-    if look is None or i not in look.rows:
+@section(
+    "image",
+    order=35,
+    requires=("saliency/map",),
+    layer="Saliency",
+    about="Gradient of the predicted class's logit with respect to the pixels, with variants and random weights.",
+)
+def saliency(audit: Audit, media: Media, i: int) -> Section | None:
+    """The maps, each normalized, and the rank correlation of the gradient with that of random weights."""
+    if i not in audit.main.selected_images("saliency"):
         return None
-    maps = np.asarray(look.store["saliency/map"][look.rows[i]])
+    arrays = audit.main.selected["saliency"].of_image(i)
+    maps = arrays["saliency/map"]
     if not np.isfinite(maps).all():
         return None
-    name = audit.classes[int(look.store["saliency/class"][look.rows[i]])]
-    centres = (np.arange(maps.shape[1]) + 0.5) * audit.card.input_size / maps.shape[1]
-    place = Place(centres, centres, audit.card.input_size, audit.windows[i], audit.sizes[i])
-    likeness = float(spearmanr(maps[0].ravel(), maps[2].ravel()).statistic)
-    notes = (
-        f"Logit of {name}.",
-        "Edges of what passed the network; hardly depends on the class.",
-        f"Rank correlation with the first: {likeness:.2f}.",
-        f"Mean gradient over {look.store.settings['copies']} copies with noise.",
+    name = audit.classes[int(arrays["saliency/class"])]
+    centres = (np.arange(maps.shape[1]) + 0.5) * audit.main.info.input_size / maps.shape[1]
+    place = GridPlacement(centres, centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
+    correlation = float(spearmanr(maps[0].ravel(), maps[2].ravel()).statistic)
+    captions = (
+        f"Of the logit of {name}.",
+        "Shows edges that pass the network; hardly depends on the class.",
+        f"Rank correlation with the input gradient: {correlation:.2f}.".replace("-", "−"),
+        f"Mean gradient over {audit.main.selected['saliency'].table.settings['copies']} copies with noise.",
     )
-    figures = [the_image(audit, album, i)]
-    unguided = np.allclose(maps[1], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
-    shown = [n for n in range(len(maps)) if not (n == 1 and unguided)]
-    for map_, title, note in ((maps[n], TITLES[n], notes[n]) for n in shown):
-        top = float(np.quantile(map_, CLIP))
+    equals_gradient = np.allclose(maps[GUIDED], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
+    used = [n for n in range(len(maps)) if not (n == GUIDED and equals_gradient)]
+    figures = [image_figure(audit.main, media, i)]
+    for n in used:
+        top = float(np.quantile(maps[n], CLIP_QUANTILE))
         figures.append(
             Figure(
                 picture=figures[0].picture,
-                alt=f"{title.lower()} of {name}",
+                alt=f"{TITLES[n].lower()} of {name}",
                 size=figures[0].size,
-                overlay=album.draw(draw_values, map_, 0, top, place),
-                title=title,
-                caption=note,
+                overlay=media.draw(draw_values, maps[n], 0, top, place),
+                title=TITLES[n],
+                caption=captions[n],
             )
         )
     caption = (
-        "For every pixel the largest magnitude over the colours of the logit's gradient, each map on its own scale. "
-        "The one with random weights is of the same network with weights drawn at random: a map that looks like "
-        "it (a correlation near 1) shows the picture and the architecture, not what was learned."
+        "For each pixel the largest magnitude over the colours of the gradient of the logit. Each map is normalized: "
+        f"its {100 * CLIP_QUANTILE:.1f} % quantile gets the last colour. Random weights: the same network with "
+        "randomly drawn weights. A map that resembles it (correlation near 1) shows the image and the architecture, "
+        "not what the network has learned."
     )
-    if unguided:
-        caption += " Guided backpropagation is left out: no ReLU was found that it would change."
-    data = {"cells": cells(centres, centres, audit.card.input_size, [magnitudes(maps[n]) for n in shown])}
-    return Section("saliency", "What the answer depends on, pixel by pixel", caption, figures, "four", data=data)
-
-
-VIEW = View(
-    name="saliency",
-    label="Saliency",
-    scope="image",
-    order=35,
-    about="The gradient of the top class's logit by the pixels, its guided variant, and the same with random weights.",
-    needs=("saliency/map",),
-    draw=draw,
-)
+    if equals_gradient:
+        caption += " Guided backpropagation is left out: it equals the gradient, because no ReLU was found."
+    data = {"cells": cells(centres, centres, audit.main.info.input_size, [magnitudes(maps[n]) for n in used])}
+    return Section("Saliency (input gradient)", caption, figures, "four", data=data)

@@ -1,0 +1,1 @@
+"""Occlusion sensitivity: the definition, and three faster computations of it."""

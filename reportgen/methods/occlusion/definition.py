@@ -1,6 +1,7 @@
-"""Occlusion (Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2).
+"""Occlusion sensitivity by its definition.
 
-A square of one colour moves over the network's input; what the network answers is noted for every place of it.
+A square of one colour moves over the network's input, and the network's output is recorded for each position of it.
+Source: Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, section 4.2.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+HEAD_BATCH = 128
+"""Number of positions whose feature maps go through the head together: VGG's head reads 400 MB of weights each time."""
+DIRECT_BATCH = 32
+"""Number of occluded images that `DirectOcclusion` computes together."""
+
 
 @dataclass(frozen=True)
-class Squares:
-    """Where the square stands. Pixels are those of the network's input.
+class SquareGrid:
+    """The positions of the occluding square, in pixels of the network's input.
 
-    side: of the square; rows, columns: upper and left edges of its places; fill: `(C,)` its normalised colour.
+    side: of the square; rows, columns: upper and left edges of the positions; fill: `(C,)` the normalized colour.
     """
 
     side: int
@@ -27,117 +33,117 @@ class Squares:
 
     @property
     def corners(self) -> Tensor:
-        """`(P, 2)` int64 upper and left edge of every place, row by row."""
+        """`(P, 2)` int64 upper and left edge of every position, row by row."""
         return torch.cartesian_prod(torch.tensor(self.rows), torch.tensor(self.columns))
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
 
 
-def squares_over(height: int, width: int, side: int, stride: int, fill: tuple[float, ...]) -> Squares:
-    """The places 0, stride, 2 stride, … inside the input, and one more at the far edge where they leave a rest.
+def square_grid(height: int, width: int, side: int, stride: int, fill: tuple[float, ...]) -> SquareGrid:
+    """Return the positions 0, stride, 2 stride, … inside the input, and one at the far edge if there is a remainder.
 
-    Errors: ValueError where the square is larger than the input.
+    Errors: ValueError if the square is larger than the input.
     """
     if not 0 < side <= min(height, width):
         raise ValueError(f"a square of {side} pixels does not fit into {height} × {width}")
 
-    def places(extent: int) -> tuple[int, ...]:
+    def positions(extent: int) -> tuple[int, ...]:
         return tuple(sorted({*range(0, extent - side + 1, stride), extent - side}))
 
-    return Squares(side, places(height), places(width), fill)
+    return SquareGrid(side, positions(height), positions(width), fill)
 
 
-def occluded(image: Tensor, squares: Squares, corners: Tensor) -> Tensor:
-    """Copies `(P, C, H, W)` of the image `(1, C, H, W)`, each with the square at one of the corners `(P, 2)`."""
+def occlude_image(image: Tensor, grid: SquareGrid, corners: Tensor) -> Tensor:
+    """Return copies `(P, C, H, W)` of the image `(1, C, H, W)`, each with the square at one of the corners `(P, 2)`."""
     copies = image.repeat(len(corners), 1, 1, 1)
-    colour = torch.tensor(squares.fill, dtype=image.dtype, device=image.device)[:, None, None]
+    colour = torch.tensor(grid.fill, dtype=image.dtype, device=image.device)[:, None, None]
     for copy, (y, x) in zip(copies, corners.tolist(), strict=True):
-        copy[:, y : y + squares.side, x : x + squares.side] = colour
+        copy[:, y : y + grid.side, x : x + grid.side] = colour
     return copies
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What the network answers with the square at each of P places.
+class OcclusionResult:
+    """The network's output with the square at each of P positions.
 
-    logits: `(P, K)`; total: `(P,)` sum over the last map of one unit.
+    logits: `(P, K)`; unit_total: `(P,)` sum over the feature map of one unit.
     """
 
     logits: Tensor
-    total: Tensor
+    unit_total: Tensor
 
 
-class Way(Protocol):
-    """How the last maps of an image with squares in it are computed. Places are int64 indices into the corners."""
+class OcclusionBackend(Protocol):
+    """Computes the feature maps of occluded images. Positions are int64 indices into the grid's corners."""
 
-    def groups(self, squares: Squares, places: Tensor) -> Iterable[Tensor]:
-        """The places `(P,)`, parted into those that are computed together."""
+    def batches(self, grid: SquareGrid, positions: Tensor) -> Iterable[Tensor]:
+        """Divide the positions `(P,)` into those that are computed together."""
 
-    def maps(self, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
-        """The last maps `(P, C, h, w)` of the image `(1, C, H, W)` with the square at each of the places."""
+    def feature_maps(self, image: Tensor, grid: SquareGrid, positions: Tensor) -> Tensor:
+        """Return feature maps `(P, C, h, w)` of the image `(1, C, H, W)` with the square at each of the positions."""
 
-    def work(self, squares: Squares, places: Tensor) -> float:
-        """Multiplications of convolutions for these places, relative to those of the definition."""
+    def relative_cost(self, grid: SquareGrid, positions: Tensor) -> float:
+        """Return the cost of the convolutions for these positions, relative to that of `DirectOcclusion`."""
 
 
 @dataclass(frozen=True)
-class Plain:
+class DirectOcclusion:
     """The definition: every occluded image goes through the whole trunk."""
 
     trunk: nn.Module
 
-    def groups(self, squares: Squares, places: Tensor) -> Iterable[Tensor]:
-        return places.split(32)
+    def batches(self, grid: SquareGrid, positions: Tensor) -> Iterable[Tensor]:
+        return torch.split(positions, DIRECT_BATCH)
 
-    def maps(self, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
-        maps = self.trunk(occluded(image, squares, squares.corners[places]))
+    def feature_maps(self, image: Tensor, grid: SquareGrid, positions: Tensor) -> Tensor:
+        maps = self.trunk(occlude_image(image, grid, grid.corners[positions]))
         assert isinstance(maps, Tensor)
         return maps
 
-    def work(self, squares: Squares, places: Tensor) -> float:
+    def relative_cost(self, grid: SquareGrid, positions: Tensor) -> float:
         return 1.0
 
 
 def strongest_unit(maps: Tensor) -> int:
-    """The unit of the maps `(1, C, h, w)` of the whole image whose total activation is the largest."""
+    """Return the unit of feature maps `(1, C, h, w)` with the largest sum."""
     return int(maps[0].sum((1, 2)).argmax())
-
-
-def _maps(way: Way, image: Tensor, squares: Squares, places: Tensor) -> Tensor:
-    """The way's maps, of half the places at a time where the device's memory is too small for all of them."""
-    try:
-        return way.maps(image, squares, places)
-    except torch.OutOfMemoryError:
-        if len(places) == 1:
-            raise
-    return torch.cat([_maps(way, image, squares, half) for half in places.chunk(2)])
-
-
-HEAD = 128
-"""Places whose maps go through the head together: VGG's reads 400 MB of weights each time."""
 
 
 @torch.inference_mode()
 def occlude(
-    way: Way, head: nn.Module, image: Tensor, squares: Squares, unit: int, places: Tensor | None = None
-) -> Answers:
-    """The answers for these places of the square (None: for all, in the order of `squares.corners`).
+    backend: OcclusionBackend,
+    head: nn.Module,
+    image: Tensor,
+    grid: SquareGrid,
+    unit: int,
+    positions: Tensor | None = None,
+) -> OcclusionResult:
+    """Return the network's output for the given positions of the square, or for all, in the order of `grid.corners`.
 
-    way: `Plain(trunk)`, or `Incremental(trunk)`, which gives the same up to rounding.
-    head: the last maps → logits; image: `(1, C, H, W)` normalised; unit: of the last maps.
+    head: feature maps → logits; image: `(1, C, H, W)` normalized; unit: channel of the feature maps.
     """
-    places = torch.arange(len(squares)) if places is None else places
+    positions = torch.arange(len(grid)) if positions is None else positions
     logits: list[Tensor] = []
     totals: list[Tensor] = []
-    waiting: list[Tensor] = []
-    groups = list(way.groups(squares, places))
-    for n, group in enumerate(groups, 1):
-        maps = _maps(way, image, squares, group)
+    pending: list[Tensor] = []
+    batches = list(backend.batches(grid, positions))
+    for n, batch in enumerate(batches, 1):
+        maps = _feature_maps(backend, image, grid, batch)
         totals.append(maps[:, unit].sum((1, 2)).float())
-        waiting.append(maps)
-        if sum(map(len, waiting)) >= HEAD or n == len(groups):
-            logits.append(head(torch.cat(waiting)).float())
-            waiting = []
-    back = torch.cat(groups).argsort()[places.argsort().argsort()]
-    return Answers(torch.cat(logits)[back], torch.cat(totals)[back])
+        pending.append(maps)
+        if sum(map(len, pending)) >= HEAD_BATCH or n == len(batches):
+            logits.append(head(torch.cat(pending)).float())
+            pending = []
+    original_order = torch.cat(batches).argsort()[positions.argsort().argsort()]
+    return OcclusionResult(torch.cat(logits)[original_order], torch.cat(totals)[original_order])
+
+
+def _feature_maps(backend: OcclusionBackend, image: Tensor, grid: SquareGrid, positions: Tensor) -> Tensor:
+    """Return the backend's feature maps, computed in halves if the device's memory is too small for all of them."""
+    try:
+        return backend.feature_maps(image, grid, positions)
+    except torch.OutOfMemoryError:
+        if len(positions) == 1:
+            raise
+    return torch.cat([_feature_maps(backend, image, grid, half) for half in positions.chunk(2)])

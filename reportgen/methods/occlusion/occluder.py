@@ -1,4 +1,4 @@
-"""What is kept of an image's occlusion: small grids over the places of the square."""
+"""Occlusion sensitivity of single images: choice of the backend, and the stored results."""
 
 from __future__ import annotations
 
@@ -10,63 +10,73 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
-from reportgen.methods.occlusion.coarse_to_fine import Shortcut, cheapest, drill_down
-from reportgen.methods.occlusion.definition import Answers, Plain, Squares, Way, occlude, squares_over, strongest_unit
-from reportgen.methods.occlusion.incremental import Incremental
-from reportgen.methods.occlusion.int8 import EightBit, available
+from reportgen.methods.occlusion.coarse_to_fine import EXACT, Approximation, cheapest_approximation, coarse_to_fine
+from reportgen.methods.occlusion.definition import (
+    DirectOcclusion,
+    OcclusionBackend,
+    OcclusionResult,
+    SquareGrid,
+    occlude,
+    square_grid,
+    strongest_unit,
+)
+from reportgen.methods.occlusion.incremental import IncrementalOcclusion
+from reportgen.methods.occlusion.int8 import Int8Occlusion, int8_available
 from reportgen.models.classifier import Classifier
-from reportgen.models.locality import Adaptive, Global, Window, locality
-from reportgen.pipeline.forward import TOP, top_classes
-from reportgen.pipeline.precision import native_precision
+from reportgen.models.inference import N_TOP_CLASSES, native_precision, top_classes
+from reportgen.models.locality import AdaptivePooling, Global, SlidingWindow, locality
 
-WORTH = 0.9
-"""Work left, relative to the plain way, above which the incremental way is not worth its copying."""
-AGREE = 1e-3
-"""Largest difference in logits that the incremental way may have from the definition, on a first tile of squares."""
-RATE = {"cpu": 2e10, "cuda": 2e12, "mps": 2e11}
-"""Multiplications a second that estimates assume: fixed, not measured, for a rerun must choose the same images."""
-
-OVERHEAD = 5e-4
-"""Seconds a place of the square that estimates add for putting its input together."""
-
-
-CAPS = (1.0, 0.8, 0.6)
-"""Shares of a map's side that windows are tried to be kept to, for `fast`."""
+MAX_RELATIVE_COST = 0.9
+"""Cost relative to direct occlusion above which incremental occlusion is not worth its copying."""
+LOGIT_TOLERANCE = 1e-3
+"""Largest relative difference of logits between incremental and direct occlusion on a trial image."""
+MULTIPLICATIONS_PER_SECOND = {"cpu": 2e10, "cuda": 2e12, "mps": 2e11}
+"""Speed that estimates assume, by device. It is not measured, because a rerun must select the same images."""
+SECONDS_PER_POSITION = 5e-4
+"""Seconds that estimates add for each position of the square, for putting its input together."""
+WINDOW_CAPS = (1.0, 0.8, 0.6)
+"""The values of `Approximation.window_cap` that are tried."""
 
 
 @dataclass(frozen=True)
 class Occluder:
-    """A classifier made ready for occlusion.
+    """Computes occlusion sensitivity of single images.
 
-    exact: the way that the definition is computed; note: why it is the plain one, or ""; seconds: estimated for one
-    image. shortcut: what `fast` leaves out, with the way for it, and the least similarity seen; None for `exact`.
+    exact_backend:     computes the definition, directly or incrementally.
+    fallback_reason:   why incremental occlusion cannot be used, or "".
+    seconds_per_image: estimated time.
+    approximation:     how far results are approximated, or None for exact results.
+    fast_backend:      the backend of approximate results.
+    similarity:        smallest similarity of approximate and exact maps in the trials.
     """
 
     classifier: Classifier
-    squares: Squares
-    exact: Way
-    note: str
-    seconds: float
-    shortcut: Shortcut | None = None
-    quick: Way | None = None
+    grid: SquareGrid
+    exact_backend: OcclusionBackend
+    fallback_reason: str
+    seconds_per_image: float
+    approximation: Approximation | None = None
+    fast_backend: OcclusionBackend | None = None
     similarity: float = 1.0
 
     def __call__(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
-        """The image `(1, 3, S, S)`, normalised. R × C are the places of the square.
+        """Return the results of the image x `(1, 3, S, S)`, normalized. R × C are the positions of the square.
 
-        Returns `occlusion/subject` int32, the class that is followed: the label, or without one the top class;
+        `occlusion/subject` int32: the class whose probability is recorded: the label, or the top class without one;
         `occlusion/clean` `(2,)` float32: its probability and the unit's total without a square;
-        `occlusion/probability` `(R, C)` float32; `occlusion/class` `(R, C, 5)` int32 and `occlusion/score` `(R, C, 5)`
-        float16: the top classes and their probabilities; `occlusion/unit` int32, the unit of the last maps whose total
-        activation is the largest; `occlusion/total` `(R, C)` float32, its total.
+        `occlusion/probability` `(R, C)` float32: its probability;
+        `occlusion/class` `(R, C, 5)` int32 and `occlusion/score` `(R, C, 5)` float16: top classes, their probabilities;
+        `occlusion/unit` int32: the unit with the largest total over its feature map;
+        `occlusion/total` `(R, C)` float32: its total;
+        and how the results were computed, see `_provenance`.
         """
         with torch.inference_mode():
-            maps, logits, subject = self._clean(x, label)
+            maps, logits, subject = self._run_clean(x, label)
             unit = strongest_unit(maps)
-            answers = self._answers(x, unit, subject)
-            probability = answers.logits.softmax(1)
-            top = top_classes(answers.logits, min(TOP, answers.logits.shape[1]))
-            shape = (len(self.squares.rows), len(self.squares.columns))
+            result = self._occlude(x, unit, subject)
+            probability = result.logits.softmax(1)
+            top = top_classes(result.logits, min(N_TOP_CLASSES, result.logits.shape[1]))
+            shape = (len(self.grid.rows), len(self.grid.columns))
             clean = torch.stack((logits.softmax(1)[0, subject], maps[0, unit].sum().float()))
             score = probability.gather(1, top)
         return {
@@ -76,135 +86,162 @@ class Occluder:
             "occlusion/class": top.to(torch.int32).reshape(*shape, -1).cpu().numpy(),
             "occlusion/score": score.to(torch.float16).reshape(*shape, -1).cpu().numpy(),
             "occlusion/unit": np.array(unit, np.int32),
-            "occlusion/total": answers.total.reshape(shape).cpu().numpy(),
+            "occlusion/total": result.unit_total.reshape(shape).cpu().numpy(),
+            **self._provenance(),
         }
 
-    def _clean(self, x: Tensor, label: int | None) -> tuple[Tensor, Tensor, int]:
-        """The last maps and the logits of the whole image, and the class that is followed."""
+    def _provenance(self) -> dict[str, np.ndarray]:
+        """Return how the results are computed.
+
+        `occlusion/step` int32, `occlusion/share` and `occlusion/cap` float32: see `Approximation`;
+        `occlusion/similarity` float32: smallest similarity in the trials, 1 for exact results;
+        `occlusion/arithmetic` S8; `occlusion/approximate` bool.
+        """
+        approximation = self.approximation or EXACT
+        return {
+            "occlusion/step": np.array(approximation.step, np.int32),
+            "occlusion/share": np.array(approximation.refined_share, np.float32),
+            "occlusion/cap": np.array(approximation.window_cap, np.float32),
+            "occlusion/similarity": np.array(self.similarity, np.float32),
+            "occlusion/arithmetic": np.array(self.arithmetic if self.approximation else "float32", "S8"),
+            "occlusion/approximate": np.array(self.approximation is not None),
+        }
+
+    def _run_clean(self, x: Tensor, label: int | None) -> tuple[Tensor, Tensor, int]:
+        """Return feature maps and logits without a square, and the class whose probability is recorded."""
         maps = self.classifier.trunk(x)
         logits = self.classifier.head(maps).float()
         return maps, logits, int(logits.argmax()) if label is None else label
 
-    def _answers(self, x: Tensor, unit: int, subject: int) -> Answers:
-        if self.shortcut is None or self.quick is None:
-            return occlude(self.exact, self.classifier.head, x, self.squares, unit)
-        way = self.quick
+    def _occlude(self, x: Tensor, unit: int, subject: int) -> OcclusionResult:
+        if self.approximation is None or self.fast_backend is None:
+            return occlude(self.exact_backend, self.classifier.head, x, self.grid, unit)
+        backend = self.fast_backend
 
-        def at(places: Tensor) -> Tensor:
-            found = occlude(way, self.classifier.head, x, self.squares, unit, places)
-            return torch.cat((found.logits.softmax(1), found.total[:, None]), 1)
+        def compute(positions: Tensor) -> Tensor:
+            result = occlude(backend, self.classifier.head, x, self.grid, unit, positions)
+            return torch.cat((result.logits.softmax(1), result.unit_total[:, None]), 1)
 
-        values = drill_down(at, self.squares, self.shortcut, subject)
-        return Answers(values[:, :-1].log(), values[:, -1])
+        values = coarse_to_fine(compute, self.grid, self.approximation, subject)
+        return OcclusionResult(values[:, :-1].log(), values[:, -1])
 
     @cached_property
     def arithmetic(self) -> str:
-        """What `fast` multiplies: `bfloat16` where the device does that itself, `8 bits` where that pays, `float32`."""
+        """Arithmetic of approximate results: `bfloat16` or `8 bits` if the device is faster with it, else `float32`."""
         device = next(self.classifier.trunk.parameters()).device
-        if not isinstance(self.exact, Incremental):
+        if not isinstance(self.exact_backend, IncrementalOcclusion):
             return "float32"
         if native_precision(device) == "bf16":
             return "bfloat16"
-        eight = device.type == "cpu" and available() and EightBit(self.classifier.trunk).convolutions
-        return "8 bits" if eight else "float32"
+        use_int8 = device.type == "cpu" and int8_available() and Int8Occlusion(self.classifier.trunk).convolutions
+        return "8 bits" if use_int8 else "float32"
 
     @cached_property
-    def quick_ways(self) -> Mapping[float, Way]:
-        """By cap, the ways that `fast` may go."""
+    def fast_backends(self) -> Mapping[float, OcclusionBackend]:
+        """Window cap → the backend for approximate results."""
         trunk = self.classifier.trunk
-        if not isinstance(self.exact, Incremental):
-            return {1.0: self.exact}
+        if not isinstance(self.exact_backend, IncrementalOcclusion):
+            return {1.0: self.exact_backend}
         if self.arithmetic == "8 bits":
-            return {cap: EightBit(trunk, cap) for cap in CAPS}
+            return {cap: Int8Occlusion(trunk, cap) for cap in WINDOW_CAPS}
         if self.arithmetic == "bfloat16":
-            return {cap: Incremental(trunk, cap, torch.bfloat16) for cap in CAPS}
-        return {1.0: self.exact} | {cap: Incremental(trunk, cap) for cap in CAPS if cap < 1}
+            return {cap: IncrementalOcclusion(trunk, cap, torch.bfloat16) for cap in WINDOW_CAPS}
+        return {1.0: self.exact_backend} | {cap: IncrementalOcclusion(trunk, cap) for cap in WINDOW_CAPS if cap < 1}
 
     def trial(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
-        """`trial/probability` `(1 + caps, P)` float32: of the followed class at every place, exactly and by cap."""
+        """Return `trial/probability` `(1 + caps, P)` float32: the class's probability, exactly and by window cap."""
         with torch.inference_mode():
-            _, _, subject = self._clean(x, label)
-            ways = dict.fromkeys((self.exact, *self.quick_ways.values()))
-            maps = {way: occlude(way, self.classifier.head, x, self.squares, 0).logits for way in ways}
-            followed = [maps[way].softmax(1)[:, subject] for way in (self.exact, *self.quick_ways.values())]
-        return {"trial/probability": torch.stack(followed).cpu().numpy()}
+            _, _, subject = self._run_clean(x, label)
+            backends = (self.exact_backend, *self.fast_backends.values())
+            logits = {b: occlude(b, self.classifier.head, x, self.grid, 0).logits for b in dict.fromkeys(backends)}
+            probabilities = [logits[backend].softmax(1)[:, subject] for backend in backends]
+        return {"trial/probability": torch.stack(probabilities).cpu().numpy()}
 
     def calibrated(self, trials: np.ndarray) -> Occluder:
-        """With the cheapest shortcut that the trials `(N, 1 + caps, P)` allow; as it is where they allow none."""
+        """Return the occluder with the cheapest approximation that is similar enough in the trials `(N, 1 + caps, P)`;
+        the exact occluder if there are no trials, or no approximation is similar enough."""
         if not len(trials):
             return self
-        ways = self.quick_ways
-        everywhere = torch.arange(len(self.squares))
-        work = {cap: way.work(self.squares, everywhere) for cap, way in ways.items()}
+        backends = self.fast_backends
+        all_positions = torch.arange(len(self.grid))
+        costs = {cap: backend.relative_cost(self.grid, all_positions) for cap, backend in backends.items()}
         exact, *capped = torch.from_numpy(trials).transpose(0, 1)
-        found = cheapest(exact, dict(zip(ways, capped, strict=True)), work, self.squares)
-        if found is None or (found[0] == Shortcut(1, 0.0, 1.0) and ways[1.0] is self.exact):
+        best = cheapest_approximation(exact, dict(zip(backends, capped, strict=True)), costs, self.grid)
+        if best is None or (best[0] == EXACT and backends[1.0] is self.exact_backend):
             return self
-        shortcut, similarity = found
-        left = work[shortcut.cap] / self.exact.work(self.squares, everywhere) * shortcut.computed(self.squares)
+        approximation, similarity = best
+        exact_cost = self.exact_backend.relative_cost(self.grid, all_positions)
+        speedup = costs[approximation.window_cap] / exact_cost * approximation.computed_share(self.grid)
         return replace(
-            self, shortcut=shortcut, quick=ways[shortcut.cap], similarity=similarity, seconds=self.seconds * left
+            self,
+            approximation=approximation,
+            fast_backend=backends[approximation.window_cap],
+            similarity=similarity,
+            seconds_per_image=self.seconds_per_image * speedup,
         )
 
 
-def occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float]) -> Occluder:
-    """fill: the square's colour, RGB in [0, 1]. The incremental way where it saves work and agrees with the definition.
+def make_occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float]) -> Occluder:
+    """Return an exact occluder, which is incremental if this saves time and agrees with the definition.
 
-    Errors: ValueError where the square does not fit into the input.
+    side, stride: of the square, in pixels of the network's input; fill: its colour, RGB in [0, 1].
+    Errors: ValueError if the square does not fit into the input.
     """
     p = classifier.preprocessing
     colour = tuple((v - m) / s for v, m, s in zip(fill, p.mean, p.std, strict=True))
-    squares = squares_over(p.size, p.size, side, stride, colour)
-    way, note = _exact(classifier, squares)
+    grid = square_grid(p.size, p.size, side, stride, colour)
+    backend, fallback_reason = _choose_backend(classifier, grid)
     device = next(classifier.trunk.parameters()).device.type
-    work = way.work(squares, torch.arange(len(squares)))
-    a_place = work * _multiplications(classifier) / RATE.get(device, RATE["cpu"]) + OVERHEAD
-    return Occluder(classifier, squares, way, note, a_place * len(squares))
+    cost = backend.relative_cost(grid, torch.arange(len(grid)))
+    speed = MULTIPLICATIONS_PER_SECOND.get(device, MULTIPLICATIONS_PER_SECOND["cpu"])
+    seconds = cost * _multiplications(classifier) / speed + SECONDS_PER_POSITION
+    return Occluder(classifier, grid, backend, fallback_reason, seconds * len(grid))
 
 
-def _exact(classifier: Classifier, squares: Squares) -> tuple[Way, str]:
-    """The way that the definition is computed, and why it is the plain one, or ""."""
-    plain = Plain(classifier.trunk)
+def _choose_backend(classifier: Classifier, grid: SquareGrid) -> tuple[OcclusionBackend, str]:
+    """Return the backend of exact results, and why it is not incremental, or ""."""
+    direct = DirectOcclusion(classifier.trunk)
     if not isinstance(classifier.trunk, fx.GraphModule):
-        return plain, "this network is no traced graph"
-    incremental = Incremental(classifier.trunk)
-    if incremental.work(squares, torch.arange(len(squares))) > WORTH:
-        return plain, f"{_first_mixing(classifier.trunk)} mixes all positions"
-    if not _agrees(classifier, incremental, squares):
-        return plain, "the incremental way differs from the plain one on this network"
+        return direct, "this network is not a traced graph"
+    incremental = IncrementalOcclusion(classifier.trunk)
+    if incremental.relative_cost(grid, torch.arange(len(grid))) > MAX_RELATIVE_COST:
+        return direct, f"{_first_global_operation(classifier.trunk)} mixes all positions"
+    if not _matches_definition(classifier, incremental, grid):
+        return direct, "incremental occlusion differs from the definition on this network"
     return incremental, ""
 
 
-def _agrees(classifier: Classifier, incremental: Incremental, squares: Squares) -> bool:
-    """On noise, for the first places of the square."""
+def _matches_definition(classifier: Classifier, incremental: IncrementalOcclusion, grid: SquareGrid) -> bool:
+    """Whether both backends agree on noise, for the first positions of the square."""
     size = classifier.preprocessing.size
     device = next(classifier.trunk.parameters()).device
     image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
-    few = Squares(squares.side, squares.rows[:2], squares.columns[:2], squares.fill)
+    few = SquareGrid(grid.side, grid.rows[:2], grid.columns[:2], grid.fill)
     try:
-        found = occlude(incremental, classifier.head, image, few, 0).logits
-    except RuntimeError:  # an operation that reads sizes as numbers, and meets windows of other sizes
+        logits = occlude(incremental, classifier.head, image, few, 0).logits
+    except RuntimeError:  # an operation whose arguments are the sizes of whole maps
         return False
-    expected = occlude(Plain(classifier.trunk), classifier.head, image, few, 0).logits
-    return bool((found - expected).abs().max() <= AGREE * max(1.0, float(expected.abs().max())))
+    expected = occlude(DirectOcclusion(classifier.trunk), classifier.head, image, few, 0).logits
+    return bool((logits - expected).abs().max() <= LOGIT_TOLERANCE * max(1.0, float(expected.abs().max())))
 
 
-def _first_mixing(trunk: fx.GraphModule) -> str:
+def _first_global_operation(trunk: fx.GraphModule) -> str:
     for node in trunk.graph.nodes:
-        if node.op.startswith("call") and isinstance(locality(trunk, node), Adaptive | Global):
+        if node.op.startswith("call") and isinstance(locality(trunk, node), AdaptivePooling | Global):
             return f"`{node.target if isinstance(node.target, str) else node.name}`"
     return "the first layer"
 
 
 def _multiplications(classifier: Classifier) -> float:
-    """Of the trunk's convolutions, for one image; of its parameters at every position where it is no graph."""
+    """Return the multiplications of the trunk's convolutions for one image. Without a graph they are estimated: all
+    parameters at every position of the feature maps."""
     trunk = classifier.trunk
     if not isinstance(trunk, fx.GraphModule):
-        return float(classifier.parameters) * classifier.maps_shape[1] * classifier.maps_shape[2]
+        return float(classifier.parameters) * classifier.feature_shape[1] * classifier.feature_shape[2]
     total = 0.0
     for node in trunk.graph.nodes:
-        kind, shape = locality(trunk, node), node.meta.get("shape")
-        weight = getattr(getattr(kind, "run", None), "keywords", {}).get("weight")
-        if isinstance(kind, Window) and weight is not None and shape:
+        operation, shape = locality(trunk, node), node.meta.get("shape")
+        weight = getattr(getattr(operation, "run", None), "keywords", {}).get("weight")
+        if isinstance(operation, SlidingWindow) and weight is not None and shape:
             total += weight.numel() * shape[-2] * shape[-1]
     return total

@@ -1,4 +1,4 @@
-"""Windows of maps: what of them a square changes, and how windows of several squares are put together."""
+"""Windows of feature maps: reading and writing the parts of a map that several squares change."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reportgen.models.locality import Window
+from reportgen.models.locality import SlidingWindow
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Where the windows of P squares lie on a map: upper edges, left edges `(P,)`, height and width."""
+    """The windows of P squares on a map, all of one size. rows, columns: upper and left edges `(P,)`."""
 
     rows: np.ndarray
     columns: np.ndarray
@@ -23,54 +23,61 @@ class Windows:
     width: int
 
     def same_as(self, other: Windows) -> bool:
+        """Whether two sets of windows are equal."""
         return (self.height, self.width) == (other.height, other.width) and all(
             np.array_equal(a, b) for a, b in ((self.rows, other.rows), (self.columns, other.columns))
         )
 
 
-def whole(p: int, height: int, width: int) -> Windows:
-    """P windows that are the whole map."""
+def whole_map(p: int, height: int, width: int) -> Windows:
+    """Return P windows that cover the whole map."""
     return Windows(np.zeros(p, np.int64), np.zeros(p, np.int64), height, width)
 
 
-def before(windows: Windows, kind: Window) -> Windows:
-    """The windows of its input that an operation looks at, to give these of its output."""
-    first = [w * s - p for w, s, p in zip((windows.rows, windows.columns), kind.stride, kind.padding, strict=True)]
+def input_windows(windows: Windows, operation: SlidingWindow) -> Windows:
+    """Return the windows of an operation's input that these windows of its output depend on."""
+    first = [
+        edge * s - p
+        for edge, s, p in zip((windows.rows, windows.columns), operation.stride, operation.padding, strict=True)
+    ]
+    sides = (windows.height, windows.width)
     extent = [
         (n - 1) * s + (k - 1) * d + 1
-        for n, s, k, d in zip((windows.height, windows.width), kind.stride, kind.kernel, kind.dilation, strict=True)
+        for n, s, k, d in zip(sides, operation.stride, operation.kernel, operation.dilation, strict=True)
     ]
     return Windows(first[0], first[1], extent[0], extent[1])
 
 
 def gather(canvas: Tensor, windows: Windows, top: int = 0, left: int = 0) -> Tensor:
-    """What the windows show of a map, `(P, C, height, width)`.
+    """Return the contents of the windows `(P, C, height, width)`.
 
-    canvas: `(1, C, h, w)`, channels last, with so much around the map above it and on its left.
+    canvas: `(1, C, h, w)`, channels last: the map with `top` rows of padding above it and `left` columns on its left.
     """
-    rows, columns = _line(windows.rows + top, windows.height), _line(windows.columns + left, windows.width)
+    rows, columns = _ranges(windows.rows + top, windows.height), _ranges(windows.columns + left, windows.width)
     index = torch.from_numpy((rows * canvas.shape[-1])[:, :, None] + columns[:, None, :])
     table = canvas.permute(0, 2, 3, 1).flatten(0, 2)
-    return table.index_select(0, index.flatten().to(table.device)).unflatten(0, index.shape).permute(0, 3, 1, 2)
+    values: Tensor = table.index_select(0, index.flatten().to(table.device)).unflatten(0, index.shape)
+    return values.permute(0, 3, 1, 2)
 
 
-def lay(value: Tensor, have: Windows, into: Tensor, want: Windows) -> Tensor:
-    """Writes the values of some windows over those of others, where they overlap. Returns the latter."""
-    for some, y, x in _runs(have.rows - want.rows, have.columns - want.columns):
-        part = into[some, :, max(y, 0) : max(y + have.height, 0), max(x, 0) : max(x + have.width, 0)]
+def paste(values: Tensor, source: Windows, target_values: Tensor, target: Windows) -> Tensor:
+    """Write the values of some windows over those of others where they overlap. Return the latter."""
+    for squares, y, x in _equal_offsets(source.rows - target.rows, source.columns - target.columns):
+        part = target_values[squares, :, max(y, 0) : max(y + source.height, 0), max(x, 0) : max(x + source.width, 0)]
         height, width = part.shape[-2:]
-        part.copy_(value[some, :, max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width])
-    return into
+        part.copy_(values[squares, :, max(-y, 0) : max(-y, 0) + height, max(-x, 0) : max(-x, 0) + width])
+    return target_values
 
 
-def _line(start: np.ndarray, n: int) -> np.ndarray:
-    """`(P,)` → `(P, n)`: n consecutive numbers from each start."""
-    return start[:, None] + np.arange(n)
+def _ranges(start: np.ndarray, n: int) -> np.ndarray:
+    """`(P,)` → `(P, n)`: n consecutive integers from each start."""
+    ranges: np.ndarray = start[:, None] + np.arange(n)
+    return ranges
 
 
-def _runs(*offsets: np.ndarray) -> Iterator[tuple[slice, int, int]]:
-    """The stretches of squares whose offsets `(P,)` are the same, with these offsets."""
-    both = np.stack(offsets)
-    starts = np.flatnonzero(np.diff(both, prepend=np.inf).any(0)).tolist()
-    for start, stop in pairwise([*starts, both.shape[1]]):
-        yield slice(start, stop), int(both[0, start]), int(both[1, start])
+def _equal_offsets(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[slice, int, int]]:
+    """Yield runs of consecutive squares with equal offsets `(P,)`, and these offsets."""
+    offsets = np.stack((rows, columns))
+    starts = np.flatnonzero(np.diff(offsets, prepend=np.inf).any(0)).tolist()
+    for start, stop in pairwise([*starts, offsets.shape[1]]):
+        yield slice(start, stop), int(offsets[0, start]), int(offsets[1, start])

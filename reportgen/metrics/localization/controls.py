@@ -1,4 +1,4 @@
-"""What a map must beat: boxes and maps that know nothing of the image, or of the classes."""
+"""Controls: boxes that do not depend on the image, and maps that do not depend on training."""
 
 from __future__ import annotations
 
@@ -7,47 +7,56 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reportgen.metrics.localization.boxes import iou
-from reportgen.metrics.localization.evaluation import Held, Place, hold_box, hold_map, hold_maps, outline
+from reportgen.metrics.localization.evaluation import (
+    ImageEvaluation,
+    ImageGroundTruth,
+    boxes_of_map,
+    evaluate_box,
+    evaluate_map,
+    evaluate_maps,
+)
 from reportgen.metrics.localization.ilsvrc import IOU
-from reportgen.parallel import each
+from reportgen.parallel import parallel_map
 
-CENTRE_SIDES = np.arange(1, 21) / 20
-"""Widths and heights that a centred box is tried with, as shares of the image's."""
-Control = tuple[str, np.ndarray, list[Held]]
-"""What it is, in words; `(m,)` which of the images it was tried on; what came of each of them."""
-
-
-def whole_image(places: Sequence[Place]) -> Control:
-    """A box around the whole image."""
-    held = each(lambda place: hold_box(np.array([0.0, 0.0, *place.size]), place), places)
-    return "a box around the whole image", np.arange(len(places)), held
+CENTRED_BOX_SIDES = np.arange(1, 21) / 20
+"""Widths and heights of centred boxes that are tried, as shares of the image's."""
+Control = tuple[str, np.ndarray, list[ImageEvaluation]]
+"""Description, rows `(m,)` of the images that it was evaluated on, and the evaluation of each of them."""
 
 
-def centre(places: Sequence[Place]) -> Control:
-    """A box in the middle of the image, of the one size (as shares of its sides) that fits most of these images."""
-    width, height = (side.ravel() for side in np.meshgrid(CENTRE_SIDES, CENTRE_SIDES))
+def whole_image(truths: Sequence[ImageGroundTruth]) -> Control:
+    """Evaluate a box around the whole image."""
+    images = parallel_map(lambda truth: evaluate_box(np.array([0.0, 0.0, *truth.size]), truth), truths)
+    return "a box around the whole image", np.arange(len(truths)), images
+
+
+def centred_box(truths: Sequence[ImageGroundTruth]) -> Control:
+    """Evaluate a centred box; its size, as shares of the image's sides, is the best one on these images."""
+    width, height = (side.ravel() for side in np.meshgrid(CENTRED_BOX_SIDES, CENTRED_BOX_SIDES))
     relative = np.stack((0.5 - width / 2, 0.5 - height / 2, 0.5 + width / 2, 0.5 + height / 2), 1)
-    fits = np.zeros(len(relative), int)
-    for place in places:
-        fits += (iou((relative * np.tile(place.size, 2))[:, None], place.true) >= IOU).any(1)
-    best = int(fits.argmax())
+    n_correct = np.zeros(len(relative), int)
+    for truth in truths:
+        n_correct += (iou((relative * np.tile(truth.size, 2))[:, None], truth.boxes) >= IOU).any(1)
+    best = int(n_correct.argmax())
     size = f"{100 * width[best]:.0f} % × {100 * height[best]:.0f} %"
-    held = each(lambda place: hold_box(relative[best] * np.tile(place.size, 2), place), places)
-    return f"a centred box, {size} of the image: the size that is best on these images", np.arange(len(places)), held
+    images = parallel_map(lambda truth: evaluate_box(relative[best] * np.tile(truth.size, 2), truth), truths)
+    return f"a centred box, {size} of the image: the size that is best on these images", np.arange(len(truths)), images
 
 
-def mean_map(maps: np.ndarray, places: Sequence[Place]) -> Control:
-    """The mean of all maps `(n, h, w)`, each ÷ its maximum first: the same map in every image."""
+def mean_map(maps: np.ndarray, truths: Sequence[ImageGroundTruth]) -> Control:
+    """Evaluate the mean of all maps `(n, h, w)`, each divided by its maximum: the same map for every image."""
     peaks = maps.max((1, 2))
     usable = np.isfinite(maps).all((1, 2)) & (peaks > 0)
-    shares = maps[usable].astype(np.float64) / peaks[usable, None, None]
-    found = outline(shares.mean(0) if usable.any() else np.zeros(maps.shape[1:]), places[0].input_size)
-    return "the data set's mean map", np.arange(len(places)), each(lambda place: hold_map(found, place), places)
+    scaled = maps[usable].astype(np.float64) / peaks[usable, None, None]
+    mean = scaled.mean(0) if usable.any() else np.zeros(maps.shape[1:])
+    boxes = boxes_of_map(mean, truths[0].input_size)
+    images = parallel_map(lambda truth: evaluate_map(boxes, truth), truths)
+    return "the data set's mean map", np.arange(len(truths)), images
 
 
-def random_weights(maps: Mapping[int, np.ndarray], places: Sequence[Place]) -> Control:
-    """The label's map `(h, w)` of the same network with weights that learned nothing; maps: by row."""
+def random_weights(maps: Mapping[int, np.ndarray], truths: Sequence[ImageGroundTruth]) -> Control:
+    """Evaluate the label's map of the same network with random weights. maps: row → map `(h, w)`."""
     rows = np.array(sorted(maps), int)
-    some = "" if len(rows) == len(places) else f", on {len(rows):,} of the images"
-    held = hold_maps([maps[i] for i in rows], [places[i] for i in rows])
-    return f"the map of the same network with random weights{some}", rows, held
+    coverage = "" if len(rows) == len(truths) else f", on {len(rows):,} of the images"
+    images = evaluate_maps([maps[i] for i in rows], [truths[i] for i in rows])
+    return f"the map of the same network with random weights{coverage}", rows, images

@@ -1,7 +1,7 @@
-"""One map, or one box, for each of some images, held against their true boxes: every localization figure from it.
+"""All localization metrics of one map, or one box, for each of several images.
 
-The network's own maps, those of random weights, the mean map and boxes that do not look at the image all go through
-this code, so that a figure and its control differ in nothing but what they are made of.
+The network's own maps, those with random weights, the mean map, and boxes that do not depend on the image are evaluated
+by the same code, so that a result and its controls are comparable.
 """
 
 from __future__ import annotations
@@ -16,36 +16,40 @@ from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import INCLUSIVE, caffe_boxes, iou, paper_boxes, to_image, upsample
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
 from reportgen.metrics.localization.max_box_acc import (
-    IOUS,
-    LEVELS,
+    IOU_LIMITS,
+    N_LEVELS,
     SIDE,
     LevelSets,
     MaxBoxAcc,
+    boxes_in_view,
     score_map,
-    squashed_boxes,
 )
 from reportgen.metrics.localization.pointing import (
+    box_mask,
     completeness,
-    energy_inside,
-    inside,
-    points_inside,
+    count_scores,
+    energy_in_mask,
+    pointing_hit,
     pxap,
-    score_counts,
 )
-from reportgen.parallel import each
+from reportgen.parallel import parallel_map
 
-CURVE = np.arange(1, 101) / 100
+CURVE_THRESHOLDS = np.arange(1, 101) / 100
 """Thresholds of the error curve, as shares of the map's maximum."""
-FIXED = int(np.searchsorted(CURVE, THRESHOLD))
-"""Place of the recipe's own threshold among them."""
+RECIPE_INDEX = int(np.searchsorted(CURVE_THRESHOLDS, THRESHOLD))
+"""Index of the threshold of the recipe `paper`."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an image's objects are. true: `(B, 4)` boxes, B ≥ 1, in its pixels; size: `(2,)`; window: `(4,)`, what the
-    network saw of it, at input_size²; mask: `(SIDE, SIDE)` bool, the objects' pixels in that view, or None."""
+class ImageGroundTruth:
+    """The objects of an image.
 
-    true: np.ndarray
+    boxes: `(B, 4)`, B ≥ 1, in pixels of the image; size: `(2,)` its width and height.
+    window: `(4,)` x0 y0 x1 y1 of the network's input in the image; input_size: side of that input.
+    mask: `(SIDE, SIDE)` bool, the pixels of the objects in that window, or None.
+    """
+
+    boxes: np.ndarray
     size: np.ndarray
     window: np.ndarray
     input_size: int
@@ -53,39 +57,43 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Outlines:
-    """What a map gives before it is known where the objects are.
+class MapBoxes:
+    """The boxes of a map by all recipes and thresholds.
 
-    large: `(S, S)` at the network's input size; score: `(SIDE, SIDE)` in [0, 1]; paper: `(100, 4)` boxes at `CURVE`;
-    caffe: `(≤ 2, 4)`; contours: levels `(Q,)` and boxes `(Q, 4)`, largest: `(256, 4)`, both in the score map.
+    upsampled: `(S, S)` map at the network's input size; score_map: `(SIDE, SIDE)` in [0, 1].
+    paper_boxes: `(100, 4)` at `CURVE_THRESHOLDS`; caffe_boxes: `(≤ 2, 4)`; both in the network's input.
+    level_sets: the contours of the score map.
     """
 
-    large: np.ndarray
-    score: np.ndarray
-    paper: np.ndarray
-    caffe: np.ndarray
-    contours: tuple[np.ndarray, np.ndarray]
-    largest: np.ndarray
+    upsampled: np.ndarray
+    score_map: np.ndarray
+    paper_boxes: np.ndarray
+    caffe_boxes: np.ndarray
+    level_sets: LevelSets
 
 
 @dataclass(frozen=True)
-class Held:
-    """What comes of one image; see `Measured`. known: `(100,)`, caffe: its first and second box fit, all_: `(3, 256)`
-    some contour's box fits by IoU limit and 8-bit threshold, largest: `(256,)`."""
+class ImageEvaluation:
+    """The metrics of one image; see `Evaluation`.
 
-    known: np.ndarray
-    caffe: tuple[bool, bool]
-    all_: np.ndarray
-    largest: np.ndarray
-    pointing: bool
-    energy: float
-    complete: float
-    counts: np.ndarray | None
+    correct_by_threshold: `(100,)` bool; caffe_correct: of the first and second box.
+    any_contour_correct: `(3, 256)` bool, by IoU limit and 8-bit threshold; largest_contour_correct: `(256,)` bool.
+    pixel_counts: of `count_scores`, or None without a mask.
+    """
+
+    correct_by_threshold: np.ndarray
+    caffe_correct: tuple[bool, bool]
+    any_contour_correct: np.ndarray
+    largest_contour_correct: np.ndarray
+    pointing_hit: bool
+    energy_in_boxes: float
+    completeness: float
+    pixel_counts: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The three localization errors under one recipe, with the network's own classes."""
+    """The three localization errors by one recipe, with the predicted classes of the network."""
 
     top1: Rate
     top5: Rate
@@ -93,134 +101,162 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The figures of one map or box an image, over m images.
+class Evaluation:
+    """The metrics of one map or box for each of m images.
 
-    about:    what it is, in words; rows: `(m,)` which of the judged images.
-    known:    `(m, 100)` bool: the box fits at each threshold of `CURVE`, recipe `paper`, class given.
-    largest, all_: `(m, 256)` and `(m, 3, 256)` bool: see `Held`; v1, v2: MaxBoxAcc and MaxBoxAccV2 of them, their
-              thresholds chosen on these very images.
-    pointing, energy, complete: `(m,)` hit of the pointing game (a box points at its middle); share of the map's energy
-              in the true boxes; share of a true box that the box covers.
-    pxap:     None without masks; masked: how many images have one.
-    recipes:  `paper`, `caffe`, `v2`.
-    ci95:     figure → bootstrap interval; empty for controls.
+    description: what was evaluated; rows: `(m,)` rows among the judged images.
+    correct_by_threshold: `(m, 100)` bool, GT-known: the box by the recipe `paper` at each of `CURVE_THRESHOLDS` is
+        correct.
+    largest_contour_correct, any_contour_correct: `(m, 256)` and `(m, 3, 256)` bool: at each 8-bit threshold the box of
+        the largest contour (IoU ≥ 0.5), or the box of any contour (by IoU limit), is correct.
+    max_box_acc, max_box_acc_v2: of these; their thresholds are chosen on the same images.
+    pointing_hits: `(m,)` bool, hits of the pointing game (a box points at its centre).
+    energy_in_boxes: `(m,)` share of the map's energy in the ground-truth boxes.
+    completeness: `(m,)` share of a ground-truth box that the predicted box covers.
+    pxap: None without masks; n_masks: number of images with a mask.
+    recipes: errors by recipe: `paper`, `caffe`, `v2`.
+    ci95: metric → bootstrap interval; empty for controls.
     """
 
-    about: str
+    description: str
     rows: np.ndarray
-    known: np.ndarray
-    largest: np.ndarray
-    all_: np.ndarray
-    v1: MaxBoxAcc
-    v2: MaxBoxAcc
-    pointing: np.ndarray
-    energy: np.ndarray
-    complete: np.ndarray
+    correct_by_threshold: np.ndarray
+    largest_contour_correct: np.ndarray
+    any_contour_correct: np.ndarray
+    max_box_acc: MaxBoxAcc
+    max_box_acc_v2: MaxBoxAcc
+    pointing_hits: np.ndarray
+    energy_in_boxes: np.ndarray
+    completeness: np.ndarray
     pxap: float | None
-    masked: int
+    n_masks: int
     recipes: Mapping[str, Errors]
     ci95: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
-    def fits(self) -> np.ndarray:
-        """`(m,)` bool: the box of the recipe `paper` counts."""
-        return self.known[:, FIXED]
+    def gt_known_correct(self) -> np.ndarray:
+        """`(m,)` bool: the box by the recipe `paper` is correct."""
+        return self.correct_by_threshold[:, RECIPE_INDEX]
 
     @property
     def gt_known(self) -> Rate:
-        """Error with the class given."""
+        """GT-known localization error by the recipe `paper`."""
         return self.recipes["paper"].gt_known
 
 
-def outline(map_: np.ndarray, input_size: int) -> Outlines:
-    """The boxes of a map `(h, w)` by every recipe and threshold."""
-    with np.errstate(invalid="ignore"):  # infinite maps give NaN, and those no box
-        large = upsample(map_, input_size, input_size)
+def boxes_of_map(map_: np.ndarray, input_size: int) -> MapBoxes:
+    """Return the boxes of a map `(h, w)` by all recipes and thresholds."""
+    with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
+        upsampled = upsample(map_, input_size, input_size)
     score = score_map(map_)
-    sets = LevelSets(score)
-    return Outlines(large, score, paper_boxes(large, CURVE), caffe_boxes(large)[:2], sets.contours(), sets.largest())
-
-
-def hold_map(found: Outlines, place: Place) -> Held:
-    """A map's boxes against the true ones."""
-    boxes, released = (to_image(b, place.window, place.input_size, place.size) for b in (found.paper, found.caffe))
-    hits = [bool((iou(box, place.true, INCLUSIVE) >= IOU).any()) for box in released] + [False, False]
-    true, view = squashed_boxes(place.true, place.window), inside(place.true, place.window, place.input_size)
-    levels, contour_boxes = found.contours
-    best = np.zeros(LEVELS)
-    np.maximum.at(best, levels, iou(contour_boxes[:, None], true, INCLUSIVE).max(1))
-    return Held(
-        known=iou(boxes[:, None], place.true).max(1) >= IOU,
-        caffe=(hits[0], hits[1]),
-        all_=best >= np.array(IOUS)[:, None],
-        largest=iou(found.largest[:, None], true, INCLUSIVE).max(1) >= IOU,
-        pointing=points_inside(found.large, view),
-        energy=energy_inside(found.large, view),
-        complete=completeness(to_image(found.paper[FIXED], place.window, place.input_size, place.size), place.true),
-        counts=None if place.mask is None else score_counts(found.score, place.mask),
+    return MapBoxes(
+        upsampled=upsampled,
+        score_map=score,
+        paper_boxes=paper_boxes(upsampled, CURVE_THRESHOLDS),
+        caffe_boxes=caffe_boxes(upsampled)[:2],
+        level_sets=LevelSets(score),
     )
 
 
-def hold_maps(maps: Sequence[np.ndarray], places: Sequence[Place]) -> list[Held]:
-    """Each map's boxes against the true ones of its place; by all cores. maps: n times `(h, w)`."""
-    pairs = list(zip(maps, places, strict=True))
-    return each(lambda pair: hold_map(outline(pair[0], pair[1].input_size), pair[1]), pairs)
+def evaluate_map(map_boxes: MapBoxes, truth: ImageGroundTruth) -> ImageEvaluation:
+    """Compare a map's boxes with the ground truth of an image."""
+    by_threshold, by_caffe = (
+        to_image(boxes, truth.window, truth.input_size, truth.size)
+        for boxes in (map_boxes.paper_boxes, map_boxes.caffe_boxes)
+    )
+    caffe_correct = [bool((iou(box, truth.boxes, INCLUSIVE) >= IOU).any()) for box in by_caffe] + [False, False]
+    view_boxes = boxes_in_view(truth.boxes, truth.window)
+    view_mask = box_mask(truth.boxes, truth.window, truth.input_size)
+    return ImageEvaluation(
+        correct_by_threshold=iou(by_threshold[:, None], truth.boxes).max(1) >= IOU,
+        caffe_correct=(caffe_correct[0], caffe_correct[1]),
+        any_contour_correct=map_boxes.level_sets.contour_ious(view_boxes) >= np.array(IOU_LIMITS)[:, None],
+        largest_contour_correct=map_boxes.level_sets.largest_contour_ious(view_boxes) >= IOU,
+        pointing_hit=pointing_hit(map_boxes.upsampled, view_mask),
+        energy_in_boxes=energy_in_mask(map_boxes.upsampled, view_mask),
+        completeness=completeness(by_threshold[RECIPE_INDEX], truth.boxes),
+        pixel_counts=None if truth.mask is None else count_scores(map_boxes.score_map, truth.mask),
+    )
 
 
-def hold_box(box: np.ndarray, place: Place) -> Held:
-    """A box `(4,)` of the image, NaN for none: the same at every threshold, and as a map 1 inside and 0 outside."""
-    fits = bool((iou(box, place.true) >= IOU).any())
-    released = bool((iou(box, place.true, INCLUSIVE) >= IOU).any())
-    nothing = np.isnan(box).any()
-    squashed = squashed_boxes(np.zeros(4) if nothing else box, place.window)
-    limits = iou(squashed, squashed_boxes(place.true, place.window), INCLUSIVE).max() >= np.array(IOUS)
-    flat, view = (inside(b, place.window, place.input_size).astype(float) for b in (box[None], place.true))
+def evaluate_maps(maps: Sequence[np.ndarray], truths: Sequence[ImageGroundTruth]) -> list[ImageEvaluation]:
+    """Compare each of n maps `(h, w)` with the ground truth of its image, on all cores."""
+    pairs = list(zip(maps, truths, strict=True))
+    return parallel_map(lambda pair: evaluate_map(boxes_of_map(pair[0], pair[1].input_size), pair[1]), pairs)
+
+
+def evaluate_box(box: np.ndarray, truth: ImageGroundTruth) -> ImageEvaluation:
+    """Compare a box `(4,)` of the image, NaN for none, with the ground truth.
+
+    The box is used at every threshold; where a map is needed, it is 1 inside of the box and 0 outside.
+    """
+    is_correct = bool((iou(box, truth.boxes) >= IOU).any())
+    caffe_correct = bool((iou(box, truth.boxes, INCLUSIVE) >= IOU).any())
+    view_box = boxes_in_view(np.zeros(4) if np.isnan(box).any() else box, truth.window)
+    view_iou = iou(view_box, boxes_in_view(truth.boxes, truth.window), INCLUSIVE).max()
+    correct_by_limit = view_iou >= np.array(IOU_LIMITS)
+    flat_map, view_mask = (box_mask(b, truth.window, truth.input_size).astype(float) for b in (box[None], truth.boxes))
     x, y = (box[:2] + box[2:]) / 2
-    points = (place.true[:, 0] <= x) & (x < place.true[:, 2]) & (place.true[:, 1] <= y) & (y < place.true[:, 3])
-    score = None if place.mask is None else inside(box[None], place.window, SIDE).astype(float)
-    return Held(
-        known=np.full(len(CURVE), fits),
-        caffe=(released, False),
-        all_=np.repeat(limits[:, None], LEVELS, 1),
-        largest=np.full(LEVELS, limits[IOUS.index(IOU)]),
-        pointing=bool(points.any()),
-        energy=energy_inside(flat, view > 0),
-        complete=completeness(box, place.true),
-        counts=None if score is None or place.mask is None else score_counts(score, place.mask),
+    x0, y0, x1, y1 = truth.boxes.T
+    score = None if truth.mask is None else box_mask(box[None], truth.window, SIDE).astype(float)
+    return ImageEvaluation(
+        correct_by_threshold=np.full(len(CURVE_THRESHOLDS), is_correct),
+        caffe_correct=(caffe_correct, False),
+        any_contour_correct=np.repeat(correct_by_limit[:, None], N_LEVELS, 1),
+        largest_contour_correct=np.full(N_LEVELS, correct_by_limit[IOU_LIMITS.index(IOU)]),
+        pointing_hit=bool(((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any()),
+        energy_in_boxes=energy_in_mask(flat_map, view_mask > 0),
+        completeness=completeness(box, truth.boxes),
+        pixel_counts=None if score is None or truth.mask is None else count_scores(score, truth.mask),
     )
 
 
-def measured(about: str, rows: np.ndarray, held: Sequence[Held], rank: np.ndarray, top: int) -> Measured:
-    """rank: `(n,)` of all judged images, the label's place among the `top` classes, from 0, or `top`; held: of rows."""
-    known, caffe, all_, largest = (
-        np.array([getattr(h, what) for h in held]) for what in ("known", "caffe", "all_", "largest")
-    )
-    pointing, energy, complete = (
-        np.array([getattr(h, what) for h in held]) for what in ("pointing", "energy", "complete")
-    )
-    v1, v2 = MaxBoxAcc.of(largest[:, None], (IOU,)), MaxBoxAcc.of(all_, IOUS)
-    counts = [h.counts for h in held if h.counts is not None]
-    place, half = rank[rows], IOUS.index(IOU)
-    first, among = place == 0, place < top
-    fits, best = known[:, FIXED], all_[:, half, v2.levels[half]]
-    heuristic = caffe.any(1) & (place < 2) | caffe[:, 0] & (place == 2)
-    return Measured(
-        about, rows, known, largest, all_, v1, v2, pointing, energy, complete,
+def summarize(
+    description: str, rows: np.ndarray, images: Sequence[ImageEvaluation], label_rank: np.ndarray, n_top: int
+) -> Evaluation:
+    """Combine the metrics of m images.
+
+    rows: `(m,)` rows of these images among all n judged ones.
+    label_rank: `(n,)` rank of the label among the `n_top` top classes, from 0, or `n_top` if it is not among them.
+    """
+    by_threshold = np.array([image.correct_by_threshold for image in images])
+    caffe = np.array([image.caffe_correct for image in images])
+    any_contour = np.array([image.any_contour_correct for image in images])
+    largest_contour = np.array([image.largest_contour_correct for image in images])
+    max_box_acc = MaxBoxAcc.of(largest_contour[:, None], (IOU,))
+    max_box_acc_v2 = MaxBoxAcc.of(any_contour, IOU_LIMITS)
+    counts = [image.pixel_counts for image in images if image.pixel_counts is not None]
+    rank, limit = label_rank[rows], IOU_LIMITS.index(IOU)
+    is_top1, is_top5 = rank == 0, rank < n_top
+    paper = by_threshold[:, RECIPE_INDEX]
+    v2 = any_contour[:, limit, max_box_acc_v2.levels[limit]]
+    # The CAM paper's heuristic for top-5: two boxes of the first and second class each, one of the third.
+    caffe_top5 = caffe.any(1) & (rank < 2) | caffe[:, 0] & (rank == 2)
+    return Evaluation(
+        description=description,
+        rows=rows,
+        correct_by_threshold=by_threshold,
+        largest_contour_correct=largest_contour,
+        any_contour_correct=any_contour,
+        max_box_acc=max_box_acc,
+        max_box_acc_v2=max_box_acc_v2,
+        pointing_hits=np.array([image.pointing_hit for image in images]),
+        energy_in_boxes=np.array([image.energy_in_boxes for image in images]),
+        completeness=np.array([image.completeness for image in images]),
         pxap=pxap(counts) if counts else None,
-        masked=len(counts),
+        n_masks=len(counts),
         recipes={
-            "paper": _errors(fits & first, fits & among, fits),
-            "caffe": _errors(caffe[:, 0] & first, heuristic, caffe[:, 0]),
-            "v2": _errors(best & first, best & among, best),
+            "paper": _errors(paper & is_top1, paper & is_top5, paper),
+            "caffe": _errors(caffe[:, 0] & is_top1, caffe_top5, caffe[:, 0]),
+            "v2": _errors(v2 & is_top1, v2 & is_top5, v2),
         },
-    )  # fmt: skip
+    )
 
 
 def _errors(top1: np.ndarray, top5: np.ndarray, gt_known: np.ndarray) -> Errors:
-    return Errors(error(top1), error(top5), error(gt_known))
+    return Errors(error_rate(top1), error_rate(top5), error_rate(gt_known))
 
 
-def error(right: np.ndarray) -> Rate:
-    """The share of False."""
-    return Rate(int((~right).sum()), len(right))
+def error_rate(correct: np.ndarray) -> Rate:
+    """Return the share of False."""
+    return Rate(int((~correct).sum()), len(correct))

@@ -1,4 +1,4 @@
-"""Weak localization: is the box of a class's map on the object (PROTOCOLS: localization, after ILSVRC)."""
+"""Localization errors as in ILSVRC: top-1, top-5 and GT-known, with boxes by the recipe of the CAM paper."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ import numpy as np
 
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import iou, paper_box, to_image, upsample
-from reportgen.parallel import each
+from reportgen.parallel import parallel_map
 
 RECIPE = "paper"
 THRESHOLD = 0.2
+"""Threshold of the recipe, as a share of the map's maximum."""
 IOU = 0.5
+"""Least IoU of a correct box."""
 
 
 @dataclass(frozen=True)
 class Localization:
-    """Boxes of every image's maps, and the errors over the images that have a label and boxes.
+    """Boxes of every image's maps, and the errors over the judged images: those with a label and boxes.
 
-    boxes:  `(N, M, 4)` in image pixels, in the order of the maps: the top classes, then the label; NaN for no box.
-    best:   `(N, M)` largest IoU with any true box; 0 where there are none.
-    judged: `(N,)` bool: the images that the errors are taken over.
-    right1: `(N,)` bool: the top class is the label and its box fits (IoU ≥ 0.5).
-    right5: `(N,)` bool: one of the top classes is the label and its own map's box fits.
-    known:  `(N,)` bool: the box of the label's map fits, whatever was predicted (GT-known).
-    whole:  a box around the whole image fits: the control.
+    boxes:    `(N, M, 4)` in pixels of the image, in the order of the maps: the top classes, then the label; NaN: none.
+    best_iou: `(N, M)` largest IoU with a ground-truth box; 0 for images without boxes.
+    judged:   `(N,)` bool.
+    top1_correct: `(N,)` bool: the top class is the label, and its box is correct (IoU ≥ 0.5).
+    top5_correct: `(N,)` bool: one of the top classes is the label, and the box of its map is correct.
+    gt_known_correct: `(N,)` bool: the box of the label's map is correct, whatever was predicted.
+    whole_image_error: GT-known error of a box around the whole image: a control.
     """
 
     boxes: np.ndarray
-    best: np.ndarray
+    best_iou: np.ndarray
     judged: np.ndarray
-    right1: np.ndarray
-    right5: np.ndarray
-    known: np.ndarray
-    top1: Rate
-    top5: Rate
-    gt_known: Rate
-    whole: Rate
+    top1_correct: np.ndarray
+    top5_correct: np.ndarray
+    gt_known_correct: np.ndarray
+    top1_error: Rate
+    top5_error: Rate
+    gt_known_error: Rate
+    whole_image_error: Rate
 
 
 def localize(
@@ -49,10 +51,10 @@ def localize(
     windows: np.ndarray,
     input_size: int,
 ) -> Localization | None:
-    """None where no image has both a label and a box.
+    """Return boxes and errors; None if no image has both a label and a box.
 
-    maps: `(N, M, h, w)`, the top classes' and last the label's; classes: `(N, M)`, −1 for no label;
-    true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, what the network saw of the image.
+    maps: `(N, M, h, w)` of the top classes and, as the last, the label; classes: `(N, M)`, −1 for no label;
+    true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, the network's input in the image.
     """
     n, m = classes.shape
     judged = np.array([len(b) > 0 for b in true_boxes]) & (classes[:, -1] >= 0)
@@ -60,23 +62,35 @@ def localize(
         return None
 
     def boxes_of(i: int) -> np.ndarray:
-        with np.errstate(invalid="ignore"):  # infinite maps give NaN, and those no box
-            large = upsample(maps[i], input_size, input_size)
-        found = np.full((m, 4), np.nan)
+        with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
+            upsampled = upsample(maps[i], input_size, input_size)
+        boxes = np.full((m, 4), np.nan)
         for j in np.flatnonzero(classes[i] >= 0):
-            found[j] = to_image(paper_box(large[j], THRESHOLD), windows[i], input_size, sizes[i])
-        return found
+            boxes[j] = to_image(paper_box(upsampled[j], THRESHOLD), windows[i], input_size, sizes[i])
+        return boxes
 
-    boxes = np.stack(each(boxes_of, range(n)))
-    best = np.zeros((n, m))
-    whole = np.zeros(n, bool)
+    boxes = np.stack(parallel_map(boxes_of, range(n)))
+    best_iou = np.zeros((n, m))
+    whole_image_correct = np.zeros(n, bool)
     for i in np.flatnonzero(judged).tolist():
-        best[i] = iou(boxes[i][:, None], true_boxes[i]).max(1)
-        whole[i] = iou(np.array([0, 0, *sizes[i]], np.float64), true_boxes[i]).max() >= IOU
+        best_iou[i] = iou(boxes[i][:, None], true_boxes[i]).max(1)
+        whole_image_correct[i] = iou(np.array([0, 0, *sizes[i]], np.float64), true_boxes[i]).max() >= IOU
     is_label = (classes[:, :-1] == classes[:, -1:]) & judged[:, None]
-    fits = best >= IOU
-    right = is_label & fits[:, :-1]
-    right1, right5, known = right[:, 0], right.any(1), fits[:, -1] & judged
-    rates = [Rate.of(~flags[judged]) for flags in (right1, right5, known, whole)]
-    top1, top5, gt_known, whole_rate = (rate for rate in rates if rate is not None)
-    return Localization(boxes, best, judged, right1, right5, known, top1, top5, gt_known, whole_rate)
+    is_correct = best_iou >= IOU
+    both = is_label & is_correct[:, :-1]
+    top1_correct, top5_correct, gt_known_correct = both[:, 0], both.any(1), is_correct[:, -1] & judged
+    flags = (top1_correct, top5_correct, gt_known_correct, whole_image_correct)
+    rates = [Rate.of(~correct[judged]) for correct in flags]
+    top1_error, top5_error, gt_known_error, whole_image_error = (rate for rate in rates if rate is not None)
+    return Localization(
+        boxes=boxes,
+        best_iou=best_iou,
+        judged=judged,
+        top1_correct=top1_correct,
+        top5_correct=top5_correct,
+        gt_known_correct=gt_known_correct,
+        top1_error=top1_error,
+        top5_error=top5_error,
+        gt_known_error=gt_known_error,
+        whole_image_error=whole_image_error,
+    )

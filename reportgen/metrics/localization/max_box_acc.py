@@ -1,8 +1,9 @@
 """MaxBoxAcc and MaxBoxAccV2 (Choe et al., Evaluating weakly supervised object localization methods right, CVPR 2020).
 
-Follows the released evaluation, wsolevaluation: the map is enlarged to 224² by OpenCV's bicubic kernel, stretched to
-[0, 1], and cut to 8 bits; a threshold t keeps what is greater than `int(t · max)`; boxes count inclusive pixels. Since
-8 bits have 255 thresholds, and the contours of all of them are one component tree, no loop over thresholds is needed.
+As in the released evaluation, wsolevaluation, the map is enlarged to 224 × 224 with OpenCV's bicubic kernel, scaled to
+[0, 1] and converted to 8 bits; a threshold t keeps values greater than `int(t · max)`; right and lower pixels belong to
+a box. Since 8 bits have 255 thresholds, and the contours of all of them form one component tree, no loop over
+thresholds is needed.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from reportgen.metrics.localization.boxes import INCLUSIVE, iou
-from reportgen.metrics.localization.component_tree import Basins, basins, fill_holes, holes, regions, sea
+from reportgen.metrics.localization.component_tree import Basins, basins, component_regions, fill_holes, holes, invert
 
 SIDE = 224
+"""Side of score maps and masks."""
 THRESHOLDS = np.arange(0, 1, 0.001)
 """The 1,000 thresholds of the released evaluation."""
-IOUS = (0.3, 0.5, 0.7)
-LEVELS = 256
+IOU_LIMITS = (0.3, 0.5, 0.7)
+"""Least IoU of a correct box, for MaxBoxAccV2."""
+N_LEVELS = 256
+"""Number of 8-bit thresholds."""
+LEVEL_OF_THRESHOLD = (THRESHOLDS * 255).astype(np.int64)
+"""`(1000,)` the 8-bit threshold of each threshold. The maximum of a map is 255, or 0, where all give the same."""
 
 
 @lru_cache(32)
 def bicubic_matrix(source: int, target: int) -> np.ndarray:
-    """`(target, source)` weights of OpenCV's cubic convolution: a = −0.75, half-pixel centres, repeated borders."""
+    """Return the weights `(target, source)` of OpenCV's cubic convolution: a = −0.75, half-pixel centres, and repeated
+    borders."""
     a = -0.75
     position = (np.arange(target) + 0.5) * source / target - 0.5
     first = np.floor(position).astype(int)
@@ -39,145 +46,149 @@ def bicubic_matrix(source: int, target: int) -> np.ndarray:
 
 
 def score_map(map_: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """`(h, w)` → `(side, side)` float64 in [0, 1]; all zero where the map is constant or not finite."""
+    """Return a map `(h, w)` as scores `(side, side)` float64 in [0, 1]; zeros if it is constant or not finite."""
     if not np.isfinite(map_).all():
         return np.zeros((side, side))
     rows, columns = bicubic_matrix(map_.shape[0], side), bicubic_matrix(map_.shape[1], side)
-    large = rows @ map_.astype(np.float64) @ columns.T
-    low, high = large.min(), large.max()
-    return (large - low) / (high - low) if high > low else np.zeros_like(large)
+    enlarged: np.ndarray = rows @ map_.astype(np.float64) @ columns.T
+    low, high = enlarged.min(), enlarged.max()
+    scores: np.ndarray = (enlarged - low) / (high - low) if high > low else np.zeros_like(enlarged)
+    return scores
 
 
-def eight_bits(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Levels `(H, W)` int of a score map in [0, 1], and the values before they were cut, whose order is finer."""
+def quantize(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 8-bit levels `(H, W)` int of scores in [0, 1], and the values before rounding."""
     fine = score * 255
     return fine.astype(np.uint8).astype(np.int64), fine
 
 
-def squashed_boxes(boxes: np.ndarray, window: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """True boxes `(B, 4)` in the pixels of the network's view of the image, `window`, at `side`², cut to whole pixels.
+def boxes_in_view(boxes: np.ndarray, window: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Convert boxes `(B, 4)` of the image to whole pixels of the network's input, enlarged to `side` × `side`.
 
-    They may reach beyond it: what the network has not seen cannot be found.
+    window: `(4,)` of the input in the image. Boxes may extend beyond it: objects outside of it cannot be found.
     """
     x0, y0, x1, y1 = window.astype(np.float64)
-    return ((boxes - [x0, y0, x0, y0]) * side / [x1 - x0, y1 - y0, x1 - x0, y1 - y0]).astype(np.int64)
+    scaled: np.ndarray = (boxes - [x0, y0, x0, y0]) * side / [x1 - x0, y1 - y0, x1 - x0, y1 - y0]
+    return scaled.astype(np.int64)
 
 
 def _as_released(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Half-open boxes as the released code counts them: right and lower side inside the map."""
-    return np.minimum(boxes, np.array([shape[1], shape[0], shape[1] - 1, shape[0] - 1]))
+    """Convert half-open boxes to those of the released code, whose right and lower sides are inside of the map."""
+    inclusive: np.ndarray = np.minimum(boxes, np.array([shape[1], shape[0], shape[1] - 1, shape[0] - 1]))
+    return inclusive
 
 
 class LevelSets:
-    """A score map `(H, W)` in [0, 1] cut at every 8-bit threshold at once."""
+    """A score map `(H, W)` in [0, 1], thresholded at all 8-bit thresholds at once."""
 
     def __init__(self, score: np.ndarray) -> None:
-        self._levels, self._fine = eight_bits(score)
+        self._levels, self._fine = quantize(score)
 
     @cached_property
-    def _sea(self) -> tuple[np.ndarray, Basins]:
-        return sea(self._levels, self._fine)
+    def _inverted(self) -> tuple[np.ndarray, Basins]:
+        return invert(self._levels, self._fine)
 
     @cached_property
-    def _hills(self) -> Basins:
+    def _basins(self) -> Basins:
         return basins(self._levels, self._fine, 8)
 
+    @cached_property
     def contours(self) -> tuple[np.ndarray, np.ndarray]:
-        """Every contour, holes' too, at every threshold: thresholds `(Q,)` and boxes `(Q, 4)` int, inclusive.
+        """All contours, including those of holes, at all thresholds: thresholds `(Q,)`, inclusive boxes `(Q, 4)` int.
 
-        A map without contours gives 0 0 0 0 at each threshold.
+        A map without contours has the box 0 0 0 0 at each threshold.
         """
-        found, inner = regions(self._levels, area=False, cut=self._hills), holes(self._levels, self._sea)
-        around = inner.boxes + np.array([-1, -1, 1, 1])  # a hole's contour runs through the pixels around it
-        boxes = _as_released(np.concatenate((found.boxes, around)), self._levels.shape)
+        components = component_regions(self._levels, area=False, cut=self._basins)
+        inner = holes(self._levels, self._inverted)
+        around = inner.boxes + np.array([-1, -1, 1, 1])  # the contour of a hole runs through the pixels around it
+        boxes = _as_released(np.concatenate((components.boxes, around)), self._levels.shape)
         if not len(boxes):
-            return np.arange(LEVELS), np.zeros((LEVELS, 4), int)
-        return np.concatenate((found.level, inner.level)) - 1, boxes
+            return np.arange(N_LEVELS), np.zeros((N_LEVELS, 4), int)
+        return np.concatenate((components.level, inner.level)) - 1, boxes
 
+    @cached_property
     def largest(self) -> np.ndarray:
-        """`(256, 4)` int boxes, inclusive: the contour of largest enclosed area at each threshold; 0 0 0 0 for none.
+        """The inclusive box of the contour with the largest enclosed area at each threshold: `(256, 4)` int; 0 0 0 0
+        for none.
 
-        The area of a contour is that of the polygon through its pixels' centres: of each square of four pixels all of
-        it where all four are enclosed, half where three are.
+        The area of a contour is that of the polygon through the centres of its pixels: of each square of four pixels
+        all of it if all four are enclosed, and half of it if three are.
         """
         levels, fine = self._levels, self._fine
-        filled = fill_holes(levels, self._sea)
-        h, w = filled.shape
-        a, b, c, d = (filled[y : h - 1 + y, x : w - 1 + x].ravel() for y in (0, 1) for x in (0, 1))
-        low, high = np.minimum(a, b), np.minimum(c, d)
-        lowest, second = (
-            np.minimum(low, high),
-            np.minimum(np.maximum(low, high), np.minimum(np.maximum(a, b), np.maximum(c, d))),
+        filled = fill_holes(levels, self._inverted)
+        has_no_holes = np.array_equal(filled, levels)  # then the basins are those of the map itself
+        order = fine if has_no_holes else np.where(filled > levels, filled, fine)
+        components = component_regions(
+            filled, order, weights=_polygon_weights(filled), cut=self._basins if has_no_holes else None
         )
-        place = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).ravel()
-        best = np.maximum(np.maximum(a, b), np.maximum(c, d))
-        highest = place + np.select([a == best, b == best, c == best], [0, 1, w], w + 1)
-        weights = (np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5))
-        whole = np.array_equal(filled, levels)  # without holes, the basins are the map's own
-        order = fine if whole else np.where(filled > levels, filled, fine)
-        found = regions(filled, order, weights=weights, cut=self._hills if whole else None)
-        rows = found.largest(LEVELS, last=True)[1:]
-        if not len(found.level):
-            return np.zeros((LEVELS, 4), int)
-        return _as_released(np.where(rows[:, None] >= 0, found.boxes[rows], 0), filled.shape)
+        rows = components.largest(N_LEVELS, last=True)[1:]
+        if not len(components.level):
+            return np.zeros((N_LEVELS, 4), int)
+        return _as_released(np.where(rows[:, None] >= 0, components.boxes[rows], 0), filled.shape)
+
+    def contour_ious(self, true_boxes: np.ndarray) -> np.ndarray:
+        """Return the best IoU of any contour's box with any ground-truth box at each 8-bit threshold `(256,)` (V2).
+
+        true_boxes: `(B, 4)` int in pixels of the score map, inclusive.
+        """
+        levels, boxes = self.contours
+        best = np.zeros(N_LEVELS)
+        np.maximum.at(best, levels, iou(boxes[:, None], true_boxes, INCLUSIVE).max(1))
+        return best
+
+    def largest_contour_ious(self, true_boxes: np.ndarray) -> np.ndarray:
+        """Return the IoU of the largest contour's box at each 8-bit threshold `(256,)` (V1); arguments as above."""
+        ious: np.ndarray = iou(self.largest[:, None], true_boxes, INCLUSIVE).max(1)
+        return ious
 
 
-def ious_of_all(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
-    """`(256,)`: the best IoU of any contour's box, holes' too, with any true box, at each 8-bit threshold (V2).
-
-    score: `(H, W)` in [0, 1]; true_boxes: `(B, 4)` int in its pixels, inclusive.
-    """
-    levels, boxes = LevelSets(score).contours()
-    best = np.zeros(LEVELS)
-    np.maximum.at(best, levels, iou(boxes[:, None], true_boxes, INCLUSIVE).max(1))
-    return best
-
-
-def ious_of_largest(score: np.ndarray, true_boxes: np.ndarray) -> np.ndarray:
-    """`(256,)`: the IoU of the box of the contour that encloses the largest area, at each 8-bit threshold (V1)."""
-    return iou(LevelSets(score).largest()[:, None], true_boxes, INCLUSIVE).max(1)
-
-
-LEVEL_OF = (THRESHOLDS * 255).astype(np.int64)
-"""`(1000,)` the 8-bit threshold of each. A map's highest value is 255, or 0, and then all of them give the same."""
+def _polygon_weights(filled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the weights with which `component_regions` computes the areas of contours: (pixel, level, weight)."""
+    h, w = filled.shape
+    a, b, c, d = (filled[y : h - 1 + y, x : w - 1 + x].ravel() for y in (0, 1) for x in (0, 1))
+    low, high = np.minimum(a, b), np.minimum(c, d)
+    lowest = np.minimum(low, high)
+    second = np.minimum(np.maximum(low, high), np.minimum(np.maximum(a, b), np.maximum(c, d)))
+    first_pixel = (np.arange(h - 1)[:, None] * w + np.arange(w - 1)).ravel()
+    best = np.maximum(np.maximum(a, b), np.maximum(c, d))
+    highest = first_pixel + np.select([a == best, b == best, c == best], [0, 1, w], w + 1)
+    return np.tile(highest, 2), np.concatenate((lowest, second)), np.full(2 * len(highest), 0.5)
 
 
 @dataclass(frozen=True)
 class MaxBoxAcc:
-    """Localization accuracy with the class given, at every threshold.
+    """GT-known localization accuracy at every threshold.
 
-    accuracy: `(D, 1000)` share of images that are right at each IoU limit and threshold; limits: D IoU limits.
+    accuracy: `(D, 1000)` share of correct images, by IoU limit and threshold; limits: the D IoU limits.
     """
 
     accuracy: np.ndarray
     limits: Sequence[float]
 
     @classmethod
-    def of(cls, right: np.ndarray, limits: Sequence[float]) -> MaxBoxAcc:
-        """right: `(N, D, 256)` bool, by image, IoU limit and 8-bit threshold."""
-        return cls(right.mean(0)[:, LEVEL_OF], limits)
+    def of(cls, correct: np.ndarray, limits: Sequence[float]) -> MaxBoxAcc:
+        """correct: `(N, D, 256)` bool, by image, IoU limit and 8-bit threshold."""
+        return cls(correct.mean(0)[:, LEVEL_OF_THRESHOLD], limits)
 
     @property
     def best(self) -> np.ndarray:
-        """`(D,)` accuracy at the threshold that is best over these images: an oracle's choice."""
-        return self.accuracy.max(1)
+        """`(D,)` accuracy at the threshold that is best on these images."""
+        best: np.ndarray = self.accuracy.max(1)
+        return best
 
     @property
     def thresholds(self) -> np.ndarray:
-        """`(D,)` that threshold, the lowest among equals."""
-        return THRESHOLDS[self.accuracy.argmax(1)]
+        """`(D,)` that threshold; the lowest of equally good ones."""
+        thresholds: np.ndarray = THRESHOLDS[self.accuracy.argmax(1)]
+        return thresholds
 
     @property
     def levels(self) -> np.ndarray:
         """`(D,)` that threshold in 8 bits."""
-        return LEVEL_OF[self.accuracy.argmax(1)]
+        levels: np.ndarray = LEVEL_OF_THRESHOLD[self.accuracy.argmax(1)]
+        return levels
 
     @property
     def value(self) -> float:
-        """The mean over the IoU limits: MaxBoxAccV2, or MaxBoxAcc where there is one limit."""
+        """Mean over the IoU limits: MaxBoxAccV2, or MaxBoxAcc for a single limit."""
         return float(self.best.mean())
-
-
-def max_box_acc(ious: np.ndarray, limits: Sequence[float] = IOUS) -> MaxBoxAcc:
-    """ious: `(N, 256)` of `ious_of_all` (V2) or `ious_of_largest` (V1: `limits=(0.5,)`)."""
-    return MaxBoxAcc.of(np.stack([ious >= limit for limit in limits], 1), limits)

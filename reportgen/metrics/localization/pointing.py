@@ -1,4 +1,4 @@
-"""Figures of a map against boxes and masks that need no box of its own: pointing, energy, pixel precision."""
+"""Localization metrics that do not need a predicted box: pointing game, energy, pixel average precision."""
 
 from __future__ import annotations
 
@@ -10,50 +10,58 @@ from reportgen.metrics.localization.boxes import area, intersection
 from reportgen.metrics.localization.max_box_acc import THRESHOLDS
 
 EDGES = np.append(THRESHOLDS, 1.0)
-"""Lower ends of the bins of scores: as released, the highest score has one of its own."""
+"""Lower edges of the score bins. As in the released code, the highest score has its own bin."""
 
 
-def inside(true_boxes: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
-    """`(side, side)` bool: the centre of the pixel of the network's view lies in one of the boxes `(B, 4)`."""
+def box_mask(true_boxes: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
+    """Return `(side, side)` bool: whether the centre of each pixel of the network's input lies in one of the boxes.
+
+    true_boxes: `(B, 4)` in pixels of the image; window: `(4,)` of the input in the image.
+    """
     x0, y0, x1, y1 = window.astype(np.float64)
     x = x0 + (np.arange(side) + 0.5) * (x1 - x0) / side
     y = y0 + (np.arange(side) + 0.5) * (y1 - y0) / side
     columns = (true_boxes[:, None, 0] <= x) & (x < true_boxes[:, None, 2])
     rows = (true_boxes[:, None, 1] <= y) & (y < true_boxes[:, None, 3])
-    return (rows[:, :, None] & columns[:, None, :]).any(0)
+    mask: np.ndarray = (rows[:, :, None] & columns[:, None, :]).any(0)
+    return mask
 
 
-def points_inside(map_: np.ndarray, mask: np.ndarray) -> bool:
-    """The pointing game (Zhang et al. 2016), without tolerance: the map's maximum, the first of equals, is in the mask.
+def pointing_hit(map_: np.ndarray, mask: np.ndarray) -> bool:
+    """Whether the map's maximum, the first of equals, lies in the mask (pointing game without tolerance).
 
-    map_, mask: `(H, W)`. A map without a positive maximum, or not finite, points nowhere.
+    map_, mask: `(H, W)`. False for a map that has no positive maximum or is not finite. Source: Zhang et al. 2016.
     """
     return bool(np.isfinite(map_).all() and map_.max() > 0 and mask.flat[map_.argmax()])
 
 
-def energy_inside(map_: np.ndarray, mask: np.ndarray) -> float:
-    """Share of the map's positive values that is in the mask (Wang et al., Score-CAM, 2020); 0 where there are none."""
+def energy_in_mask(map_: np.ndarray, mask: np.ndarray) -> float:
+    """Return the share of the map's positive values that lies in the mask; 0 without positive values.
+
+    Source: Wang et al., Score-CAM, 2020.
+    """
     positive = np.maximum(map_, 0)
     total = positive.sum()
     return float(positive[mask].sum() / total) if np.isfinite(total) and total > 0 else 0.0
 
 
 def completeness(box: np.ndarray, true_boxes: np.ndarray) -> float:
-    """Largest share of a true box `(B, 4)` that the box `(4,)` covers; 0 for a NaN box."""
+    """Return the largest share of a ground-truth box `(B, 4)` that the box `(4,)` covers; 0 for NaN."""
     return float(np.nan_to_num(intersection(box, true_boxes) / area(true_boxes)).max())
 
 
-def score_counts(score: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """`(2, 1001)`: how many pixels in the mask, and outside, have a score `(H, W)` from each edge up to the next."""
-    place = np.searchsorted(EDGES, score.ravel(), "right") - 1
-    counts = np.bincount(place + len(EDGES) * ~mask.ravel(), minlength=2 * len(EDGES))
-    return counts.reshape(2, len(EDGES)).astype(np.int32)  # one an image is kept
+def count_scores(score: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the number of pixels in the mask and outside of it, by score: `(2, 1001)` int32, for bins at `EDGES`."""
+    bins = np.searchsorted(EDGES, score.ravel(), "right") - 1
+    counts = np.bincount(bins + len(EDGES) * ~mask.ravel(), minlength=2 * len(EDGES))
+    return counts.reshape(2, len(EDGES)).astype(np.int32)  # stored for every image
 
 
 def pxap(counts: Sequence[np.ndarray]) -> float:
-    """PxAP (Choe et al. 2020): area under the precision-recall curve of all pixels of all images together.
+    """Return PxAP: the area under the precision-recall curve of all pixels of all images.
 
-    counts: of `score_counts`, one an image. Σ precision · Δrecall over falling thresholds, each pixel counting once.
+    counts: of `count_scores`, one for each image. The area is Σ precision · Δrecall over decreasing thresholds.
+    Source: Choe et al. 2020.
     """
     total = np.stack(counts).sum(0, dtype=np.int64)
     true, false = total[:, ::-1].cumsum(1)

@@ -1,4 +1,4 @@
-"""Weak localization from all sides: recipes, thresholds, controls, breakdowns and intervals, for one network."""
+"""The localization study of one network: all recipes and thresholds, controls, breakdowns and intervals."""
 
 from __future__ import annotations
 
@@ -13,54 +13,68 @@ from reportgen.metrics.bootstrap import bootstrap
 from reportgen.metrics.classification import Classification
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization import controls
-from reportgen.metrics.localization.evaluation import CURVE, Measured, Place, error, hold_maps, measured
+from reportgen.metrics.localization.evaluation import (
+    CURVE_THRESHOLDS,
+    Evaluation,
+    ImageGroundTruth,
+    error_rate,
+    evaluate_maps,
+    summarize,
+)
 from reportgen.metrics.localization.ilsvrc import Localization
-from reportgen.metrics.localization.max_box_acc import LEVEL_OF
+from reportgen.metrics.localization.max_box_acc import LEVEL_OF_THRESHOLD
+
+INTERVAL_METRICS = (
+    "top1_error", "top5_error", "gt_known_error", "pointing_game", "energy", "completeness",
+    "max_box_acc", "max_box_acc_v2",
+)  # fmt: skip
+"""Metrics with a bootstrap interval."""
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """A threshold, and the error of the box of the label's map at it."""
+class ThresholdError:
+    """A threshold of the recipe `paper`, and the GT-known error at it."""
 
     threshold: float
     gt_known: Rate
 
 
 @dataclass(frozen=True)
-class Group:
-    """Images of one kind: the error of the label's map's box, and that of a box around the whole image."""
+class BreakdownRow:
+    """Some of the images: their GT-known error, and that of a box around the whole image."""
 
     name: str
     gt_known: Rate
-    whole: Rate
+    whole_image: Rate
 
 
 @dataclass(frozen=True)
-class Study:
-    """The judged images, those with a label and boxes, n of them in the order of the data set.
+class LocalizationStudy:
+    """Localization on the n judged images: those with a label and boxes, in the order of the data set.
 
     images:    `(n,)` their rows in the audit.
-    own:       what comes of the label's maps.
-    oracle:    the threshold that is best on these very images; heldout: chosen on every second image and judged on the
-               others, or None with fewer than two images.
-    controls:  the same figures for what knows nothing of the image, by name.
-    groups:    title → rows: by size, by number of boxes, by confidence.
+    label_map: evaluation of the maps of the labels.
+    oracle_threshold:   the threshold that is best on these images.
+    held_out_threshold: the best threshold on every second image, with its error on the others; None for a single image.
+    controls:  evaluations of the controls, by name.
+    breakdowns: title → rows: by size and number of boxes, and by confidence.
     """
 
     images: np.ndarray
-    own: Measured
-    oracle: Threshold
-    heldout: Threshold | None
-    controls: Mapping[str, Measured]
-    groups: Mapping[str, Sequence[Group]]
+    label_map: Evaluation
+    oracle_threshold: ThresholdError
+    held_out_threshold: ThresholdError | None
+    controls: Mapping[str, Evaluation]
+    breakdowns: Mapping[str, Sequence[BreakdownRow]]
 
     @property
-    def curve(self) -> np.ndarray:
-        """`(100,)` error of the label's map's box at each threshold of `CURVE`, recipe `paper`."""
-        return 1 - self.own.known.mean(0)
+    def error_curve(self) -> np.ndarray:
+        """`(100,)` GT-known error by the recipe `paper` at each of `CURVE_THRESHOLDS`."""
+        curve: np.ndarray = 1 - self.label_map.correct_by_threshold.mean(0)
+        return curve
 
 
-def study(
+def study_localization(
     localization: Localization,
     classification: Classification,
     maps: np.ndarray,
@@ -71,68 +85,96 @@ def study(
     input_size: int,
     random_maps: Mapping[int, np.ndarray] | None = None,
     masks: Mapping[int, np.ndarray] | None = None,
-) -> Study:
-    """maps: `(N, M, h, w)`, the last of each image its label's; the rest as in `localize`.
+) -> LocalizationStudy:
+    """Evaluate the maps of the labels and the controls.
 
-    random_maps: image → its label's map `(h, w)` under random weights; masks: image → `(SIDE, SIDE)` bool of its view.
+    maps: `(N, M, h, w)`, the last of each image its label's; classes to input_size: as in `localize`.
+    random_maps: row → the label's map `(h, w)` with random weights; masks: row → `(SIDE, SIDE)` bool of the objects.
     """
     images, masks = np.flatnonzero(localization.judged), masks or {}
-    places = [Place(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
-    rank, top, labels_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
-    own = measured("the label's map", np.arange(len(images)), hold_maps(labels_maps, places), rank, top)
-    blind = {
-        "whole_image": partial(controls.whole_image, places),
-        "centre": partial(controls.centre, places),
-        "mean_map": partial(controls.mean_map, labels_maps, places),
+    truths = [ImageGroundTruth(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
+    rank, n_top, label_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
+    evaluated = evaluate_maps(label_maps, truths)
+    label_map = summarize("the label's map", np.arange(len(images)), evaluated, rank, n_top)
+    compute = {
+        "whole_image": partial(controls.whole_image, truths),
+        "centre": partial(controls.centred_box, truths),
+        "mean_map": partial(controls.mean_map, label_maps, truths),
     }
     if random_maps:
         by_row = {j: random_maps[int(i)] for j, i in enumerate(images) if int(i) in random_maps}
-        blind["random_weights"] = partial(controls.random_weights, by_row, places)
-    beside = {name: measured(*control(), rank, top) for name, control in blind.items()}  # one at a time in memory
-    best = int(own.known.mean(0).argmax())
-    return Study(
+        compute["random_weights"] = partial(controls.random_weights, by_row, truths)
+    evaluations = {name: summarize(*control(), rank, n_top) for name, control in compute.items()}
+    best = int(label_map.correct_by_threshold.mean(0).argmax())
+    return LocalizationStudy(
         images=images,
-        own=with_intervals(own, rank, top),
-        oracle=Threshold(float(CURVE[best]), error(own.known[:, best])),
-        heldout=_held_out(own.known),
-        controls=beside,
-        groups=_groups(own.fits, beside["whole_image"].fits, places, classification.scores[images, 0]),
+        label_map=add_intervals(label_map, rank, n_top),
+        oracle_threshold=ThresholdError(
+            float(CURVE_THRESHOLDS[best]), error_rate(label_map.correct_by_threshold[:, best])
+        ),
+        held_out_threshold=_held_out_threshold(label_map.correct_by_threshold),
+        controls=evaluations,
+        breakdowns=_breakdowns(
+            label_map.gt_known_correct,
+            evaluations["whole_image"].gt_known_correct,
+            truths,
+            classification.scores[images, 0],
+        ),
     )
 
 
+def strongest_control(study: LocalizationStudy, error: str) -> tuple[str, Rate]:
+    """Return name and rate of the control with the lowest error, of those that cover all judged images.
+
+    error: `top1`, `top5` or `gt_known`.
+    """
+    rates: dict[str, Rate] = {
+        name: getattr(control.recipes["paper"], error)
+        for name, control in study.controls.items()
+        if len(control.rows) == len(study.images)
+    }
+    name = min(rates, key=lambda name: rates[name].value)
+    return name, rates[name]
+
+
 def label_rank(classes: np.ndarray) -> np.ndarray:
-    """`(n,)` place of the label among the top classes, counted from 0; their number where it is not among them."""
+    """Return the rank `(n,)` of the label among the top classes, from 0; their number if it is not among them.
+
+    classes: `(n, M)`, the top classes and, as the last, the label.
+    """
     hit = classes[:, :-1] == classes[:, -1:]
-    return np.where(hit.any(1), hit.argmax(1), classes.shape[1] - 1)
+    rank: np.ndarray = np.where(hit.any(1), hit.argmax(1), classes.shape[1] - 1)
+    return rank
 
 
-def _held_out(known: np.ndarray) -> Threshold | None:
-    """The threshold that is best on images 0, 2, 4, …, judged on images 1, 3, 5, …"""
-    if len(known) < 2:
+def _held_out_threshold(correct: np.ndarray) -> ThresholdError | None:
+    """Return the best threshold on images 0, 2, 4, … with its error on images 1, 3, 5, …; correct: `(n, 100)`."""
+    if len(correct) < 2:
         return None
-    best = int(known[::2].mean(0).argmax())
-    return Threshold(float(CURVE[best]), error(known[1::2, best]))
+    best = int(correct[::2].mean(0).argmax())
+    return ThresholdError(float(CURVE_THRESHOLDS[best]), error_rate(correct[1::2, best]))
 
 
-def _groups(
-    fits: np.ndarray, whole: np.ndarray, places: Sequence[Place], confidence: np.ndarray
-) -> dict[str, list[Group]]:
-    share = np.array([(p.true[:, 2:] - p.true[:, :2]).prod(1).max() / np.prod(p.size) for p in places])
-    number = np.array([len(p.true) for p in places])
-    by = {
+def _breakdowns(
+    correct: np.ndarray, whole_image_correct: np.ndarray, truths: Sequence[ImageGroundTruth], confidence: np.ndarray
+) -> dict[str, list[BreakdownRow]]:
+    share = np.array([(t.boxes[:, 2:] - t.boxes[:, :2]).prod(1).max() / np.prod(t.size) for t in truths])
+    n_boxes = np.array([len(t.boxes) for t in truths])
+    variables = {
         "Largest box, share of the image": (share, (0, 0.1, 0.25, 0.5, 0.75, np.inf), _percent),
-        "True boxes": (number, (1, 2, 3, 5, np.inf), _number),
+        "Ground-truth boxes": (n_boxes, (1, 2, 3, 5, np.inf), _number),
         "Probability of the top class": (confidence, (0, 0.2, 0.4, 0.6, 0.8, np.inf), _decimal),
     }
-    found = {}
-    for title, (values, edges, name) in by.items():
+    breakdowns = {}
+    for title, (values, edges, name_of) in variables.items():
         rows = []
         for low, high in pairwise(edges):
             members = (values >= low) & (values < high)
             if members.any():
-                rows.append(Group(name(low, high), error(fits[members]), error(whole[members])))
-        found[title] = rows
-    return found
+                rates = error_rate(correct[members]), error_rate(whole_image_correct[members])
+                rows.append(BreakdownRow(name_of(low, high), *rates))
+        breakdowns[title] = rows
+    return breakdowns
 
 
 def _percent(low: float, high: float) -> str:
@@ -147,37 +189,35 @@ def _number(low: float, high: float) -> str:
     return f"{low} and more" if np.isinf(high) else f"{low}" if high == low + 1 else f"{low} to {high - 1}"
 
 
-def with_intervals(own: Measured, rank: np.ndarray, top: int) -> Measured:
-    """With intervals from resampled images, all figures together; MaxBoxAcc's thresholds are chosen again in each."""
-    fits, rank = own.fits, rank[own.rows]
-    flags = np.stack((fits & (rank == 0), fits & (rank < top), fits, own.pointing, own.energy, own.complete), 1)
-    levels = np.unique(LEVEL_OF)
-    hits = np.stack((own.largest, *np.moveaxis(own.all_, 1, 0)))[:, :, levels]  # (4, n, thresholds)
-    values = [flags, *(_rivals(block) for block in hits)]
+def add_intervals(evaluation: Evaluation, rank: np.ndarray, n_top: int) -> Evaluation:
+    """Return the evaluation with bootstrap intervals. All metrics are resampled together; the thresholds of MaxBoxAcc
+    are chosen again in each resample. rank, n_top: as in `summarize`."""
+    correct, rank = evaluation.gt_known_correct, rank[evaluation.rows]
+    flags = (correct & (rank == 0), correct & (rank < n_top), correct)
+    means = np.stack((*flags, evaluation.pointing_hits, evaluation.energy_in_boxes, evaluation.completeness), 1)
+    levels = np.unique(LEVEL_OF_THRESHOLD)
+    contours = (evaluation.largest_contour_correct, *np.moveaxis(evaluation.any_contour_correct, 1, 0))
+    values = [means, *(_competitive_thresholds(contour[:, levels]) for contour in contours)]
     ends = np.cumsum([block.shape[1] for block in values])
-    together = np.concatenate(values, 1).astype(np.float32)
+    all_values = np.concatenate(values, 1).astype(np.float32)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
-        first, *blocks = np.split(weights @ together, ends[:-1], 1)
+        first, *blocks = np.split(weights @ all_values, ends[:-1], 1)
         best = np.stack([block.max(1) for block in blocks], 1)
         return np.column_stack((1 - first[:, :3], first[:, 3:], best[:, 0], best[:, 1:].mean(1)))
 
-    bounds = np.clip(bootstrap(len(fits), statistic), 0, 1)
-    ci95 = {name: (float(low), float(high)) for name, (low, high) in zip(FIGURES, bounds, strict=True)}
-    return replace(own, ci95=ci95)
+    bounds = np.clip(bootstrap(len(correct), statistic), 0, 1)
+    ci95 = {name: (float(low), float(high)) for name, (low, high) in zip(INTERVAL_METRICS, bounds, strict=True)}
+    return replace(evaluation, ci95=ci95)
 
 
-FIGURES = (
-    "top1_error", "top5_error", "gt_known_error", "pointing_game", "energy", "completeness",
-    "max_box_acc", "max_box_acc_v2",
-)  # fmt: skip
-"""Those that have a bootstrap interval."""
+def _competitive_thresholds(correct: np.ndarray) -> np.ndarray:
+    """Return the columns of `(n, T)` bool, one for each threshold, that may be the best one of a resample.
 
-
-def _rivals(hits: np.ndarray) -> np.ndarray:
-    """Of thresholds `(n, T)` bool, those that could be the best of a resample: unlike another, and behind the best by
-    no more than seven standard errors of the difference."""
-    distinct = np.unique(hits, axis=1)
+    Equal columns are returned once; columns are left out if their mean is behind the best by more than seven standard
+    errors of the difference.
+    """
+    distinct = np.unique(correct, axis=1)
     means = distinct.mean(0)
-    apart = (distinct != distinct[:, [int(means.argmax())]]).mean(0)
-    return distinct[:, means.max() - means <= 7 * np.sqrt(apart / len(hits))]
+    different = (distinct != distinct[:, [int(means.argmax())]]).mean(0)
+    return distinct[:, means.max() - means <= 7 * np.sqrt(different / len(correct))]

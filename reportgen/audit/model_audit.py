@@ -1,0 +1,142 @@
+"""What the analysis of one network produced, read-only. Row i of every array belongs to `samples[i]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from reportgen.audit.model_info import LayerInfo, ModelInfo
+from reportgen.data.samples import Dataset, Sample
+from reportgen.metrics.classification import Classification
+from reportgen.metrics.failures import PartOnlyTest
+from reportgen.metrics.localization.evaluation import Evaluation
+from reportgen.metrics.localization.ilsvrc import Localization
+from reportgen.metrics.localization.study import LocalizationStudy
+from reportgen.metrics.top_patches import Unit, baseline_rows
+from reportgen.store.per_image import PerImageResults
+from reportgen.store.table import Table
+
+LABEL = -1
+"""Column of `cam/map` and `cam/class` that holds the label's map; the columns before it are the top classes."""
+
+
+@dataclass(frozen=True)
+class FeatureVisualization:
+    """What was computed for a unit that the setting `feature_visualization` names.
+
+    picture: `(S, S, 3)` uint8, the optimized input; reached, where: the unit's maximum in it and its flat position.
+    gradients: `(k, S, S, 3)` uint8, guided backpropagation of its value in each of its top patches; 128 is zero.
+    """
+
+    picture: np.ndarray
+    reached: float
+    where: int
+    gradients: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelAudit:
+    """One data set audited with one network.
+
+    samples:      those that could be read, in the data set's order.
+    table:        what the forward pass stored, one row a sample.
+    outcomes:     of each sample one of `metrics.failures.OUTCOMES`, or `unlabelled`.
+    cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
+    units:        the units of each layer, by the layer's name.
+    localization_study: further localization figures, or None where there are no boxes.
+    part_test:    the causal test of the *part only* failures, or None where there are none.
+    backprop:     figures of the boxes made from the label's saliency map, by recipe: `paper`, `graphcut`.
+    unconfirmed_patches: (layer, unit, image) of the top patches whose value differs when their image is run alone.
+    selected:     results that only selected images have, by kind: `occlusion`, `saliency`, `activations`.
+    feature_visualizations: by layer and unit.
+    """
+
+    dataset: Dataset
+    samples: Sequence[Sample]
+    info: ModelInfo
+    table: Table
+    classification: Classification
+    localization: Localization | None
+    outcomes: Sequence[str]
+    cam_identity: float | None
+    units: Mapping[str, list[Unit]] = field(default_factory=dict)
+    localization_study: LocalizationStudy | None = None
+    part_test: PartOnlyTest | None = None
+    backprop: Mapping[str, Evaluation] = field(default_factory=dict)
+    unconfirmed_patches: frozenset[tuple[str, int, int]] = frozenset()
+    selected: Mapping[str, PerImageResults] = field(default_factory=dict)
+    feature_visualizations: Mapping[tuple[str, int], FeatureVisualization] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The class names, in the order of the network's outputs."""
+        return self.dataset.classes
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """`(N,)` int64, −1 for none."""
+        return np.array([-1 if s.label is None else s.label for s in self.samples], np.int64)
+
+    @cached_property
+    def cams(self) -> np.ndarray:
+        """`(N, M, h, w)` float32 in logit units: the activation maps of the top classes, then the label's."""
+        return np.asarray(self.table["cam/map"])
+
+    @cached_property
+    def cam_classes(self) -> np.ndarray:
+        """`(N, M)` int64; the last column is the label, −1 for none."""
+        return np.asarray(self.table["cam/class"], np.int64)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """`(N, 2)` width and height of the upright originals."""
+        return np.asarray(self.table["samples/size"])
+
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """`(N, 4)` the part of the image that the network saw, x0 y0 x1 y1 in the original's pixels."""
+        return np.asarray(self.table["samples/window"])
+
+    @cached_property
+    def without_evidence(self) -> np.ndarray:
+        """`(N,)` bool: the top-1 map has no positive value, or one that is not finite."""
+        first = self.cams[:, 0].reshape(len(self.samples), -1)
+        return np.asarray(~np.isfinite(first).all(1) | ~(first.max(1) > 0))
+
+    @cached_property
+    def _unit_arrays(self) -> dict[str, np.ndarray]:
+        names = [f"units/{layer.name}/{what}" for layer in self.info.layers for what in ("max", "where")]
+        return {name: np.asarray(self.table[name]) for name in names}
+
+    def unit_maxima(self, layer: LayerInfo) -> np.ndarray:
+        """`(N, U)` float32, the maximum of each unit of a layer in each image."""
+        return self._unit_arrays[f"units/{layer.name}/max"]
+
+    def unit_positions(self, layer: LayerInfo) -> np.ndarray:
+        """`(N, U)` int32, the flat position `y·w + x` of each of these maxima."""
+        return self._unit_arrays[f"units/{layer.name}/where"]
+
+    @cached_property
+    def unit_baselines(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and standard deviation `(U,)` float64 of each layer's maxima, by the layer's name.
+
+        Taken over the images of `baseline_rows`, so that an added image seldom changes the pages of all others.
+        """
+        rows = baseline_rows(np.asarray(self.table["samples/id"]))
+        maxima = {layer.name: self.unit_maxima(layer)[rows].astype(np.float64) for layer in self.info.layers}
+        return {name: (values.mean(0), values.std(0)) for name, values in maxima.items()}
+
+    def jpeg(self, i: int) -> bytes:
+        """The JPEG that the gallery shows of image i."""
+        return self.table.ragged("image/jpeg", i)
+
+    def images_of_class(self, k: int) -> np.ndarray:
+        """The images with label k."""
+        return np.flatnonzero(self.labels == k)
+
+    def selected_images(self, kind: str) -> Sequence[int]:
+        """The images that have results of this kind, in ascending order."""
+        return sorted(self.selected[kind].rows) if kind in self.selected else []

@@ -1,0 +1,77 @@
+"""The image viewer of an image page: the image with the activation map that decides its outcome, and its boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, photograph, top_layers
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.labels import cam_name, cam_unit
+from reportgen.gallery.core.media import Media
+from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
+
+
+def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
+    """The predicted class's map, its box and the ground-truth boxes; the browser gets all stored maps."""
+    top = highest(model.cams[i])
+    predicted = model.classes[int(model.cam_classes[i, 0])]
+    figure = Figure(
+        picture=photograph(model, media, i),
+        alt=f"{model.samples[i].name} with the activation map of {predicted}",
+        size=image_size(model, i),
+        boxes=figure_boxes(model, i, 0),
+        outcome=model.outcomes[i],
+        **top_layers(model, media, i, top)[0],
+    )
+    scale = ("0", f"{top:.1f}{cam_unit(model.info)}")
+    caption = f"{cam_caption(model, predicted)}{_box_caption(model, i)}"
+    return Section("", caption, [figure], "large", scale, viewer_data(model, i), id="viewer")
+
+
+def cam_caption(model: ModelAudit, name: str) -> str:
+    """`Class activation map (CAM) of tabby: evidence for the class, in logit units; transparent where it is ≤ 0.`"""
+    units = ", in logit units" if cam_unit(model.info) else ""
+    return f"{cam_name(model.info)} of {name}: evidence for the class{units}. Transparent where it is ≤ 0."
+
+
+def _box_caption(model: ModelAudit, i: int) -> str:
+    localization = model.localization
+    if localization is None or np.isnan(localization.boxes[i, 0]).any():
+        return ""
+    text = f" Dashed: predicted box, around the largest region above {100 * THRESHOLD:.0f} % of the map's maximum"
+    if not localization.judged[i]:
+        return f"{text}."
+    iou = iou_text(localization.best_iou[i, 0])
+    return f"{text}; solid: ground-truth box. Intersection over union (IoU) of the two: {iou}."
+
+
+def iou_text(iou: float) -> str:
+    """An IoU with two digits, or three where two would hide on which side of the limit it is."""
+    text = f"{iou:.2f}"
+    return f"{iou:.3f}" if (float(text) >= IOU) != (iou >= IOU) else text
+
+
+def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:
+    """The maps of image i as numbers for the browser: of the top classes, and of the label if it is not among them."""
+    classes = model.cam_classes[i]
+    columns = list(range(len(classes) - 1))
+    if classes[LABEL] >= 0 and classes[LABEL] not in classes[:-1]:
+        columns.append(len(classes) - 1)
+    maps = np.where(np.isfinite(model.cams[i]), model.cams[i], 0).astype(np.float64).round(3)
+    names = [model.classes[int(classes[j])] for j in columns]
+    return {
+        "size": model.sizes[i].tolist(),
+        "window": [round(float(v), 2) for v in model.windows[i]],
+        "input": model.info.input_size,
+        "threshold": THRESHOLD,
+        "unit": cam_unit(model.info),
+        "ground_truth": [[round(float(v), 1) for v in box] for box in model.samples[i].boxes],
+        "cams": [
+            {"name": name, "caption": cam_caption(model, name), "grid": maps[j].tolist()}
+            for j, name in zip(columns, names, strict=True)
+        ],
+    }

@@ -1,0 +1,59 @@
+"""Photographs under their label, without a map: neighbours, duplicates, confusions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from reportgen.audit.audit import Audit
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.image_figures import image_size, photograph
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.urls import image_page
+
+Relation = Literal["", "first", "same", "other"]
+"""Of an image in a row of neighbours: the first one, one with the same label as the first or with another, or ""."""
+
+
+def label_relation(label: int, other: int) -> Relation:
+    """Whether another image has the same label; "" where one of them has none (−1)."""
+    if label < 0 or other < 0:
+        return ""
+    return "same" if label == other else "other"
+
+
+def photo_card(
+    audit: Audit, media: Media, i: int, caption: str = "", value: str = "", relation: Relation = ""
+) -> Figure:
+    """The photograph of image i under its label, with a link to its page."""
+    label = audit.samples[i].label
+    return Figure(
+        picture=photograph(audit.main, media, i),
+        alt=audit.samples[i].name,
+        size=image_size(audit.main, i),
+        title="no label" if label is None else audit.classes[label],
+        value=value,
+        caption=caption,
+        href=image_page(audit, i),
+        relation=relation,
+    )
+
+
+def reference_photo_card(
+    audit: Audit, media: Media, j: int, caption: str = "", value: str = "", relation: Relation = ""
+) -> Figure:
+    """The photograph of image j of the reference under its label. It has no page, so it links to the picture."""
+    assert audit.reference is not None
+    sample, picture = audit.reference.samples[j], photograph(audit.reference, media, j)
+    width, height = np.asarray(audit.reference.table["samples/size"][j]).tolist()
+    return Figure(
+        picture=picture,
+        alt=sample.name,
+        size=(width, height),
+        title="no label" if sample.label is None else audit.classes[sample.label],
+        value=value,
+        caption=caption,
+        href=picture.url,
+        relation=relation,
+    )

@@ -1,0 +1,34 @@
+"""Sections: parts of a page with a title, figures and a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from reportgen.gallery.components.figure import Figure
+
+Layout = Literal["large", "four", "five", "cards", "strips", "pair", "wide"]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    layout: `large` (one large figure), `four` or `five` (so many in a row), `cards` (a wall), `strips` (rows that
+        scroll), `pair` (two in a row), or `wide` (as large as drawn).
+    scale:  labels of the two ends of the colour scale, or None.
+    data:   small numbers that let the browser redraw the figures; for a layer of the image viewer its `cells`.
+    legend: (colour, name) of pictures whose colours are categories.
+    id, layer: the section's name, and its name in the image viewer or ""; the registry fills them in.
+    """
+
+    title: str
+    caption: str
+    figures: Sequence[Figure]
+    layout: Layout
+    scale: tuple[str, str] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    legend: Sequence[tuple[str, str]] = ()
+    id: str = ""
+    layer: str = ""

@@ -1,0 +1,172 @@
+"""How pages and sections register themselves.
+
+Every module of `gallery.pages` and `gallery.sections` is imported. Functions that they decorate with `page`, `pages` or
+`section` appear in the site, in its navigation, in the manual and in `reportgen views`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from types import ModuleType
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from reportgen.audit.audit import Audit
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link
+
+Scope = Literal["image", "class", "unit"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PageDraft(NamedTuple):
+    """A page to be written. make: returns the dataclass for the template; called when the page is written."""
+
+    url: str
+    template: str
+    make: Callable[[], object]
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """A registered page, or pages of one kind. url: of the first; nav: group and label, or None for no entry."""
+
+    name: str
+    url: str
+    nav: tuple[str, str] | None
+    order: int
+    requires: Sequence[str]
+    when: Callable[[Audit], bool]
+    about: str
+    draft: Callable[[Audit, Media], Iterable[PageDraft]]
+
+    def applies_to(self, audit: Audit) -> bool:
+        """Whether the audit has what the page requires."""
+        return all(audit.has_array(name) for name in self.requires) and self.when(audit)
+
+
+@dataclass(frozen=True)
+class SectionEntry:
+    """A registered section of image, class or unit pages. layer: its name in the image viewer, or ""."""
+
+    name: str
+    scope: Scope
+    order: int
+    requires: Sequence[str]
+    about: str
+    layer: str
+    draw: Callable[[Audit, Media, Any], Section | None]
+
+    def applies_to(self, audit: Audit) -> bool:
+        """Whether the audit has every array that the section requires."""
+        return all(audit.has_array(name) for name in self.requires)
+
+
+def always(audit: Audit) -> bool:
+    """The condition of a page without a condition."""
+    return True
+
+
+_pages: dict[str, PageEntry] = {}
+_sections: dict[str, SectionEntry] = {}
+
+
+def page(
+    url: str,
+    *,
+    about: str,
+    nav: tuple[str, str] | None = None,
+    order: int = 100,
+    requires: Sequence[str] = (),
+    when: Callable[[Audit], bool] = always,
+) -> Callable[[F], F]:
+    """Register `function(audit, media)`, which returns the dataclass of one page.
+
+    Its template is `<function>.html`. order: place in the navigation and in lists; about: one sentence for the manual.
+    requires: slash paths of arrays (`<layer>` stands for any layer); without them there is no page and no entry.
+    when: a further condition, for what the presence of arrays cannot express.
+    """
+
+    def register(function: F) -> F:
+        name = function.__name__
+
+        def draft(audit: Audit, media: Media) -> Iterator[PageDraft]:
+            yield PageDraft(url, f"{name}.html", partial(function, audit, media))
+
+        _pages[name] = PageEntry(name, url, nav, order, requires, when, about, draft)
+        return function
+
+    return register
+
+
+def pages(
+    url: str, *, about: str, nav: tuple[str, str] | None = None, order: int = 100, requires: Sequence[str] = ()
+) -> Callable[[F], F]:
+    """Register `function(audit, media)`, which yields a `PageDraft` for each of several pages; url: of the first."""
+
+    def register(function: F) -> F:
+        name = function.__name__
+        _pages[name] = PageEntry(name, url, nav, order, requires, always, about, function)
+        return function
+
+    return register
+
+
+def section(
+    scope: Scope, *, about: str, order: int = 100, requires: Sequence[str] = (), layer: str = ""
+) -> Callable[[F], F]:
+    """Register `function(audit, media, subject)`, which returns a section, or None where it has nothing to show.
+
+    subject: index of the image or of the class; for `unit` the layer and the unit's number.
+    layer: name of the group of layers that the section's figures become in the image viewer; "" for none.
+    """
+
+    def register(function: F) -> F:
+        name = function.__name__
+        _sections[name] = SectionEntry(name, scope, order, requires, about, layer, function)
+        return function
+
+    return register
+
+
+@cache
+def _import_all() -> None:
+    from reportgen.gallery import pages as page_modules
+    from reportgen.gallery import sections as section_modules
+
+    packages: tuple[ModuleType, ...] = (page_modules, section_modules)
+    for package in packages:
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def all_pages() -> list[PageEntry]:
+    """Every registered page, in order."""
+    _import_all()
+    return sorted(_pages.values(), key=lambda entry: (entry.order, entry.name))
+
+
+def all_sections() -> list[SectionEntry]:
+    """Every registered section, by scope and order."""
+    _import_all()
+    return sorted(_sections.values(), key=lambda entry: (entry.scope, entry.order, entry.name))
+
+
+def draw_sections(scope: Scope, audit: Audit, media: Media, subject: Any) -> list[Section]:
+    """The sections of one page: those of its scope whose arrays the audit has and that have something to show."""
+    drawn = []
+    for entry in all_sections():
+        if entry.scope == scope and entry.applies_to(audit):
+            section = entry.draw(audit, media, subject)
+            if section is not None:
+                drawn.append(replace(section, id=entry.name, layer=entry.layer))
+    return drawn
+
+
+def navigation(audit: Audit) -> list[Link]:
+    """The entries of the navigation, in order."""
+    return [Link(entry.nav[1], entry.url) for entry in all_pages() if entry.nav and entry.applies_to(audit)]

@@ -1,0 +1,105 @@
+"""The classes that have labelled images, in a table with their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from reportgen.audit.audit import Audit
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link, links_to_parts
+from reportgen.gallery.core.registry import PageDraft, pages
+from reportgen.gallery.core.urls import class_page
+from reportgen.metrics.intervals import Rate
+
+CLASSES_PER_PAGE = 100
+MAX_TIED = 3
+"""Classes that are named of those predicted instead equally often."""
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class in a table. images_url: the list of its images; errors are None where they cannot be evaluated.
+
+    wrong: images with any error, each counted once: a wrong class, or a wrong box of the label's map.
+    confused_with: the class most often predicted instead, with its count; several if they tie.
+    """
+
+    name: str
+    url: str
+    images_url: str
+    images: int
+    top1: Rate | None
+    top5: Rate | None
+    gt_known: Rate | None
+    wrong: Rate | None
+    confused_with: str
+
+
+@dataclass(frozen=True)
+class ClassListPage:
+    """A part of the classes; `parts` links to the others."""
+
+    rows: Sequence[ClassRow]
+    unlabelled: int
+    parts: Sequence[Link]
+
+
+@pages(
+    "classes/index.html",
+    nav=("Classes", "Classes"),
+    order=10,
+    about="Every class that has labelled images, with its errors.",
+)
+def class_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
+    """The table of classes, in parts."""
+    rows = class_rows(audit)
+    unlabelled = int((audit.labels < 0).sum())
+    starts = range(0, max(1, len(rows)), CLASSES_PER_PAGE)
+    urls = [f"classes/{f'page-{n}' if n > 1 else 'index'}.html" for n in range(1, len(starts) + 1)]
+    for start, url in zip(starts, urls, strict=True):
+        make = partial(ClassListPage, rows[start : start + CLASSES_PER_PAGE], unlabelled, links_to_parts(urls, url))
+        yield PageDraft(url, "class_list.html", make)
+
+
+def class_rows(audit: Audit) -> list[ClassRow]:
+    """The classes that have labelled images, in the network's order."""
+    return [class_row(audit, int(k)) for k in np.unique(audit.labels[audit.labels >= 0])]
+
+
+def class_row(audit: Audit, k: int) -> ClassRow:
+    """The row of class k."""
+    images = audit.main.images_of_class(k)
+    classification, localization = audit.main.classification, audit.main.localization
+    wrong = ~classification.top1_correct[images]
+    gt_known = None
+    if localization is not None:
+        judged = images[localization.judged[images]]
+        gt_known = Rate.of(~localization.gt_known_correct[judged])
+        wrong = wrong | (localization.judged[images] & ~localization.gt_known_correct[images])
+    return ClassRow(
+        name=audit.classes[k],
+        url=class_page(audit, k),
+        images_url=f"images/index.html#label={k}",
+        images=len(images),
+        top1=Rate.of(~classification.top1_correct[images]),
+        top5=Rate.of(~classification.top5_correct[images]),
+        gt_known=gt_known,
+        wrong=Rate.of(wrong),
+        confused_with=_confused_with(
+            audit, classification.top_classes[images, 0][~classification.top1_correct[images]]
+        ),
+    )
+
+
+def _confused_with(audit: Audit, predicted: np.ndarray) -> str:
+    """`tabby (3)`; `tabby, tiger cat (3 each)` if several tie. predicted: a class for each misclassified image."""
+    if not len(predicted):
+        return ""
+    names, counts = np.unique(predicted, return_counts=True)
+    tied = names[counts == counts.max()]
+    listed = ", ".join(audit.classes[int(k)] for k in tied[:MAX_TIED]) + (", …" if len(tied) > MAX_TIED else "")
+    return f"{listed} ({counts.max()}{' each' if len(tied) > 1 else ''})"

@@ -1,0 +1,121 @@
+"""One page an image: the image viewer, its facts and its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import LABEL
+from reportgen.gallery.components.image_figures import image_size
+from reportgen.gallery.components.image_viewer import image_viewer, iou_text
+from reportgen.gallery.components.section import Section
+from reportgen.gallery.core.labels import cam_unit, feature_maps_label, method_label, precision_label, preprocessing
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Fact, Link, previous_and_next
+from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
+from reportgen.gallery.core.urls import activation_page, class_page, image_page
+from reportgen.metrics.localization.ilsvrc import IOU
+
+
+@dataclass(frozen=True)
+class ImageDetailPage:
+    """One image. id: in URLs; heading: its label or predicted class; viewer: the large figure; sections: the rest."""
+
+    id: str
+    heading: str
+    outcome: str
+    name: str
+    position: int
+    total: int
+    size: tuple[int, int]
+    viewer: Section
+    sections: Sequence[Section]
+    facts: Sequence[Fact]
+    provenance: Sequence[Fact]
+    previous: Link | None
+    next: Link | None
+
+
+@pages(
+    "images/",
+    order=21,
+    requires=("cam/map", "cam/class"),
+    about="One page an image: image viewer, scores, localization, and sections of all methods.",
+)
+def image_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
+    """A page for each image."""
+    links = [Link(sample.name, image_page(audit, i)) for i, sample in enumerate(audit.samples)]
+    for i, link in enumerate(links):
+        make = partial(_image_detail, audit, media, i, *previous_and_next(links, i))
+        yield PageDraft(link.url, "image_detail.html", make)
+
+
+def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, following: Link | None) -> ImageDetailPage:
+    label, predicted = audit.samples[i].label, int(audit.main.classification.top_classes[i, 0])
+    return ImageDetailPage(
+        id=digest_of_image(audit, i)[:16],
+        heading=audit.classes[label] if label is not None else f"predicted: {audit.classes[predicted]}",
+        outcome=audit.main.outcomes[i],
+        name=audit.samples[i].name,
+        position=i + 1,
+        total=len(audit.samples),
+        size=image_size(audit.main, i),
+        viewer=image_viewer(audit.main, media, i),
+        sections=draw_sections("image", audit, media, i),
+        facts=_facts(audit, i),
+        provenance=_provenance(audit, i),
+        previous=previous,
+        next=following,
+    )
+
+
+def _facts(audit: Audit, i: int) -> list[Fact]:
+    """Label, prediction and localization of image i."""
+    model, label = audit.main, audit.samples[i].label
+    classification, localization, layers = model.classification, model.localization, model.info.layers
+    predicted = int(classification.top_classes[i, 0])
+    predicted_url = class_page(audit, predicted) if len(model.images_of_class(predicted)) else ""
+    facts = [
+        Fact("Label", audit.classes[label], class_page(audit, label)) if label is not None else Fact("Label", "none"),
+        Fact("Predicted class", f"{audit.classes[predicted]}, {classification.scores[i, 0]:.2f}", predicted_url),
+    ]
+    if localization is not None and localization.judged[i]:
+        facts += [
+            Fact("Ground-truth boxes", str(len(audit.samples[i].boxes))),
+            Fact(
+                "IoU, map of the predicted class",
+                f"{iou_text(localization.best_iou[i, 0])} (≥ {IOU:.2f} counts as right)",
+            ),
+            Fact("IoU, map of the label (GT-known)", iou_text(localization.best_iou[i, LABEL])),
+        ]
+    map_ = model.cams[i, 0]
+    span = f"{map_.min():.1f} to {map_.max():.1f}{cam_unit(model.info)}".replace("-", "−")
+    facts.append(Fact("Range of the map", span if np.isfinite(map_).all() else "not finite"))
+    if layers and i in model.selected_images("activations"):
+        facts.append(Fact("Activations", f"{len(layers)} layers", activation_page(audit, i, layers[0])))
+    return facts
+
+
+def digest_of_image(audit: Audit, i: int) -> str:
+    """SHA-256 of the file of image i, in hex."""
+    return audit.main.table.keys[i][0]
+
+
+def _provenance(audit: Audit, i: int) -> list[Fact]:
+    """The file, the part of it that the network saw, and the network."""
+    model, info = audit.main, audit.main.info
+    window = ", ".join(f"{v:.0f}" for v in model.windows[i])
+    width, height = image_size(model, i)
+    return [
+        Fact("File, SHA-256", digest_of_image(audit, i)[:16]),
+        Fact("Input of the network", f"x0, y0, x1, y1 = {window} of {width} × {height} pixels"),
+        Fact("Preprocessing", preprocessing(info)),
+        Fact("Network", f"{info.name} ({info.source})"),
+        Fact("Weights, SHA-256", info.weights_digest[:16]),
+        Fact("Activation maps", f"{method_label(info)}; {feature_maps_label(info)}; {precision_label(info)}"),
+        Fact("Store", model.table.fingerprint[:16]),
+    ]

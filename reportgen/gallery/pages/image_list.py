@@ -1,0 +1,51 @@
+"""All images as cards; scripts add filters and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from reportgen.audit.audit import Audit
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.image_figures import image_card
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link, links_to_parts
+from reportgen.gallery.core.registry import PageDraft, pages
+
+IMAGES_PER_PAGE = 96
+
+
+@dataclass(frozen=True)
+class ImageListPage:
+    """A part of the images. first, last: their positions; parts: links to all parts; unreadable: number of files."""
+
+    cards: Sequence[Figure]
+    first: int
+    last: int
+    total: int
+    parts: Sequence[Link]
+    unreadable: int
+
+
+@pages(
+    "images/index.html",
+    nav=("Images", "Images"),
+    order=20,
+    about="All images as cards or as a table, with filters.",
+)
+def image_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
+    """The cards, in parts."""
+    total = len(audit.samples)
+    starts = range(0, total, IMAGES_PER_PAGE)
+    urls = [f"images/{f'page-{n}' if n > 1 else 'index'}.html" for n in range(1, len(starts) + 1)]
+    for start, url in zip(starts, urls, strict=True):
+        make = partial(_image_list, audit, media, start, links_to_parts(urls, url))
+        yield PageDraft(url, "image_list.html", make)
+
+
+def _image_list(audit: Audit, media: Media, start: int, parts: Sequence[Link]) -> ImageListPage:
+    total = len(audit.samples)
+    stop = min(start + IMAGES_PER_PAGE, total)
+    cards = [image_card(audit.main, media, i) for i in range(start, stop)]
+    return ImageListPage(cards, start + 1, stop, total, parts, len(audit.unreadable))

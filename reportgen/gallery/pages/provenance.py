@@ -1,0 +1,111 @@
+"""Provenance: data, network and protocol of the report, and what was left out.
+
+The page does not name the machine or the date, so that the same inputs give the same page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reportgen import __version__
+from reportgen.audit.audit import Audit
+from reportgen.gallery.components.chart import Chart
+from reportgen.gallery.components.learning_curves import learning_curves
+from reportgen.gallery.core.labels import (
+    feature_maps_label,
+    head_label,
+    method_label,
+    precision_label,
+    preprocessing,
+)
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Fact
+from reportgen.gallery.core.registry import page
+from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
+
+MAX_LISTED = 100
+"""Files and rows of each kind that are listed; `left_out.csv` lists all."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the audit could not use, by name with the reason: the first of `total`."""
+
+    heading: str
+    rows: Sequence[Fact]
+    total: int
+
+
+@dataclass(frozen=True)
+class ProvenancePage:
+    """groups: facts by heading; left_out: files and rows that were not used; curves: learning curves."""
+
+    lead: str
+    groups: Sequence[tuple[str, Sequence[Fact]]]
+    left_out: Sequence[LeftOut]
+    curves: Sequence[Chart]
+
+
+@page(
+    "provenance.html",
+    nav=("Method", "Provenance"),
+    order=100,
+    about="Data, network and protocol of the report, learning curves, and the files that were left out.",
+)
+def provenance(audit: Audit, media: Media) -> ProvenancePage:
+    """The page."""
+    return ProvenancePage(
+        "The data, the network and the protocol of this report. The same inputs give the same pages, byte for byte. "
+        "Times and machine are in report.json, next to the folder of the site.",
+        [("Data", _data(audit)), ("Network", _network(audit)), ("Protocol", _protocol(audit))],
+        [
+            LeftOut(heading, [Fact(*row) for row in rows[:MAX_LISTED]], len(rows))
+            for heading, rows in (
+                ("Rejected inputs", [(one.where, one.reason) for one in audit.dataset.refused]),
+                ("Unreadable files", audit.unreadable),
+            )
+            if rows
+        ],
+        learning_curves(audit),
+    )
+
+
+def _data(audit: Audit) -> list[Fact]:
+    localization = audit.main.localization
+    return [
+        Fact("Data set", audit.dataset.name),
+        Fact("Images", f"{len(audit.samples):,} read, {len(audit.unreadable):,} unreadable"),
+        Fact("Images with a label", f"{int((audit.labels >= 0).sum()):,}"),
+        Fact(
+            "Images with a label and ground-truth boxes", f"{int(localization.judged.sum()) if localization else 0:,}"
+        ),
+        Fact("Annotations, SHA-256", audit.dataset.annotation_digest[:16]),
+    ]
+
+
+def _network(audit: Audit) -> list[Fact]:
+    info, identity = audit.main.info, audit.main.cam_identity
+    exact = "not applicable: the maps are not exact CAMs" if identity is None else f"{identity:.1e}"
+    return [
+        Fact("Model", f"{info.name} ({info.source})"),
+        Fact("Parameters", f"{info.parameters:,}"),
+        Fact("Feature maps", feature_maps_label(info)),
+        Fact("Activation maps", method_label(info)),
+        Fact("CAM identity: largest |mean(CAM) + bias − logit|", exact),
+        Fact("Preprocessing", preprocessing(info)),
+        *([Fact("Head", head_label(info))] if info.head_fit else []),
+        Fact("Precision", precision_label(info)),
+        Fact("Weights, SHA-256", info.weights_digest[:16]),
+    ]
+
+
+def _protocol(audit: Audit) -> list[Fact]:
+    return [
+        Fact("Classification errors", "share of the labelled images; ties go to the lower class index"),
+        Fact("Box recipe", f"“{RECIPE}”: around the largest region above {100 * THRESHOLD:.0f} % of the map's maximum"),
+        Fact("Right box", f"IoU ≥ {IOU:.2f} with any ground-truth box"),
+        Fact("Intervals", "95 %, Wilson; images count as independent"),
+        Fact("reportgen", __version__),
+        Fact("Store", audit.main.table.fingerprint[:16]),
+    ]

@@ -1,0 +1,81 @@
+"""The chunks of data that several pages share: what the browser gets of every image, and what the search lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_info import LayerInfo
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.core.browser_constants import SHARE_STEPS
+from reportgen.gallery.core.data_chunks import script
+from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
+from reportgen.gallery.core.labels import OUTCOME_LABELS
+from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.urls import image_page, layer_page
+
+
+def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
+    """A row for each image, for tables, filters and the review. cards: one for each sample, in order."""
+    classification, localization = audit.main.classification, audit.main.localization
+    iou = np.full(len(audit.samples), -1.0)
+    if localization is not None:
+        iou = np.where(localization.judged, localization.best_iou[:, 0], -1.0)
+    class_dtype = np.int16 if len(audit.classes) < 2**15 else np.int32
+    outcomes = list(OUTCOME_LABELS)
+    columns = {
+        "label": audit.labels.astype(class_dtype),
+        "predicted": classification.top_classes[:, 0].astype(class_dtype),
+        "score": np.round(SHARE_STEPS * np.nan_to_num(classification.scores[:, 0])).astype(np.int16),
+        "iou": np.where(iou < 0, -1, np.round(SHARE_STEPS * iou)).astype(np.int16),
+        "flags": image_flags(audit),
+        "outcome": np.array([outcomes.index(name) for name in audit.main.outcomes], np.uint8),
+        "width": audit.main.sizes[:, 0].astype(np.int32),
+        "height": audit.main.sizes[:, 1].astype(np.int32),
+    }
+    texts = {
+        "id": [identity.decode()[:16] for identity in audit.main.table["samples/id"]],
+        "name": [sample.name for sample in audit.samples],
+        "page": [image_page(audit, i) for i in range(len(audit.samples))],
+        "photo": [card.picture.url for card in cards],
+        "layer": [card.overlay.url if card.overlay else "" for card in cards],
+    }
+    used = sorted({*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()})
+    more = {
+        "n": len(audit.samples),
+        "title": audit.title,
+        "report": audit.main.info.weights_digest[:16],  # reviews are of this network's maps, whatever the labels
+        "outcomes": list(OUTCOME_LABELS.items()),
+        "flag_names": list(IMAGE_FLAGS.items()),
+        "classes": {str(k): audit.classes[k] for k in used},
+    }
+    return script("images", columns, texts, more)
+
+
+def cams_chunk(audit: Audit) -> bytes:
+    """The map of every image's predicted class in eight bits between its minimum and maximum, the part of the image
+    that the network saw, and the ground-truth boxes."""
+    maps = np.where(np.isfinite(audit.main.cams[:, 0]), audit.main.cams[:, 0], 0).astype(np.float64)
+    low, high = maps.min((1, 2)), maps.max((1, 2))
+    span = np.where(high > low, high - low, 1)[:, None, None]
+    columns = {
+        "grid": np.round(255 * (maps - low[:, None, None]) / span).astype(np.uint8).ravel(),
+        "low": low.astype(np.float32),
+        "high": high.astype(np.float32),
+        "window": audit.main.windows.astype(np.float32).ravel(),
+    }
+    boxes = [";".join(",".join(f"{v:.1f}" for v in box) for box in sample.boxes) for sample in audit.samples]
+    more = {"shape": list(maps.shape[1:]), "input": audit.main.info.input_size}
+    return script("cams", columns, {"ground_truth": boxes}, more)
+
+
+def search_chunk(pages: Iterable[Link], classes: Iterable[tuple[str, str]], layers: Iterable[LayerInfo]) -> bytes:
+    """What the search finds besides images: pages, classes as (name, URL), and layers with their number of units."""
+    more = {
+        "pages": [[page.label, page.url] for page in pages],
+        "classes": list(classes),
+        "layers": [[layer.name, layer_page(layer).removesuffix("index.html"), layer.shape[0]] for layer in layers],
+    }
+    return script("search", {}, {}, more)

@@ -1,0 +1,111 @@
+"""The CSV files of a report, and the error tables as CSV, LaTeX and Markdown files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.embedding.space import near_duplicates
+from reportgen.metrics.localization.ilsvrc import IOU
+from reportgen.results.formatting import NONE
+from reportgen.results.markup import as_latex, as_markdown
+from reportgen.results.tables import all_tables
+
+
+def predictions_csv(audit: Audit) -> str:
+    """Return predictions.csv: for each network and image the label, the top classes with scores, and the outcome."""
+    k = audit.main.classification.top_classes.shape[1]
+    ranks = [f"{column}{rank}" for rank in range(1, k + 1) for column in ("class", "score")]
+    rows = (row for model in audit.models for row in _prediction_rows(model))
+    return csv_text(["model", "name", "label", "kind", *ranks], rows)
+
+
+def _prediction_rows(model: ModelAudit) -> Iterator[list[str]]:
+    classification = model.classification
+    for i, sample in enumerate(model.samples):
+        label = "" if sample.label is None else model.classes[sample.label]
+        top = zip(classification.top_classes[i], classification.scores[i], strict=True)
+        predictions = [cell for k, score in top for cell in (model.classes[int(k)], _score(score))]
+        yield [model.info.name, sample.name, label, model.outcomes[i], *predictions]
+
+
+def _score(score: float) -> str:
+    return "" if np.isnan(score) else f"{score:.6f}"
+
+
+def localization_csv(audit: Audit) -> str:
+    """Return localization.csv: for each network and stored map of an image with boxes the class, the predicted box and
+    its best IoU. Rank 0 is the label's map."""
+    header = ["model", "name", "rank", "class", "x0", "y0", "x1", "y1", "iou", "fits"]
+    return csv_text(header, (row for model in audit.models for row in _localization_rows(model)))
+
+
+def _localization_rows(model: ModelAudit) -> Iterator[list[str]]:
+    localization = model.localization
+    if localization is None:
+        return
+    for i in map(int, np.flatnonzero(localization.judged)):
+        for j, k in enumerate(model.cam_classes[i]):
+            rank = 0 if j == model.cam_classes.shape[1] + LABEL else j + 1
+            box = ["" if np.isnan(v) else f"{v:.2f}" for v in localization.boxes[i, j]]
+            iou = localization.best_iou[i, j]
+            name, class_name = model.samples[i].name, model.classes[int(k)]
+            yield [model.info.name, name, str(rank), class_name, *box, f"{iou:.4f}", str(int(iou >= IOU))]
+
+
+def duplicates_csv(audit: Audit) -> str:
+    """Return duplicates.csv: pairs of near-duplicates, an image and another one of the data set or the reference."""
+    return csv_text(["name", "set", "other", "by", "distance", "label", "other_label"], _duplicate_rows(audit))
+
+
+def _duplicate_rows(audit: Audit) -> Iterator[list[str]]:
+    for n, (source, space) in enumerate((("features", audit.feature_space), ("pixels", audit.pixel_space))):
+        pairs = [(i, "data", audit.samples[j], distance) for i, j, distance in near_duplicates(space)]
+        if audit.reference and audit.reference_matches:
+            others = audit.reference.samples
+            pairs += [(i, "reference", others[j], distance) for i, j, distance in audit.reference_matches[n].close]
+        for i, set_name, other, distance in pairs:
+            labels = ["" if s.label is None else audit.classes[s.label] for s in (audit.samples[i], other)]
+            yield [audit.samples[i].name, set_name, other.name, source, f"{distance:.6g}", *labels]
+
+
+def left_out_csv(audit: Audit) -> str:
+    """Return left_out.csv: files that could not be read, and files and annotations that were refused."""
+    rows = [["unreadable", name, reason] for name, reason in audit.unreadable]
+    rows += [["refused", refused.where, refused.reason] for refused in audit.dataset.refused]
+    return csv_text(["what", "name", "reason"], rows)
+
+
+def table_files(audit: Audit) -> dict[str, str]:
+    """Return the error tables by file name, each as CSV, LaTeX and Markdown."""
+    files = {}
+    for table in all_tables(audit):
+        rows = ([row.kind, *("" if cell == NONE else cell for cell in row.cells)] for row in table.rows)
+        files[f"{table.name}.csv"] = csv_text(["kind", *table.head], rows)
+        files[f"{table.name}.tex"] = as_latex(table)
+        files[f"{table.name}.md"] = as_markdown(table)
+    return files
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return the text of a CSV file. Text that a spreadsheet would read as a formula gets a quote in front."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([_without_formula(cell) for cell in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _without_formula(cell: str) -> str:
+    if cell[:1] not in ("=", "+", "-", "@", "\t", "\r", "\n"):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

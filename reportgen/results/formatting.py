@@ -1,0 +1,34 @@
+"""Numbers as text: percentages, differences in points, intervals."""
+
+from __future__ import annotations
+
+from reportgen.metrics.bootstrap import Interval
+from reportgen.metrics.intervals import Rate
+
+NONE = "–"
+"""Text of a value that does not exist."""
+
+
+def per_cent(value: float | None) -> str:
+    """Return a share in per cent with one decimal."""
+    return NONE if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(value: float, interval: Interval) -> str:
+    """Return a share with its interval, in per cent: `41.7 (30.1–54.3)`."""
+    return f"{per_cent(value)} ({per_cent(interval[0])}–{per_cent(interval[1])})"
+
+
+def rate_text(rate: Rate | None) -> str:
+    """Return a rate with Wilson's interval, in per cent."""
+    return NONE if rate is None else with_interval(rate.value, rate.interval)
+
+
+def signed(share: float, digits: int = 1) -> str:
+    """Return a difference of shares in points: `+1.2`, `−0.3`."""
+    return f"{100 * share:+.{digits}f}".replace("-", "−")
+
+
+def between(bounds: Interval) -> str:
+    """Return an interval of differences in points: `−1.5 to +3.1`."""
+    return f"{signed(bounds[0])} to {signed(bounds[1])}"

@@ -1,0 +1,35 @@
+/* The card beside the pointer on the embedding map: the image there, its label and its prediction. */
+window.reportgen.embeddingTooltip = (stage, surface) => {
+  "use strict";
+  const { dom, imageFigures } = window.reportgen;
+  const { element } = dom;
+  const [WIDTH, HEIGHT, DISTANCE] = [190, 250, 24]; // CSS pixels
+  const card = element("div", { className: "tooltip", hidden: true });
+  stage.append(card);
+  let shown = -1;
+
+  /** @type {EmbeddingTooltip["show"]} */
+  const show = (images, i, u = 0, v = 0) => {
+    surface.style.cursor = i >= 0 ? "pointer" : "";
+    card.hidden = i < 0 || !images;
+    if (!images || i < 0) {
+      shown = -1;
+      return;
+    }
+    if (i !== shown) {
+      const predicted = imageFigures.className(images, images.predicted[i]);
+      card.replaceChildren(
+        imageFigures.picture(images, i, true),
+        element("span", { className: "name" }, imageFigures.title(images, i)),
+        imageFigures.outcomeChip(images, i),
+        element("span", { className: "quiet" }, `predicted: ${predicted}, ${imageFigures.share(images.score[i])}`),
+        element("span", { className: "quiet" }, images.name[i]),
+      );
+      shown = i;
+    }
+    const isRightFree = u + DISTANCE + WIDTH <= stage.clientWidth;
+    card.style.left = `${isRightFree ? u + DISTANCE : Math.max(0, u - DISTANCE - WIDTH)}px`;
+    card.style.top = `${Math.max(0, Math.min(v, stage.clientHeight - HEIGHT))}px`;
+  };
+  return { show };
+};

@@ -1,0 +1,126 @@
+/* Controls that filter and sort the images, on the page Images. */
+window.reportgen.imageFilterControls = (images, actions) => {
+  "use strict";
+  const { dom, imageFigures } = window.reportgen;
+  const { element, button, labelled } = dom;
+  const ORDERS = /** @type {[string, string][]} */ ([
+    ["", "as in the data set"],
+    ["score-", "most confident first"],
+    ["score+", "least confident first"],
+    ["iou+", "lowest IoU first"],
+    ["iou-", "highest IoU first"],
+    ["name", "by name"],
+    ["label", "by label"],
+  ]);
+  /** @type {Record<string, HTMLInputElement | HTMLSelectElement>} */
+  const inputs = {};
+
+  /**
+   * An input that sets a key of the state.
+   * @template {HTMLInputElement | HTMLSelectElement} T
+   * @param {string} key
+   * @param {T} input
+   */
+  const bound = (key, input) => {
+    input.addEventListener("input", () => actions.set(key, input.value));
+    inputs[key] = input;
+    return input;
+  };
+  /**
+   * @param {string} key
+   * @param {string} label
+   * @param {[string, string][]} options
+   */
+  const choice = (key, label, options) => labelled(label, bound(key, dom.select(label, options)));
+  /**
+   * @param {string} key
+   * @param {string} label
+   * @param {number} max
+   */
+  const number = (key, label, max) =>
+    bound(
+      key,
+      element("input", {
+        type: "number",
+        min: "0",
+        max: String(max),
+        step: "any",
+        inputMode: "decimal",
+        ariaLabel: label,
+      }),
+    );
+  /**
+   * @param {string} key
+   * @param {string} label
+   */
+  const percentRange = (key, label) =>
+    element(
+      "fieldset",
+      {},
+      element("legend", { textContent: label }),
+      number(`${key}From`, `${label}, from percent`, 100),
+      "to",
+      number(`${key}To`, `${label}, to percent`, 100),
+      "%",
+    );
+  const classes = Object.entries(images.classes).sort((a, b) => a[1].localeCompare(b[1]));
+  /**
+   * @param {Integers} column
+   * @returns {[string, string][]}
+   */
+  const classesOf = (column) => {
+    const numbers = new Set(column);
+    return [["", "any"], ...classes.filter(([k]) => numbers.has(Number(k)))];
+  };
+
+  const search = bound("q", element("input", { type: "search", placeholder: "name or class" }));
+  const outcomes = images.outcomes.map(([outcome, text], index) => {
+    const box = dom.checkbox(false);
+    const count = element("span", { className: "quiet" });
+    box.addEventListener("change", () => {
+      const chosen = outcomes.filter((one) => one.box.checked);
+      actions.set("outcome", chosen.map((one) => one.outcome).join(","));
+    });
+    return { outcome, index, box, count, label: labelled(box, imageFigures.chip(outcome, text), count) };
+  });
+  const outcomeGroup = element("div", { className: "outcomes", role: "group", ariaLabel: "Outcome" });
+  outcomeGroup.append(...outcomes.map(({ label }) => label));
+
+  const count = element("output", { className: "count" });
+  const clear = button("clear", actions.clear);
+  const exportCsv = button("export CSV", actions.exportCsv);
+  const review = element("a", { textContent: "review these" });
+  const filters = element(
+    "div",
+    { className: "filters" },
+    labelled("search", search),
+    choice("label", "label", classesOf(images.label)),
+    choice("predicted", "prediction", classesOf(images.predicted)),
+    choice("flag", "finding", [["", "any"], ...images.flag_names]),
+    percentRange("score", "confidence"),
+    percentRange("iou", "IoU"),
+    labelled("shorter side, px", number("side", "shorter side from pixels", 100000)),
+    choice("sort", "order", ORDERS),
+    choice("view", "show", [
+      ["", "wall"],
+      ["table", "table"],
+    ]),
+  );
+  const elements = [filters, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv, review)];
+
+  /** @type {FilterControls["fill"]} */
+  const fill = (state) => {
+    for (const [key, input] of Object.entries(inputs)) input.value = state[key] ?? "";
+  };
+  /** @type {FilterControls["showOutcomes"]} */
+  const showOutcomes = (rows, chosen) => {
+    const counts = new Uint32Array(outcomes.length);
+    for (const i of rows) counts[images.outcome[i]]++;
+    for (const { outcome, index, box, count: output, label } of outcomes) {
+      box.checked = chosen.has(outcome);
+      output.textContent = imageFigures.count(counts[index]);
+      label.hidden = !counts[index] && !box.checked;
+    }
+  };
+  return { elements, search, count, clear, exportCsv, review, fill, showOutcomes };
+};

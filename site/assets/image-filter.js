@@ -1,0 +1,105 @@
+/* Filters over the images. A filter is a state, as the address holds it: texts by key. */
+window.reportgen.imageFilter = (() => {
+  "use strict";
+  const { shareSteps } = window.reportgen.constants;
+  /** @typedef {(i: number) => boolean | number} Test */
+
+  /** @type {WeakMap<ImagesChunk, string[]>} */
+  const lowerCaseNames = new WeakMap(); // made once, so that typing a search text is not slow
+  /** @param {ImagesChunk} images */
+  const namesOf = (images) => {
+    const names = lowerCaseNames.get(images) ?? images.name.map((name) => name.toLowerCase());
+    lowerCaseNames.set(images, names);
+    return names;
+  };
+
+  /** @param {string} text */
+  const isNumber = (text) => text.trim() !== "" && Number.isFinite(Number(text));
+  /** @param {string} text */
+  const isWhole = (text) => /^\d+$/.test(text);
+  /** @type {Record<string, (text: string, images: ImagesChunk) => boolean>} */
+  const isValid = {
+    label: isWhole,
+    predicted: isWhole,
+    scoreFrom: isNumber,
+    scoreTo: isNumber,
+    iouFrom: isNumber,
+    iouTo: isNumber,
+    side: isNumber,
+    flag: (text, images) => images.flag_names.some(([name]) => name === text),
+    outcome: (text, images) => text.split(",").some((outcome) => images.outcomes.some(([name]) => name === outcome)),
+  };
+  // Addresses are typed by hand and cut in mails: what is not valid is ignored.
+  /** @type {ImageFilter["clean"]} */
+  const clean = (images, state) =>
+    Object.fromEntries(
+      Object.entries(state).filter(([key, value]) => !Object.hasOwn(isValid, key) || isValid[key](value, images)),
+    );
+
+  /** @type {(column: Integers, percent: string) => Test} */
+  const atLeast = (column, percent) => {
+    const least = Math.max(0, (Number(percent) * shareSteps) / 100); // −1: the image has no such share
+    return (i) => column[i] >= least;
+  };
+  /** @type {(column: Integers, percent: string) => Test} */
+  const atMost = (column, percent) => {
+    const most = (Number(percent) * shareSteps) / 100;
+    return (i) => column[i] >= 0 && column[i] <= most;
+  };
+  /** @type {Record<string, (images: ImagesChunk, value: string) => Test>} */
+  const tests = {
+    q: (images, value) => {
+      const text = value.toLowerCase();
+      const names = namesOf(images);
+      const classes = new Set();
+      for (const [k, name] of Object.entries(images.classes)) {
+        if (name.toLowerCase().includes(text)) classes.add(Number(k));
+      }
+      return (i) => names[i].includes(text) || classes.has(images.label[i]) || classes.has(images.predicted[i]);
+    },
+    outcome: (images, value) => {
+      const chosen = value.split(",").map((outcome) => images.outcomes.findIndex(([name]) => name === outcome));
+      return (i) => chosen.includes(images.outcome[i]);
+    },
+    label: (images, value) => {
+      const k = Number(value);
+      return (i) => images.label[i] === k;
+    },
+    predicted: (images, value) => {
+      const k = Number(value);
+      return (i) => images.predicted[i] === k;
+    },
+    scoreFrom: (images, value) => atLeast(images.score, value),
+    scoreTo: (images, value) => atMost(images.score, value),
+    iouFrom: (images, value) => atLeast(images.iou, value),
+    iouTo: (images, value) => atMost(images.iou, value),
+    side: (images, value) => {
+      const side = Number(value);
+      return (i) => Math.min(images.width[i], images.height[i]) >= side;
+    },
+    flag: (images, value) => {
+      const bit = 1 << images.flag_names.findIndex(([name]) => name === value);
+      return (i) => images.flags[i] & bit;
+    },
+    ids: (images, value) => {
+      const ids = new Set(value.split(","));
+      return (i) => ids.has(images.id[i]);
+    },
+  };
+  /** @type {ImageFilter["select"]} */
+  const select = (images, state, without) => {
+    /** @type {Test[]} */
+    const active = [];
+    for (const [key, value] of Object.entries(clean(images, state))) {
+      if (value && key !== without && Object.hasOwn(tests, key)) active.push(tests[key](images, value));
+    }
+    /** @type {number[]} */
+    const rows = [];
+    for (let i = 0; i < images.n; i++) {
+      if (active.every((test) => test(i))) rows.push(i);
+    }
+    return rows;
+  };
+
+  return { clean, select };
+})();

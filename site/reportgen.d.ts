@@ -1,0 +1,619 @@
+/**
+ * What the scripts of a site share. Each file of `site/assets` adds to `window.reportgen` the one member that has its
+ * name (`image-filter.js`: `imageFilter`); `tsc` checks every file against this one. Nothing of this is published.
+ */
+interface Reportgen {
+  constants: Constants;
+  /** Called by every chunk of data, which is a script: decodes and stores it. */
+  take(name: string, body: PackedChunk): void;
+
+  dom: Dom;
+  data: Data;
+  shortcuts: Shortcuts;
+
+  state: State;
+  csv: Csv;
+  imageFigures: ImageFigures;
+  imageFilter: ImageFilter;
+  imageOrder: ImageOrder;
+  imageFilterControls(images: ImagesChunk, actions: FilterActions): FilterControls;
+
+  cam: Cam;
+  boxes: Boxes;
+  viewerLayers(data: ViewerData): ViewerLayer[];
+  viewerControls(
+    layers: ViewerLayer[],
+    defaults: { threshold: number; opacity: number },
+    zoomBy: (factor: number) => void,
+  ): ViewerControls;
+  viewerDrawing(viewer: HTMLElement, data: ViewerData): ViewerDrawing;
+  viewerProbe(frame: HTMLElement, read: (x: number, y: number) => void, leave: () => void): void;
+  viewerZoom(frame: HTMLElement, changed: () => void): ViewerZoom;
+
+  reviewStorage(images: ImagesChunk): ReviewStorage;
+  reviewFiles(images: ImagesChunk, storage: ReviewStorage): ReviewFiles;
+  reviewSettings(storage: ReviewStorage, files: ReviewFiles, changed: () => void): HTMLDetailsElement;
+  reviewFigure(images: ImagesChunk, cams: CamsChunk): ReviewFigure;
+
+  camera(surface: HTMLElement, actions: CameraActions): Camera;
+  embeddingPositions(chunk: PlacesChunk): EmbeddingPositions;
+  embeddingTransition(first: Layout, draw: () => void): EmbeddingTransition;
+  embeddingColours(images: ImagesChunk, chunk: PlacesChunk): Colouring[];
+  embeddingThumbnails(chunk: PlacesChunk): EmbeddingThumbnails;
+  embeddingWebgl(count: number, side: number, atlases: number, requested: boolean): Renderer | null;
+  embeddingCanvas(count: number, side: number, isMany: boolean): Renderer;
+  embeddingStage(chunk: PlacesChunk, atlases: number): EmbeddingStage;
+  embeddingDrawing(parts: DrawingParts): EmbeddingDrawing;
+  embeddingPick(
+    u: number,
+    v: number,
+    camera: Camera,
+    sprites: Sprites,
+    transition: EmbeddingTransition,
+    matches: Uint8Array | null,
+  ): number;
+  embeddingLasso: EmbeddingLasso;
+  embeddingTooltip(stage: HTMLElement, surface: HTMLElement): EmbeddingTooltip;
+  embeddingControls(chunk: PlacesChunk, actions: EmbeddingActions): EmbeddingControls;
+  embeddingTable(holder: HTMLElement): EmbeddingTable;
+}
+
+interface Window {
+  reportgen: Reportgen;
+}
+
+/** Red, green and blue, 0 to 255. */
+type Rgb = number[];
+type Point = [number, number];
+/** x0, y0, x1, y1 in pixels of an image. */
+type Box = [number, number, number, number];
+/** Rows of numbers. */
+type Grid = number[][];
+
+/** What Python and the scripts both know (`reportgen/gallery/core/browser_constants.py`). */
+interface Constants {
+  /** Width of an atlas of thumbnails in pixels, and its greatest height. */
+  atlasSide: number;
+  /** Colours at equal distances on the scale of magnitudes, as six hexadecimal digits. */
+  inferno: string[];
+  /** Opacity of the highest value of an activation map. */
+  overlayOpacity: number;
+  /** Opacity rises this many times as fast as the value, up to its highest. */
+  overlayRamp: number;
+  /** Share of a map's maximum from which on its predicted box reaches. */
+  threshold: number;
+  /** Probabilities and IoU are whole numbers of which this many are 1; −1: none. */
+  shareSteps: number;
+  /** Coordinate of an image without a position; the others reach from 0 to one less. */
+  noPosition: number;
+  /** Outcome → path that is stroked and path that is filled in a frame of 12 × 12. */
+  outcomeShapes: Record<string, [string, string]>;
+  classColours: ClassColours;
+  /** Version of a review's JSON export. */
+  reviewFormat: number;
+}
+
+/** The first colours of classes, and the rule of the further ones: hue (0 to 1) turns by `turn` for each. */
+interface ClassColours {
+  distinct: string[];
+  turn: number;
+  lightness: number[];
+  saturation: number;
+}
+
+// ---------------------------------------------------------------------------------------------------------- data
+
+interface PackedChunk {
+  columns: Record<string, [string, string]>;
+  texts: Record<string, string>;
+  [key: string]: unknown;
+}
+
+interface Chunks {
+  chunks: { urls: Record<string, string> };
+  images: ImagesChunk;
+  cams: CamsChunk;
+  places: PlacesChunk;
+  matrix: MatrixChunk;
+  search: SearchChunk;
+  [atlas: `atlas-${number}`]: { jpeg: string };
+}
+
+type Integers = Uint8Array | Int16Array | Int32Array;
+
+/** A row for every image. */
+interface ImagesChunk {
+  n: number;
+  title: string;
+  /** Digest of the network's weights: reviews of the same network fit together. */
+  report: string;
+  /** [key, text] in the order of `outcome`. */
+  outcomes: [string, string][];
+  /** [key, text] in the order of the bits of `flags`. */
+  flag_names: [string, string][];
+  /** Names of the classes that occur, by their number. */
+  classes: Record<string, string>;
+  label: Integers;
+  predicted: Integers;
+  score: Integers;
+  iou: Integers;
+  flags: Integers;
+  outcome: Integers;
+  width: Integers;
+  height: Integers;
+  id: string[];
+  name: string[];
+  page: string[];
+  photo: string[];
+  layer: string[];
+}
+
+/** The activation map of every image's predicted class, in eight bits between its own least and largest value. */
+interface CamsChunk {
+  shape: [number, number];
+  input: number;
+  grid: Uint8Array;
+  low: Float32Array;
+  high: Float32Array;
+  window: Float32Array;
+  ground_truth: string[];
+}
+
+/** Positions of every image in the layouts of the embedding map; each layout is a column `(n, 2)` under its name. */
+interface PlacesChunk {
+  n: number;
+  /** [name, label] */
+  layouts: [string, string][];
+  axes: Uint16Array;
+  axes_explained: number[];
+  /** Size of a cell of the layout `grid`, where the whole layout has size 1. */
+  grid_cell: number;
+  /** Side of a thumbnail in the atlases. */
+  side: number;
+  /** Images that have a thumbnail, if not all. */
+  pictured?: Int32Array;
+  agreement: Int16Array;
+  hub: Int16Array;
+  [layout: string]: unknown;
+}
+
+interface MatrixChunk {
+  row: Uint16Array;
+  column: Uint16Array;
+  count: Int32Array;
+  class: Int32Array;
+  name: string[];
+}
+
+interface SearchChunk {
+  pages: [string, string][];
+  classes: [string, string][];
+  /** [name, folder, number of units] */
+  layers: [string, string, number][];
+}
+
+interface Data {
+  /** Address of the site's root as seen from the page. */
+  root: string;
+  decodeBase64(text: string): Uint8Array<ArrayBuffer>;
+  /** A chunk that is loaded. Throws for one that is not. */
+  chunk<K extends keyof Chunks>(name: K): Chunks[K];
+  has(name: keyof Chunks): boolean;
+  drop(name: keyof Chunks): void;
+  /** Loads a script of the site. Rejects when its file cannot be read. */
+  loadScript(url: string): Promise<void>;
+  /** Loads a chunk by its name, through the chunk `chunks`; nothing where the site does not have it. */
+  load(name: keyof Chunks): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------------------ every page
+
+interface Dom {
+  element<K extends keyof HTMLElementTagNameMap>(
+    tag: K,
+    properties?: Partial<HTMLElementTagNameMap[K]>,
+    ...children: (Node | string)[]
+  ): HTMLElementTagNameMap[K];
+  svg<K extends keyof SVGElementTagNameMap>(
+    tag: K,
+    attributes?: Record<string, string | number>,
+    ...children: Node[]
+  ): SVGElementTagNameMap[K];
+  button(text: string, action: () => void, label?: string): HTMLButtonElement;
+  /** A label around inputs and texts. */
+  labelled(...children: (Node | string)[]): HTMLLabelElement;
+  select(label: string, options: [string, string][]): HTMLSelectElement;
+  setOptions(select: HTMLSelectElement, options: [string, string][]): void;
+  /** Sets a select to a value, or to its option number `otherwise` where it has no such value. */
+  setValue(select: HTMLSelectElement, value: string | undefined, otherwise?: number): void;
+  checkbox(checked: boolean): HTMLInputElement;
+  slider(min: number, max: number, value: number): HTMLInputElement;
+  empty(text: string): HTMLParagraphElement;
+  /** A table in a region that scrolls; columns from `firstNumber` on are numbers. */
+  table(
+    label: string,
+    head: string[],
+    rows: (Node | string)[][],
+    firstNumber: number,
+    className?: string,
+  ): HTMLDivElement;
+  byId(id: string): HTMLElement;
+  find<E extends Element = HTMLElement>(within: ParentNode, selector: string): E;
+  json(script: Element): any;
+}
+
+interface Shortcuts {
+  /** Whether shortcuts of a single character are on. */
+  enabled(): boolean;
+  /** A checkbox that switches them. */
+  toggle(): HTMLLabelElement;
+  /** Calls what `actionOf` gives for a key that is pressed outside of text fields. */
+  listen(actionOf: (key: string) => (() => void) | undefined): void;
+}
+
+interface State {
+  read(): Record<string, string>;
+  write(state: Record<string, string | number | null | undefined>): void;
+  onChange(act: () => void): void;
+  /** The text where it is a number, or else `otherwise`. */
+  number(text: string | undefined, otherwise: number): number;
+}
+
+interface Csv {
+  format(header: string[], rows: (string | number)[][]): string;
+  download(name: string, text: string, type: string): void;
+  downloadImages(name: string, images: ImagesChunk, rows: number[]): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------- images
+
+interface ImageFigures {
+  chip(outcome: string, text: string): HTMLElement;
+  outcomeChip(images: ImagesChunk, i: number): HTMLElement;
+  /** The photograph, with its activation map unless `plain`. */
+  picture(images: ImagesChunk, i: number, plain?: boolean): HTMLElement;
+  link(images: ImagesChunk, i: number, ...children: (Node | string)[]): HTMLAnchorElement;
+  className(images: ImagesChunk, k: number): string;
+  /** Name of the label, or of the prediction where there is no label. */
+  title(images: ImagesChunk, i: number): string;
+  /** `0.53`, or a dash where there is none. */
+  share(value: number): string;
+  /** `1,000` */
+  count(value: number): string;
+}
+
+interface ImageFilter {
+  /** A state without the values that are no valid filter. */
+  clean(images: ImagesChunk, state: Record<string, string>): Record<string, string>;
+  /** Rows that pass the filters of a state, but for the one named `without`. */
+  select(images: ImagesChunk, state: Record<string, string>, without?: string): number[];
+}
+
+interface ImageOrder {
+  sorted(images: ImagesChunk, rows: number[], order: string | undefined): number[];
+  isOrder(text: string): boolean;
+}
+
+interface FilterActions {
+  set(key: string, value: string): void;
+  clear(): void;
+  exportCsv(): void;
+}
+
+interface FilterControls {
+  elements: HTMLElement[];
+  search: HTMLInputElement;
+  count: HTMLOutputElement;
+  clear: HTMLButtonElement;
+  exportCsv: HTMLButtonElement;
+  review: HTMLAnchorElement;
+  /** Shows the values of a state in the controls. */
+  fill(state: Record<string, string>): void;
+  /** Shows how many of these rows have each outcome, and which outcomes are chosen. */
+  showOutcomes(rows: number[], chosen: Set<string>): void;
+}
+
+// ---------------------------------------------------------------------------------------------------- activation maps
+
+interface Cam {
+  /** Colours of a share in [0, 1] of the scale. */
+  colour(share: number): Rgb;
+  /** The value at x, y in [0, 1] of the network's input: bilinear, half-pixel centres, edges held. */
+  valueAt(grid: Grid, x: number, y: number): number;
+  /** The largest value. */
+  maximum(...grids: Grid[]): number;
+  enlarge(grid: Grid, side: number): EnlargedCam;
+  draw(canvas: HTMLCanvasElement, grid: Grid, top: number, opacity: number, window: Box, size: Point): void;
+}
+
+/** An activation map at the resolution of the network's input, `side` × `side`. */
+interface EnlargedCam {
+  values: Float64Array;
+  side: number;
+  peak: number;
+}
+
+interface Boxes {
+  /** The box of a map's largest region above a share of its maximum, in pixels of the image; null without one. */
+  predicted(cam: EnlargedCam, threshold: number, window: Box, size: Point): Box | null;
+  iou(a: Box, b: Box): number;
+  svg(size: Point): SVGSVGElement;
+  rect(className: string, box: Box): SVGRectElement;
+}
+
+interface ViewerData {
+  size: Point;
+  window: Box;
+  input: number;
+  threshold: number;
+  unit: string;
+  ground_truth: Box[];
+  cams: { name: string; caption: string; grid: Grid }[];
+}
+
+interface ViewerLayer {
+  name: string;
+  /** Heading of its group in the list of layers. */
+  group: string;
+  caption: string;
+  /** The numbers of an activation map, which the browser draws; or else a picture. */
+  grid: Grid | null;
+  picture: HTMLElement | null;
+  /** What is read at x, y in [0, 1] of the network's input. */
+  valueAt(x: number, y: number): string;
+}
+
+/** The numbers behind the pictures of a section (`components/grid_values.py`). */
+interface Cells {
+  x: number[];
+  y: number[];
+  layers: { values?: number[]; names?: string[]; codes?: string; top?: number; decade?: number }[];
+}
+
+interface ViewerControls {
+  tools: HTMLElement;
+  help: HTMLElement;
+  toggleHelp(): void;
+  layer: HTMLSelectElement;
+  opacity: HTMLInputElement;
+  threshold: HTMLInputElement;
+  percent: HTMLOutputElement;
+  boxes: HTMLInputElement;
+  normalize: HTMLInputElement;
+  reading: HTMLOutputElement;
+}
+
+interface ViewerSettings {
+  /** In [0, 1]. */
+  opacity: number;
+  threshold: number;
+  showBoxes: boolean;
+  normalize: boolean;
+  /** Whether layer and threshold are those of the predicted box that the page has. */
+  isStoredBox: boolean;
+}
+
+interface ViewerDrawing {
+  frame: HTMLElement;
+  /** Shows a layer; returns what to say of the preview of its predicted box, if there is one. */
+  show(layer: ViewerLayer, settings: ViewerSettings): string;
+}
+
+interface ViewerZoom {
+  level: number;
+  set(level: number): void;
+}
+
+// ---------------------------------------------------------------------------------------------------------- review
+
+interface ReviewItem {
+  tags: string[];
+  note: string;
+  name?: string;
+  time?: number;
+  /** Whose it is, if it was imported. */
+  by?: string;
+  exported?: boolean;
+}
+
+interface ReviewStorage {
+  saved: { tags: string[]; reviewer: string; items: Map<string, ReviewItem> };
+  item(id: string): ReviewItem;
+  /** Changes the tags or the note of image i. */
+  edit(i: number, change: { tags?: string[]; note?: string }, canUndo?: boolean): void;
+  change(act: () => void): void;
+  put(items: [string, ReviewItem][]): void;
+  /** Takes the last change back; returns the ids of the images that it was about. */
+  undo(): string[];
+  /** Reads again what is stored: another tab may have written. */
+  read(): void;
+  /** Items with a tag or a note of images that are in the report. */
+  reviewed(): [string, ReviewItem][];
+  isOwn(item: ReviewItem): boolean;
+  isValid(item: unknown): boolean;
+  isEmpty(item: ReviewItem): boolean;
+  hasImage(id: string): boolean;
+  notExported(): number;
+  isStored(): boolean;
+}
+
+interface ReviewFiles {
+  save(format: "json" | "csv"): void;
+  /** Takes over what is newer, and returns what to say of it. Throws for a file that is no review of this report. */
+  load(text: string): string;
+}
+
+interface ReviewFigure {
+  frame: HTMLElement;
+  controls: HTMLElement;
+  threshold: HTMLInputElement;
+  cam: HTMLInputElement;
+  boxes: HTMLInputElement;
+  show(i: number): void;
+  /** What the address holds of the figure. */
+  viewState(): Record<string, string>;
+}
+
+// -------------------------------------------------------------------------------------------------- embedding map
+
+interface CameraActions {
+  moved(): void;
+  hover?(u: number | null, v?: number): void;
+  tap?(u: number, v: number): void;
+  /** Called with the line while it is drawn, and with null at its end. */
+  drawing?(line: Point[] | null): void;
+  lasso?(line: Point[]): void;
+  /** Keys: Enter, Escape and space. */
+  enter?(): void;
+  escape?(): void;
+  space?(): void;
+}
+
+/**
+ * x, y: the position in the middle of the surface, in the unit square; extent: how much of the square, around its
+ * middle, is used; at zoom 1 all of that is in view. u, v: CSS pixels of the surface.
+ */
+interface Camera {
+  x: number;
+  y: number;
+  zoom: number;
+  extent: Point;
+  lassoing: boolean;
+  /** CSS pixels that the unit square is wide. */
+  scale(): number;
+  toMap(u: number, v: number): Point;
+  toScreen(x: number, y: number): Point;
+  zoomAt(factor: number, u?: number, v?: number): void;
+  pan(du: number, dv: number): void;
+  fit(): void;
+}
+
+/** Positions of all images in the unit square, x and y in turn, NaN for none. cell: size of a grid's cell, or 0. */
+interface Layout {
+  xy: Float32Array;
+  extent: Point;
+  cell: number;
+}
+
+interface EmbeddingPositions {
+  names: string[];
+  /** x, y: axes of the PCA, from 0. */
+  of(name: string, x?: number, y?: number): Layout;
+}
+
+interface EmbeddingTransition {
+  /** Positions at the start of the way, and the layout at its end. */
+  from: Float32Array;
+  to: Layout;
+  isDone(): boolean;
+  /** Progress from 0 to 1, slow at both ends. */
+  progress(): number;
+  extent(): Point;
+  xy(): Float32Array;
+  /** Begins the way to another layout; false where it is the same. */
+  start(layout: Layout): boolean;
+}
+
+interface Colouring {
+  key: string;
+  label: string;
+  make(): { of(i: number): Rgb; legend: [Rgb, string][]; more?: number };
+}
+
+/** Thumbnails that are drawn: image, slot in the atlases, position and colour of the frame of each. */
+interface Sprites {
+  count: number;
+  size: number;
+  image: Int32Array;
+  slot: Int32Array;
+  xy: Float32Array;
+  colour: Uint8Array;
+}
+
+interface View {
+  width: number;
+  height: number;
+  /** Device pixels for a CSS pixel. */
+  ratio: number;
+  x: number;
+  y: number;
+  scale: number;
+}
+
+interface EmbeddingThumbnails {
+  sprites: Sprites;
+  /** Notes that an atlas can be drawn. */
+  add(atlas: number): void;
+  choose(view: View, transition: EmbeddingTransition, colours: Uint8Array, matches: Uint8Array | null): void;
+}
+
+interface Renderer {
+  name: string;
+  canvas: HTMLCanvasElement;
+  move(from: Float32Array, to: Float32Array): void;
+  paint(colours: Uint8Array): void;
+  addAtlas(k: number, image: HTMLImageElement): boolean;
+  draw(view: View, progress: number, dot: number, sprites: Sprites): void;
+}
+
+interface EmbeddingStage {
+  stage: HTMLElement;
+  surface: HTMLCanvasElement;
+  renderer: Renderer;
+  ratio(): number;
+}
+
+interface DrawingParts extends EmbeddingStage {
+  camera: Camera;
+  transition: EmbeddingTransition;
+  thumbnails: EmbeddingThumbnails;
+  colours: Uint8Array;
+  /** The images that pass the filters, or null for all; and the line of a lasso, if there is one. */
+  matches(): Uint8Array | null;
+  line(): Point[] | null;
+}
+
+interface EmbeddingDrawing {
+  /** Draws in the next frame; while the map moves, the last picture is moved along. */
+  show(): void;
+  /** Draws in the next frame, from the data. */
+  redraw(): void;
+}
+
+interface EmbeddingLasso {
+  format(layout: string, line: Point[]): string;
+  parse(text: string | undefined): { layout: string; points: Point[] } | null;
+  contains(points: Point[], x: number, y: number): boolean;
+}
+
+interface EmbeddingTooltip {
+  show(images: ImagesChunk | null, i: number, u?: number, v?: number): void;
+}
+
+interface EmbeddingActions {
+  set(change: Record<string, string>): void;
+  clear(): void;
+  lasso(): boolean;
+  selectVisible(): void;
+  exportCsv(): void;
+  zoomIn(): void;
+  zoomOut(): void;
+  fit(): void;
+}
+
+interface EmbeddingControls {
+  layoutControls: HTMLElement;
+  filterControls: HTMLElement;
+  legend: HTMLElement;
+  togglePlay(): void;
+  /** Offers what the images can be filtered and coloured by. */
+  offer(images: ImagesChunk, colourings: Colouring[]): void;
+  fill(state: Record<string, string>): void;
+  showCount(count: number, isFiltered: boolean): void;
+  showLegend(legend: [Rgb, string][], more: number): void;
+}
+
+interface EmbeddingTable {
+  show(rows: number[]): void;
+  exportCsv(): void;
+}

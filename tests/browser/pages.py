@@ -1,0 +1,48 @@
+"""Opening pages of a report in the browser, for the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import opened
+
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+@contextmanager
+def visited(browser: Browser, url: str, **options: object) -> Iterator[Page]:
+    """Open a page; at the end there must be no error, console message or foreign request."""
+    with opened(browser, **options) as (page, messages):
+        page.goto(url)
+        yield page
+        assert messages == []
+
+
+def image_page_of(report: Path, name: str) -> Path:
+    """Return the page of the first image whose file name contains this one's stem."""
+    return min((report / "site" / "images").glob(f"*{Path(name).stem}*.html"))
+
+
+def one_of_each(site: Path) -> list[str]:
+    """Return the pages of the site's root and two of every folder, relative to the site."""
+    pages = []
+    for folder in sorted({page.parent for page in site.rglob("*.html")}):
+        found = sorted(folder.glob("*.html"))
+        pages += found if folder == site else dict.fromkeys([found[0], found[-1]])
+    return [page.relative_to(site).as_posix() for page in pages]
+
+
+def open_image(page: Page, report: Path, name: str = "motorcycle") -> None:
+    """Go to the page of the first image whose file name contains this text."""
+    page.goto(min((report / "site" / "images").glob(f"*{name}*.html")).as_uri())
+
+
+def axe_violations(page: Page) -> list[str]:
+    """Return what axe-core reports of the page in its current state, WCAG 2.2 A and AA."""
+    violations = Axe().run(page, options=WCAG).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:160]} ({len(v['nodes'])} places)" for v in violations]

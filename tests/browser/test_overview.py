@@ -1,0 +1,116 @@
+"""The overview and the tables: order, links that lead to as many images as they count, sorting."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser.pages import visited
+from tests.support.browser import opened
+
+pytestmark = pytest.mark.browser
+
+
+def test_overview_has_its_sections_in_order(browser: Browser, demo_report: Path) -> None:
+    with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+        headings = page.locator("h2").all_inner_texts()
+        assert headings == ["Baselines", "Examples by outcome", "Errors by class", "Findings", "Provenance"]
+        published = page.locator("tbody.published")
+        assert not published.first.is_visible()
+        page.locator("summary", has_text="Published figures").first.click()
+        assert "GoogLeNet-GAP" in published.first.inner_text()
+
+
+def test_error_of_a_class_links_to_as_many_images(browser: Browser, demo_report: Path) -> None:
+    """The link shows as many images as the class has errors."""
+    with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+        cell = page.locator("td[title]:has(a[href*='outcome=class']):not(:has(a[href*='sort=']))").first
+        wrong = int((cell.get_attribute("title") or "").split(" of ")[0])
+        cell.locator("a").click()
+        page.wait_for_url("**/images/index.html#label=*")
+        expect(page.locator("#results .card")).to_have_count(wrong)
+
+
+def test_every_figure_of_the_overview_links_to_as_many_images(browser: Browser, demo_report: Path) -> None:
+    """Headlines, the measured row of the tables, the classes and the findings."""
+    url = (demo_report / "site" / "index.html").as_uri()
+    wanted: dict[str, int] = {}
+    with visited(browser, url, offline=True) as page:
+        for link in page.locator(".headlines a").all():
+            wanted[link.get_attribute("href") or ""] = int(re.findall(r"(\d+) of 60", link.inner_text())[0])
+        for link in page.locator("table.errors tbody:not(.published) a").all():
+            count = round(float(link.inner_text()) * 60 / 100)
+            assert wanted.setdefault(link.get_attribute("href") or "", count) == count
+        for link in page.locator("td[title] a").all():
+            title = link.locator("xpath=..").get_attribute("title") or ""
+            wanted[link.get_attribute("href") or ""] = int(title.split(" of ")[0])
+        for alert in page.locator(".alert:has(a[href*='flag='])").all():
+            wanted[alert.locator("a").get_attribute("href") or ""] = int(re.findall(r"\d+", alert.inner_text())[0])
+    assert len([link for link in wanted if "flag=" in link]) >= 6
+    assert any("top5" in link for link in wanted)
+    for link, count in wanted.items():
+        with visited(browser, url.replace("index.html", link), offline=True) as page:
+            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+
+
+def test_models_page_shows_weights_input_and_precision(browser: Browser, demo_report: Path) -> None:
+    site = demo_report / "site"
+    with visited(browser, (site / "index.html").as_uri(), offline=True) as page:
+        page.get_by_role("navigation", name="Report").get_by_role("link", name="Models").click()
+        page.wait_for_url("**/models/index.html")
+        text = page.locator("main").inner_text()
+        for part in ("efficientnet_lite0", "Precision", "fp32", "224 × 224", "Weights, SHA-256", "random weights"):
+            assert part in text
+        page.locator("main a[href*='units/']").first.click()
+        page.wait_for_url("**/units/**")
+
+
+def test_class_and_image_pages_link_to_each_other(browser: Browser, demo_report: Path) -> None:
+    with opened(browser, offline=True) as (page, messages):
+        page.goto((demo_report / "site" / "index.html").as_uri())
+        page.get_by_role("link", name="espresso").first.click()
+        assert "/classes/" in page.url or "/images/" in page.url
+        page.goto((demo_report / "site" / "classes" / "index.html").as_uri())
+        page.get_by_role("link", name="espresso", exact=True).click()
+        page.locator("a.card").first.click()
+        assert "/images/" in page.url
+        page.locator("dl").get_by_role("link", name="espresso", exact=True).first.click()
+        assert "/classes/" in page.url
+        page.get_by_role("link", name="Overview").click()
+        assert page.url.endswith("/site/index.html")
+        assert messages == []
+
+
+def test_table_sorts_by_a_column_in_both_directions(browser: Browser, demo_report: Path) -> None:
+    with opened(browser, offline=True) as (page, _):
+        page.goto((demo_report / "site" / "classes" / "index.html").as_uri())
+        page.get_by_role("button", name="Top-1 error").click()
+        column = page.locator("tbody td:nth-child(3)")
+        down = [float(v) for v in column.evaluate_all("cells => cells.map(c => c.dataset.value)")]
+        assert down == sorted(down, reverse=True)
+        page.get_by_role("button", name="Top-1 error").click()
+        up = [float(v) for v in column.evaluate_all("cells => cells.map(c => c.dataset.value)")]
+        assert up == sorted(up) != down
+
+
+@pytest.mark.parametrize(
+    ("name", "selector"), [("index.html", ".headlines a"), ("failures/index.html", ".quadrants a")]
+)
+def test_focus_ring_of_a_cell_lies_inside_its_frame(
+    browser: Browser, demo_report: Path, name: str, selector: str
+) -> None:
+    """The frame of the cells clips what reaches beyond its rounded corners."""
+    with visited(browser, (demo_report / "site" / name).as_uri(), offline=True) as page:
+        cells = page.locator(selector)
+        assert cells.count() == 4
+        for cell in cells.all():
+            page.keyboard.press("Tab")  # the ring is shown for focus by keyboard only
+            cell.focus()
+            offset, width, style = cell.evaluate(
+                "e => ['outlineOffset', 'outlineWidth', 'outlineStyle'].map(name => getComputedStyle(e)[name])"
+            )
+            assert style == "solid"
+            assert float(offset.removesuffix("px")) + float(width.removesuffix("px")) <= 0
