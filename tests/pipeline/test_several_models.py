@@ -23,7 +23,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
     squares(folder / "data", each=3)
     (folder / "audit.toml").write_text(
         'data = "data/table.csv"\nclasses = "data/classes.txt"\nout = "report"\nselect = "none"\n'
-        "model = TINY_NETWORK\n"
+        f'model = "{TINY_NETWORK}"\n'
         "[[models]]\n"
         '[[models]]\nname = "another"\nmodel = "python:tests.support.tiny_networks:other_network"\nresize = "crop"\n'
     )
