@@ -287,6 +287,8 @@ interface ImageFilter {
   clean(images: ImagesChunk, state: Record<string, string>): Record<string, string>;
   /** Rows that pass the filters of a state, but for the one named `without`. */
   select(images: ImagesChunk, state: Record<string, string>, without?: string): number[];
+  /** Names in lower case, made once. */
+  lowerNames(images: ImagesChunk): string[];
 }
 
 interface ImageOrder {

@@ -6,8 +6,8 @@ window.reportgen.imageFilter = (() => {
 
   /** @type {WeakMap<ImagesChunk, string[]>} */
   const lowerCaseNames = new WeakMap(); // made once, so that typing a search text is not slow
-  /** @param {ImagesChunk} images */
-  const namesOf = (images) => {
+  /** @type {ImageFilter["lowerNames"]} */
+  const lowerNames = (images) => {
     const names = lowerCaseNames.get(images) ?? images.name.map((name) => name.toLowerCase());
     lowerCaseNames.set(images, names);
     return names;
@@ -50,7 +50,7 @@ window.reportgen.imageFilter = (() => {
   const tests = {
     q: (images, value) => {
       const text = value.toLowerCase();
-      const names = namesOf(images);
+      const names = lowerNames(images);
       const classes = new Set();
       for (const [k, name] of Object.entries(images.classes)) {
         if (name.toLowerCase().includes(text)) classes.add(Number(k));
@@ -101,5 +101,5 @@ window.reportgen.imageFilter = (() => {
     return rows;
   };
 
-  return { clean, select };
+  return { clean, select, lowerNames };
 })();

@@ -10,7 +10,7 @@ window.reportgen.imageOrder = (() => {
       Number(images.iou[a] < 0) - Number(images.iou[b] < 0) || images.iou[a] - images.iou[b],
     "iou-": (images) => (a, b) => images.iou[b] - images.iou[a],
     name: (images) => {
-      const names = images.name.map((name) => name.toLowerCase());
+      const names = window.reportgen.imageFilter.lowerNames(images);
       return (a, b) => (names[a] < names[b] ? -1 : names[a] > names[b] ? 1 : a - b);
     },
     label: (images) => (a, b) => images.label[a] - images.label[b],

@@ -56,7 +56,7 @@ def test_results_have_an_entry_for_each_network(two: RunSummary) -> None:
 
 def test_overview_compares_the_networks(two: RunSummary) -> None:
     page = two.index.read_text()
-    assert "Compared with what" in page
+    assert "Baselines" in page
     assert '<th scope="row">another</th>' in page
 
 
