@@ -320,7 +320,7 @@ interface FilterControls {
 interface Cam {
   /** Colours of a share in [0, 1] of the scale. */
   colour(share: number): Rgb;
-  /** The value at x, y in [0, 1] of the network's input: bilinear, half-pixel centres, edges held. */
+  /** The value at x, y in [0, 1] of the network's input: bilinear, half-pixel centres, clamped at the edges. */
   valueAt(grid: Grid, x: number, y: number): number;
   /** The largest value. */
   maximum(...grids: Grid[]): number;

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 PICTURE = Path(__file__).parent / "docs" / "img" / "overview.png"
-WIDTH, HEIGHTS, GAP = 1280, (488, 720), 12
+WIDTH, HEIGHTS, GAP = 1280, (596, 684), 12
 LARGEST = 250 * 1024
 
 

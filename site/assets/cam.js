@@ -24,7 +24,7 @@ window.reportgen.cam = (() => {
       return { i, next: Math.min(i + 1, n - 1), share: position - i };
     });
   /**
-   * The values where the columns xs and the rows ys cross: bilinear, half-pixel centres, edges held.
+   * The values where the columns xs and the rows ys cross: bilinear, half-pixel centres, clamped at the edges.
    * @param {Grid} grid
    * @param {number[]} xs
    * @param {number[]} ys

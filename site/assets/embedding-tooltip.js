@@ -1,4 +1,4 @@
-/* The card beside the pointer on the embedding map: the image there, its label and its prediction. */
+/* The card next to the pointer on the embedding map: the image there, its label and its prediction. */
 window.reportgen.embeddingTooltip = (stage, surface) => {
   "use strict";
   const { dom, imageFigures } = window.reportgen;

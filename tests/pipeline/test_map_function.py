@@ -84,7 +84,7 @@ def test_map_function_may_take_gradients(module: str) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("flat", ModelError, r"gave \(2, 3, 64, 64\) for classes \(2, 2\)"),
+        ("flat", ModelError, r"returned \(2, 3, 64, 64\) for classes \(2, 2\)"),
         ("broken", ModelError, "no such layer"),
         ("missing", ModelError, "missing"),
     ],
