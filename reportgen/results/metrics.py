@@ -17,7 +17,7 @@ from reportgen.metrics.localization.evaluation import Errors, Evaluation
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
 from reportgen.metrics.localization.study import LocalizationStudy
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the file's structure."""
 
 

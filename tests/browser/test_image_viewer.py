@@ -65,7 +65,7 @@ def test_caption_scale_boxes_and_legend_follow_the_layer(browser: Browser, demo_
         caption, scale, legend = viewer.locator("figcaption"), viewer.locator(".scale"), viewer.locator(".legend")
         stored, preview = viewer.locator("rect.predicted"), viewer.locator("rect.preview")
         first = caption.inner_text()
-        assert f"IoU {facts_of(page)['IoU, predicted class'][:4]}" in first
+        assert f"IoU {facts_of(page)['IoU, map of the predicted class'][:4]}" in first
         assert legend.inner_text().split("\n") == ["ground-truth box", "predicted box"]
 
         choice.select_option("1")

@@ -20,7 +20,7 @@ def test_overview_has_its_sections_in_order(browser: Browser, demo_report: Path)
         assert headings == ["Baselines", "Examples by outcome", "Errors by class", "Findings", "Provenance"]
         published = page.locator("tbody.published")
         assert not published.first.is_visible()
-        page.locator("summary", has_text="Published figures").first.click()
+        page.locator("summary", has_text="Published errors").first.click()
         assert "GoogLeNet-GAP" in published.first.inner_text()
 
 

@@ -482,7 +482,7 @@ def test_demo_metrics_have_every_key(demo_report: Path) -> None:
     metrics = json.loads((demo_report / "metrics.json").read_text())
     assert list(metrics) == ["schema", "dataset", "models", "gap_and_gmp"]
     assert metrics["gap_and_gmp"] is None  # it takes two fitted heads
-    assert metrics["schema"] == 1
+    assert metrics["schema"] == 2
     assert metrics["dataset"] == {
         "name": "eight photographs",
         "images": 96,

@@ -67,7 +67,8 @@ def test_every_contestant_runs_with_the_same_threads() -> None:
 
 def with_result(monkeypatch: pytest.MonkeyPatch, result: Result) -> None:
     monkeypatch.setattr(command, "names", lambda: ["made_up"])
-    module = types.SimpleNamespace(run=lambda quick: result)
+    module = types.ModuleType("made_up")
+    module.run = lambda quick: result
     monkeypatch.setattr(command.importlib, "import_module", lambda name: module)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_results_cache_computes_the_same_inputs_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data.replace(b"\x40", b"\x41")]
 )
-def test_damaged_result_is_named_and_computed_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_result_is_named_and_computed_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     keep = ResultsCache(tmp_path / "cache").get
     keep("half", [ROWS], lambda: {"half": ROWS / 2})
     (path,) = (tmp_path / "cache").glob("half-*.npz")
