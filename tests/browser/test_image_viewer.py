@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,9 @@ def test_caption_scale_boxes_and_legend_follow_the_layer(browser: Browser, demo_
         caption, scale, legend = viewer.locator("figcaption"), viewer.locator(".scale"), viewer.locator(".legend")
         stored, preview = viewer.locator("rect.predicted"), viewer.locator("rect.preview")
         first = caption.inner_text()
-        assert f"IoU {facts_of(page)['IoU, map of the predicted class'][:4]}" in first
+        iou = re.match(r"[\d.]+", facts_of(page)["IoU, map of the predicted class"])
+        assert iou is not None
+        assert first.endswith(f": {iou[0]}.")
         assert legend.inner_text().split("\n") == ["ground-truth box", "predicted box"]
 
         choice.select_option("1")

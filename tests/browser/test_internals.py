@@ -103,9 +103,8 @@ def test_unit_page_shows_patches_with_field_and_value(browser: Browser, demo_rep
             )
             assert part[0] - 0.1 <= x <= x + width <= part[0] + part[2] + 0.1
             assert part[1] - 0.1 <= y <= y + height <= part[1] + part[3] + 0.1
-        counts = [
-            int(re.search(r": (\d+) images", t).group(1)) for t in page.locator(".histogram title").all_text_contents()
-        ]
+        bars = page.locator("rect.bar title").all_text_contents()
+        counts = [int(re.fullmatch(r"\S+ to \S+: (\d+)", text)[1]) for text in bars]
         assert sum(counts) == len(list((site / "images").glob("0*.html")))
         page.keyboard.press("ArrowRight")
         page.wait_for_url("**/0002.html")
@@ -150,7 +149,7 @@ def test_filter_opens_from_the_mosaic(browser: Browser, demo_report: Path) -> No
         assert page.locator("#responses img.layer").count() >= 1
         assert page.locator(".patch").count() >= 8
         assert broken_pictures(page) == 0
-        page.locator("summary", has_text="Over another image").click()
+        page.locator("summary", has_text="selected image").click()
         page.locator(".columns a").last.click()
         page.wait_for_url(f"**/activations/**#channel={finest}")
         page.wait_for_selector(f".readout a:text-is('channel {finest}')")

@@ -168,7 +168,7 @@ def test_page_of_merged_reviews_passes_axe_and_links_to_images(
             path.write_text(json.dumps({**json.loads(mine), "reviewer": path.stem}))
         review_report(tmp_path / "report", files)
         page.goto((tmp_path / "report" / "site" / "merged_reviews.html").as_uri())
-        assert page.get_by_role("heading", level=1).inner_text() == "1 image reviewed by 2, 0 in conflict"
+        assert page.get_by_role("heading", level=1).inner_text() == "1 image reviewed by 2 reviewers, 0 in conflict"
         assert axe_violations(page) == []
         page.get_by_role("rowheader").get_by_role("link").click()
         expect(page.locator("#viewer")).to_be_visible()

@@ -24,6 +24,7 @@ from reportgen.pipeline.run import run_audit
 from reportgen.store.table import Store
 from tests.support import synthetic_dataset
 from tests.support.factories import make_samples, make_table
+from tests.support.html import read_html
 from tests.support.jobs import make_job, make_run
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
@@ -115,16 +116,16 @@ def test_backprop_rows_of_every_network_are_in_table_and_metrics(report: tuple[P
             assert figures["images"] == 12
             assert figures["gt_known_error"] == pytest.approx(1 - found.gt_known_correct.mean())
             assert row[4].startswith(f"{100 * figures['gt_known_error']:.1f} (")
-    assert "backprop, GraphCut" in (out / "site" / "localization" / "index.html").read_text()
+    assert "backprop, GraphCut" in read_html(out / "site" / "localization" / "index.html")
 
 
 def test_every_network_has_pages_of_its_failures(report: tuple[Path, Audit]) -> None:
     out, audit = report
     for folder, model in zip(("failures", "failures/2"), audit.models, strict=True):
-        first = (out / "site" / folder / "index.html").read_text()
+        first = read_html(out / "site" / folder / "index.html")
         assert f'aria-current="page">{model.info.name}</a>' in first
         for kind in ("class", "right", "part", "more", "multi-instance", "other"):
-            page = (out / "site" / folder / f"{kind}.html").read_text()
+            page = read_html(out / "site" / folder / f"{kind}.html")
             assert f'<p class="quiet">{list(model.outcomes).count(kind)} image' in page
             assert f"Failures of {model.info.name}" in page
 

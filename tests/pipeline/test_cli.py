@@ -27,6 +27,7 @@ from reportgen.cli.console import progress
 from reportgen.config import AuditConfig
 from reportgen.data.demo import PHOTOS
 from reportgen.store.files import exclusive_run
+from tests.support.html import read_html
 from tests.support.reportgen_process import ROOT, Done, reportgen, start
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
@@ -175,9 +176,9 @@ def test_run_with_unreadable_files_exits_with_3_and_lists_them(small: tuple[Path
     provenance = json.loads((folder / "report" / "report.json").read_text())
     assert provenance["counts"]["found"] == 10 == provenance["counts"]["read"] + provenance["counts"]["unreadable"]
     assert [row[0] for row in provenance["unreadable"]] == ["bad.png"]
-    about = (folder / "report" / "site" / "provenance.html").read_text()
+    about = read_html(folder / "report" / "site" / "provenance.html")
     assert "left_out.csv" not in about  # the page says it all
-    assert "1 file could not be read" in (folder / "report" / "site" / "images" / "index.html").read_text()
+    assert "1 file could not be read" in read_html(folder / "report" / "site" / "images" / "index.html")
     with open(folder / "report" / "left_out.csv", newline="") as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]
     assert [(what, name) for what, name, _ in rows] == [
@@ -200,7 +201,7 @@ def test_page_lists_the_first_of_many_unreadable_files(here: Command, tmp_path: 
     assert "bad-100.png" not in about
     assert "3 more are in left_out.csv" in " ".join(about.split())
     assert "bad-102.png" in (site / "data" / "left_out.csv").read_text()
-    assert "bad-" not in (site / "images" / "index.html").read_text()
+    assert "bad-" not in read_html(site / "images" / "index.html")
     assert done.stderr.count("bad-") == 0
     assert here("check", tmp_path / "report").returncode == 0
 

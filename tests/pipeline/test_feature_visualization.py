@@ -22,6 +22,7 @@ from reportgen.models.layers import find_layers
 from reportgen.models.sources import load_classifier
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
+from tests.support.html import read_html
 from tests.support.square_images import squares
 
 SIDE = 224
@@ -133,7 +134,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
 
 def test_unit_page_shows_optimized_input_and_guided_gradients(report: RunSummary) -> None:
     site = report.index.parent
-    page = (site / "units" / "1-3x219" / "0001.html").read_text()
+    page = read_html(site / "units" / "1-3x219" / "0001.html")
     found = report.audit.main.feature_visualizations["1", 1]
     best = report.audit.main.units["1"][1].values[0]
     assert found.reached > best
@@ -142,7 +143,7 @@ def test_unit_page_shows_optimized_input_and_guided_gradients(report: RunSummary
     assert "Guided backpropagation of its top patches" in page
     assert "Adebayo" in page
     assert len(found.gradients) == 6
-    assert "Optimized input" not in (site / "units" / "1-3x219" / "0000.html").read_text()
+    assert "Optimized input" not in read_html(site / "units" / "1-3x219" / "0000.html")
 
 
 def test_rerun_reads_feature_visualizations_from_the_cache(report: RunSummary, monkeypatch: pytest.MonkeyPatch) -> None:

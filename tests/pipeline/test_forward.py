@@ -23,6 +23,7 @@ from reportgen.pipeline.forward import ForwardPass, prefetched
 from reportgen.pipeline.precision import is_sufficient, measure_agreement
 from reportgen.pipeline.run import run_audit
 from reportgen.store.shard import Shard, write_shard
+from tests.support.html import read_html
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -217,7 +218,7 @@ def test_auto_precision_is_tried_once_and_shown(tmp_path: Path, monkeypatch) -> 
     assert agreement is not None
     assert (agreement.precision, agreement.images) == ("bf16", 6)
     assert tried.audit.main.info.precision == ("bf16" if is_sufficient(agreement) else "fp32")
-    assert "on 6 images, bf16 and float32 predicted" in (tmp_path / "out" / "site" / "provenance.html").read_text()
+    assert "on 6 images, bf16 and float32 predicted" in read_html(tmp_path / "out" / "site" / "provenance.html")
     monkeypatch.setattr("reportgen.pipeline.precision.measure_agreement", None)  # not called again
     again = run_audit(config)
     assert (again.computed, again.audit.main.info.precision) == (0, tried.audit.main.info.precision)

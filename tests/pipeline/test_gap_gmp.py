@@ -17,6 +17,7 @@ from reportgen.gallery.pages.gap_gmp import background_note, conclusion
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
 from tests.support.factories import make_audit, make_model_audit, make_model_info
+from tests.support.html import read_html
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -134,13 +135,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
 
 
 def test_gap_gmp_page_shows_answer_and_pictures(both: RunSummary) -> None:
-    page = (both.index.parent / "gap-gmp" / "index.html").read_text()
+    page = read_html(both.index.parent / "gap-gmp" / "index.html")
     pair = gap_gmp_pair(both.audit)
     assert pair is not None
     assert conclusion(compared(*pair)) in page
     assert page.count('class="both"') >= 1
     assert '<a href="../gap-gmp/index.html" aria-current="page">GAP and GMP</a>' in page
-    image = next((both.index.parent / "images").glob("000000-*.html")).read_text()
+    image = read_html(next((both.index.parent / "images").glob("000000-*.html")))
     assert "Average and max pooling" in image
     assert image.count("% outside") >= 2
 
@@ -169,12 +170,12 @@ def test_gap_gmp_figures_are_in_metrics_and_tables(both: RunSummary) -> None:
     outside = 100 * (1 - gap.controls["whole_image"].energy_in_boxes.mean())
     assert rows[7][1:4] == ["whole image", f"{outside:.1f}", f"{outside:.1f}"]
     assert r"\begin{tabular}" in (out / "site" / "data" / "gap-and-gmp.tex").read_text()
-    assert "data/gap-and-gmp.md" in (both.index.parent / "gap-gmp" / "index.html").read_text()
+    assert "data/gap-and-gmp.md" in read_html(both.index.parent / "gap-gmp" / "index.html")
 
 
 def test_audit_without_both_poolings_has_no_gap_gmp_page(both: RunSummary, tmp_path: Path) -> None:
     table = both.audit.samples[0].path.parent / "table.csv"
     alone = run_audit(AuditConfig(data=table, model=TINY_NETWORK, select="none", out=tmp_path, head="gap"))
     assert not (alone.index.parent / "gap-gmp").exists()
-    assert "GAP and GMP" not in alone.index.read_text()
+    assert "GAP and GMP" not in read_html(alone.index)
     assert json.loads((tmp_path / "metrics.json").read_text())["gap_and_gmp"] is None

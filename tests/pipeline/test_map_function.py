@@ -13,6 +13,7 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.models.map_function import apply_map_function, load_map_function
 from reportgen.pipeline.run import run_audit
 from tests.support import synthetic_dataset
+from tests.support.html import read_html
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -62,7 +63,7 @@ def test_report_uses_maps_of_a_custom_function(module: str, tmp_path: Path) -> N
     assert mine["localization"]["controls"]["random_weights"]["gt_known_error"] == 0  # the function asks no weights
     assert own["localization"]["gt_known_error"] > 0.3
     assert audit.main.cams.shape[-1] == 16
-    page = next((out / "site" / "images").glob("000000-*.html")).read_text()
+    page = read_html(next((out / "site" / "images").glob("000000-*.html")))
     assert f"Map by {module}:colour" in page
     assert ", in logit units" not in page
     assert '"unit": ""' in page

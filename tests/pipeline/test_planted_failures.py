@@ -13,6 +13,7 @@ from reportgen.config import AuditConfig
 from reportgen.metrics.failures import OUTCOMES
 from reportgen.pipeline import part_test, run
 from tests.support import synthetic_dataset
+from tests.support.html import read_html
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +77,14 @@ def test_failures_in_metrics_sum_to_the_images(report: tuple[Path, Audit]) -> No
 
 def test_failure_and_localization_pages_show_the_results(report: tuple[Path, Audit]) -> None:
     out, audit = report
-    part = (out / "site" / "failures" / "part.html").read_text()
+    part = read_html(out / "site" / "failures" / "part.html")
     assert audit.main.part_test is not None
     assert len(re.findall("(?<!not )confirmed: box occluded", part)) >= audit.main.part_test.confirmed.sum()
     assert "Causal test:" in part
-    index = (out / "site" / "localization" / "index.html").read_text()
+    index = read_html(out / "site" / "localization" / "index.html")
     assert "clearly below the control" in index
     assert "Published, on ILSVRC validation" in index
-    assert "do not beat the strongest control" not in (out / "site" / "index.html").read_text()
+    assert "do not beat the strongest control" not in read_html(out / "site" / "index.html")
 
 
 def test_rerun_reads_the_part_test_from_the_cache(report: tuple[Path, Audit], monkeypatch: pytest.MonkeyPatch) -> None:

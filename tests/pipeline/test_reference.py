@@ -23,6 +23,7 @@ from reportgen.gallery.pages.neighbours import neighbours
 from reportgen.metrics.intervals import Rate
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
+from tests.support.html import read_html
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -99,10 +100,10 @@ def test_neighbours_page_counts_images_shared_with_the_reference(
     assert audit.reference_matches is not None
     nearest = audit.reference_matches[1].nearest.index[:, 0]
     assert first.reference_pixels == Rate(int((audit.reference.labels[nearest] == audit.labels).sum()), 9)
-    html = (folder / "out" / "site" / "neighbours" / "index.html").read_text()
+    html = read_html(folder / "out" / "site" / "neighbours" / "index.html")
     assert "Images also in training set" in html
     assert "byte for byte" in html
-    image = next((folder / "out" / "site" / "images").glob("*blue-1.html")).read_text()
+    image = read_html(next((folder / "out" / "site" / "images").glob("*blue-1.html")))
     assert "By pixels in training set" in image
     assert check_site(folder / "out")[0] == []
 
@@ -124,7 +125,7 @@ def test_feature_space_uses_the_features_of_the_setting(leaking: tuple[Path, Pat
     for wanted, array in (("gmp", "features/gmp"), ("2", "units/2/max")):
         audit = audit_of(tmp_path, table, features=wanted, layers=("2",))
         np.testing.assert_array_equal(audit.feature_space.rows, np.asarray(audit.main.table[array]))
-    assert "the maxima of the units of 2" in (tmp_path / "out" / "site" / "neighbours" / "index.html").read_text()
+    assert "the maxima of the units of 2" in read_html(tmp_path / "out" / "site" / "neighbours" / "index.html")
     with pytest.raises(ConfigError, match="unknown features `layer9`") as raised:
         audit_of(tmp_path, table, features="layer9", layers=("2",))
     assert raised.value.hint == "use one of `head`, `gap`, `gmp`, `2`, `5`"
@@ -166,5 +167,5 @@ def test_changed_reference_rebuilds_the_report(tmp_path: Path) -> None:
     (training.parent / "red-0.png").write_bytes((table.parent / "red-0.png").read_bytes())
     again = run(tmp_path, table, reference=training)
     assert not again.is_fresh
-    html = (tmp_path / "out" / "site" / "neighbours" / "index.html").read_text()
-    assert re.search(r"\. 1 audited images? (is|are) in it byte for byte", " ".join(html.split()))
+    html = read_html(tmp_path / "out" / "site" / "neighbours" / "index.html")
+    assert re.search(r"\. 1 audited images? (is|are) in it byte for byte", html)

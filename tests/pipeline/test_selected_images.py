@@ -30,6 +30,7 @@ from reportgen.pipeline.summary import RunSummary
 from reportgen.pipeline.unit_images import unconfirmed_patches
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Store
+from tests.support.html import read_html
 from tests.support.jobs import inputs_of, job_of
 
 SIDE = 224
@@ -95,7 +96,7 @@ def test_every_unit_has_a_page_and_confirmed_top_patches(report: RunSummary) -> 
     site = report.index.parent
     assert len(list((site / "units").glob("*/0*.html"))) == 4 + 6
     assert report.audit.main.unconfirmed_patches == frozenset()
-    assert "defect" not in (site / "units" / "index.html").read_text()
+    assert "run through the network alone" not in read_html(site / "units" / "index.html")
 
 
 def test_unconfirmed_patches_are_maxima_not_reached_alone(report: RunSummary) -> None:
@@ -157,7 +158,7 @@ def test_occlusion_equals_the_network_on_occluded_images(report: RunSummary) -> 
 
 
 def test_image_page_shows_occlusion_maps_and_their_data(report: RunSummary) -> None:
-    page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    page = read_html(next((report.index.parent / "images").glob("000004-*.html")))
     assert "Occlusion sensitivity" in page
     assert page.count('class="layer"') >= 3
     assert '"rows":' in page
@@ -176,7 +177,7 @@ def test_stored_saliency_equals_the_gradient(report: RunSummary) -> None:
     stored = np.asarray(results.table["saliency/map"][row])
     assert int(results.table["saliency/class"][row]) == int(logits.argmax())
     np.testing.assert_allclose(stored[0], expected, rtol=1e-3, atol=1e-7)
-    page = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    page = read_html(next((report.index.parent / "images").glob("000004-*.html")))
     assert "Saliency (input gradient)" in page
     assert "Rank correlation" in page
 
@@ -231,21 +232,21 @@ def test_activations_of_a_planted_unit_peak_on_its_pattern(report: RunSummary) -
         assert np.unravel_index(stored[2].argmax(), stored[2].shape) == place
     pages = sorted((report.index.parent / "activations").glob("000004-*/*.html"))
     assert len(pages) == 2
-    text = pages[0].read_text()
+    text = read_html(pages[0])
     assert "Parameters up to here</dt><dd>976<" in text  # 4 · 3 · 9 · 9 + 4
     assert text.count("<img") == 4
-    image = next((report.index.parent / "images").glob("000004-*.html")).read_text()
+    image = read_html(next((report.index.parent / "images").glob("000004-*.html")))
     assert f'href="../activations/{pages[0].parent.name}/' in image
 
 
 def test_each_filter_has_a_page_with_its_response_and_patches(report: RunSummary) -> None:
     site = report.index.parent
     assert len(list((site / "filters").glob("0*.html"))) == 4
-    text = (site / "filters" / "0002.html").read_text()
+    text = read_html(site / "filters" / "0002.html")
     assert text.count('class="patch"') == 8
     assert "Response" in text
-    assert "1 deeper convolution<" in (site / "filters" / "index.html").read_text()
-    assert "6 × 4 × 3 × 3" in (site / "filters" / "deeper.html").read_text()
+    assert "Kernels of 1 deeper convolution<" in read_html(site / "filters" / "index.html")
+    assert "6 × 4 × 3 × 3" in read_html(site / "filters" / "deeper.html")
 
 
 def test_rerun_computes_no_selected_image_again(report: RunSummary, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +275,7 @@ def test_added_image_is_the_only_one_computed(
     assert again.audit.main.selected["occlusion"].table.settings["fill"] == fill
     assert (len(occluded), len(again.audit.main.selected["occlusion"].rows)) == (1, 9)
     assert {len(unit.images) for units in again.audit.main.units.values() for unit in units} == {3}
-    assert next((again.index.parent / "units").glob("1-*/0002.html")).read_text().count('class="patch"') == 3
+    assert read_html(next((again.index.parent / "units").glob("1-*/0002.html"))).count('class="patch"') == 3
 
 
 def test_occluding_square_larger_than_the_input_is_refused(tmp_path: Path, report: RunSummary) -> None:

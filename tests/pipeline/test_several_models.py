@@ -13,6 +13,7 @@ from reportgen.config import AuditConfig, override, read_config
 from reportgen.errors import ConfigError, ReportgenError
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
+from tests.support.html import read_html
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -55,7 +56,7 @@ def test_results_have_an_entry_for_each_network(two: RunSummary) -> None:
 
 
 def test_overview_compares_the_networks(two: RunSummary) -> None:
-    page = two.index.read_text()
+    page = read_html(two.index)
     assert "Baselines" in page
     assert '<th scope="row">another</th>' in page
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from reportgen.config import AuditConfig
 from reportgen.pipeline.run import run_audit
+from tests.support.html import read_html
 
 FOLDERS = {"goldfish": 1, "n02124075": 285, "7": 7, "white_stork": 127}
 """Class folders by a class name, a wnid, an index and a name written as folders are, and the classes they mean."""
@@ -56,7 +57,7 @@ def test_run_audits_torchvision_networks_with_random_weights(
         assert model["cam_identity_max_abs"] < 1e-5 * max(1, scale)
     else:
         assert model["cam_identity_max_abs"] is None
-    page = (tmp_path / "site" / "filters" / "index.html").read_text()
+    page = read_html(tmp_path / "site" / "filters" / "index.html")
     assert f"64 filters of 3 × {side} × {side}" in page
     pictures = re.findall(r'src="\.\./(media/[^"]+)" width="(\d+)" height="(\d+)"', page)
     assert len(pictures) == 2 + 64  # two mosaics, and each filter by itself
@@ -89,7 +90,7 @@ def test_filter_pictures_show_the_weights_of_the_network(photographs: Path, tmp_
     torch.manual_seed(0)
     weight = torchvision.models.shufflenet_v2_x0_5().conv1[0].weight.detach().numpy()
     np.testing.assert_array_equal(summary.audit.main.info.filters, weight)
-    page = (tmp_path / "site" / "filters" / "index.html").read_text()
+    page = read_html(tmp_path / "site" / "filters" / "index.html")
     own, shared, *each = (
         np.asarray(Image.open(tmp_path / "site" / file)) for file in re.findall(r'src="\.\./(media/[^"]+)"', page)
     )

@@ -26,6 +26,7 @@ from reportgen.pipeline import training_loop as training
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.training import CHECKPOINT, fit_network
 from reportgen.pipeline.training_loop import Training, batches, order_of
+from tests.support.html import read_html
 from tests.support.square_images import COLOURS, squares
 
 SMALL = Preprocessing(32, 36)
@@ -93,8 +94,8 @@ def test_training_reduces_the_loss_and_the_report_shows_the_curve(table: Path, t
     assert audit.main.classification.top1_error is not None
     assert audit.main.classification.top1_error.value < 0.2
     assert audit.main.info.head == "own"
-    about = (tmp_path / "report" / "site" / "provenance.html").read_text()
-    assert "How alexnet-gap was trained" in about
+    about = read_html(tmp_path / "report" / "site" / "provenance.html")
+    assert "Learning curve of alexnet-gap" in about
     assert f"{metadata['curve'][3]['held_loss']:.3f}" in about
 
 

@@ -16,6 +16,7 @@ from reportgen.models.sources import classifier_from_module
 from reportgen.pipeline.progress import silent
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.unit_images import with_effective_fields
+from tests.support.html import read_html
 from tests.support.jobs import inputs_of, job_of
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
@@ -75,5 +76,5 @@ def test_run_measures_effective_fields_if_the_setting_says_so(tmp_path: Path) ->
         (top, bottom), (left, right) = layer.effective_field
         assert 0 < bottom - top <= layer.receptive_field[0]
         assert 0 < right - left <= layer.receptive_field[1]
-    text = next((summary.index.parent / "units").glob("*/0000.html")).read_text()
+    text = read_html(next((summary.index.parent / "units").glob("*/0000.html")))
     assert "holds 95 % of the gradient" in text

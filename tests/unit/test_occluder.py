@@ -20,6 +20,7 @@ from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.sources import classifier_from_module
 from reportgen.pipeline.run import run_audit
+from tests.support.html import read_html
 from tests.unit.test_occlusion import halves
 
 SIDE = 96
@@ -137,7 +138,7 @@ def test_report_states_how_far_fast_occlusion_approximates(tmp_path: Path) -> No
     assert found["occlusion/approximate"]
     assert step > 1
     assert similarity >= 0.95
-    page = next((tmp_path / "report" / "site" / "images").glob(f"{row:06d}-*.html")).read_text()
+    page = read_html(next((tmp_path / "report" / "site" / "images").glob(f"{row:06d}-*.html")))
     place = ("second", "third", "fourth")[step - 2]
     assert re.search(rf"the square [^.]*at every {place} position", page)
     assert re.search(rf"a structural similarity[^.]* of at least {similarity:.3f}", page)

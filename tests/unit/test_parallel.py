@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from multiprocessing import get_context
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from reportgen import parallel as processes
-from reportgen.errors import OutputError
+from reportgen.errors import OutputError, ReportgenError
 from reportgen.metrics.localization.evaluation import ImageGroundTruth, evaluate_maps
 from reportgen.parallel import parallel_map
 from reportgen.store.files import exclusive_run
@@ -86,3 +87,18 @@ def test_maps_are_evaluated_alike_by_one_process_and_by_many(three, monkeypatch)
     for one, other in zip(evaluate_maps(maps, places), many, strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(value, getattr(other, name), err_msg=name)
+
+
+@forks
+def test_killed_worker_is_an_error_that_names_the_way_out(three) -> None:
+    """This process works too, so only the others may kill themselves."""
+    own = os.getpid()
+
+    def end_worker(n: int) -> None:
+        if os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.02)
+
+    with pytest.raises(ReportgenError, match="a worker process was killed") as caught:
+        parallel_map(end_worker, list(range(processes.MIN_PARALLEL_ITEMS)))
+    assert caught.value.hint == "check that memory suffices"

@@ -11,6 +11,9 @@ from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.study import LocalizationStudy, strongest_control
 from reportgen.results.tables import CONTROL_LABELS
 
+ROUNDING = 1e-6
+"""Bootstrap intervals are computed in float32: a bound that should be 0 may be 6e-8."""
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -61,20 +64,25 @@ def headlines(audit: Audit) -> list[Headline]:
 
 def comparison_verdict(rate: Rate, ci95: Interval, control: Rate) -> str:
     """Whether an error is lower than its control's, and whether the control lies inside its interval."""
-    low, high = ci95
     if rate.value == control.value:
         return "equal to the control"
     direction = "below" if rate.value < control.value else "above"
-    is_inside = low <= control.value <= high
-    return f"{direction} the control, inside the interval" if is_inside else f"clearly {direction} the control"
+    if is_inside(control, ci95):
+        return f"{direction} the control, inside the interval"
+    return f"clearly {direction} the control"
+
+
+def is_inside(control: Rate, ci95: Interval) -> bool:
+    """Whether a control's rate lies inside an interval of the network's."""
+    low, high = ci95
+    return low - ROUNDING <= control.value <= high + ROUNDING
 
 
 def strongest_control_text(study: LocalizationStudy) -> str:
     """The end of a sentence about the number of images with a right GT-known box: that of the strongest control."""
     name, control = strongest_control(study, "gt_known")
-    low, high = study.label_map.ci95["gt_known_error"]
+    ci95 = study.label_map.ci95["gt_known_error"]
     text = f"the strongest control ({CONTROL_LABELS[name]}) is right on {control.n - control.count:,}."
-    if low <= control.value <= high:
-        bounds = interval((low, high))
-        return f"{text} Its error of {percent(control)} is inside the map's 95 % interval ({bounds})."
+    if is_inside(control, ci95):
+        return f"{text} Its error of {percent(control)} is inside the map's 95 % interval ({interval(ci95)})."
     return text if control.value > study.label_map.gt_known.value else f"{text} The maps do not beat it."

@@ -33,9 +33,9 @@ def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
 
 
 def cam_caption(model: ModelAudit, name: str) -> str:
-    """`Class activation map (CAM) of tabby: evidence for the class, in logit units; transparent where it is ≤ 0.`"""
-    units = ", in logit units" if cam_unit(model.info) else ""
-    return f"{cam_name(model.info)} of {name}: evidence for the class{units}. Transparent where it is ≤ 0."
+    """`Class activation map (CAM) of tabby: evidence for the class, in logit units. Transparent where it is ≤ 0.`"""
+    meaning = ": evidence for the class, in logit units" if cam_unit(model.info) else ""
+    return f"{cam_name(model.info)} of {name}{meaning}. Transparent where it is ≤ 0."
 
 
 def _box_caption(model: ModelAudit, i: int) -> str:

@@ -20,7 +20,7 @@ class Section:
     scale:  labels of the two ends of the colour scale, or None.
     data:   small numbers that let the browser redraw the figures; for a layer of the image viewer its `cells`.
     legend: (colour, name) of pictures whose colours are categories.
-    id, layer: the section's name, and its name in the image viewer or ""; the registry fills them in.
+    id: anchor on the page; layer: group of layers in the image viewer, or "". The registry fills them in.
     """
 
     title: str

@@ -1,0 +1,11 @@
+"""Pages of a site as tests read them: independent of line breaks and indentation in the templates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def read_html(path: Path) -> str:
+    """Return the HTML of a page with single spaces, and with none between tags."""
+    return re.sub(r">\s+<", "><", " ".join(path.read_text("utf-8").split()))
