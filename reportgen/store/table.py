@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,8 @@ from reportgen.store.column import Column
 from reportgen.store.files import raise_open_file_limit
 from reportgen.store.shard import FORMAT, Shard, write_shard
 from reportgen.store.usage import note_use
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
 """Key of a row: the SHA-256 of the image's bytes in hex, and its label (−1: none), on which the stored maps depend."""
@@ -113,6 +116,7 @@ class Store:
                         raise
                     self.set_aside.append(f"{error}; set aside and recomputed")
                     path.replace(path.with_suffix(".corrupt"))
+        log.debug("store %s: %d shards, %d set aside", self.folder.name, len(self.shards), len(self.set_aside))
         if not finished:
             note_use(folder, [self.folder.name])
 

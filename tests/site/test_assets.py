@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.gallery.core.assets import compact, files, published_assets
+from reportgen.gallery.core.assets import STYLE_SHEETS, compact, files, published_assets
 from reportgen.gallery.core.browser_constants import browser_constants
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,13 @@ def test_templates_name_published_scripts_and_every_script_is_named() -> None:
     named = {name for names in TEMPLATES.values() for name in names}
     assert named <= set(published_assets())
     assert set(SCRIPTS) <= named
+
+
+def test_every_style_sheet_is_a_part_of_the_published_one() -> None:
+    sheets = {path.stem for path in files("assets") if path.suffix == ".css"}
+    assert set(STYLE_SHEETS) == sheets
+    assert published_assets()["gallery.css"].count(b"\n/* ") >= len(sheets) - 1
+    assert not any(name.endswith(".css") for name in published_assets() if name != "gallery.css")
 
 
 @pytest.mark.parametrize("template", [name for name, names in TEMPLATES.items() if names and name != "base.html"])

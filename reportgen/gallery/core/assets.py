@@ -11,6 +11,12 @@ from reportgen.gallery.core.browser_constants import constants_script
 PACKAGE = Path(__file__).resolve().parents[2]
 FOLDERS = {"templates": ("_templates", "../templates"), "assets": ("_assets", "../site/assets")}
 
+STYLE_SHEETS = (
+    "base", "page", "text", "headlines", "pictures", "controls", "neighbours", "confusions", "embedding", "units",
+    "chips", "error-tables", "charts", "tables", "modes",
+)  # fmt: skip
+"""The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
+
 
 def files(kind: str) -> list[Path]:
     """The files of `templates` or `assets`, sorted."""
@@ -18,8 +24,10 @@ def files(kind: str) -> list[Path]:
 
 
 def published_assets() -> dict[str, bytes]:
-    """Name → bytes of the CSS and JavaScript of a site: the files, scripts compacted, and `constants.js`."""
-    published = {path.name: path.read_bytes() for path in files("assets")} | {"constants.js": constants_script()}
+    """Name → bytes of the assets of a site: one style sheet, scripts compacted, and `constants.js`."""
+    published = {path.name: path.read_bytes() for path in files("assets") if path.suffix != ".css"}
+    published["gallery.css"] = b"".join((folder("assets") / f"{name}.css").read_bytes() for name in STYLE_SHEETS)
+    published["constants.js"] = constants_script()
     for name in published:
         if name.endswith(".js"):
             published[name] = compact(published[name].decode()).encode()

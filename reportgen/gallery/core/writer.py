@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +23,8 @@ from reportgen.gallery.core.page import Frame, Link
 from reportgen.gallery.core.registry import PageDraft
 from reportgen.parallel import run_parallel
 from reportgen.store.files import write_atomic
+
+log = logging.getLogger(__name__)
 
 FILLED_LATER = {"merged_reviews.html"}
 """Pages that other commands fill in a finished report. The next build clears them: they belong to the old report."""
@@ -126,6 +129,7 @@ def write_site(
     media.remove_unused()
     write_chunk_urls(site)
     _remove_others(site, {*urls.values(), *manifest.pages})
+    log.debug("%d pages and %d pictures", len(manifest.pages), len(media.added.files))
     os.sync()  # what the manifest lists is on the disk
     manifest.drawn.update(media.added.by_inputs)
     manifest.pictures.update(media.added.files)
