@@ -98,7 +98,7 @@ def test_every_kind_of_page_passes_axe(browser: Browser, demo_report: Path, sche
         for name in [*one_of_each(site), "images/index.html#view=table"]:
             page.goto("about:blank")
             page.goto(f"{site.as_uri()}/{name}")
-            assert axe_violations(page) == [], name
+            assert axe_violations(page, scheme) == [], name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

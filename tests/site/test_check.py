@@ -8,15 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.config import AuditConfig
 from reportgen.gallery.core.check import check_site
 from reportgen.gallery.core.data_chunks import read_chunk
+from reportgen.pipeline.run import run_audit
 from tests.support.reportgen_process import reportgen
+from tests.support.square_images import squares
+from tests.support.tiny_networks import TINY_NETWORK
+
+
+@pytest.fixture(scope="module")
+def small_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of few images, whose check takes less than a second."""
+    folder = tmp_path_factory.mktemp("small")
+    table = squares(folder / "images", each=3)
+    run_audit(AuditConfig(data=table, model=TINY_NETWORK, select="none", out=folder / "report"))
+    return folder / "report"
 
 
 @pytest.fixture
-def copy(demo_report: Path, tmp_path: Path) -> Path:
-    """A copy of the demo report, for tests that damage it."""
-    shutil.copytree(demo_report / "site", tmp_path / "report" / "site")
+def copy(small_report: Path, tmp_path: Path) -> Path:
+    """A copy of the small report, for tests that damage it."""
+    shutil.copytree(small_report / "site", tmp_path / "report" / "site")
     return tmp_path / "report"
 
 

@@ -18,10 +18,12 @@ from reportgen.gallery.comparison.pairing import PairedReports, pair_up
 from reportgen.gallery.comparison.results import comparison_csv, comparison_figures
 from reportgen.gallery.comparison.units import units_page
 from reportgen.gallery.core.data_chunks import write_chunk
+from reportgen.gallery.core.glossary import GLOSSARY_PAGE, read_glossary
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Frame, Link
 from reportgen.gallery.core.registry import PageDraft
 from reportgen.gallery.core.writer import open_media, write_if_changed, write_site
+from reportgen.gallery.pages.glossary import GlossaryPage
 from reportgen.gallery.pages.provenance import ProvenancePage
 from reportgen.gallery.site_data import search_chunk
 from reportgen.results.report import open_report
@@ -84,6 +86,7 @@ def page_drafts(groups: ImageGroups, media: Media) -> Iterator[PageDraft]:
     yield PageDraft("neighbours.html", "comparison_neighbours.html", partial(neighbours_page, paired, media))
     yield PageDraft("units.html", "comparison_units.html", partial(units_page, paired, media))
     yield PageDraft("404.html", "not_found.html", lambda: None)
+    yield PageDraft(GLOSSARY_PAGE, "glossary.html", lambda: GlossaryPage(read_glossary()))
     yield PageDraft("provenance.html", "provenance.html", partial(provenance_page, paired))
 
 

@@ -9,7 +9,12 @@ from reportgen.errors import ReportgenError
 from reportgen.gallery.core.browser_constants import constants_script
 
 PACKAGE = Path(__file__).resolve().parents[2]
-FOLDERS = {"templates": ("_templates", "../templates"), "assets": ("_assets", "../site/assets")}
+FOLDERS = {
+    "templates": ("_templates", "../templates"),
+    "assets": ("_assets", "../site/assets"),
+    "docs": ("_docs", "../site/docs"),
+}
+"""What → its folder in an installed package, and in a checkout."""
 
 STYLE_SHEETS = (
     "base", "page", "text", "headlines", "pictures", "controls", "neighbours", "confusions", "embedding", "units",
@@ -48,7 +53,7 @@ def compact(script: str) -> str:
 
 
 def folder(kind: str) -> Path:
-    """The folder of `templates` or `assets`. Errors: ReportgenError for a broken installation."""
+    """The folder of `templates`, `assets` or `docs`. Errors: ReportgenError for a broken installation."""
     for place in FOLDERS[kind]:
         if (path := (PACKAGE / place).resolve()).is_dir():
             return path

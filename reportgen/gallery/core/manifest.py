@@ -16,6 +16,7 @@ import jinja2
 from jinja2 import meta, nodes
 
 from reportgen.gallery.core import assets
+from reportgen.gallery.core.glossary import glossary_text
 from reportgen.gallery.core.media import MediaFile
 
 MANIFEST_FILE = "built.json"
@@ -93,8 +94,9 @@ def code_digest() -> str:
 
 
 def template_digests(names: Iterable[str], env: jinja2.Environment, shared: Mapping[str, Any]) -> dict[str, str]:
-    """Digest of each template: of its text, of the texts that it extends and imports, and of the shared variables
-    that any of them names."""
+    """Digest of each template: of its text, of the texts that it extends and imports, of the shared variables that any
+    of them names, and of the glossary, from which filters take tooltips."""
+    terms = glossary_text()
 
     @cache
     def read(name: str) -> tuple[str, set[str], list[str]]:
@@ -112,6 +114,7 @@ def template_digests(names: Iterable[str], env: jinja2.Environment, shared: Mapp
                 texts[current], named, others = read(current)
                 variables |= named
                 waiting += others
-        return digest_of(sorted(texts.items()), sorted((k, value) for k, value in shared.items() if k in variables))
+        used = sorted((name, value) for name, value in shared.items() if name in variables)
+        return digest_of(sorted(texts.items()), used, terms)
 
     return {name: digest(name) for name in names}

@@ -17,6 +17,7 @@ from reportgen.draw.colormap import inferno_steps
 from reportgen.gallery.core import assets, labels
 from reportgen.gallery.core.check import POLICY, policy_of
 from reportgen.gallery.core.data_chunks import write_chunk_urls
+from reportgen.gallery.core.glossary import link_term
 from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
 from reportgen.gallery.core.media import AddedMedia, Media
 from reportgen.gallery.core.page import Frame, Link
@@ -40,7 +41,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters.update(percent=labels.percent, of=labels.count_of, interval=labels.interval, thousands="{:,}".format)
-    env.filters["address"] = result_address
+    env.filters.update(address=result_address, term=link_term)
     env.globals.update(policy=POLICY, policy_of=policy_of, scale_colours=inferno_steps(6))
     env.globals.update(outcome_labels=labels.OUTCOME_LABELS, outcome_shapes=labels.OUTCOME_SHAPES)
     return env
