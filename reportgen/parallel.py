@@ -1,7 +1,7 @@
 """Run work on all cores with forked processes.
 
 It is written here because pages are made faster so. With `concurrent.futures.ProcessPoolExecutor` in its place,
-`python -m benchmarks site` took 1.5 times as long on two cores (1.3 times with `--quick`): there each result passes two
+`python -m benchmarks site` took 1.2 times as long on two cores (1.3 times with `--quick`): there each result passes two
 queues with locks, and this process would only wait. joblib would need a copy of the audit in every process.
 """
 
