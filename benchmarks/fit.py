@@ -65,8 +65,8 @@ def pooled_maps(images: int, channels: int, classes: int) -> tuple[dict[str, np.
 
 
 def fit(x: np.ndarray, labels: np.ndarray, classes: int) -> Fit:
-    weight, bias = fit_softmax(torch.from_numpy(x), torch.from_numpy(labels), classes, PENALTY)
-    return weight.numpy(), bias.numpy()
+    fitted = fit_softmax(torch.from_numpy(x), torch.from_numpy(labels), classes, PENALTY)
+    return fitted.weight.numpy(), fitted.bias.numpy()
 
 
 def peer(x: np.ndarray, labels: np.ndarray) -> Fit:

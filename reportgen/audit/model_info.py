@@ -69,11 +69,15 @@ class TrainingEpoch:
 
 @dataclass(frozen=True)
 class HeadFit:
-    """How the heads of a network were fitted. folds: 1 for a separate training set; penalties, images: one a fold."""
+    """How the heads of a network were fitted. folds: 1 for a separate training set; penalties, images: one a fold.
+
+    gradient: the largest at the end of a fit, as the norm ÷ (penalty · norm of the weights).
+    """
 
     folds: int
     penalties: Sequence[float]
     images: Sequence[int]
+    gradient: float
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,7 @@ def _about_labels(audit: Audit) -> Iterator[Finding]:
     if len(suspect):
         yield Finding(
             f"{counted(len(suspect), 'image has', 'images have')} a suspect label: the network predicts another class "
-            f"with a probability of at least {MIN_CONFIDENCE}, and all {N_SHOWN} nearest neighbours have other labels, "
-            "most of them the predicted one.",
+            f"with a probability of at least {MIN_CONFIDENCE}, and all {N_SHOWN} nearest neighbours have other labels.",
             "These images",
             "images/index.html#flag=label",
         )

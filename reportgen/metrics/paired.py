@@ -9,6 +9,7 @@ from scipy.stats import binomtest
 
 from reportgen.metrics.bootstrap import Interval, intervals
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.top_patches import is_constant
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class UnitMatches:
     same_index: `(U,)` correlation of unit u of A with unit u of B; NaN if one of them is dead.
     best_match: `(U,)` the unit of B that has the highest correlation with unit u of A, −1 for a dead unit (Li et al.,
         Convergent Learning, ICLR 2016); best_correlation: `(U,)` their correlation, NaN for a dead unit.
-    dead_a, dead_b: `(U,)` bool, units with the same maximum in every image.
+    dead_a, dead_b: `(U,)` bool, units with the same maximum in every image, but for rounding.
     """
 
     same_index: np.ndarray
@@ -111,8 +112,8 @@ def _select(correlation: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _standardized(maxima: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns with mean 0 and norm 1, and which of them are constant; these become 0."""
-    dead = (maxima == maxima[:1]).all(0)
+    """Return the columns with mean 0 and norm 1, and which of them are constant but for rounding; these become 0."""
+    dead = is_constant(maxima.min(0), maxima.max(0)) if len(maxima) else np.ones(maxima.shape[1], bool)
     centred = maxima - maxima.mean(0) if len(maxima) else maxima
     length = np.sqrt(np.square(centred).sum(0))
     return np.divide(centred, length, out=np.zeros_like(centred), where=~dead & (length > 0)), dead

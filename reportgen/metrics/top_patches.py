@@ -13,6 +13,8 @@ BASELINE_IMAGES = 256
 """Number of images in the sample that shows which values of a unit are usual."""
 TOLERANCE = 1e-3
 """Largest relative difference between a stored maximum and one that was computed again."""
+DEAD_RANGE = 1e-5
+"""A unit is dead if its maxima differ by at most this share of their magnitude: float32 rounds by 6e-8 a step."""
 N_BINS = 20
 """Number of bins of a unit's histogram."""
 
@@ -76,8 +78,14 @@ class Unit:
 
     @property
     def is_dead(self) -> bool:
-        """Whether its maximum is the same in all images, of which there must be at least two."""
-        return bool(self.histogram.sum() > 1 and self.bin_edges[0] == self.bin_edges[-1])
+        """Whether its maximum is the same in all images but for rounding; there must be at least two images."""
+        return bool(self.histogram.sum() > 1 and is_constant(self.bin_edges[0], self.bin_edges[-1]))
+
+
+def is_constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether values between `low` and `high` are equal but for rounding; both of the same shape."""
+    constant: np.ndarray = high - low <= DEAD_RANGE * np.maximum(np.abs(low), np.abs(high))
+    return constant
 
 
 def summarize_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k: int) -> list[Unit]:

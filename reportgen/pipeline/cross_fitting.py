@@ -31,9 +31,9 @@ def run_with_fitted_heads(
 ) -> ModelRun:
     """Fit heads on the trunk's pooled feature maps, and run each image through a head that was not fitted on it.
 
-    A first pass gives the pooled feature maps. Heads are fitted on them, on `training` or else in folds; in folds,
-    images with the same bytes or of the same group are never split between a head's training and the images that it
-    judges. A second pass gives logits and activation maps.
+    A first pass gives the pooled feature maps. Heads are fitted on them, on `training` or else in folds. Images with
+    the same bytes or of the same group are never split between a head's training and the images that it judges. A
+    second pass gives logits and activation maps.
     """
     pooling: Pooling = "gap" if settings.head == "gap" else "gmp"
     classes = dataset.classes
@@ -45,10 +45,11 @@ def run_with_fitted_heads(
     else:  # its feature maps are not stored: the training set may be far larger than the audited one
         lean = replace(settings, store_feature_maps="no")
         features, others = _pooled(training, classifier, lean, device, progress)
-        labels = _labels(others.samples)
-        use = (labels >= 0) & ~np.isin(others.ids, ids)
-        groups = connected_groups(others.ids, [sample.group for sample in others.samples])[use]
-        heads = [fit_head(features[use], labels[use], groups, len(classes), SPLIT_SEED, device)]
+        labels, n = _labels(others.samples), len(others.samples)
+        both = [*others.samples, *samples]
+        groups = connected_groups([*others.ids, *ids], [sample.group for sample in both])
+        use = (labels >= 0) & ~np.isin(groups[:n], groups[n:])
+        heads = [fit_head(features[use], labels[use], groups[:n][use], len(classes), SPLIT_SEED, device)]
         fold = np.zeros(len(samples), np.int64)
     fitted = [replace_head(classifier, pooling, head, classes) for head in heads]
     key = store_settings(forward_pass(fitted[0], settings), settings, device)

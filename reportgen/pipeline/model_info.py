@@ -54,7 +54,10 @@ def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torc
     p = classifier.preprocessing
     layers = run.store.settings["layers"]
     first = (layer.name for layer in find_layers(classifier.trunk, classifier.head) if layer.is_first_conv)
-    fit = HeadFit(len(run.heads), [head.penalty for head in run.heads], [head.n_images for head in run.heads])
+    fit = None
+    if heads := run.heads:
+        penalties, images = [head.penalty for head in heads], [head.n_images for head in heads]
+        fit = HeadFit(len(heads), penalties, images, max(head.gradient for head in heads))
     return ModelInfo(
         name=classifier.name,
         source=classifier.source,
@@ -73,7 +76,7 @@ def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torc
         mean=p.mean,
         std=p.std,
         decode=settings.decode,
-        head_fit=fit if run.heads else None,
+        head_fit=fit,
         precision_agreement=agreement,
         pooling=pooling,
         training_curve=[TrainingEpoch(**row) for row in classifier.training_curve],  # type: ignore[arg-type]

@@ -133,6 +133,21 @@ def test_groups_of_the_table_stay_in_one_fold(tmp_path: Path) -> None:
     assert list(fit.images) == [9] * 4  # each head is fitted on three of the four groups of three
 
 
+def test_fit_data_excludes_groups_of_audited_images(tmp_path: Path) -> None:
+    """Another frame of the same film: other bytes, the same group. A group may also connect through equal bytes."""
+    table, training = squares(tmp_path / "data", each=2), squares(tmp_path / "training", each=9, seed=1)
+    shared = {"red-0.png": "film", "red-1.png": "film", "blue-0.png": "other"}
+    for path, groups in ((table, {"red-0.png": "film"}), (training, shared)):
+        with path.open() as file:
+            rows = list(csv.reader(file))
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(
+                [*rows[0], "group"] if row is rows[0] else [*row, groups.get(row[0], "")] for row in rows
+            )
+    audit = audit_of(tmp_path, data=table, fit_data=training, models=({"head": "gap"},)).audit
+    assert audit.main.info.head_fit.images == [27 - 2]
+
+
 def test_fit_data_replaces_folds_and_excludes_audited_images(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=3)
     training = squares(tmp_path / "training", each=9, seed=1)

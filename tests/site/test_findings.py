@@ -27,6 +27,15 @@ def test_suspect_label_is_found_and_linked() -> None:
     assert finding.url == "images/index.html#flag=label"
 
 
+def test_every_planted_label_that_the_sentence_describes_is_suspect() -> None:
+    """Twelve wrong labels that no neighbour has. Half of the images are predicted as a class that no neighbour has
+    either: the sentence does not ask that prediction and neighbours agree."""
+    labels, predicted = LABELS.copy(), LABELS.copy()
+    wrong = [2, 5, 8, 11, 14, 17, 32, 35, 38, 41, 44, 47]
+    labels[wrong], predicted[wrong[::2]] = [0, 1, 2, 4, 5, 6] * 2, 7
+    assert sorted(suspect_labels(two_clusters(labels, predicted, np.full(N, 0.99))).tolist()) == wrong
+
+
 def test_near_duplicates_are_counted_with_those_across_labels() -> None:
     tiny = thumbnails()
     tiny[1], tiny[40] = tiny[0], tiny[2]

@@ -30,6 +30,15 @@ def test_non_finite_and_constant_units_are_never_strongest() -> None:
     assert strongest_units(MAXIMA[0, 1:2], MEAN[1:2], DEVIATION[1:2]) == []
 
 
+def test_unit_that_varies_by_rounding_alone_is_never_strongest() -> None:
+    """A dead filter after batch normalization: the sum of the same numbers in another order."""
+    nearly = np.full(4, 7, np.float32)
+    nearly[2] = np.nextafter(np.float32(7), np.float32(8))
+    maxima = np.column_stack([nearly, MAXIMA[:, 0]]).astype(np.float64)
+    for image in range(4):
+        assert 0 not in strongest_units(maxima[image], maxima.mean(0), maxima.std(0))
+
+
 def test_rarely_active_unit_is_strongest_where_it_is_active() -> None:
     """Of two such units the more active one comes first."""
     found = np.array([0.1, 7.0, 0.2, 0.0])

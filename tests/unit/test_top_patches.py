@@ -40,6 +40,13 @@ def test_non_finite_maximum_is_never_a_top_patch() -> None:
     assert top.image.tolist() == [[1, 3]]
 
 
+@pytest.mark.parametrize(("values", "dead"), [((7, 7, 7.000001), True), ((0, 0, 1e-9), False), ((7, 7, 7.001), False)])
+def test_unit_is_dead_if_its_maxima_differ_by_rounding_alone(values: tuple, dead: bool) -> None:
+    maxima = np.array(values, np.float32)[:, None]
+    (unit,) = summarize_units(maxima, np.zeros((3, 1), np.int32), np.full(3, -1), k=2)
+    assert unit.is_dead is dead
+
+
 def test_single_image_does_not_make_a_unit_dead() -> None:
     for images, dead in ((1, False), (2, True)):
         maxima = np.ones((images, 1), np.float32)

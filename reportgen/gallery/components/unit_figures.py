@@ -11,7 +11,7 @@ from reportgen.gallery.components.image_figures import figure_box, image_size, p
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.urls import unit_page
 from reportgen.metrics.localization.boxes import to_image
-from reportgen.metrics.top_patches import BASELINE_IMAGES
+from reportgen.metrics.top_patches import BASELINE_IMAGES, DEAD_RANGE
 
 UNITS_PER_LAYER = 2
 
@@ -19,10 +19,11 @@ UNITS_PER_LAYER = 2
 def strongest_units(maxima: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> list[int]:
     """The units whose maxima `(U,)` are the most standard deviations above their mean over the data set.
 
-    A unit whose maximum hardly varies comes first where it is above its mean.
+    A unit that is constant in the images of the mean comes first where it is above it by more than rounding.
     """
-    above = maxima - mean
-    score = np.divide(above, deviation, out=np.where(above > 0, np.inf, -np.inf), where=deviation > 0)
+    above, rounding = maxima - mean, DEAD_RANGE * np.abs(mean)
+    unusual = np.where(above > rounding, np.inf, -np.inf)
+    score = np.divide(above, deviation, out=unusual, where=deviation > rounding)
     order = np.lexsort((-above, -score))[:UNITS_PER_LAYER]
     return [int(u) for u in order if score[u] > -np.inf]
 

@@ -100,7 +100,8 @@ def head_label(info: ModelInfo) -> str:
     images = ", ".join(f"{n:,}" for n in fit.images)
     return (
         f"{HEAD_LABELS[info.head]}, {how}; no image is evaluated with a head that was fitted on the same bytes or the "
-        f"same group; penalties {penalties}; fitted on {images} images"
+        f"same group; penalties {penalties}; fitted on {images} images; gradient at the end ≤ {fit.gradient:.0e} of "
+        "penalty × norm of the weights"
     )
 
 
