@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from reportgen.metrics.localization.boxes import area, intersection, iou
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
@@ -67,23 +68,29 @@ def quadrants(top1_correct: np.ndarray, localization: Localization) -> dict[str,
     return rows
 
 
+MIN_LEFT_OUT = 0.25
+"""Least share of the object that a predicted box leaves out, from which on *part only* is tested."""
+
+
 def rank_part_failures(
     outcomes: Sequence[str], localization: Localization | None, true_boxes: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows `(P,)` of the *part only* failures, the clearest first, and their scores `(P,)`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return of the *part only* failures, the clearest first, the rows, scores and shares left out, `(P,)` each.
 
-    The score is the share of the predicted box inside of the object × the share of the object outside of the box.
+    TS-CAM's rule calls a failure *part only* if more than half of the box lies on the object, even if the box covers
+    all of it. So those whose box leaves out at least `MIN_LEFT_OUT` of the object come first. Within both, the score
+    decides: the share of the predicted box inside of the object × the share of the object outside of the box.
     """
     rows = [i for i, outcome in enumerate(outcomes) if outcome == "part"]
-    scores = []
-    for i in rows:
+    inside, left_out = np.zeros(len(rows)), np.zeros(len(rows))
+    for r, i in enumerate(rows):
         assert localization is not None
         box = localization.boxes[i, 0]
         true = true_boxes[i][iou(box, true_boxes[i]).argmax()]
         shared = intersection(box, true)
-        scores.append(shared / area(box) * (1 - shared / area(true)))
-    order = np.argsort(-np.array(scores), kind="stable")
-    return np.array(rows, int)[order], np.array(scores)[order]
+        inside[r], left_out[r] = shared / area(box), 1 - shared / area(true)
+    order = np.lexsort((-inside * left_out, left_out < MIN_LEFT_OUT))
+    return np.array(rows, int)[order], (inside * left_out)[order], left_out[order]
 
 
 MIN_DROP = 0.1
@@ -94,26 +101,39 @@ MIN_DROP = 0.1
 class PartOnlyTest:
     """Occlusion test of *part only* failures: whether the prediction depends on the part.
 
-    rows:        `(P,)` of the images, the clearest failure first; score: `(P,)` of `rank_part_failures`.
-    probability: `(P, 3)` of the label: without occlusion, with the predicted box occluded, with the rest of the object
-        occluded.
+    rows: `(P,)` of the tested images, the clearest failure first; score: `(P,)` of `rank_part_failures`.
+    whole: `(P,)` probability of the label without occlusion.
+    occluded: `(P, 2, R)` the same in R random draws, with squares of the predicted box occluded, and with squares of
+        the rest of the object, of the same total area.
+    n_failures: number of *part only* failures, tested or not.
     """
 
     rows: np.ndarray
     score: np.ndarray
-    probability: np.ndarray
+    whole: np.ndarray
+    occluded: np.ndarray
+    n_failures: int
 
     @property
     def drops(self) -> np.ndarray:
-        """`(P, 2)` drop of the probability when the box, and when the rest of the object is occluded."""
-        drops: np.ndarray = self.probability[:, :1] - self.probability[:, 1:]
+        """`(P, 2)` mean drop of the probability when a part of the box, and of the rest of the object, is occluded."""
+        drops: np.ndarray = self.whole[:, None] - self.occluded.mean(2)
         return drops
 
     @property
+    def intervals(self) -> np.ndarray:
+        """`(P, 2)` 95 % interval of the drop in the box − the drop in the rest, by Student's t over the draws."""
+        difference = self.occluded[:, 1] - self.occluded[:, 0]
+        draws = difference.shape[1]
+        width = student_t.ppf(0.975, draws - 1) * difference.std(1, ddof=1) / np.sqrt(draws)
+        bounds: np.ndarray = difference.mean(1)[:, None] + width[:, None] * np.array([-1, 1])
+        return bounds
+
+    @property
     def confirmed(self) -> np.ndarray:
-        """`(P,)` bool: the prediction depends on the part: occluding the box lowers the probability by 0.1 or more, and
-        by more than occluding the rest."""
-        confirmed: np.ndarray = (self.drops[:, 0] >= MIN_DROP) & (self.drops[:, 0] > self.drops[:, 1])
+        """`(P,)` bool: the prediction depends on the part: occluding squares of the box lowers the probability by 0.1
+        or more, and by more than occluding as much of the rest; the interval of the difference is above 0."""
+        confirmed: np.ndarray = (self.drops[:, 0] >= MIN_DROP) & (self.intervals[:, 0] > 0)
         return confirmed
 
 

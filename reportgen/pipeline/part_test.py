@@ -1,4 +1,5 @@
-"""The causal test of *part only* failures: the network sees the image again with its box, or the rest, occluded."""
+"""The causal test of *part only* failures: the network sees the image with parts of its box, or of the rest of the
+object, occluded."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reportgen.data.samples import Dataset
-from reportgen.metrics.failures import PartOnlyTest, rank_part_failures
+from reportgen.metrics.failures import MIN_LEFT_OUT, PartOnlyTest, rank_part_failures
 from reportgen.metrics.localization.boxes import iou, to_input
 from reportgen.metrics.localization.ilsvrc import THRESHOLD, Localization
 from reportgen.pipeline.image_loader import NetworkInput
@@ -18,18 +19,26 @@ from reportgen.pipeline.progress import Progress
 
 MAX_IMAGES = 200
 """*Part only* failures that are tested: the clearest."""
+GRID = 14
+"""The input is divided into so many squares along each axis; these are occluded."""
+MIN_SQUARES = 4
+"""Least number of squares in the box, and in the rest of the object, for a test."""
+DRAWS = 10
+"""Random choices of squares, of the box and of the rest."""
+SEED = 0
 
 
 def part_test(
     job: PerImageJob, dataset: Dataset, outcomes: Sequence[str], localization: Localization | None, progress: Progress
 ) -> PartOnlyTest | None:
-    """Occlude the predicted box, then the rest of the object, and record the label's probability each time.
+    """Occlude squares of the predicted box, and as many of the rest of the object; record the label's probability.
 
-    The fill is the data set's mean colour. None where there are no *part only* failures.
+    The fill is the data set's mean colour. None where no *part only* failure leaves out enough of its object.
     """
     boxes = [sample.boxes.astype(np.float64) for sample in job.samples]
-    rows, scores = rank_part_failures(outcomes, localization, boxes)
-    rows, scores = rows[:MAX_IMAGES], scores[:MAX_IMAGES]
+    rows, scores, left_out = rank_part_failures(outcomes, localization, boxes)
+    n_failures = len(rows)
+    rows, scores = (values[left_out >= MIN_LEFT_OUT][:MAX_IMAGES] for values in (rows, scores))
     if not len(rows) or localization is None:
         return None
     colour = np.asarray(job.table["image/tiny"]).mean((0, 1, 2)).round().astype(np.uint8)
@@ -38,46 +47,62 @@ def part_test(
         "annotations": dataset.annotation_digest,
         "colour": colour.tolist(),
         "threshold": THRESHOLD,
+        "draws": [GRID, MIN_SQUARES, DRAWS, SEED],
     }
 
     def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
         nearest = boxes[row][int(iou(predicted[row], boxes[row]).argmax())]
         window = job.table["samples/window"][row].astype(np.float64)
-        return {"part/probability": _probabilities(job, row, image, predicted[row], nearest, window, colour)}
+        side = job.run.classifier_for(job.samples[row].name).preprocessing.size
+        masks = occluding_masks(to_input(predicted[row], window, side), to_input(nearest, window, side), side)
+        return {"part/probability": _probabilities(job, row, image, masks, colour)}
 
     with progress("Testing part-only failures", len(rows), "images") as tick:
         results = job.compute("part test", settings, rows.tolist(), compute, tick)
-    tested = np.array([int(i) in results for i in rows])
+    computed = np.array([int(i) in results for i in rows])
+    rows, scores = rows[computed], scores[computed]
+    probability = results.table["part/probability"][[results.rows[int(i)] for i in rows]].astype(np.float64)
+    tested = np.isfinite(probability).all(1)
     if not tested.any():
         return None
-    probability = results.table["part/probability"][[results.rows[int(i)] for i in rows[tested]]]
-    return PartOnlyTest(rows[tested], scores[tested], probability.astype(np.float64))
+    occluded = probability[tested, 1:].reshape(-1, 2, DRAWS)
+    return PartOnlyTest(rows[tested], scores[tested], probability[tested, 0], occluded, n_failures)
+
+
+def occluding_masks(predicted: np.ndarray, true: np.ndarray, side: int) -> np.ndarray | None:
+    """Return `(2, DRAWS, side, side)` bool: squares of the predicted box, and of the object without it, to occlude.
+
+    All masks have the same number of squares: half of those that the smaller of the two regions has. A square belongs
+    to a region if its centre does, and to the predicted box only if it is on the object. None if a region has fewer
+    than `MIN_SQUARES`.
+    predicted, true: `(4,)` int boxes in the network's input.
+    """
+    edges = np.linspace(0, side, GRID + 1).round().astype(int)
+    y, x = np.meshgrid(*[(edges[1:] + edges[:-1]) / 2] * 2, indexing="ij")
+    in_box, on_object = (
+        (x >= x0) & (x < x1) & (y >= y0) & (y < y1) for x0, y0, x1, y1 in (predicted.tolist(), true.tolist())
+    )
+    regions = [np.flatnonzero(in_box & on_object), np.flatnonzero(on_object & ~in_box)]
+    if min(map(len, regions)) < MIN_SQUARES:
+        return None
+    count, random = min(map(len, regions)) // 2, np.random.default_rng(SEED)
+    cells = np.zeros((2, DRAWS, GRID * GRID), bool)
+    for region, squares in enumerate(regions):
+        for draw in range(DRAWS):
+            cells[region, draw, random.choice(squares, count, replace=False)] = True
+    widths = np.diff(edges)
+    return cells.reshape(2, DRAWS, GRID, GRID).repeat(widths, 2).repeat(widths, 3)
 
 
 def _probabilities(
-    job: PerImageJob,
-    row: int,
-    image: NetworkInput,
-    predicted: np.ndarray,
-    true: np.ndarray,
-    window: np.ndarray,
-    colour: np.ndarray,
+    job: PerImageJob, row: int, image: NetworkInput, masks: np.ndarray | None, colour: np.ndarray
 ) -> np.ndarray:
-    """`(3,)` float32 of the label: the image as it is, without the predicted box, without the rest of the object."""
+    """`(1 + 2 · DRAWS,)` float32 of the label: the image as it is, then with each mask; NaN without masks."""
+    if masks is None:
+        return np.full(1 + 2 * DRAWS, np.nan, np.float32)
     classifier = job.run.classifier_for(job.samples[row].name)
-    side = classifier.preprocessing.size
-    part, whole = (_mask(to_input(box, window, side), side) for box in (predicted, true))
-    masks = (np.zeros_like(part), part, whole & ~part)
-    images = np.stack([np.where(mask, colour[:, None, None], image.pixels) for mask in masks]).astype(np.uint8)
+    each = [image.pixels, *(np.where(mask, colour[:, None, None], image.pixels) for half in masks for mask in half)]
     with torch.no_grad():
-        x = classifier.preprocessing.normalize(torch.from_numpy(images).to(job.device))
+        x = classifier.preprocessing.normalize(torch.from_numpy(np.stack(each).astype(np.uint8)).to(job.device))
         logits = classifier.head(classifier.trunk(x)).cpu().double()
     return torch.softmax(logits, 1)[:, image.label or 0].float().numpy()
-
-
-def _mask(box: np.ndarray, side: int) -> np.ndarray:
-    """`(side, side)` bool, True inside an int box."""
-    mask = np.zeros((side, side), bool)
-    x0, y0, x1, y1 = np.clip(box, 0, side)
-    mask[y0:y1, x0:x1] = True
-    return mask

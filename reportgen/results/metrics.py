@@ -77,6 +77,7 @@ def _study_metrics(model: ModelAudit, study: LocalizationStudy) -> dict[str, Any
         "threshold_oracle_gt_known_error": oracle.gt_known.value,
         "threshold_heldout": held_out and held_out.threshold,
         "threshold_heldout_gt_known_error": held_out and held_out.gt_known.value,
+        "parts_tested": len(model.part_test.rows) if model.part_test else 0,
         "parts_confirmed": int(model.part_test.confirmed.sum()) if model.part_test else 0,
         "failures": {outcome.replace("-", "_"): outcomes[outcome] for outcome in OUTCOMES},
         "controls": {

@@ -68,6 +68,7 @@ def test_failures_in_metrics_sum_to_the_images(report: tuple[Path, Audit]) -> No
     assert sum(where["failures"].values()) == where["images"] == 30
     assert set(where["controls"]) == {"whole_image", "centre", "mean_map", "random_weights"}
     assert set(where["recipes"]) == {"paper", "caffe", "v2"}
+    assert where["parts_tested"] == len(audit.main.part_test.rows) if audit.main.part_test else 0
     assert where["parts_confirmed"] == int(audit.main.part_test.confirmed.sum()) if audit.main.part_test else 0
     assert where["pxap"] is None
     for name in ("table-1-classification", "table-2-localization"):
@@ -101,4 +102,4 @@ def test_rerun_reads_the_part_test_from_the_cache(report: tuple[Path, Audit], mo
     again = run.run_audit(config).audit
     assert audit.main.part_test is not None
     assert again.main.part_test is not None
-    np.testing.assert_array_equal(again.main.part_test.probability, audit.main.part_test.probability)
+    np.testing.assert_array_equal(again.main.part_test.occluded, audit.main.part_test.occluded)

@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reportgen.gallery.findings import control_findings, peak_finding
 from reportgen.metrics.failures import PartOnlyTest, mean_class_maps, peak_concentration, quadrants, rank_part_failures
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import to_image, to_input
 from reportgen.metrics.localization.ilsvrc import Localization
+from reportgen.pipeline.part_test import occluding_masks
 from tests.support.factories import make_audit, make_model_audit
 
 
@@ -36,18 +38,72 @@ def test_quadrants_split_the_judged_images() -> None:
 def test_part_failures_are_ranked_by_how_small_and_how_far_inside() -> None:
     true = [np.array([[0.0, 0, 10, 10]])] * 4
     boxes = [[0.0, 0, 10, 4], [1.0, 1, 3, 3], [0.0, 0, 5, 5], [8.0, 0, 11, 2]]
-    rows, scores = rank_part_failures(["part", "part", "right", "part"], located(boxes, [0] * 4, [True] * 4), true)
+    rows, scores, left_out = rank_part_failures(
+        ["part", "part", "right", "part"], located(boxes, [0] * 4, [True] * 4), true
+    )
     assert rows.tolist() == [1, 3, 0]
     np.testing.assert_allclose(scores, [0.96, 4 / 6 * 0.96, 0.6])
+    np.testing.assert_allclose(left_out, [0.96, 0.96, 0.6])
     assert len(rank_part_failures(["right"], None, true)[0]) == 0
 
 
-def test_part_test_confirms_a_larger_drop_without_the_box() -> None:
-    test = PartOnlyTest(
-        np.arange(4), np.ones(4), np.array([[0.9, 0.1, 0.8], [0.9, 0.8, 0.1], [0.9, 0.9, 0.9], [0.9, 0.81, 0.9]])
-    )
-    np.testing.assert_allclose(test.drops[0], [0.8, 0.1])
-    assert test.confirmed.tolist() == [True, False, False, False]
+def test_boxes_that_cover_the_object_are_ranked_last() -> None:
+    """The hammer: its box holds 96 % of the object, and a little less than half of the box is beside it."""
+    true = [np.array([[0.0, 0, 10, 10]])] * 3
+    boxes = [[0.0, 0, 19, 9.6], [0.0, 0, 12, 7.4], [0.0, 0, 16, 7.5]]
+    rows, _, left_out = rank_part_failures(["part"] * 3, located(boxes, [0] * 3, [True] * 3), true)
+    np.testing.assert_allclose(left_out, [0.26, 0.25, 0.04])
+    assert rows.tolist() == [1, 2, 0]
+
+
+def part_only_test(whole: float, box: list[float], rest: list[float]) -> PartOnlyTest:
+    return PartOnlyTest(np.array([0]), np.ones(1), np.array([whole]), np.array([[box, rest]]), 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "rest", "confirmed"),
+    [
+        ([0.1, 0.2, 0.15], [0.8, 0.8, 0.9], True),
+        ([0.8, 0.8, 0.9], [0.1, 0.2, 0.15], False),
+        ([0.9, 0.9, 0.9], [0.9, 0.9, 0.9], False),
+        ([0.82, 0.83, 0.81], [0.9, 0.9, 0.9], False),  # a drop below 0.1
+        ([0.0, 0.8, 0.3], [0.7, 0.5, 0.6], False),  # more on average, but not beyond the spread of the draws
+    ],
+)
+def test_part_is_confirmed_if_the_interval_of_the_difference_is_above_zero(
+    box: list[float], rest: list[float], confirmed: bool
+) -> None:
+    test = part_only_test(0.9, box, rest)
+    assert test.confirmed.tolist() == [confirmed]
+    np.testing.assert_allclose(test.drops, [[0.9 - np.mean(box), 0.9 - np.mean(rest)]])
+    if len(set(np.subtract(rest, box))) > 1:
+        interval = stats.ttest_rel(rest, box).confidence_interval()
+        np.testing.assert_allclose(test.intervals, [[interval.low, interval.high]])
+
+
+def test_part_is_confirmed_by_chance_in_few_images() -> None:
+    """1,000 images whose probability does not depend on which region is occluded: at most 2.5 % but for the spread."""
+    random = np.random.default_rng(0)
+    n = 1000
+    test = PartOnlyTest(np.arange(n), np.ones(n), np.full(n, 0.9), random.beta(2, 2, (n, 2, 10)), n)
+    assert test.confirmed.mean() <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / n)
+
+
+def test_occluded_areas_are_equal_and_each_in_its_region() -> None:
+    predicted, true = np.array([20, 30, 90, 160]), np.array([10, 20, 200, 200])
+    masks = occluding_masks(predicted, true, 224)
+    assert masks is not None
+    areas = masks.sum((2, 3))
+    assert (areas == areas[0, 0]).all()
+    y, x = np.mgrid[:14, :14] * 16 + 8
+    in_box = (x >= 20) & (x < 90) & (y >= 30) & (y < 160)
+    on_object = (x >= 10) & (x < 200) & (y >= 20) & (y < 200)
+    centres = masks[:, :, 8::16, 8::16]
+    assert not (centres[0] & ~(in_box & on_object)).any()
+    assert not (centres[1] & (in_box | ~on_object)).any()
+    assert areas[0, 0] == min((in_box & on_object).sum(), (on_object & ~in_box).sum()) // 2 * 256
+    assert len({mask.tobytes() for half in masks for mask in half}) == 20
+    assert occluding_masks(np.array([10, 20, 200, 197]), true, 224) is None  # the rest of the object is too small
 
 
 def test_peaks_count_the_maxima_of_each_cell() -> None:

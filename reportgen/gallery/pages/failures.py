@@ -14,13 +14,14 @@ from reportgen.data.sampling import evenly_spaced
 from reportgen.draw.overlay import draw_map
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, image_card
-from reportgen.gallery.core.labels import OUTCOME_LABELS
+from reportgen.gallery.core.labels import OUTCOME_LABELS, counted, interval
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.findings import peak_finding
-from reportgen.metrics.failures import OUTCOMES, QUADRANTS, mean_class_maps, quadrants
+from reportgen.metrics.failures import MIN_DROP, MIN_LEFT_OUT, OUTCOMES, QUADRANTS, mean_class_maps, quadrants
+from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
 
 MAX_CARDS_PER_TYPE = 6
@@ -39,8 +40,10 @@ MEANINGS = {
         "as wrong wherever it is."
     ),
     "part": (
-        "The predicted box is on the object but covers only a part of it, such as a head or a wheel. This is a known "
-        "weakness of activation maps: networks are trained to classify, not to cover the object."
+        "More than half of the predicted box is on the object, but the box does not fit it (TS-CAM's rule). Most such "
+        "boxes cover only a part of the object, such as a head or a wheel, which is a known weakness of activation "
+        "maps: networks are trained to classify, not to cover the object. The images whose box leaves out the most of "
+        "the object come first."
     ),
     "more": (
         "The predicted box covers most of the object and much of the background: context that occurs with the class, "
@@ -209,14 +212,24 @@ def _share(count: int, n: int) -> str:
 
 def part_test_text(model: ModelAudit) -> str:
     """The result of the causal test of part-only failures, or "" if there was none."""
-    if model.part_test is None:
+    test = model.part_test
+    if test is None:
         return ""
-    n, confirmed = len(model.part_test.rows), int(model.part_test.confirmed.sum())
-    return (
-        f"Causal test: the predicted box was occluded, and separately the rest of the object. In {confirmed:,} of "
-        f"{n:,} images, occluding the box lowered the label's probability by at least 0.1, and by more than occluding "
-        "the rest."
+    rate = Rate.of(test.confirmed)
+    assert rate is not None
+    untested = test.n_failures - len(test.rows)
+    text = (
+        "Causal test: random squares of the predicted box were occluded, and separately squares of the rest of the "
+        f"object, of the same total area. In {rate.count:,} of {rate.n:,} tested images (95 % interval "
+        f"{interval(rate.interval)}), the prediction depends on the part: occluding the box lowered the label's "
+        f"probability by at least {MIN_DROP}, and by more than occluding the rest."
     )
+    if untested:
+        text += (
+            f" Not tested: {counted(untested, 'image', 'images')} whose box leaves out less than "
+            f"{100 * MIN_LEFT_OUT:.0f} % of the object, or whose regions are too small."
+        )
+    return text
 
 
 def failure_card(model: ModelAudit, media: Media, i: int) -> Figure:
