@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.embedding.space import N_SHOWN, near_duplicates
+from reportgen.gallery.components.headline import difference_text
 from reportgen.gallery.core.image_flags import MIN_CONFIDENCE, suspect_labels
 from reportgen.gallery.core.labels import counted, percent
 from reportgen.metrics.confusion import calibrate
 from reportgen.metrics.failures import peak_concentration
-from reportgen.metrics.localization.study import strongest_control
+from reportgen.metrics.localization.study import compare_with_control
 from reportgen.results.tables import CONTROL_LABELS
 
 MIN_ECE, MIN_IMAGES = 0.1, 50
@@ -55,17 +56,20 @@ def _about_maps(audit: Audit) -> Iterator[Finding]:
 
 
 def control_findings(audit: Audit) -> list[str]:
-    """A sentence for every network whose maps do not beat the strongest control."""
+    """A sentence for every network whose maps do not clearly beat the strongest control, image by image."""
     texts = []
     for model in audit.models:
         if model.localization_study is None or model.localization is None:
             continue
-        known = model.localization.gt_known_error
-        name, control = strongest_control(model.localization_study, "gt_known")
-        if control.value <= known.value:
+        comparison = compare_with_control(
+            model.localization_study, model.localization, model.classification.top1_correct, "gt_known"
+        )
+        change = comparison.change
+        if not change.is_clear or change.difference > 0:
             texts.append(
-                f"The maps of {model.info.name} do not beat the strongest control: the GT-known localization error is "
-                f"{percent(known)}, and {percent(control)} for the {CONTROL_LABELS[name]}."
+                f"The maps of {model.info.name} do not clearly beat the strongest control: the GT-known localization "
+                f"error is {percent(change.b)}, and {percent(change.a)} for the {CONTROL_LABELS[comparison.name]} "
+                f"({difference_text(change)})."
             )
     return texts
 

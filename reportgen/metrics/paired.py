@@ -11,6 +11,11 @@ from reportgen.metrics.bootstrap import Interval, intervals
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.top_patches import is_constant
 
+MAX_P = 0.05
+"""Highest p value of a clear difference."""
+ROUNDING = 1e-6
+"""Bootstrap intervals are computed in float32: a bound that should be 0 may be 6e-8."""
+
 
 @dataclass(frozen=True)
 class ErrorChange:
@@ -27,6 +32,12 @@ class ErrorChange:
     difference: float
     ci95: Interval
     p: float
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether chance alone does not explain the difference: 0 is outside of its interval, and p < 0.05."""
+        low, high = self.ci95
+        return self.p < MAX_P and not low - ROUNDING <= 0 <= high + ROUNDING
 
 
 def compare_errors(correct_a: np.ndarray, correct_b: np.ndarray, judged: np.ndarray) -> ErrorChange | None:

@@ -105,5 +105,5 @@ def test_maps_that_only_beat_the_whole_image_are_a_finding() -> None:
     assert model.localization.gt_known_error.value == 0.5
     assert model.localization.whole_image_error.value == 1
     (finding,) = [found for found in findings(make_audit(model)) if found.url == "localization/index.html"]
-    assert finding.text.startswith("The maps of net do not beat the strongest control")
+    assert finding.text.startswith("The maps of net do not clearly beat the strongest control")
     assert "error is 50.0 %, and 0.0 % for the centred box" in finding.text

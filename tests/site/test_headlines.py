@@ -9,7 +9,8 @@ import pytest
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.headline import comparison_verdict, headlines
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.localization.study import compare_with_control
+from reportgen.metrics.paired import compare_errors
 from reportgen.results.tables import CONTROL_LABELS
 from tests.site.reports import page_at
 from tests.support.factories import SIDE, make_audit, make_logits, make_model_audit
@@ -62,45 +63,55 @@ def test_overview_and_localization_page_name_the_strongest_control(tmp_path: Pat
         assert CONTROL_LABELS["centre"] in text
         assert CONTROL_LABELS["whole_image"] not in text
     assert "is right on 40" in overview.lead
-    assert "do not beat it" in overview.lead
+    assert "The maps are worse" in overview.lead
     assert localization.heading == "GT-known localization error 50.0 %: clearly above the control"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "interval", "control_wrong", "verdict"),
+    ("fixed", "broken", "verdict"),
     [
-        (20, (0.4, 0.6), 30, "clearly below the control"),
-        (20, (0.4, 0.6), 10, "clearly above the control"),
-        (20, (0.4, 0.6), 22, "below the control, inside the interval"),
-        (20, (0.4, 0.6), 18, "above the control, inside the interval"),
-        (20, (0.4, 0.6), 24, "below the control, inside the interval"),
-        (20, (0.4, 0.6), 20, "equal to the control"),
+        (10, 0, "clearly below the control"),
+        (0, 10, "clearly above the control"),
+        (4, 2, "below the control, perhaps by chance (p = 0.69)"),
+        (5, 0, "below the control, perhaps by chance (p = 0.06)"),  # McNemar: 2 · 2⁻⁵; the interval is below 0
+        (2, 4, "above the control, perhaps by chance (p = 0.69)"),
+        (3, 3, "equal to the control"),
     ],
 )
-def test_verdict_names_whether_the_control_is_inside_the_interval(
-    wrong: int, interval: tuple[float, float], control_wrong: int, verdict: str
-) -> None:
-    rate, control = (Rate.of(np.arange(40) < count) for count in (wrong, control_wrong))
-    assert rate is not None
-    assert control is not None
-    assert comparison_verdict(rate, interval, control) == verdict
+def test_verdict_is_of_the_paired_difference(fixed: int, broken: int, verdict: str) -> None:
+    """Of 40 images the network alone is right on `fixed`, the control alone on `broken`, and neither on the others."""
+    network, control = np.arange(40) < fixed, np.arange(40)[::-1] < broken
+    change = compare_errors(control, network, np.ones(40, bool))
+    assert change is not None
+    assert comparison_verdict(change) == verdict
 
 
-def test_lead_names_a_control_inside_the_interval(tmp_path: Path) -> None:
-    """38 of 40 maps fit, and all centred boxes: 0 % lies inside the interval of 5 % by resampling."""
-    inside = page_at("index.html", audit_of(CENTRED, fitting=38), tmp_path)
-    outside = page_at("index.html", audit_of(CENTRED, fitting=20), tmp_path)
-    assert "inside the map's 95 % interval" in inside.lead
-    assert "interval" not in outside.lead
+def test_difference_of_equal_strength_is_clear_in_few_data_sets() -> None:
+    """200 data sets in which network and control are right with the same probability: at most 5 %, plus spread."""
+    clear = 0
+    for seed in range(200):
+        network, control = np.random.default_rng(seed).random((2, 60)) < 0.6
+        change = compare_errors(control, network, np.ones(60, bool))
+        clear += change is not None and change.is_clear
+    assert clear / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
 
 
-def test_card_shows_the_interval_that_its_verdict_refers_to() -> None:
-    """Of 2 wrong boxes in 40, Wilson's interval begins above 0 %, the bootstrap interval of the tables at 0 %."""
-    _, _, _, gt_known = headlines(audit_of(CENTRED, fitting=38))
-    assert gt_known.rate is not None
-    assert gt_known.control is not None
-    low, high = gt_known.interval
-    assert gt_known.control.value == 0 < gt_known.rate.interval[0]
-    assert low == pytest.approx(0, abs=1e-6)
-    assert high > gt_known.rate.value
-    assert gt_known.verdict == "above the control, inside the interval"
+@pytest.mark.parametrize(("error", "card"), [("top1", 2), ("gt_known", 3)])
+def test_paired_comparison_has_the_rates_of_the_tables(error: str, card: int) -> None:
+    audit = audit_of(CENTRED, fitting=30, wrong_class=12)
+    study, localization = audit.main.localization_study, audit.main.localization
+    assert study is not None
+    assert localization is not None
+    found = compare_with_control(study, localization, audit.main.classification.top1_correct, error)
+    assert found.change.a == getattr(study.controls[found.name].recipes["paper"], error)
+    assert found.change.b == headlines(audit)[card].rate == getattr(study.label_map.recipes["paper"], error)
+
+
+def test_lead_states_a_difference_that_may_be_chance(tmp_path: Path) -> None:
+    """38 of 40 maps fit, and all centred boxes."""
+    chance = page_at("index.html", audit_of(CENTRED, fitting=38), tmp_path).lead
+    worse = page_at("index.html", audit_of(CENTRED, fitting=20), tmp_path).lead
+    assert chance.endswith(
+        "The maps do not clearly beat it (paired difference +5.0 points, 95 % interval 0.0 to 12.5, p = 0.5)."
+    )
+    assert "The maps are worse (paired difference +50.0 points" in worse

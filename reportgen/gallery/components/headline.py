@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.core.labels import interval, percent
 from reportgen.metrics.bootstrap import Interval
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.study import LocalizationStudy, strongest_control
+from reportgen.metrics.localization.study import ControlComparison, compare_with_control
+from reportgen.metrics.paired import ErrorChange
 from reportgen.results.tables import CONTROL_LABELS
-
-ROUNDING = 1e-6
-"""Bootstrap intervals are computed in float32: a bound that should be 0 may be 6e-8."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Headline:
     """An error as a large figure. missing: why there is none.
 
     control: the rate that is drawn dashed, with its name; verdict: how the two compare, or "".
-    ci95: bootstrap interval, which the verdict refers to; None for Wilson's interval of the rate.
+    ci95: bootstrap interval; None for Wilson's interval of the rate.
     """
 
     label: str
@@ -52,37 +49,37 @@ def headlines(audit: Audit) -> list[Headline]:
         ("GT-known localization error", "gt_known", localization.gt_known_error if localization else None, "known"),
     ):
         url = f"images/index.html#flag={flag}"
-        if study is None or rate is None:
+        if study is None or rate is None or localization is None:
             figures.append(Headline(label, None, url, "no ground-truth boxes"))
             continue
-        name, control = strongest_control(study, error)
-        ci95 = study.label_map.ci95[f"{error}_error"]
-        verdict = comparison_verdict(rate, ci95, control)
-        figures.append(Headline(label, rate, url, "", control, CONTROL_LABELS[name], verdict, ci95))
+        comparison = compare_with_control(study, localization, classification.top1_correct, error)
+        verdict, ci95 = comparison_verdict(comparison.change), study.label_map.ci95[f"{error}_error"]
+        name = CONTROL_LABELS[comparison.name]
+        figures.append(Headline(label, rate, url, "", comparison.change.a, name, verdict, ci95))
     return figures
 
 
-def comparison_verdict(rate: Rate, ci95: Interval, control: Rate) -> str:
-    """Whether an error is lower than its control's, and whether the control lies inside its interval."""
-    if rate.value == control.value:
+def comparison_verdict(change: ErrorChange) -> str:
+    """Whether an error (B) is lower than that of its control (A), and whether chance may explain the difference."""
+    if not change.difference:
         return "equal to the control"
-    direction = "below" if rate.value < control.value else "above"
-    if is_inside(control, ci95):
-        return f"{direction} the control, inside the interval"
-    return f"clearly {direction} the control"
+    direction = "below" if change.difference < 0 else "above"
+    if change.is_clear:
+        return f"clearly {direction} the control"
+    return f"{direction} the control, perhaps by chance (p = {change.p:.2f})"
 
 
-def is_inside(control: Rate, ci95: Interval) -> bool:
-    """Whether a control's rate lies inside an interval of the network's."""
-    low, high = ci95
-    return low - ROUNDING <= control.value <= high + ROUNDING
+def difference_text(change: ErrorChange) -> str:
+    """`difference +3.3 points, 95 % interval −8.3 to 15.0, p = 0.77`."""
+    points, low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (change.difference, *change.ci95))
+    sign = "+" if change.difference > 0 else ""
+    return f"paired difference {sign}{points} points, 95 % interval {low} to {high}, p = {change.p:.2g}"
 
 
-def strongest_control_text(study: LocalizationStudy) -> str:
+def strongest_control_text(comparison: ControlComparison) -> str:
     """The end of a sentence about the number of images with a right GT-known box: that of the strongest control."""
-    name, control = strongest_control(study, "gt_known")
-    ci95 = study.label_map.ci95["gt_known_error"]
-    text = f"the strongest control ({CONTROL_LABELS[name]}) is right on {control.n - control.count:,}."
-    if is_inside(control, ci95):
-        return f"{text} Its error of {percent(control)} is inside the map's 95 % interval ({interval(ci95)})."
-    return text if control.value > study.label_map.gt_known.value else f"{text} The maps do not beat it."
+    change, name = comparison.change, CONTROL_LABELS[comparison.name]
+    text = f"the strongest control ({name}) is right on {change.a.n - change.a.count:,}."
+    if not change.is_clear:
+        return f"{text} The maps do not clearly beat it ({difference_text(change)})."
+    return text if change.difference < 0 else f"{text} The maps are worse ({difference_text(change)})."
