@@ -124,13 +124,16 @@ def _about_duplicates(audit: Audit) -> Iterator[Finding]:
 def _about_confidence(audit: Audit) -> Iterator[Finding]:
     use, c = audit.labels >= 0, audit.main.classification
     calibration = calibrate(c.scores[use, 0], c.top1_correct[use])
-    if calibration is not None and calibration.ece >= MIN_ECE and calibration.counts.sum() >= MIN_IMAGES:
-        direction = "overconfident" if calibration.mean_confidence > calibration.accuracy else "underconfident"
-        n = int(calibration.counts.sum())
+    if calibration is None or not calibration.is_clear or calibration.ece < MIN_ECE:
+        return
+    low, high = calibration.gap_interval
+    n, limit = int(calibration.counts.sum()), calibration.chance_ece[1]
+    if n >= MIN_IMAGES:
+        direction = "overconfident" if low > 0 else "underconfident" if high < 0 else "miscalibrated in both directions"
         yield Finding(
             f"The network is {direction}: its mean confidence is {100 * calibration.mean_confidence:.0f} %, its "
-            f"accuracy {100 * calibration.accuracy:.0f} % (expected calibration error {calibration.ece:.2f}, {n:,} "
-            "images).",
+            f"accuracy {100 * calibration.accuracy:.0f} % (expected calibration error {calibration.ece:.2f} on {n:,} "
+            f"images; by chance alone it is below {limit:.2f} in 95 % of such data sets).",
             "Calibration",
             "confusions/index.html",
         )

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.metrics.bootstrap import Interval, intervals
+
 N_BINS = 15
 """Number of bins of the reliability diagram, as in Guo et al., ICML 2017."""
+N_SIMULATIONS, SEED = 1000, 0
+"""Simulated networks that are perfectly calibrated."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,10 @@ class Calibration:
     counts, correct: `(M,)` number of images and of correct ones; confidence: `(M,)` mean confidence, NaN for none.
     ece: expected calibration error, Σ count/N · |correct/count − confidence|.
     mean_confidence, accuracy: over all images.
+    gap_interval: 95 % bootstrap interval of mean_confidence − accuracy.
+    chance_ece: median and 95 % quantile of the ECE that a perfectly calibrated network has with these confidences: each
+        prediction is correct with the probability that its confidence states (Vaicenavicius et al., AISTATS 2019). With
+        few images it is far from 0.
     """
 
     counts: np.ndarray
@@ -56,6 +64,13 @@ class Calibration:
     ece: float
     mean_confidence: float
     accuracy: float
+    gap_interval: Interval
+    chance_ece: tuple[float, float]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the ECE is higher than that of 95 % of the perfectly calibrated networks."""
+        return self.ece > self.chance_ece[1]
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> ConfusionMatrix:
@@ -81,7 +96,16 @@ def calibrate(confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS) -
     total = np.bincount(bin_, confidence, bins)
     mean = np.divide(total, counts, out=np.full(bins, np.nan), where=counts > 0)
     ece = float(np.abs(n_correct - total).sum()) / len(confidence)
-    return Calibration(counts, n_correct, mean, ece, float(confidence.mean()), float(correct.mean()))
+    random = np.random.default_rng(SEED)
+    simulated = [
+        np.abs(np.bincount(bin_, random.random(len(bin_)) < confidence, bins) - total).sum() / len(bin_)
+        for _ in range(N_SIMULATIONS)
+    ]
+    median, limit = (float(q) for q in np.quantile(simulated, [0.5, 0.95]))
+    (gap,) = intervals((confidence - correct)[:, None])
+    return Calibration(
+        counts, n_correct, mean, ece, float(confidence.mean()), float(correct.mean()), gap, (median, limit)
+    )
 
 
 def assign_bins(confidence: np.ndarray, bins: int) -> np.ndarray:

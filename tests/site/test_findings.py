@@ -61,7 +61,7 @@ def test_miscalibration_is_found_with_its_direction(score: float, right: int, di
     (finding,) = findings(two_clusters(predicted=predicted, scores=score))
     assert f"The network is {direction}: its mean confidence is {100 * score:.0f} %" in finding.text
     assert f"its accuracy {100 * right / N:.0f} %" in finding.text
-    assert f"calibration error {abs(score - right / N):.2f}, 60 images" in finding.text
+    assert f"calibration error {abs(score - right / N):.2f} on 60 images" in finding.text
 
 
 def test_miscalibration_of_few_images_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:

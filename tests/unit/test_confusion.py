@@ -65,6 +65,35 @@ def test_ece_equals_its_definition(pairs: list[tuple[float, bool]]) -> None:
     assert found.correct.sum() == sum(right)
 
 
+@pytest.mark.parametrize("n", [50, 100, 400])
+def test_calibrated_network_is_rarely_called_miscalibrated(n: int) -> None:
+    """200 data sets from networks whose confidence is right; by the ECE alone (≥ 0.1), 95 % of them with 50 images and
+    two thirds with 100 were alarms."""
+    alarms = 0
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        confidence = random.beta(3, 2, n)
+        found = calibrate(confidence, random.random(n) < confidence)
+        alarms += found is not None and found.is_clear
+    assert alarms / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_planted_overconfidence_is_clear_and_its_gap_has_the_sign() -> None:
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.7, 1, 100)
+    found = calibrate(confidence, random.random(100) < confidence - 0.25)
+    assert found is not None
+    assert found.is_clear
+    assert 0.1 < found.gap_interval[0] < found.mean_confidence - found.accuracy < found.gap_interval[1] < 0.4
+
+
+def test_chance_ece_is_the_mean_of_its_definition() -> None:
+    """Four images in one bin: |number correct − 4 · 0.5| ÷ 4 is 0 with 6/16, ¼ with 8/16, ½ with 2/16."""
+    found = calibrate(np.full(4, 0.5), np.ones(4, bool))
+    assert found is not None
+    assert found.chance_ece == (0.25, 0.5)
+
+
 def test_calibration_bins_are_closed_above() -> None:
     assert assign_bins(np.array([0, 0.25, 0.250001, 0.5, 0.75, 1]), 4).tolist() == [0, 0, 1, 1, 2, 3]
 
