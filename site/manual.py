@@ -29,8 +29,8 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def commands() -> str:
     """Every command with its arguments and options."""
     parts = []
-    for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"reportgen {name}")
+    for name, command in sorted(cli.commands.items()):  # a context without the group's settings would spoil its `-h`
+        context = click.Context(command, info_name=f"reportgen {name}", **cli.context_settings)
         usage = " ".join(["reportgen", name, *command.collect_usage_pieces(context)])
         parts.append(f"## reportgen {name}\n\n{inspect.cleandoc(command.help or '')}\n\n```text\n{usage}\n```")
         options = [p for p in command.params if isinstance(p, click.Option)]

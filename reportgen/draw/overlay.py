@@ -75,9 +75,10 @@ def _axis(source: int, target: int, start: float, stop: float) -> np.ndarray:
 
 
 def _steps(map_: np.ndarray, vmax: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the enlarged map in uint8 steps of the palette; `vmax` gets the last one."""
-    scaled = np.maximum(map_, 0) * (255 / vmax if vmax > 0 else 0)
-    return np.asarray(np.minimum(np.rint(rows @ scaled @ columns.T), 255).astype(np.uint8))
+    """Return the enlarged map in uint8 steps of the palette; `vmax` gets the last one. Negative values are clipped after
+    the interpolation, as in the browser and before boxes are made: a map has one shape everywhere."""
+    scaled = map_ * (255 / vmax if vmax > 0 else 0)
+    return np.asarray(np.clip(np.rint(rows @ scaled @ columns.T), 0, 255).astype(np.uint8))
 
 
 def draw_map(map_: np.ndarray, vmax: float) -> bytes:

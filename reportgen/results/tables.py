@@ -126,9 +126,10 @@ def localization_table(audit: Audit) -> Table:
         title="Table 2. Localization error",
         caption=(
             f"Error in per cent on the {len(study.images) if study else 0:,} images with boxes; recipe “paper”, "
-            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (bootstrap). Indented: controls, boxes that do not depend on "
-            "the image or on training, with the predicted classes of the network; a network that is not better than "
-            "its controls does not localize. Backprop: boxes from the gradient of the label's logit, on the stated "
+            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (bootstrap). Indented: controls, with the predicted classes of "
+            "the network: boxes that do not depend on the image, and maps of the network with random weights, which "
+            "depend on the image but not on training. A network that is not better than its controls does not "
+            "localize. Backprop: boxes from the gradient of the label's logit, on the stated "
             "number of images. Grey: published results (Zhou et al. 2016, Table 2) on ILSVRC validation, another data "
             "set, for orientation only."
         ),
@@ -234,7 +235,7 @@ def gap_gmp_table(comparison: GapGmpComparison) -> Table:
         caption=(
             f"Means over {len(comparison.images):,} images with a label and boxes, in per cent, from the label's maps. "
             "The interval of the difference, in points, is a paired bootstrap over images, each counted as "
-            "independent. Indented: controls, which do not depend on the image or on training."
+            "independent. Indented: controls. Boxes do not depend on the image; random weights do, but not on training."
         ),
         head=["Figure", *names, "GAP − GMP, points", "95 % interval"],
         rows=rows,

@@ -330,7 +330,7 @@ def test_select_images_takes_a_name_with_a_comma_whole() -> None:
 
 def test_occlusion_caption_names_the_colour_of_the_square(report: RunSummary) -> None:
     assert fill_text({"fill": list(fill_colour(report.audit.main.table, "grey"))}) == "grey"
-    assert fill_text({"fill": [0.45, 0.5, 0.4]}) == "the data set's mean colour"
+    assert fill_text({"fill": [0.45, 0.5, 0.4]}) == "the data set's mean colour (rounded)"
 
 
 def test_select_images_works_without_labels_and_rejects_unknown_names() -> None:

@@ -59,11 +59,10 @@ def by_definition(map_: np.ndarray, top: float, size: tuple[int, int], window: t
         cx, cy = min(max(u * columns - 0.5, 0), columns - 1), min(max(v * rows - 0.5, 0), rows - 1)
         left, upper = int(cx), int(cy)
         right, lower = min(left + 1, columns - 1), min(upper + 1, rows - 1)
-        positive = np.maximum(map_, 0)
-        above = positive[upper, left] * (1 - (cx - left)) + positive[upper, right] * (cx - left)
-        below = positive[lower, left] * (1 - (cx - left)) + positive[lower, right] * (cx - left)
-        step = min(255, round(255 * (above * (1 - (cy - upper)) + below * (cy - upper)) / top))
-        out[y, x] = colour_of(step)
+        above = map_[upper, left] * (1 - (cx - left)) + map_[upper, right] * (cx - left)
+        below = map_[lower, left] * (1 - (cx - left)) + map_[lower, right] * (cx - left)
+        step = round(255 * (above * (1 - (cy - upper)) + below * (cy - upper)) / top)
+        out[y, x] = colour_of(min(255, max(0, step)))
     return out
 
 

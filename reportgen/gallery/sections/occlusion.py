@@ -97,7 +97,7 @@ def occlusion(audit: Audit, media: Media, i: int) -> Section | None:
 
 def fill_text(settings: Mapping[str, Any]) -> str:
     """The colour of the square."""
-    return "grey" if tuple(settings["fill"]) == GREY else "the data set's mean colour"
+    return "grey" if tuple(settings["fill"]) == GREY else "the data set's mean colour (rounded)"
 
 
 def _legend(audit: Audit, order: Sequence[int]) -> list[tuple[str, str]]:
