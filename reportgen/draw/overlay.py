@@ -75,8 +75,10 @@ def _axis(source: int, target: int, start: float, stop: float) -> np.ndarray:
 
 
 def _steps(map_: np.ndarray, vmax: float, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return the enlarged map in uint8 steps of the palette; `vmax` gets the last one. Negative values are clipped after
-    the interpolation, as in the browser and before boxes are made: a map has one shape everywhere."""
+    """Return the enlarged map in uint8 steps of the palette; `vmax` gets the last one.
+
+    Negative values are clipped after the interpolation, as in the browser and for boxes: a map has one shape.
+    """
     scaled = map_ * (255 / vmax if vmax > 0 else 0)
     return np.asarray(np.clip(np.rint(rows @ scaled @ columns.T), 0, 255).astype(np.uint8))
 
