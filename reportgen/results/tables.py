@@ -110,7 +110,7 @@ def classification_table(audit: Audit) -> Table:
 
 
 def localization_table(audit: Audit) -> Table:
-    """Return Table 2: localization error of all networks and their controls, with bootstrap intervals."""
+    """Return Table 2: localization error of all networks and their controls, with intervals."""
 
     def cells(evaluation: Evaluation) -> list[str]:
         return _error_cells(evaluation.recipes["paper"], evaluation.ci95)
@@ -126,7 +126,7 @@ def localization_table(audit: Audit) -> Table:
         title="Table 2. Localization error",
         caption=(
             f"Error in per cent on the {len(study.images) if study else 0:,} images with boxes; recipe “paper”, "
-            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (bootstrap). Indented: controls, with the predicted classes of "
+            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (Wilson). Indented: controls, with the predicted classes of "
             "the network: boxes that do not depend on the image, and maps of the network with random weights, which "
             "depend on the image but not on training. A network that is not better than its controls does not "
             "localize. Backprop: boxes from the gradient of the label's logit, on the stated "
@@ -187,7 +187,7 @@ def measures_table(audit: Audit) -> Table:
             "values in the ground-truth boxes. Completeness: share of the ground-truth box that the predicted box "
             "covers. PxAP: by pixels, for images with masks. Indented: the controls; a box points at its centre, and "
             "its energy is spread evenly inside of it. A box around the whole image covers everything, so completeness "
-            "is meaningful only together with energy."
+            "is meaningful only together with energy. 95 % intervals: Wilson for pointing, bootstrap for the others."
         ),
         head=[
             "Network",

@@ -83,7 +83,7 @@ def test_backprop_errors_match_values_by_hand() -> None:
 
 
 def test_each_image_is_judged_by_the_head_not_fitted_on_it() -> None:
-    heads = [FittedHead(torch.full((5, 32), float(f)), torch.zeros(5), 1.0, {}, 2) for f in range(2)]
+    heads = [FittedHead(torch.full((5, 32), float(f)), torch.zeros(5), 1.0, {}, 2, 0.0) for f in range(2)]
     classifier, samples, table = synthetic_dataset.trained(), make_samples([0, 1, 0]), make_table({}, [0, 1, 0])
     run = make_run(classifier, samples, table, heads=heads, folds={"0.png": 1, "1.png": 0, "2.png": 1})
     own = [run.classifier_for(sample.name).linear_head for sample in samples]

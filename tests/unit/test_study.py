@@ -1,6 +1,7 @@
 """The further localization figures: slow versions of their definitions and cases worked by hand."""
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -31,7 +32,7 @@ from reportgen.metrics.localization.pointing import (
     pointing_hit,
     pxap,
 )
-from reportgen.metrics.localization.study import LocalizationStudy, study_localization
+from reportgen.metrics.localization.study import LocalizationStudy, add_intervals, study_localization
 
 SIDE = 32
 
@@ -370,7 +371,17 @@ def test_study_has_controls_and_groups_over_all_images(case: tuple) -> None:
     assert found.label_map.pxap is not None
 
 
-def test_bootstrap_intervals_contain_their_figures(case: tuple) -> None:
+def test_intervals_of_shares_are_wilsons_also_at_their_ends(case: tuple) -> None:
+    found, where, _, _ = case
+    for name, rate in (("top1", where.top1_error), ("top5", where.top5_error), ("gt_known", where.gt_known_error)):
+        assert found.label_map.ci95[f"{name}_error"] == rate.interval
+    right = replace(found.label_map, correct_by_threshold=np.ones_like(found.label_map.correct_by_threshold))
+    low, high = add_intervals(right, np.zeros(len(where.judged), int), 5).ci95["gt_known_error"]
+    assert low == 0
+    assert high == pytest.approx(1.96**2 / (len(right.rows) + 1.96**2), rel=1e-3)  # Wilson at 0
+
+
+def test_intervals_contain_their_figures(case: tuple) -> None:
     found, where, _, _ = case
     figures = {
         "top1_error": where.top1_error.value,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-from reportgen.metrics.bootstrap import Interval
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.study import ControlComparison, compare_with_control
 from reportgen.metrics.paired import ErrorChange
@@ -17,7 +16,6 @@ class Headline:
     """An error as a large figure. missing: why there is none.
 
     control: the rate that is drawn dashed, with its name; verdict: how the two compare, or "".
-    ci95: bootstrap interval; None for Wilson's interval of the rate.
     """
 
     label: str
@@ -27,13 +25,6 @@ class Headline:
     control: Rate | None = None
     control_name: str = ""
     verdict: str = ""
-    ci95: Interval | None = None
-
-    @property
-    def interval(self) -> Interval:
-        """The 95 % interval that is drawn. There must be a rate."""
-        assert self.rate is not None
-        return self.ci95 or self.rate.interval
 
 
 def headlines(audit: Audit) -> list[Headline]:
@@ -53,9 +44,8 @@ def headlines(audit: Audit) -> list[Headline]:
             figures.append(Headline(label, None, url, "no ground-truth boxes"))
             continue
         comparison = compare_with_control(study, localization, classification.top1_correct, error)
-        verdict, ci95 = comparison_verdict(comparison.change), study.label_map.ci95[f"{error}_error"]
-        name = CONTROL_LABELS[comparison.name]
-        figures.append(Headline(label, rate, url, "", comparison.change.a, name, verdict, ci95))
+        verdict, name = comparison_verdict(comparison.change), CONTROL_LABELS[comparison.name]
+        figures.append(Headline(label, rate, url, "", comparison.change.a, name, verdict))
     return figures
 
 

@@ -25,10 +25,7 @@ from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.metrics.localization.max_box_acc import LEVEL_OF_THRESHOLD
 from reportgen.metrics.paired import ErrorChange, compare_errors
 
-INTERVAL_METRICS = (
-    "top1_error", "top5_error", "gt_known_error", "pointing_game", "energy", "completeness",
-    "max_box_acc", "max_box_acc_v2",
-)  # fmt: skip
+BOOTSTRAPPED = ("energy", "completeness", "max_box_acc", "max_box_acc_v2")
 """Metrics with a bootstrap interval."""
 
 
@@ -216,13 +213,20 @@ def _number(low: float, high: float) -> str:
 
 
 def add_intervals(evaluation: Evaluation, rank: np.ndarray, n_top: int) -> Evaluation:
-    """Return the evaluation with bootstrap intervals. All metrics are resampled together; the thresholds of MaxBoxAcc
-    are chosen again in each resample. rank, n_top: as in `summarize`."""
+    """Return the evaluation with 95 % intervals: Wilson's for shares of images, and bootstrap intervals for the means
+    and for MaxBoxAcc, whose thresholds are chosen again in each resample. The bootstrap interval of a share that is 0
+    or 1 would have no width. rank, n_top: as in `summarize`."""
     correct, rank = evaluation.gt_known_correct, rank[evaluation.rows]
-    flags = (correct & (rank == 0), correct & (rank < n_top), correct)
-    means = np.stack((*flags, evaluation.pointing_hits, evaluation.energy_in_boxes, evaluation.completeness), 1)
+    shares = {
+        "top1_error": ~(correct & (rank == 0)),
+        "top5_error": ~(correct & (rank < n_top)),
+        "gt_known_error": ~correct,
+        "pointing_game": evaluation.pointing_hits,
+    }
+    ci95 = {name: Rate(int(flags.sum()), len(flags)).interval for name, flags in shares.items()}
     levels = np.unique(LEVEL_OF_THRESHOLD)
     contours = (evaluation.largest_contour_correct, *np.moveaxis(evaluation.any_contour_correct, 1, 0))
+    means = np.stack((evaluation.energy_in_boxes, evaluation.completeness), 1)
     values = [means, *(_competitive_thresholds(contour[:, levels]) for contour in contours)]
     ends = np.cumsum([block.shape[1] for block in values])
     all_values = np.concatenate(values, 1).astype(np.float32)
@@ -230,10 +234,10 @@ def add_intervals(evaluation: Evaluation, rank: np.ndarray, n_top: int) -> Evalu
     def statistic(weights: np.ndarray) -> np.ndarray:
         first, *blocks = np.split(weights @ all_values, ends[:-1], 1)
         best = np.stack([block.max(1) for block in blocks], 1)
-        return np.column_stack((1 - first[:, :3], first[:, 3:], best[:, 0], best[:, 1:].mean(1)))
+        return np.column_stack((first, best[:, 0], best[:, 1:].mean(1)))
 
-    bounds = np.clip(bootstrap(len(correct), statistic), 0, 1)
-    ci95 = {name: (float(low), float(high)) for name, (low, high) in zip(INTERVAL_METRICS, bounds, strict=True)}
+    bounds = np.clip(bootstrap(len(correct), statistic), 0, 1).tolist()
+    ci95 |= {name: (low, high) for name, (low, high) in zip(BOOTSTRAPPED, bounds, strict=True)}
     return replace(evaluation, ci95=ci95)
 
 
