@@ -115,3 +115,15 @@ def test_lead_states_a_difference_that_may_be_chance(tmp_path: Path) -> None:
         "The maps do not clearly beat it (paired difference +5.0 points, 95 % interval 0.0 to 12.5, p = 0.5)."
     )
     assert "The maps are worse (paired difference +50.0 points" in worse
+
+
+def test_error_by_required_iou_is_the_share_of_boxes_below_it(tmp_path: Path) -> None:
+    """30 of 40 boxes fit exactly; the others are one pixel in a corner, far from the object."""
+    page = page_at("localization/index.html", audit_of(CENTRED, fitting=30), tmp_path)
+    (series,) = page.iou_chart.series
+    assert list(series.x) == pytest.approx([0.3 + 0.05 * k for k in range(13)])
+    assert list(series.y) == pytest.approx([0.25] * 13)
+    assert page.iou_notes == [
+        "mean IoU 0.750. For 0 of 40 boxes the IoU is within 0.02 of 0.50, so that a small shift would change the "
+        "verdict."
+    ]

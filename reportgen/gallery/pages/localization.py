@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_audit import ModelAudit
+from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.gallery.components.chart import Annotation, Axis, Chart, ReferenceLine, Series, percent_axis
 from reportgen.gallery.components.headline import Headline, comparison_verdict
 from reportgen.gallery.components.table import download_links
@@ -31,6 +31,10 @@ from reportgen.results.tables import (
     recipes_table,
 )
 
+IOU_LIMITS = np.round(np.arange(0.3, 0.91, 0.05), 2)
+"""IoU limits of the curve."""
+BORDER = 0.02
+"""A box whose IoU differs from the limit by at most this is a borderline case."""
 MAX_CLASSES = 12
 """Classes in the breakdown: those with the most wrong images."""
 
@@ -47,7 +51,7 @@ class Breakdown:
 class LocalizationPage:
     """tables: classification and localization error; findings: where controls are not beaten.
 
-    threshold_notes: a sentence for each network; downloads: files of each table.
+    threshold_notes, iou_notes: a sentence for each network; downloads: files of each table.
     """
 
     heading: str
@@ -56,6 +60,8 @@ class LocalizationPage:
     tables: Sequence[Table]
     threshold_chart: Chart
     threshold_notes: Sequence[str]
+    iou_chart: Chart
+    iou_notes: Sequence[str]
     measures: Table
     recipes: Table
     breakdowns: Sequence[Breakdown]
@@ -95,6 +101,8 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
             for model in audit.models
             if model.localization_study
         ],
+        iou_chart=_iou_chart(audit),
+        iou_notes=[_iou_note(model, is_only=len(audit.models) == 1) for model in audit.models if model.localization],
         measures=tables[2],
         recipes=tables[3],
         breakdowns=_breakdowns(audit, study),
@@ -117,6 +125,39 @@ def _threshold_note(model: ModelAudit, study: LocalizationStudy, is_only: bool) 
     return (
         f"{text} At {100 * held.threshold:.0f} %, the best threshold on every second image, the error on the other "
         f"{held.gt_known.n:,} is {percent(held.gt_known)}."
+    )
+
+
+def label_ious(model: ModelAudit) -> np.ndarray:
+    """`(n,)` IoU of the box of the label's map, of the judged images."""
+    assert model.localization is not None
+    ious: np.ndarray = model.localization.best_iou[model.localization.judged, LABEL]
+    return ious
+
+
+def _iou_note(model: ModelAudit, is_only: bool) -> str:
+    """The mean IoU, and how many boxes are right or wrong by a hair."""
+    ious, subject = label_ious(model), "" if is_only else f"{model.info.name}: "
+    close = int((np.abs(ious - IOU) <= BORDER).sum())
+    return (
+        f"{subject}mean IoU {ious.mean():.3f}. For {close:,} of {len(ious):,} boxes the IoU is within {BORDER} of "
+        f"{IOU:.2f}, so that a small shift would change the verdict."
+    )
+
+
+def _iou_chart(audit: Audit) -> Chart:
+    """The share of boxes that are wrong, by the IoU that is required."""
+    ious = {model.info.name: label_ious(model) for model in audit.models if model.localization is not None}
+    n = len(next(iter(ious.values())))
+    return Chart(
+        title="GT-known localization error by IoU limit",
+        x=Axis("IoU that counts as right", 0.3, 0.9, (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
+        y=percent_axis(f"Error, {n:,} images"),
+        series=[
+            Series(name, "line", IOU_LIMITS.tolist(), (values[:, None] < IOU_LIMITS).mean(0).tolist())
+            for name, values in ious.items()
+        ],
+        references=[ReferenceLine(IOU, f"IoU {IOU:.2f}", "x")],
     )
 
 
