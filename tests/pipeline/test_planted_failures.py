@@ -19,7 +19,7 @@ from tests.support.html import read_html
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Audit]:
     folder = tmp_path_factory.mktemp("synthetic")
-    table = synthetic_dataset.write(folder / "data", each=6)
+    table = synthetic_dataset.write(folder / "data", each=14)
     config = AuditConfig(
         data=table, model="python:tests.support.synthetic_dataset:trained", select="none", out=folder / "report"
     )
@@ -65,7 +65,7 @@ def test_failures_in_metrics_sum_to_the_images(report: tuple[Path, Audit]) -> No
     (model,) = json.loads((out / "metrics.json").read_text())["models"]
     where = model["localization"]
     assert where["failures"] == {k.replace("-", "_"): list(audit.main.outcomes).count(k) for k in OUTCOMES}
-    assert sum(where["failures"].values()) == where["images"] == 30
+    assert sum(where["failures"].values()) == where["images"] == 70
     assert set(where["controls"]) == {"whole_image", "centre", "mean_map", "random_weights"}
     assert set(where["recipes"]) == {"paper", "caffe", "v2"}
     assert where["parts_tested"] == len(audit.main.part_test.rows) if audit.main.part_test else 0
