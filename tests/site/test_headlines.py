@@ -124,6 +124,6 @@ def test_error_by_required_iou_is_the_share_of_boxes_below_it(tmp_path: Path) ->
     assert list(series.x) == pytest.approx([0.3 + 0.05 * k for k in range(13)])
     assert list(series.y) == pytest.approx([0.25] * 13)
     assert page.iou_notes == [
-        "mean IoU 0.750. For 0 of 40 boxes the IoU is within 0.02 of 0.50, so that a small shift would change the "
+        "Mean IoU 0.750. For 0 of 40 boxes the IoU is within 0.02 of 0.50, so that a small shift would change the "
         "verdict."
     ]

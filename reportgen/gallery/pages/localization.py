@@ -137,10 +137,10 @@ def label_ious(model: ModelAudit) -> np.ndarray:
 
 def _iou_note(model: ModelAudit, is_only: bool) -> str:
     """The mean IoU, and how many boxes are right or wrong by a hair."""
-    ious, subject = label_ious(model), "" if is_only else f"{model.info.name}: "
+    ious, subject = label_ious(model), "Mean" if is_only else f"{model.info.name}: mean"
     close = int((np.abs(ious - IOU) <= BORDER).sum())
     return (
-        f"{subject}mean IoU {ious.mean():.3f}. For {close:,} of {len(ious):,} boxes the IoU is within {BORDER} of "
+        f"{subject} IoU {ious.mean():.3f}. For {close:,} of {len(ious):,} boxes the IoU is within {BORDER} of "
         f"{IOU:.2f}, so that a small shift would change the verdict."
     )
 
