@@ -11,10 +11,11 @@ import numpy as np
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.classification import Classification
+from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.localization.evaluation import Evaluation
 from reportgen.metrics.localization.ilsvrc import Localization
-from reportgen.metrics.localization.study import LocalizationStudy
+from reportgen.metrics.localization.study import ControlComparison, LocalizationStudy, compare_with_control
 from reportgen.metrics.top_patches import Unit, baseline_rows
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Table
@@ -105,6 +106,21 @@ class ModelAudit:
         """`(N,)` bool: the top-1 map has no positive value, or one that is not finite."""
         first = self.cams[:, 0].reshape(len(self.samples), -1)
         return np.asarray(~np.isfinite(first).all(1) | ~(first.max(1) > 0))
+
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """Calibration of the predictions on the labelled images; None without any."""
+        use, predictions = self.labels >= 0, self.classification
+        return calibrate(predictions.scores[use, 0], predictions.top1_correct[use])
+
+    @cached_property
+    def control_comparisons(self) -> dict[str, ControlComparison]:
+        """`top1` and `gt_known` → the localization error and that of the strongest control; empty without boxes."""
+        study, found = self.localization_study, self.localization
+        if study is None or found is None:
+            return {}
+        right = self.classification.top1_correct
+        return {error: compare_with_control(study, found, right, error) for error in ("top1", "gt_known")}
 
     @cached_property
     def _unit_arrays(self) -> dict[str, np.ndarray]:

@@ -11,9 +11,7 @@ from reportgen.embedding.space import N_SHOWN, near_duplicates
 from reportgen.gallery.components.headline import difference_text
 from reportgen.gallery.core.image_flags import MIN_CONFIDENCE, suspect_labels
 from reportgen.gallery.core.labels import counted, percent
-from reportgen.metrics.confusion import calibrate
 from reportgen.metrics.failures import peak_concentration
-from reportgen.metrics.localization.study import compare_with_control
 from reportgen.results.tables import CONTROL_LABELS
 
 MIN_ECE, MIN_IMAGES = 0.1, 50
@@ -59,11 +57,9 @@ def control_findings(audit: Audit) -> list[str]:
     """A sentence for every network whose maps do not clearly beat the strongest control, image by image."""
     texts = []
     for model in audit.models:
-        if model.localization_study is None or model.localization is None:
+        comparison = model.control_comparisons.get("gt_known")
+        if comparison is None:
             continue
-        comparison = compare_with_control(
-            model.localization_study, model.localization, model.classification.top1_correct, "gt_known"
-        )
         change = comparison.change
         if not change.is_clear or change.difference > 0:
             texts.append(
@@ -122,13 +118,10 @@ def _about_duplicates(audit: Audit) -> Iterator[Finding]:
 
 
 def _about_confidence(audit: Audit) -> Iterator[Finding]:
-    use, c = audit.labels >= 0, audit.main.classification
-    calibration = calibrate(c.scores[use, 0], c.top1_correct[use])
-    if calibration is None or not calibration.is_clear or calibration.ece < MIN_ECE:
-        return
-    low, high = calibration.gap_interval
-    n, limit = int(calibration.counts.sum()), calibration.chance_ece[1]
-    if n >= MIN_IMAGES:
+    calibration = audit.main.calibration
+    n = 0 if calibration is None else int(calibration.counts.sum())
+    if calibration is not None and n >= MIN_IMAGES and calibration.ece >= MIN_ECE and calibration.is_clear:
+        (low, high), limit = calibration.gap_interval, calibration.chance_ece[1]
         direction = "overconfident" if low > 0 else "underconfident" if high < 0 else "miscalibrated in both directions"
         yield Finding(
             f"The network is {direction}: its mean confidence is {100 * calibration.mean_confidence:.0f} %, its "

@@ -26,8 +26,6 @@ ABSENT_CLASS_LOGIT = -100.0
 """Logit of a class without training images: it can be ranked, and its probability is 0."""
 VALIDATION_FOLDS = 5
 """One in so many of the training images is held out while the penalty is chosen."""
-
-
 TOLERANCE = 1e-4
 """Norm of the gradient at which a fit ends, as a share of penalty · ‖W‖."""
 STEPS_BETWEEN_CHECKS, MAX_STEPS = 20, 5_000

@@ -67,8 +67,7 @@ def evaluate_boxes(job: PerImageJob, judged: np.ndarray, boxes: Mapping[int, np.
             evaluate_box(to_image(boxes[i][j], place.window, side, place.size), place)
             for i, place in zip(images, places, strict=True)
         ]
-        found = summarize(about, np.searchsorted(judged, images), each, rank, top)
-        evaluations[name] = add_intervals(found, rank, top)
+        evaluations[name] = add_intervals(summarize(about, np.searchsorted(judged, images), each, rank, top))
     return evaluations
 
 

@@ -53,7 +53,7 @@ def part_test(
     def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
         nearest = boxes[row][int(iou(predicted[row], boxes[row]).argmax())]
         window = job.table["samples/window"][row].astype(np.float64)
-        side = job.run.classifier_for(job.samples[row].name).preprocessing.size
+        side = image.pixels.shape[-1]
         masks = occluding_masks(to_input(predicted[row], window, side), to_input(nearest, window, side), side)
         return {"part/probability": _probabilities(job, row, image, masks, colour)}
 

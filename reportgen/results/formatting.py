@@ -29,6 +29,11 @@ def signed(share: float, digits: int = 1) -> str:
     return f"{100 * share:+.{digits}f}".replace("-", "−")
 
 
+def p_text(p: float) -> str:
+    """Return a p value: `0.14`, `< 0.0001`."""
+    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
+
+
 def between(bounds: Interval) -> str:
     """Return an interval of differences in points: `−1.5 to +3.1`."""
     return f"{signed(bounds[0])} to {signed(bounds[1])}"

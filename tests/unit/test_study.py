@@ -15,6 +15,7 @@ from reportgen.metrics.localization import controls
 from reportgen.metrics.localization.boxes import caffe_boxes, paper_box, paper_boxes, upsample
 from reportgen.metrics.localization.evaluation import (
     CURVE_THRESHOLDS,
+    Errors,
     Evaluation,
     ImageGroundTruth,
     boxes_of_map,
@@ -375,8 +376,9 @@ def test_intervals_of_shares_are_wilsons_also_at_their_ends(case: tuple) -> None
     found, where, _, _ = case
     for name, rate in (("top1", where.top1_error), ("top5", where.top5_error), ("gt_known", where.gt_known_error)):
         assert found.label_map.ci95[f"{name}_error"] == rate.interval
-    right = replace(found.label_map, correct_by_threshold=np.ones_like(found.label_map.correct_by_threshold))
-    low, high = add_intervals(right, np.zeros(len(where.judged), int), 5).ci95["gt_known_error"]
+    none_wrong = Rate(0, len(found.images))
+    right = replace(found.label_map, recipes={"paper": Errors(none_wrong, none_wrong, none_wrong)})
+    low, high = add_intervals(right).ci95["gt_known_error"]
     assert low == 0
     assert high == pytest.approx(1.96**2 / (len(right.rows) + 1.96**2), rel=1e-3)  # Wilson at 0
 

@@ -14,7 +14,7 @@ from reportgen.gallery.core.labels import OUTCOME_LABELS, percent
 from reportgen.gallery.core.page import Fact
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.paired import ErrorChange
-from reportgen.results.formatting import between, signed
+from reportgen.results.formatting import between, p_text, signed
 
 MAX_EXAMPLES = 4
 """Images of each group on the page."""
@@ -136,11 +136,6 @@ def notes(paired: PairedReports) -> list[str]:
             "evaluated with those of its own report."
         )
     return texts
-
-
-def p_text(p: float) -> str:
-    """`0.14`, `< 0.0001`."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def _error_rows(groups: ImageGroups) -> list[ErrorRow]:

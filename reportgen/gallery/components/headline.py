@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.study import ControlComparison, compare_with_control
+from reportgen.metrics.localization.study import ControlComparison
 from reportgen.metrics.paired import ErrorChange
+from reportgen.results.formatting import between, p_text, signed
 from reportgen.results.tables import CONTROL_LABELS
 
 
@@ -29,23 +30,22 @@ class Headline:
 
 def headlines(audit: Audit) -> list[Headline]:
     """The four figures of the overview."""
-    classification, localization = audit.main.classification, audit.main.localization
-    study = audit.main.localization_study
+    classification = audit.main.classification
     figures = [
         Headline("Top-1 error", classification.top1_error, "images/index.html#outcome=class", "no labels"),
         Headline("Top-5 error", classification.top5_error, "images/index.html#flag=top5", "no labels"),
     ]
-    for label, error, rate, flag in (
-        ("Top-1 localization error", "top1", localization.top1_error if localization else None, "place1"),
-        ("GT-known localization error", "gt_known", localization.gt_known_error if localization else None, "known"),
+    for label, error, flag in (
+        ("Top-1 localization error", "top1", "place1"),
+        ("GT-known localization error", "gt_known", "known"),
     ):
-        url = f"images/index.html#flag={flag}"
-        if study is None or rate is None or localization is None:
+        url, comparison = f"images/index.html#flag={flag}", audit.main.control_comparisons.get(error)
+        if comparison is None:
             figures.append(Headline(label, None, url, "no ground-truth boxes"))
             continue
-        comparison = compare_with_control(study, localization, classification.top1_correct, error)
-        verdict, name = comparison_verdict(comparison.change), CONTROL_LABELS[comparison.name]
-        figures.append(Headline(label, rate, url, "", comparison.change.a, name, verdict))
+        change = comparison.change
+        name, verdict = CONTROL_LABELS[comparison.name], comparison_verdict(change)
+        figures.append(Headline(label, change.b, url, "", change.a, name, verdict))
     return figures
 
 
@@ -60,10 +60,11 @@ def comparison_verdict(change: ErrorChange) -> str:
 
 
 def difference_text(change: ErrorChange) -> str:
-    """`difference +3.3 points, 95 % interval −8.3 to 15.0, p = 0.77`."""
-    points, low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (change.difference, *change.ci95))
-    sign = "+" if change.difference > 0 else ""
-    return f"paired difference {sign}{points} points, 95 % interval {low} to {high}, p = {change.p:.2g}"
+    """`paired difference +3.3 points, 95 % interval −8.3 to +15.0, p = 0.77`."""
+    return (
+        f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
+        f"p = {p_text(change.p)}"
+    )
 
 
 def strongest_control_text(comparison: ControlComparison) -> str:

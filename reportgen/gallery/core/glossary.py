@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reportgen.gallery.core.assets import folder
 
@@ -59,7 +58,7 @@ def read_glossary() -> list[TermGroup]:
 
 def _html(markdown: str) -> Markup:
     """Code, emphasis and links of a paragraph. Links to other pages of the manual become text: a report is offline."""
-    text = escape(" ".join(markdown.split()), quote=False)
+    text = str(escape(" ".join(markdown.split())))
     text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
     text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
     text = re.sub(r"\[([^\]]+)\]\((#[\w-]+)\)", r'<a href="\2">\1</a>', text)
@@ -80,9 +79,9 @@ def link_term(text: str, root: str) -> Markup:
     pattern, by_name = _pattern()
     match = pattern.search(text)
     if match is None:
-        return Markup(escape(text))
+        return escape(text)
     term = by_name[match[0].lower()]
     link = Markup('<a class="term" href="{}#{}" title="{}">{}</a>').format(
         f"{root}{GLOSSARY_PAGE}", term.id, term.tooltip, match[0]
     )
-    return Markup(escape(text[: match.start()])) + link + Markup(escape(text[match.end() :]))
+    return escape(text[: match.start()]) + link + escape(text[match.end() :])

@@ -24,7 +24,6 @@ from reportgen.metrics.confusion import (
     Confusion,
     ConfusionMatrix,
     assign_bins,
-    calibrate,
     confusion_matrix,
 )
 from reportgen.metrics.intervals import Rate
@@ -93,7 +92,7 @@ def confusions(audit: Audit, media: Media) -> ConfusionsPage:
     matrix = confusion_matrix(labels, predicted)
     is_labelled, right = labels >= 0, audit.main.classification.top1_correct
     confidence = audit.main.classification.scores[:, 0]
-    calibration = calibrate(confidence[is_labelled], right[is_labelled])
+    calibration = audit.main.calibration
     is_table = 0 < len(matrix.classes) <= MAX_TABLE_CLASSES
     picture, data = None, {}
     if len(matrix.classes) > MAX_TABLE_CLASSES:

@@ -21,7 +21,7 @@ from reportgen.gallery.findings import control_findings
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
-from reportgen.metrics.localization.study import LocalizationStudy, compare_with_control, strongest_control
+from reportgen.metrics.localization.study import LocalizationStudy, strongest_control
 from reportgen.results.tables import (
     CONTROL_LABELS,
     Table,
@@ -80,7 +80,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
     if study is None or own is None:
         return None
     known = own.gt_known_error
-    comparison = compare_with_control(study, own, audit.main.classification.top1_correct, "gt_known")
+    comparison = audit.main.control_comparisons["gt_known"]
     name, control = comparison.name, comparison.change.a
     verdict = comparison_verdict(comparison.change)
     tables = [classification_table(audit), localization_table(audit), measures_table(audit), recipes_table(audit)]

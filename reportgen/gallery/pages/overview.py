@@ -19,7 +19,6 @@ from reportgen.gallery.core.registry import page
 from reportgen.gallery.findings import Finding, findings
 from reportgen.gallery.pages.class_list import ClassRow, class_rows
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
-from reportgen.metrics.localization.study import compare_with_control
 from reportgen.results.tables import Table, headline_tables
 
 MAX_CARDS_PER_OUTCOME = 6
@@ -118,13 +117,12 @@ def lead(audit: Audit) -> str:
         return f"{text} There are no ground-truth boxes, so localization is not evaluated."
     right_class = int((model.classification.top1_correct & localization.judged).sum())
     known = localization.gt_known_error
-    comparison = compare_with_control(study, localization, model.classification.top1_correct, "gt_known")
     return (
         f"{text} Each activation map also gives a box, which is right if its intersection over union (IoU) with a "
         f"ground-truth box is at least {IOU:.2f}. Of the {right_class:,} images with a right class and a ground-truth "
         f"box, the box is right on {int(localization.top1_correct.sum()):,}. With the map of the label, whatever class "
         f"was predicted (GT-known), it is right on {known.n - known.count:,} of {known.n:,}; "
-        f"{strongest_control_text(comparison)}"
+        f"{strongest_control_text(model.control_comparisons['gt_known'])}"
     )
 
 

@@ -106,7 +106,7 @@ def study_localization(
     best = int(label_map.correct_by_threshold.mean(0).argmax())
     return LocalizationStudy(
         images=images,
-        label_map=add_intervals(label_map, rank, n_top),
+        label_map=add_intervals(label_map),
         oracle_threshold=ThresholdError(
             float(CURVE_THRESHOLDS[best]), error_rate(label_map.correct_by_threshold[:, best])
         ),
@@ -212,18 +212,14 @@ def _number(low: float, high: float) -> str:
     return f"{low} and more" if np.isinf(high) else f"{low}" if high == low + 1 else f"{low} to {high - 1}"
 
 
-def add_intervals(evaluation: Evaluation, rank: np.ndarray, n_top: int) -> Evaluation:
+def add_intervals(evaluation: Evaluation) -> Evaluation:
     """Return the evaluation with 95 % intervals: Wilson's for shares of images, and bootstrap intervals for the means
     and for MaxBoxAcc, whose thresholds are chosen again in each resample. The bootstrap interval of a share that is 0
-    or 1 would have no width. rank, n_top: as in `summarize`."""
-    correct, rank = evaluation.gt_known_correct, rank[evaluation.rows]
-    shares = {
-        "top1_error": ~(correct & (rank == 0)),
-        "top5_error": ~(correct & (rank < n_top)),
-        "gt_known_error": ~correct,
-        "pointing_game": evaluation.pointing_hits,
-    }
-    ci95 = {name: Rate(int(flags.sum()), len(flags)).interval for name, flags in shares.items()}
+    or 1 would have no width."""
+    errors, hits = evaluation.recipes["paper"], evaluation.pointing_hits
+    rates = {"top1_error": errors.top1, "top5_error": errors.top5, "gt_known_error": errors.gt_known}
+    rates["pointing_game"] = Rate(int(hits.sum()), len(hits))
+    ci95 = {name: rate.interval for name, rate in rates.items()}
     levels = np.unique(LEVEL_OF_THRESHOLD)
     contours = (evaluation.largest_contour_correct, *np.moveaxis(evaluation.any_contour_correct, 1, 0))
     means = np.stack((evaluation.energy_in_boxes, evaluation.completeness), 1)
@@ -236,7 +232,7 @@ def add_intervals(evaluation: Evaluation, rank: np.ndarray, n_top: int) -> Evalu
         best = np.stack([block.max(1) for block in blocks], 1)
         return np.column_stack((first, best[:, 0], best[:, 1:].mean(1)))
 
-    bounds = np.clip(bootstrap(len(correct), statistic), 0, 1).tolist()
+    bounds = np.clip(bootstrap(len(hits), statistic), 0, 1).tolist()
     ci95 |= {name: (low, high) for name, (low, high) in zip(BOOTSTRAPPED, bounds, strict=True)}
     return replace(evaluation, ci95=ci95)
 
