@@ -126,7 +126,7 @@ def _about_confidence(audit: Audit) -> Iterator[Finding]:
         yield Finding(
             f"The network is {direction}: its mean confidence is {100 * calibration.mean_confidence:.0f} %, its "
             f"accuracy {100 * calibration.accuracy:.0f} % (expected calibration error {calibration.ece:.2f} on {n:,} "
-            f"images; by chance alone it is below {limit:.2f} in 95 % of such data sets).",
+            f"images; of simulated calibrated networks, 95 % have at most {limit:.2f}).",
             "Calibration",
             "confusions/index.html",
         )

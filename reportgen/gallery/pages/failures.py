@@ -40,10 +40,9 @@ MEANINGS = {
         "as wrong wherever it is."
     ),
     "part": (
-        "More than half of the predicted box is on the object, but the box does not fit it (TS-CAM's rule). Most such "
-        "boxes cover only a part of the object, such as a head or a wheel, which is a known weakness of activation "
-        "maps: networks are trained to classify, not to cover the object. The images whose box leaves out the most of "
-        "the object come first."
+        f"More than half of the predicted box is on the object, but its IoU is below {IOU:.2f} (TS-CAM's rule). Most "
+        "such boxes cover only a part of the object, such as a head or a wheel. This is a known weakness of activation "
+        "maps: networks are trained to classify, not to cover the object."
     ),
     "more": (
         "The predicted box covers most of the object and much of the background: context that occurs with the class, "
@@ -219,15 +218,16 @@ def part_test_text(model: ModelAudit) -> str:
     assert rate is not None
     untested = test.n_failures - len(test.rows)
     text = (
-        "Causal test: random squares of the predicted box were occluded, and separately squares of the rest of the "
-        f"object, of the same total area. In {rate.count:,} of {rate.n:,} tested images (95 % interval "
-        f"{interval(rate.interval)}), the prediction depends on the part: occluding the box lowered the label's "
-        f"probability by at least {MIN_DROP}, and by more than occluding the rest."
+        f"Boxes that leave out at least {100 * MIN_LEFT_OUT:.0f} % of the object come first. Causal test: random "
+        "squares of the predicted box were occluded, and then as many squares of the rest of the object. In "
+        f"{rate.count:,} of {rate.n:,} tested images (95 % interval {interval(rate.interval)}), the prediction depends "
+        f"on the part: occluding the box lowered the label's probability by at least {MIN_DROP}, and by more than "
+        "occluding the rest."
     )
     if untested:
         text += (
-            f" Not tested: {counted(untested, 'image', 'images')} whose box leaves out less than "
-            f"{100 * MIN_LEFT_OUT:.0f} % of the object, or whose regions are too small."
+            f" Not tested: {counted(untested, 'image', 'images')}. There the box leaves out less of the object, or one "
+            "of the two regions is too small."
         )
     return text
 
