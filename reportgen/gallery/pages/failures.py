@@ -226,8 +226,8 @@ def part_test_text(model: ModelAudit) -> str:
     )
     if untested:
         text += (
-            f" Not tested: {counted(untested, 'image', 'images')}. There the box leaves out less of the object, or one "
-            "of the two regions is too small."
+            f" Not tested: {counted(untested, 'image', 'images')}. There the box leaves out less of the object, one "
+            "of the two regions is too small, or enough clearer images were tested."
         )
     return text
 
