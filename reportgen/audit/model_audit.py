@@ -13,9 +13,14 @@ from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.classification import Classification
 from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
+from reportgen.metrics.localization.comparisons import (
+    ControlComparison,
+    compare_with_controls,
+    compare_with_strongest_control,
+)
 from reportgen.metrics.localization.evaluation import Evaluation
 from reportgen.metrics.localization.ilsvrc import Localization
-from reportgen.metrics.localization.study import ControlComparison, LocalizationStudy, compare_with_control
+from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.metrics.top_patches import Unit, baseline_rows
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Table
@@ -116,11 +121,14 @@ class ModelAudit:
     @cached_property
     def control_comparisons(self) -> dict[str, ControlComparison]:
         """`top1` and `gt_known` → the localization error and that of the strongest control; empty without boxes."""
-        study, found = self.localization_study, self.localization
-        if study is None or found is None:
-            return {}
-        right = self.classification.top1_correct
-        return {error: compare_with_control(study, found, right, error) for error in ("top1", "gt_known")}
+        study = self.localization_study
+        return {e: compare_with_strongest_control(study, e) for e in ("top1", "gt_known")} if study else {}
+
+    @cached_property
+    def all_control_comparisons(self) -> list[ControlComparison]:
+        """Each localization error and that of each control by each recipe, and of the backprop boxes."""
+        study = self.localization_study
+        return compare_with_controls(study, self.backprop) if study else []
 
     @cached_property
     def _unit_arrays(self) -> dict[str, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binomtest
@@ -42,14 +42,23 @@ class ErrorChange:
 
 def compare_errors(correct_a: np.ndarray, correct_b: np.ndarray, judged: np.ndarray) -> ErrorChange | None:
     """Compare the errors of A and B; None if no image is judged. correct_a, correct_b, judged: `(n,)` bool."""
-    a, b = Rate.of(~correct_a[judged]), Rate.of(~correct_b[judged])
-    if a is None or b is None:
+    rows = np.flatnonzero(judged)
+    if not len(rows):
         return None
-    fixed = np.flatnonzero(judged & ~correct_a & correct_b)
-    broken = np.flatnonzero(judged & correct_a & ~correct_b)
-    difference = correct_a[judged].astype(np.float64) - correct_b[judged]
-    (ci95,) = intervals(difference[:, None])
-    return ErrorChange(a, b, fixed, broken, float(difference.mean()), ci95, mcnemar(len(fixed), len(broken)))
+    (change,) = compare_pairs(correct_a[rows, None], correct_b[rows, None])
+    return replace(change, fixed=rows[change.fixed], broken=rows[change.broken])
+
+
+def compare_pairs(correct_a: np.ndarray, correct_b: np.ndarray) -> list[ErrorChange]:
+    """Compare Q errors of A with Q errors of B. correct_a, correct_b: `(n, Q)` bool, n ≥ 1; all share the resamples."""
+    difference = correct_a.astype(np.float64) - correct_b
+    changes = []
+    for a, b, d, ci95 in zip(correct_a.T, correct_b.T, difference.T, intervals(difference), strict=True):
+        fixed, broken = np.flatnonzero(d < 0), np.flatnonzero(d > 0)
+        errors = Rate(int((~a).sum()), len(a)), Rate(int((~b).sum()), len(b))
+        p = mcnemar(len(fixed), len(broken))
+        changes.append(ErrorChange(*errors, fixed, broken, float(d.mean()), ci95, p))
+    return changes
 
 
 def mcnemar(fixed: int, broken: int) -> float:

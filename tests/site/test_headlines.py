@@ -9,7 +9,7 @@ import pytest
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.headline import comparison_verdict, headlines
-from reportgen.metrics.localization.study import compare_with_control
+from reportgen.metrics.localization.comparisons import compare_with_strongest_control
 from reportgen.metrics.paired import compare_errors
 from reportgen.results.tables import CONTROL_LABELS
 from tests.site.reports import page_at
@@ -99,10 +99,9 @@ def test_difference_of_equal_strength_is_clear_in_few_data_sets() -> None:
 @pytest.mark.parametrize(("error", "card"), [("top1", 2), ("gt_known", 3)])
 def test_paired_comparison_has_the_rates_of_the_tables(error: str, card: int) -> None:
     audit = audit_of(CENTRED, fitting=30, wrong_class=12)
-    study, localization = audit.main.localization_study, audit.main.localization
+    study = audit.main.localization_study
     assert study is not None
-    assert localization is not None
-    found = compare_with_control(study, localization, audit.main.classification.top1_correct, error)
+    found = compare_with_strongest_control(study, error)
     assert found.change.a == getattr(study.controls[found.name].recipes["paper"], error)
     assert found.change.b == headlines(audit)[card].rate == getattr(study.label_map.recipes["paper"], error)
 

@@ -376,7 +376,7 @@ def test_intervals_of_shares_are_wilsons_also_at_their_ends(case: tuple) -> None
     found, where, _, _ = case
     for name, rate in (("top1", where.top1_error), ("top5", where.top5_error), ("gt_known", where.gt_known_error)):
         assert found.label_map.ci95[f"{name}_error"] == rate.interval
-    none_wrong = Rate(0, len(found.images))
+    none_wrong = np.ones(len(found.images), bool)
     right = replace(found.label_map, recipes={"paper": Errors(none_wrong, none_wrong, none_wrong)})
     low, high = add_intervals(right).ci95["gt_known_error"]
     assert low == 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.study import ControlComparison
+from reportgen.metrics.localization.comparisons import ControlComparison
 from reportgen.metrics.paired import ErrorChange
 from reportgen.results.formatting import between, p_text, signed
 from reportgen.results.tables import CONTROL_LABELS

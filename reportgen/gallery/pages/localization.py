@@ -19,13 +19,15 @@ from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.findings import control_findings
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.localization.comparisons import strongest_control
 from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
-from reportgen.metrics.localization.study import LocalizationStudy, strongest_control
+from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.results.tables import (
     CONTROL_LABELS,
     Table,
     classification_table,
+    differences_table,
     localization_table,
     measures_table,
     recipes_table,
@@ -64,6 +66,7 @@ class LocalizationPage:
     iou_notes: Sequence[str]
     measures: Table
     recipes: Table
+    differences: Table
     breakdowns: Sequence[Breakdown]
     downloads: Sequence[tuple[str, Sequence[Link]]]
 
@@ -84,6 +87,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
     name, control = comparison.name, comparison.change.a
     verdict = comparison_verdict(comparison.change)
     tables = [classification_table(audit), localization_table(audit), measures_table(audit), recipes_table(audit)]
+    tables.append(differences_table(audit))
     return LocalizationPage(
         heading=f"GT-known localization error {percent(known)}: {verdict}",
         lead=(
@@ -105,6 +109,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
         iou_notes=[_iou_note(model, is_only=len(audit.models) == 1) for model in audit.models if model.localization],
         measures=tables[2],
         recipes=tables[3],
+        differences=tables[4],
         breakdowns=_breakdowns(audit, study),
         downloads=[(table.title, download_links(table)) for table in tables],
     )

@@ -93,11 +93,26 @@ class ImageEvaluation:
 
 @dataclass(frozen=True)
 class Errors:
-    """The three localization errors by one recipe, with the predicted classes of the network."""
+    """The three localization errors by one recipe, with the predicted classes of the network.
 
-    top1: Rate
-    top5: Rate
-    gt_known: Rate
+    top1_correct, top5_correct, gt_known_correct: `(m,)` bool, whether an image is right.
+    """
+
+    top1_correct: np.ndarray
+    top5_correct: np.ndarray
+    gt_known_correct: np.ndarray
+
+    @property
+    def top1(self) -> Rate:
+        return error_rate(self.top1_correct)
+
+    @property
+    def top5(self) -> Rate:
+        return error_rate(self.top5_correct)
+
+    @property
+    def gt_known(self) -> Rate:
+        return error_rate(self.gt_known_correct)
 
 
 @dataclass(frozen=True)
@@ -246,15 +261,11 @@ def summarize(
         pxap=pxap(counts) if counts else None,
         n_masks=len(counts),
         recipes={
-            "paper": _errors(paper & is_top1, paper & is_top5, paper),
-            "caffe": _errors(caffe[:, 0] & is_top1, caffe_top5, caffe[:, 0]),
-            "v2": _errors(v2 & is_top1, v2 & is_top5, v2),
+            "paper": Errors(paper & is_top1, paper & is_top5, paper),
+            "caffe": Errors(caffe[:, 0] & is_top1, caffe_top5, caffe[:, 0]),
+            "v2": Errors(v2 & is_top1, v2 & is_top5, v2),
         },
     )
-
-
-def _errors(top1: np.ndarray, top5: np.ndarray, gt_known: np.ndarray) -> Errors:
-    return Errors(error_rate(top1), error_rate(top5), error_rate(gt_known))
 
 
 def error_rate(correct: np.ndarray) -> Rate:

@@ -23,7 +23,6 @@ from reportgen.metrics.localization.evaluation import (
 )
 from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.metrics.localization.max_box_acc import LEVEL_OF_THRESHOLD
-from reportgen.metrics.paired import ErrorChange, compare_errors
 
 BOOTSTRAPPED = ("energy", "completeness", "max_box_acc", "max_box_acc_v2")
 """Metrics with a bootstrap interval."""
@@ -119,45 +118,6 @@ def study_localization(
             classification.scores[images, 0],
         ),
     )
-
-
-def strongest_control(study: LocalizationStudy, error: str) -> tuple[str, Rate]:
-    """Return name and rate of the control with the lowest error, of those that cover all judged images.
-
-    error: `top1`, `top5` or `gt_known`.
-    """
-    rates: dict[str, Rate] = {
-        name: getattr(control.recipes["paper"], error)
-        for name, control in study.controls.items()
-        if len(control.rows) == len(study.images)
-    }
-    name = min(rates, key=lambda name: rates[name].value)
-    return name, rates[name]
-
-
-@dataclass(frozen=True)
-class ControlComparison:
-    """A localization error and that of the strongest control, on the same images. name: of the control; change: from
-    the control to the network."""
-
-    name: str
-    change: ErrorChange
-
-
-def compare_with_control(
-    study: LocalizationStudy, localization: Localization, class_correct: np.ndarray, error: str
-) -> ControlComparison:
-    """Compare an error, `top1` or `gt_known`, with that of the strongest control, image by image.
-
-    class_correct: `(N,)` bool, whether the predicted class is the label.
-    """
-    name, _ = strongest_control(study, error)
-    own, control = localization.gt_known_correct[study.images], study.controls[name].gt_known_correct
-    if error == "top1":
-        own, control = localization.top1_correct[study.images], control & class_correct[study.images]
-    change = compare_errors(control, own, np.ones(len(own), bool))
-    assert change is not None
-    return ControlComparison(name, change)
 
 
 def label_rank(classes: np.ndarray) -> np.ndarray:
