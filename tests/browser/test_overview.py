@@ -88,7 +88,7 @@ def test_table_sorts_by_a_column_in_both_directions(browser: Browser, demo_repor
     with opened(browser, offline=True) as (page, _):
         page.goto((demo_report / "site" / "classes" / "index.html").as_uri())
         page.get_by_role("button", name="Top-1 error").click()
-        column = page.locator("tbody td:nth-child(3)")
+        column = page.locator("tbody td:nth-child(4)")
         down = [float(v) for v in column.evaluate_all("cells => cells.map(c => c.dataset.value)")]
         assert down == sorted(down, reverse=True)
         page.get_by_role("button", name="Top-1 error").click()

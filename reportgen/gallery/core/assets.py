@@ -18,7 +18,7 @@ FOLDERS = {
 
 STYLE_SHEETS = (
     "base", "page", "text", "headlines", "pictures", "controls", "neighbours", "confusions", "embedding", "units",
-    "chips", "error-tables", "charts", "tables", "modes",
+    "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from urllib.parse import urlencode
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import ModelAudit
@@ -48,3 +49,8 @@ def activation_page(of: Audit | ModelAudit, i: int, layer: LayerInfo) -> str:
 def unit_page(layer: LayerInfo, u: int) -> str:
     """The page of unit u of a layer."""
     return layer_page(layer).replace("index", f"{u:04d}")
+
+
+def image_list(**filters: object) -> str:
+    """The page Images with filters, such as `label=3`: the names and values of `image-filter.js`."""
+    return f"images/index.html#{urlencode(filters)}" if filters else "images/index.html"

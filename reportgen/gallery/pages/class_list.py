@@ -9,10 +9,11 @@ from functools import partial
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.gallery.components.outcome_bar import OutcomeBar, outcome_bar
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link, links_to_parts
 from reportgen.gallery.core.registry import PageDraft, pages
-from reportgen.gallery.core.urls import class_page
+from reportgen.gallery.core.urls import class_page, image_list
 from reportgen.metrics.intervals import Rate
 
 CLASSES_PER_PAGE = 100
@@ -24,6 +25,7 @@ MAX_TIED = 3
 class ClassRow:
     """A class in a table. images_url: the list of its images; errors are None where they cannot be evaluated.
 
+    outcomes: of the images with this label.
     wrong: images with any error, each counted once: a wrong class, or a wrong box of the label's map.
     confused_with: the class most often predicted instead, with its count; several if they tie.
     """
@@ -32,6 +34,7 @@ class ClassRow:
     url: str
     images_url: str
     images: int
+    outcomes: OutcomeBar
     top1: Rate | None
     top5: Rate | None
     gt_known: Rate | None
@@ -41,9 +44,10 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class ClassListPage:
-    """A part of the classes; `parts` links to the others."""
+    """A part of the classes; `parts` links to the others. outcomes: of all images with a label."""
 
     rows: Sequence[ClassRow]
+    outcomes: OutcomeBar
     unlabelled: int
     parts: Sequence[Link]
 
@@ -58,10 +62,12 @@ def class_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """The table of classes, in parts."""
     rows = class_rows(audit)
     unlabelled = int((audit.labels < 0).sum())
+    outcomes = outcome_bar(outcome for outcome in audit.main.outcomes if outcome != "unlabelled")
     starts = range(0, max(1, len(rows)), CLASSES_PER_PAGE)
     urls = [f"classes/{f'page-{n}' if n > 1 else 'index'}.html" for n in range(1, len(starts) + 1)]
     for start, url in zip(starts, urls, strict=True):
-        make = partial(ClassListPage, rows[start : start + CLASSES_PER_PAGE], unlabelled, links_to_parts(urls, url))
+        part = rows[start : start + CLASSES_PER_PAGE]
+        make = partial(ClassListPage, part, outcomes, unlabelled, links_to_parts(urls, url))
         yield PageDraft(url, "class_list.html", make)
 
 
@@ -83,8 +89,9 @@ def class_row(audit: Audit, k: int) -> ClassRow:
     return ClassRow(
         name=audit.classes[k],
         url=class_page(audit, k),
-        images_url=f"images/index.html#label={k}",
+        images_url=image_list(label=k),
         images=len(images),
+        outcomes=outcome_bar((audit.main.outcomes[i] for i in images), label=k),
         top1=Rate.of(~classification.top1_correct[images]),
         top5=Rate.of(~classification.top5_correct[images]),
         gt_known=gt_known,
