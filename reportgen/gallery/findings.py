@@ -10,9 +10,9 @@ from reportgen.audit.model_audit import ModelAudit
 from reportgen.embedding.space import N_SHOWN, near_duplicates
 from reportgen.gallery.components.headline import difference_text
 from reportgen.gallery.core.image_flags import MIN_CONFIDENCE, suspect_labels
-from reportgen.gallery.core.labels import counted, percent
 from reportgen.metrics.failures import peak_concentration
-from reportgen.results.tables import CONTROL_LABELS
+from reportgen.metrics.formatting import counted, percent
+from reportgen.metrics.localization.controls import CONTROL_LABELS
 
 MIN_ECE, MIN_IMAGES = 0.1, 50
 """Expected calibration error that is reported, and the number of images that it needs."""

@@ -11,8 +11,8 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.embedding.space import near_duplicates
+from reportgen.metrics.formatting import NONE
 from reportgen.metrics.localization.ilsvrc import IOU
-from reportgen.results.formatting import NONE
 from reportgen.results.markup import as_latex, as_markdown
 from reportgen.results.tables import all_tables
 

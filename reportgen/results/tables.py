@@ -10,17 +10,12 @@ from typing import Literal
 from reportgen.audit.audit import Audit
 from reportgen.audit.gap_gmp import GapGmpComparison, Paired, gap_gmp_comparison
 from reportgen.metrics.bootstrap import Interval
+from reportgen.metrics.formatting import NONE, between, p_text, per_cent, rate_text, signed, with_interval
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.localization.evaluation import Errors, Evaluation
 from reportgen.metrics.paired import ErrorChange
-from reportgen.results.formatting import NONE, between, p_text, per_cent, rate_text, signed, with_interval
 
-CONTROL_LABELS = {
-    "whole_image": "whole image",
-    "centre": "centred box, best size",
-    "mean_map": "mean map",
-    "random_weights": "random weights",
-}
 PARTIAL = ("random_weights", "paper", "graphcut")
 """Controls and backprop boxes that may be evaluated on some of the images."""
 METHOD_LABELS = {"cam": "CAM", "grad-cam": "Grad-CAM"}

@@ -10,8 +10,8 @@ import pytest
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.headline import comparison_verdict, headlines
 from reportgen.metrics.localization.comparisons import compare_with_strongest_control
+from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.paired import compare_errors
-from reportgen.results.tables import CONTROL_LABELS
 from tests.site.reports import page_at
 from tests.support.factories import SIDE, make_audit, make_logits, make_model_audit
 

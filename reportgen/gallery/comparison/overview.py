@@ -10,11 +10,11 @@ import numpy as np
 from reportgen.gallery.comparison.classes import ClassRow
 from reportgen.gallery.comparison.image_groups import ImageGroup, ImageGroups, ImagePair, ImagePairs
 from reportgen.gallery.comparison.pairing import ERRORS, PairedReports
-from reportgen.gallery.core.labels import OUTCOME_LABELS, percent
+from reportgen.gallery.core.labels import OUTCOME_LABELS
 from reportgen.gallery.core.page import Fact
+from reportgen.metrics.formatting import between, p_text, percent, signed
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.paired import ErrorChange
-from reportgen.results.formatting import between, p_text, signed
 
 MAX_EXAMPLES = 4
 """Images of each group on the page."""

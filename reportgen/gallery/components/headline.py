@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
+from reportgen.metrics.formatting import between, p_text, signed
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import ControlComparison
+from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.paired import ErrorChange
-from reportgen.results.formatting import between, p_text, signed
-from reportgen.results.tables import CONTROL_LABELS
 
 
 @dataclass(frozen=True)

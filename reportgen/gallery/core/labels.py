@@ -1,10 +1,8 @@
-"""Labels and number formats that several pages share; templates use some of them as filters."""
+"""Labels that several pages share."""
 
 from __future__ import annotations
 
 from reportgen.audit.model_info import ModelInfo
-from reportgen.metrics.bootstrap import Interval
-from reportgen.metrics.intervals import Rate
 
 OUTCOME_LABELS = {
     "right": "right",
@@ -35,32 +33,6 @@ HEAD_LABELS = {
     "gmp": "max pooling and a fitted linear layer",
 }
 """How a network gets from its feature maps to its logits."""
-
-
-def percent(rate: Rate | None) -> str:
-    """`33.3 %`, or a dash for None."""
-    return "–" if rate is None else f"{100 * rate.value:.1f} %"
-
-
-def count_of(rate: Rate) -> str:
-    """`10 of 30`."""
-    return f"{rate.count:,} of {rate.n:,}"
-
-
-def interval(bounds: Interval) -> str:
-    """`19–51 %`, of bounds that are fractions of 1."""
-    low, high = bounds
-    return f"{100 * low:.0f}–{100 * high:.0f} %"
-
-
-def rate_with_count(rate: Rate | None) -> str:
-    """`33.3 %, 10 of 30`."""
-    return "–" if rate is None else f"{percent(rate)}, {count_of(rate)}"
-
-
-def counted(n: int, singular: str, plural: str) -> str:
-    """`1 image`, `1,000 images`."""
-    return f"{n:,} {singular if n == 1 else plural}"
 
 
 def method_label(info: ModelInfo) -> str:

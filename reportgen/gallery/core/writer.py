@@ -22,8 +22,8 @@ from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord,
 from reportgen.gallery.core.media import AddedMedia, Media
 from reportgen.gallery.core.page import Frame, Link
 from reportgen.gallery.core.registry import PageDraft
+from reportgen.metrics import formatting
 from reportgen.parallel import run_parallel
-from reportgen.results.formatting import between, signed
 from reportgen.store.files import write_atomic
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,10 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters.update(percent=labels.percent, of=labels.count_of, interval=labels.interval, thousands="{:,}".format)
-    env.filters.update(address=result_address, term=link_term, signed=signed, between=between)
+    env.filters.update(
+        percent=formatting.percent, of=formatting.count_of, interval=formatting.interval, thousands="{:,}".format
+    )
+    env.filters.update(address=result_address, term=link_term, signed=formatting.signed, between=formatting.between)
     env.globals.update(policy=POLICY, policy_of=policy_of, scale_colours=inferno_steps(6))
     env.globals.update(outcome_labels=labels.OUTCOME_LABELS, outcome_shapes=labels.OUTCOME_SHAPES)
     return env

@@ -10,12 +10,12 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.section import Section
-from reportgen.gallery.core.labels import rate_with_count
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.pages.class_list import ClassRow, class_row
+from reportgen.metrics.formatting import rate_with_count
 
 
 @dataclass(frozen=True)

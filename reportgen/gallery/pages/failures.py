@@ -14,13 +14,14 @@ from reportgen.data.sampling import evenly_spaced
 from reportgen.draw.overlay import draw_map
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, image_card
-from reportgen.gallery.core.labels import OUTCOME_LABELS, counted, interval
+from reportgen.gallery.core.labels import OUTCOME_LABELS
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.findings import peak_finding
 from reportgen.metrics.failures import MIN_DROP, MIN_LEFT_OUT, OUTCOMES, QUADRANTS, mean_class_maps, quadrants
+from reportgen.metrics.formatting import counted, interval
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
 

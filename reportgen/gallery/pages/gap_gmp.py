@@ -16,7 +16,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import image_page
-from reportgen.results.formatting import between, signed
+from reportgen.metrics.formatting import between, signed
 from reportgen.results.tables import Table, gap_gmp_table
 
 MAX_EXAMPLES = 6

@@ -12,19 +12,19 @@ from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.gallery.components.chart import Annotation, Axis, Chart, ReferenceLine, Series, percent_axis
 from reportgen.gallery.components.headline import Headline, comparison_verdict
 from reportgen.gallery.components.table import download_links
-from reportgen.gallery.core.labels import percent
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.findings import control_findings
+from reportgen.metrics.formatting import percent
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import strongest_control
+from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
 from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.results.tables import (
-    CONTROL_LABELS,
     Table,
     classification_table,
     differences_table,

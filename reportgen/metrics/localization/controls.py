@@ -20,6 +20,13 @@ from reportgen.parallel import parallel_map
 
 CENTRED_BOX_SIDES = np.arange(1, 21) / 20
 """Widths and heights of centred boxes that are tried, as shares of the image's."""
+CONTROL_LABELS = {
+    "whole_image": "whole image",
+    "centre": "centred box, best size",
+    "mean_map": "mean map",
+    "random_weights": "random weights",
+}
+"""Control → its name in tables and sentences."""
 Control = tuple[str, np.ndarray, list[ImageEvaluation]]
 """Description, rows `(m,)` of the images that it was evaluated on, and the evaluation of each of them."""
 

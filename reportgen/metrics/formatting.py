@@ -14,9 +14,9 @@ def per_cent(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:.1f}"
 
 
-def with_interval(value: float, interval: Interval) -> str:
+def with_interval(value: float, bounds: Interval) -> str:
     """Return a share with its interval, in per cent: `41.7 (30.1–54.3)`."""
-    return f"{per_cent(value)} ({per_cent(interval[0])}–{per_cent(interval[1])})"
+    return f"{per_cent(value)} ({per_cent(bounds[0])}–{per_cent(bounds[1])})"
 
 
 def rate_text(rate: Rate | None) -> str:
@@ -37,3 +37,29 @@ def p_text(p: float) -> str:
 def between(bounds: Interval) -> str:
     """Return an interval of differences in points: `−1.5 to +3.1`."""
     return f"{signed(bounds[0])} to {signed(bounds[1])}"
+
+
+def percent(rate: Rate | None) -> str:
+    """`33.3 %`, or a dash for None."""
+    return "–" if rate is None else f"{100 * rate.value:.1f} %"
+
+
+def count_of(rate: Rate) -> str:
+    """`10 of 30`."""
+    return f"{rate.count:,} of {rate.n:,}"
+
+
+def interval(bounds: Interval) -> str:
+    """`19–51 %`, of bounds that are fractions of 1."""
+    low, high = bounds
+    return f"{100 * low:.0f}–{100 * high:.0f} %"
+
+
+def rate_with_count(rate: Rate | None) -> str:
+    """`33.3 %, 10 of 30`."""
+    return "–" if rate is None else f"{percent(rate)}, {count_of(rate)}"
+
+
+def counted(n: int, singular: str, plural: str) -> str:
+    """`1 image`, `1,000 images`."""
+    return f"{n:,} {singular if n == 1 else plural}"
