@@ -186,7 +186,8 @@ interface MatrixChunk {
 }
 
 interface SearchChunk {
-  pages: [string, string][];
+  /** [label, URL, group] */
+  pages: [string, string, string][];
   classes: [string, string][];
   /** [name, folder, number of units] */
   layers: [string, string, number][];

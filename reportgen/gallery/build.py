@@ -53,7 +53,8 @@ def build_site(
     nav = navigation(audit)
     classes = [(audit.classes[k], class_page(audit, k)) for k in np.unique(audit.labels[audit.labels >= 0]).tolist()]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
-    return write_site(site, Frame(audit.title, "", nav, footer), page_drafts(audit, media), media, data, progress)
+    frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
+    return write_site(site, frame, page_drafts(audit, media), media, data, progress)
 
 
 def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:

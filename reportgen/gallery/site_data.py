@@ -13,7 +13,7 @@ from reportgen.gallery.core.browser_constants import SHARE_STEPS
 from reportgen.gallery.core.data_chunks import script
 from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
 from reportgen.gallery.core.labels import OUTCOME_LABELS
-from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.page import NavEntry
 from reportgen.gallery.core.urls import image_page, layer_page
 
 
@@ -71,10 +71,11 @@ def cams_chunk(audit: Audit) -> bytes:
     return script("cams", columns, {"ground_truth": boxes}, more)
 
 
-def search_chunk(pages: Iterable[Link], classes: Iterable[tuple[str, str]], layers: Iterable[LayerInfo]) -> bytes:
-    """What the search finds besides images: pages, classes as (name, URL), and layers with their number of units."""
+def search_chunk(nav: Iterable[NavEntry], classes: Iterable[tuple[str, str]], layers: Iterable[LayerInfo]) -> bytes:
+    """What the search finds besides images: pages with their group, classes as (name, URL), layers with their number of
+    units."""
     more = {
-        "pages": [[page.label, page.url] for page in pages],
+        "pages": [[link.label, link.url, entry.label] for entry in nav for link in entry.links],
         "classes": list(classes),
         "layers": [[layer.name, layer_page(layer).removesuffix("index.html"), layer.shape[0]] for layer in layers],
     }

@@ -2,6 +2,7 @@
 window.reportgen.reviewStorage = (images) => {
   "use strict";
   const KEY = `reportgen-review-${images.report}`;
+  const COUNT_KEY = `reportgen-reviewed-${images.report}-${images.title}`; // for the header of every page
   const ids = new Set(images.id);
   /** @type {[string, ReviewItem | undefined][][]} */
   const past = [];
@@ -50,6 +51,8 @@ window.reportgen.reviewStorage = (images) => {
     act();
     try {
       localStorage.setItem(KEY, JSON.stringify({ ...saved, items: Object.fromEntries(saved.items) }));
+      localStorage.setItem(COUNT_KEY, String(reviewed().length || ""));
+      document.dispatchEvent(new Event("reviewed"));
       isStored = true;
     } catch {
       isStored = false;

@@ -133,10 +133,15 @@
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
-  const button = dom.button("Go to…", open);
+  const button = dom.button("", open, "Search");
   button.className = "go";
-  button.append(element("kbd", { textContent: "/" }));
-  dom.find(document, "header.top nav").before(button);
+  const lens = { class: "lens", viewBox: "0 0 16 16", "aria-hidden": "true" };
+  button.append(
+    dom.svg("svg", lens, dom.svg("path", { d: "M7 2a5 5 0 100 10A5 5 0 007 2zM10.7 10.7L14.5 14.5" })),
+    element("span", { textContent: "Search…" }),
+    element("kbd", { textContent: "/" }),
+  );
+  dom.find(document, "header.top").append(button);
   document.body.append(dialog);
   shortcuts.listen((key) => (key === "/" ? open : undefined));
 })();

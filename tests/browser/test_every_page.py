@@ -126,7 +126,7 @@ def test_single_character_keys_are_switched_off_for_all_pages(browser: Browser, 
     """WCAG 2.1.4: the setting is stored, and it is reached without a single-character key."""
     site = demo_report / "site"
     with hosted(site) as root, visited(browser, root + "provenance.html") as page:
-        page.get_by_role("button", name="Go to").click()
+        page.get_by_role("button", name="Search").click()
         page.locator("dialog").get_by_label("single-character keys").uncheck()
         page.keyboard.press("Escape")
         page.keyboard.press("/")

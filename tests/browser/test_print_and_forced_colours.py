@@ -55,7 +55,7 @@ def test_printed_page_has_no_control(browser: Browser, demo_report: Path, name: 
         else f"{(site / 'x').as_uri()[:-1]}{name}"
     )
     with visited(browser, url, offline=True) as page:
-        expect(page.get_by_role("button", name="Go to")).to_be_visible()
+        expect(page.get_by_role("button", name="Search")).to_be_visible()
         page.emulate_media(media="print")
         assert page.locator(CONTROLS).count() > 2
         shown = [part for part in page.locator(CONTROLS).all() if part.is_visible()]

@@ -34,6 +34,7 @@ def test_review_of_filtered_images_is_exported_and_imported(browser: Browser, de
         page.keyboard.type("only the head")
         page.keyboard.press("Escape")
         expect(page.locator("#review")).to_contain_text("2 reviewed")
+        expect(page.locator("header nav a", has_text="Review")).to_have_text("Review 2")
         expect(page.locator("#review")).to_contain_text("Saved in this browser only, 2 not exported.")
         page.locator("summary").focus()
         page.keyboard.press("Enter")
@@ -45,7 +46,9 @@ def test_review_of_filtered_images_is_exported_and_imported(browser: Browser, de
         assert review["items"][1]["note"] == "only the head"
         expect(page.locator("#review")).to_contain_text("all exported")
 
-        page.reload()
+        page.goto((demo_report / "site" / "provenance.html").as_uri())
+        expect(page.locator("header nav a", has_text="Review")).to_have_text("Review 2")
+        page.go_back()
         expect(page.locator("#review")).to_contain_text("2 reviewed")
         other = {**review, "reviewer": "bob", "items": [{**review["items"][0], "tags": ["looks fine"], "time": 8e15}]}
         page.locator("summary").click()

@@ -52,7 +52,7 @@ def first_layer(site: Path) -> tuple[str, str]:
 
 def test_search_works_by_mouse_under_a_sub_path(browser: Browser, demo_report: Path) -> None:
     with hosted(demo_report / "site") as root, visited(browser, root + "provenance.html") as page:
-        page.get_by_role("button", name="Go to").click()
+        page.get_by_role("button", name="Search").click()
         page.get_by_role("option", name="Confusions").click()
         page.wait_for_url("**/audits/today/confusions/index.html")
 

@@ -26,6 +26,7 @@ from reportgen.gallery.build import page_drafts
 from reportgen.gallery.core import assets, registry
 from reportgen.gallery.core.check import check_site
 from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.page import Link, mark_current
 from reportgen.gallery.core.registry import all_pages, all_sections, navigation
 from reportgen.gallery.core.urls import image_page
 from tests.conftest import SELECTED_IMAGE
@@ -50,8 +51,8 @@ class InsertionPage:
 
 @page(
     "insertion/index.html",
-    nav=("Localization", "Insertion"),
-    order=41,
+    nav=("Method", "Insertion"),
+    order=71,
     requires=("insertion/curve",),
     about="How the probability grows while pixels are inserted.",
 )
@@ -107,6 +108,11 @@ def html_of(path: Path) -> str:
     return " ".join(path.read_text("utf-8").split())
 
 
+def links_of(audit: Audit) -> list[Link]:
+    """The links of all groups of the navigation."""
+    return [link for entry in navigation(audit) for link in entry.links]
+
+
 def audit_with(**arrays: np.ndarray) -> Audit:
     """Three images, with these arrays; two underscores in a name stand for the slash."""
     return make_audit(make_model_audit([0, 1, 0], arrays={k.replace("__", "/"): v for k, v in arrays.items()}))
@@ -116,7 +122,7 @@ def test_page_and_section_of_new_modules_are_in_the_site(new_modules: None, tmp_
     audit = audit_with(insertion__curve=np.array([[0.25, 0.75]] * 3))
     site = write_report(audit, tmp_path / "report")
     assert "<p>Values 0.25, 0.75</p>" in (site / "insertion" / "index.html").read_text("utf-8")
-    assert '<a href="insertion/index.html">Insertion</a>' in (site / "index.html").read_text("utf-8")
+    assert '<a href="insertion/index.html">Insertion</a>' in (site / "provenance.html").read_text("utf-8")
     html = html_of(site / image_page(audit, 0))
     assert '<section class="view" id="inserted_pixels" data-layer="Insertion">' in html
     assert "inserted_pixels" not in (site / image_page(audit, 1)).read_text("utf-8")  # nothing to show
@@ -132,16 +138,16 @@ def test_page_and_section_without_their_arrays_are_absent_with_their_links(new_m
 
 
 def test_new_modules_are_in_navigation_views_and_manual(new_modules: None) -> None:
-    labels = [link.label for link in navigation(audit_with(insertion__curve=np.zeros((3, 2))))]
-    assert labels.index("Insertion") == labels.index("Failures") + 1
-    assert "Insertion" not in [link.label for link in navigation(audit_with())]
+    labels = [link.label for link in links_of(audit_with(insertion__curve=np.zeros((3, 2))))]
+    assert labels.index("Insertion") == labels.index("Localization") + 1
+    assert "Insertion" not in [link.label for link in links_of(audit_with())]
     printed = CliRunner().invoke(cli, ["views"]).output.splitlines()
     assert [line for line in printed if line.startswith("insert")] == [
         "insertion          page     How the probability grows while pixels are inserted.",
         "inserted_pixels    image    The curve of one image.",
     ]
     parts = runpy.run_path(str(ROOT / "site" / "manual.py"))["PARTS"]
-    assert "| `insertion` | `insertion/index.html` | Localization › Insertion | How the probability" in parts["pages"]()
+    assert "| `insertion` | `insertion/index.html` | Method › Insertion | How the probability" in parts["pages"]()
     assert (
         "| `inserted_pixels` | image | Insertion | The curve of one image. | `insertion/curve` |" in parts["sections"]()
     )
@@ -154,7 +160,7 @@ def test_units_pages_sections_and_links_need_recorded_layers(tmp_path: Path) -> 
         audit = make_audit(make_model_audit([0, 1, 0], unit_maxima=unit_maxima))
         site = write_report(audit, tmp_path / str(is_there))
         assert (site / "units").exists() == is_there
-        assert ("units/index.html" in [link.url for link in navigation(audit)]) == is_there
+        assert ("units/index.html" in [link.url for link in links_of(audit)]) == is_there
         assert ('id="strongest_units"' in (site / image_page(audit, 0)).read_text("utf-8")) == is_there
         assert check_site(site.parent)[0] == []
 
@@ -162,11 +168,39 @@ def test_units_pages_sections_and_links_need_recorded_layers(tmp_path: Path) -> 
 def test_navigation_lists_the_pages_that_apply_in_order() -> None:
     audit = make_audit(make_model_audit([0, 1, 0]))
     entries = [entry for entry in all_pages() if entry.nav]
-    assert [(link.label, link.url) for link in navigation(audit)] == [
+    assert [(link.label, link.url) for link in links_of(audit)] == [
         (entry.nav[1], entry.url) for entry in entries if entry.nav and entry.applies_to(audit)
     ]
     assert entries == sorted(entries, key=lambda entry: entry.order)
     assert len({entry.nav for entry in entries}) == len(entries)
+
+
+def test_navigation_has_at_most_seven_entries_and_the_review() -> None:
+    """A group is one entry, which leads to its first page."""
+    audit = make_audit(make_model_audit([0, 1, 0], unit_maxima={"conv1": np.random.default_rng(0).random((3, 4))}))
+    nav = navigation(audit)
+    assert [entry.label for entry in nav][-2:] == ["Method", "Review"]
+    assert len(nav) <= 8
+    assert len({entry.label for entry in nav}) == len(nav)
+    assert all(entry.url == entry.links[0].url for entry in nav)
+
+
+@pytest.mark.parametrize(
+    ("url", "group", "link"),
+    [
+        ("index.html", "Overview", "Overview"),
+        ("images/000001-1.html", "Images", "Images"),
+        ("confusions/index.html", "Classes", "Confusions"),
+        ("provenance.html", "Method", "Provenance"),
+        ("404.html", None, None),
+    ],
+)
+def test_current_entry_and_link_are_those_of_the_folder_of_a_page(
+    url: str, group: str | None, link: str | None
+) -> None:
+    nav = mark_current(url, navigation(make_audit(make_model_audit([0, 1, 0]))))
+    assert [entry.label for entry in nav if entry.current] == ([group] if group else [])
+    assert [one.label for entry in nav for one in entry.links if one.current] == ([link] if link else [])
 
 
 def test_views_prints_every_page_and_section() -> None:
@@ -241,14 +275,14 @@ def test_search_chunk_has_the_pages_of_the_navigation(tmp_path: Path) -> None:
     (path,) = (site / "data").glob("search.*.js")
     text = path.read_text("utf-8")
     body = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    assert body["pages"] == [[link.label, link.url] for link in navigation(audit)]
+    assert body["pages"] == [[link.label, link.url, entry.label] for entry in navigation(audit) for link in entry.links]
 
 
 def test_demo_report_has_every_page_and_section_whose_settings_are_given(demo_report: Path) -> None:
     """Two networks with different pooling, and feature visualization, are not part of the demo."""
     site = demo_report / "site"
-    nav = re.findall(r'<a href="[^"]+"[^>]*>([^<]+)</a>', (site / "index.html").read_text("utf-8").split("</nav>")[0])
-    assert {entry.nav[1] for entry in all_pages() if entry.nav} - set(nav) == {"GAP and GMP"}
+    pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
+    assert {entry.nav[1] for entry in all_pages() if entry.nav and entry.url not in pages} == {"GAP and GMP"}
     (image,) = (site / "images").glob(f"*-{Path(SELECTED_IMAGE).stem}.html")
     (class_,) = (site / "classes").glob("*-tabby.html")
     for scope, path, without in (("image", image, {"gap_gmp"}), ("class", class_, set())):

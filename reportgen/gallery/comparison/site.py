@@ -20,7 +20,7 @@ from reportgen.gallery.comparison.units import units_page
 from reportgen.gallery.core.data_chunks import write_chunk
 from reportgen.gallery.core.glossary import GLOSSARY_PAGE, read_glossary
 from reportgen.gallery.core.media import Media
-from reportgen.gallery.core.page import Fact, Frame, Link
+from reportgen.gallery.core.page import Fact, Frame, Link, NavEntry, navigation_of
 from reportgen.gallery.core.registry import PageDraft
 from reportgen.gallery.core.writer import open_media, write_if_changed, write_site
 from reportgen.gallery.pages.glossary import GlossaryPage
@@ -49,14 +49,18 @@ def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
         title, footer = f"{paired.a.name} → {paired.b.name}", f"{paired.n:,} images · reportgen {__version__}"
         frame = Frame(title, "", navigation(paired), footer)
         groups = ImageGroups(paired)
-        links = [*frame.nav, *(Link(group.title, group.url()) for group in groups.all())]
+        groups_of_images = navigation_of(("Images", Link(group.title, group.url())) for group in groups.all())
         classes = [(row.name, row.fixed_url or row.broken_url) for row in class_rows(groups)]
-        write_chunk(out / "site", "search", search_chunk(links, [one for one in classes if one[1]], []))
+        write_chunk(
+            out / "site",
+            "search",
+            search_chunk([*frame.nav, *groups_of_images], [one for one in classes if one[1]], []),
+        )
         write_site(out / "site", frame, page_drafts(groups, media), media, {})
     return paired
 
 
-def navigation(paired: PairedReports) -> list[Link]:
+def navigation(paired: PairedReports) -> list[NavEntry]:
     """The entries of the navigation."""
     links = [Link("Overview", "index.html")]
     if "top1" in paired.changes:
@@ -65,12 +69,12 @@ def navigation(paired: PairedReports) -> list[Link]:
             Link("Fixed", "top1-fixed/index.html"),
             Link("Broken", "top1-broken/index.html"),
         ]
-    return [
-        *links,
+    links += [
         Link("Neighbours", "neighbours.html"),
         Link("Units", "units.html"),
         Link("Provenance", "provenance.html"),
     ]
+    return navigation_of((link.label, link) for link in links)
 
 
 def page_drafts(groups: ImageGroups, media: Media) -> Iterator[PageDraft]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,6 +12,17 @@ class Link:
 
     label: str
     url: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class NavEntry:
+    """An entry of the navigation: a group of pages. url: of its first page; current: whether it has the page that shows
+    it."""
+
+    label: str
+    url: str
+    links: Sequence[Link]
     current: bool = False
 
 
@@ -26,12 +37,34 @@ class Fact:
 
 @dataclass(frozen=True)
 class Frame:
-    """What surrounds every page. root: "" or "../", which leads from the page to the site's root."""
+    """What surrounds every page. root: "" or "../", which leads from the page to the site's root.
+
+    reviews: what distinguishes this report's reviews in the browser's storage, or "" for a site without reviews.
+    """
 
     title: str
     root: str
-    nav: Sequence[Link]
+    nav: Sequence[NavEntry]
     footer: str
+    reviews: str = ""
+
+
+def navigation_of(pages: Iterable[tuple[str, Link]]) -> list[NavEntry]:
+    """The navigation of pages, each with the name of its group; groups in the order of their first pages."""
+    groups: dict[str, list[Link]] = {}
+    for group, link in pages:
+        groups.setdefault(group, []).append(link)
+    return [NavEntry(group, links[0].url, links) for group, links in groups.items()]
+
+
+def mark_current(url: str, nav: Sequence[NavEntry]) -> list[NavEntry]:
+    """The navigation as a page shows it: the links to its folder, and their entry, are the current ones."""
+    folder = url.split("/", 1)[0]
+    marked = []
+    for entry in nav:
+        links = [replace(link, current=link.url.split("/", 1)[0] == folder) for link in entry.links]
+        marked.append(replace(entry, links=links, current=any(link.current for link in links)))
+    return marked
 
 
 def previous_and_next(links: Sequence[Link], position: int) -> tuple[Link | None, Link | None]:

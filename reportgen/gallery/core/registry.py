@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
-from reportgen.gallery.core.page import Link
+from reportgen.gallery.core.page import Link, NavEntry, navigation_of
 
 Scope = Literal["image", "class", "unit"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -167,6 +167,7 @@ def draw_sections(scope: Scope, audit: Audit, media: Media, subject: Any) -> lis
     return drawn
 
 
-def navigation(audit: Audit) -> list[Link]:
-    """The entries of the navigation, in order."""
-    return [Link(entry.nav[1], entry.url) for entry in all_pages() if entry.nav and entry.applies_to(audit)]
+def navigation(audit: Audit) -> list[NavEntry]:
+    """The groups of the navigation with their pages, in order."""
+    shown = (entry for entry in all_pages() if entry.applies_to(audit))
+    return navigation_of((entry.nav[0], Link(entry.nav[1], entry.url)) for entry in shown if entry.nav)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from reportgen.gallery.core.data_chunks import write_chunk_urls
 from reportgen.gallery.core.glossary import link_term
 from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
 from reportgen.gallery.core.media import AddedMedia, Media
-from reportgen.gallery.core.page import Frame, Link
+from reportgen.gallery.core.page import Frame, mark_current
 from reportgen.gallery.core.registry import PageDraft
 from reportgen.metrics import formatting
 from reportgen.parallel import run_parallel
@@ -53,12 +53,6 @@ def environment() -> jinja2.Environment:
 def result_address(name: str, data: Mapping[str, str]) -> str:
     """URL of a result file: that of its name, unless `data` has another."""
     return data.get(name, f"data/{name}")
-
-
-def current(url: str, nav: Sequence[Link]) -> list[Link]:
-    """The navigation of a page, with the entry of its folder as the current one."""
-    folder = url.split("/", 1)[0]
-    return [Link(e.label, e.url, e.url.split("/", 1)[0] == folder) for e in nav]
 
 
 def write_assets(site: Path) -> dict[str, str]:
@@ -162,7 +156,7 @@ class PageWriter:
         """Write one page, and return its record. page: the dataclass of the template. Errors: OutputError."""
         compiled, template_digest = self._templates[template]
         path = self._site / url
-        frame = replace(self._frame, root="../" * url.count("/"), nav=current(url, self._frame.nav))
+        frame = replace(self._frame, root="../" * url.count("/"), nav=mark_current(url, self._frame.nav))
         inputs = digest_of(template_digest, frame, page)
         if self._manifest.is_current(url, inputs, path):
             return self._manifest.pages[url]

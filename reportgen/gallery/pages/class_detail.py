@@ -30,7 +30,7 @@ class ClassDetailPage:
     facts: Sequence[Fact]
 
 
-@pages("classes/", order=11, about="One page a class: its images, mean map, occlusion and strongest units.")
+@pages("classes/", order=21, about="One page a class: its images, mean map, occlusion and strongest units.")
 def class_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each class that has labelled images."""
     classes = np.unique(audit.labels[audit.labels >= 0]).tolist()

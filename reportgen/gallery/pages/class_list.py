@@ -55,7 +55,7 @@ class ClassListPage:
 @pages(
     "classes/index.html",
     nav=("Classes", "Classes"),
-    order=10,
+    order=20,
     about="Every class that has labelled images, with its errors.",
 )
 def class_list(audit: Audit, media: Media) -> Iterator[PageDraft]:

@@ -29,7 +29,7 @@ def has_deeper_kernels(audit: Audit) -> bool:
 
 @page(
     "filters/deeper.html",
-    order=57,
+    order=62,
     when=has_deeper_kernels,
     about="The strongest kernels of each deeper convolution.",
 )

@@ -48,7 +48,7 @@ class EmbeddingPage:
 
 @page(
     "embedding/index.html",
-    nav=("Embedding", "Embedding map"),
+    nav=("Map", "Embedding map"),
     order=50,
     about="Embedding maps: t-SNE and PCA of the features and of the pixels, a grid of all images, and their quality.",
 )

@@ -64,7 +64,7 @@ class FailureGalleryPage:
 
 @pages(
     "failures/",
-    order=41,
+    order=13,
     about="One page a failure type, with its meaning, remedies, images, and the causal test of part-only failures.",
 )
 def failure_gallery(audit: Audit, media: Media) -> Iterator[PageDraft]:

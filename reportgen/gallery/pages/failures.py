@@ -144,8 +144,8 @@ def network_failures(audit: Audit) -> list[NetworkFailures]:
 
 @pages(
     "failures/index.html",
-    nav=("Localization", "Failures"),
-    order=40,
+    nav=("Images", "Failures"),
+    order=12,
     about="Images by class and box, right and wrong, the failure types, and mean maps by class.",
 )
 def failures(audit: Audit, media: Media) -> Iterator[PageDraft]:

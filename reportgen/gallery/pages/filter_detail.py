@@ -53,7 +53,7 @@ class FilterDetailPage:
 
 @pages(
     "filters/",
-    order=56,
+    order=61,
     about="One page a filter of the first convolution: weights by channel, responses and top patches.",
 )
 def filter_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:

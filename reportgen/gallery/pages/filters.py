@@ -41,7 +41,7 @@ class FiltersPage:
 @page(
     "filters/index.html",
     nav=("Internals", "Filters"),
-    order=55,
+    order=60,
     about="The filters of the first convolution as pictures, with energy, colour and spatial frequency.",
 )
 def filters(audit: Audit, media: Media) -> FiltersPage:

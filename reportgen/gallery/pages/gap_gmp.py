@@ -53,8 +53,8 @@ class GapGmpPage:
 
 @page(
     "gap-gmp/index.html",
-    nav=("Localization", "GAP and GMP"),
-    order=45,
+    nav=("Method", "GAP and GMP"),
+    order=75,
     when=has_gap_and_gmp,
     about="Global average and global max pooling compared: which maps cover more of the object.",
 )

@@ -42,7 +42,7 @@ class ImageDetailPage:
 
 @pages(
     "images/",
-    order=21,
+    order=11,
     requires=("cam/map", "cam/class"),
     about="One page an image: image viewer, scores, localization, and sections of all methods.",
 )

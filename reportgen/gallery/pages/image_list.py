@@ -31,7 +31,7 @@ class ImageListPage:
 @pages(
     "images/index.html",
     nav=("Images", "Images"),
-    order=20,
+    order=10,
     about="All images as cards or as a table, with filters.",
 )
 def image_list(audit: Audit, media: Media) -> Iterator[PageDraft]:

@@ -44,7 +44,7 @@ class LayerDetailPage:
 
 @pages(
     "units/",
-    order=61,
+    order=56,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="One page a layer: its units with their maximum, activity, most frequent label and selectivity.",
 )

@@ -73,8 +73,8 @@ class LocalizationPage:
 
 @page(
     "localization/index.html",
-    nav=("Localization", "Localization"),
-    order=35,
+    nav=("Method", "Localization"),
+    order=70,
     about="Localization error with controls, by recipe, threshold, object size, number of objects and class.",
 )
 def localization(audit: Audit, media: Media) -> LocalizationPage | None:

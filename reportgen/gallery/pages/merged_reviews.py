@@ -11,16 +11,16 @@ from reportgen.errors import ConfigError
 from reportgen.gallery.core.data_chunks import read_chunk
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.pack import site_of
-from reportgen.gallery.core.page import Frame, Link
+from reportgen.gallery.core.page import Frame, Link, mark_current, navigation_of
 from reportgen.gallery.core.registry import page
-from reportgen.gallery.core.writer import current, environment, write_assets, write_if_changed
+from reportgen.gallery.core.writer import environment, write_assets, write_if_changed
 from reportgen.results.csv_files import csv_text
 from reportgen.results.reviews import MergedReviews, merge_reviews, read_review
 
 
 @page(
     "merged_reviews.html",
-    order=96,
+    order=111,
     about="Reviews of several reviewers, merged by `reportgen review`: tags, agreement and conflicts.",
 )
 def merged_reviews(audit: Audit, media: Media) -> None:
@@ -54,8 +54,8 @@ def review_report(report: Path, exports: Sequence[Path]) -> MergedReviews:
         for row in merged.rows
     ]
     write_if_changed(report / "review.csv", csv_text(header, rows).encode())
-    nav = [Link(label, url) for label, url in read_chunk(site, "search")["pages"]]
-    frame = Frame(images["title"], "", current("review.html", nav), f"reportgen {__version__}")
+    nav = navigation_of((group, Link(label, url)) for label, url, group in read_chunk(site, "search")["pages"])
+    frame = Frame(images["title"], "", mark_current("review.html", nav), f"reportgen {__version__}")
     template = environment().get_template("merged_reviews.html")
     html = template.render(page=merged, frame=frame, assets=write_assets(site), data={})
     write_if_changed(site / "merged_reviews.html", html.encode())

@@ -109,7 +109,7 @@ class NeighboursPage:
 
 @page(
     "neighbours/index.html",
-    nav=("Embedding", "Neighbours"),
+    nav=("Map", "Neighbours"),
     order=52,
     about="kNN accuracy, near-duplicates, images whose label disagrees with their neighbours, and hubs.",
 )

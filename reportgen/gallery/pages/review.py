@@ -10,7 +10,7 @@ from reportgen.gallery.core.registry import page
 @page(
     "review.html",
     nav=("Review", "Review"),
-    order=95,
+    order=110,
     about="Review of images one after the other, with tags and notes that can be exported.",
 )
 def review(audit: Audit, media: Media) -> None:

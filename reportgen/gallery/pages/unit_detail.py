@@ -36,7 +36,7 @@ class UnitDetailPage:
 
 @pages(
     "units/",
-    order=62,
+    order=57,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="One page a unit: its top patches with receptive field and value, and the distribution of its maxima.",
 )

@@ -39,7 +39,7 @@ class UnitsPage:
 @page(
     "units/index.html",
     nav=("Internals", "Units"),
-    order=60,
+    order=55,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="The layers whose units were recorded, with receptive field, stride and number of dead units.",
 )
