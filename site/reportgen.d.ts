@@ -12,6 +12,9 @@ interface Reportgen {
   shortcuts: Shortcuts;
 
   state: State;
+  selection: ImageSelection;
+  selectionBar(): void;
+  selectionSteps(images: ImagesChunk, selection: Record<string, string>): void;
   csv: Csv;
   imageFigures: ImageFigures;
   imageFilter: ImageFilter;
@@ -203,8 +206,10 @@ interface Data {
   drop(name: keyof Chunks): void;
   /** Loads a script of the site. Rejects when its file cannot be read. */
   loadScript(url: string): Promise<void>;
-  /** Loads a chunk by its name, through the chunk `chunks`; nothing where the site does not have it. */
-  load(name: keyof Chunks): Promise<void>;
+  /** Loads chunks by their names, through the chunk `chunks`; nothing where the site does not have them. */
+  load(...names: (keyof Chunks)[]): Promise<void>;
+  /** Loads those of some scripts that pages load on demand (`ON_DEMAND` in `assets.py`), such as `image-filter.js`. */
+  loadScripts(...names: string[]): Promise<void>;
 }
 
 // ------------------------------------------------------------------------------------------------------ every page
@@ -252,12 +257,32 @@ interface Shortcuts {
   listen(actionOf: (key: string) => (() => void) | undefined): void;
 }
 
+type StateValues = Record<string, string | number | null | undefined>;
+
 interface State {
   read(): Record<string, string>;
-  write(state: Record<string, string | number | null | undefined>): void;
+  /** Replaces the state in the address. */
+  write(state: StateValues): void;
+  /** The same as a step of its own, which the browser's "back" undoes. */
+  push(state: StateValues): void;
+  /** The address was edited, or "back" or "forward" went to another state. */
   onChange(act: () => void): void;
+  /** A script of the page wrote another state. */
+  onWrite(act: () => void): void;
   /** The text where it is a number, or else `otherwise`. */
   number(text: string | undefined, otherwise: number): number;
+}
+
+/** The selection of images that the address carries from page to page. */
+interface ImageSelection {
+  keys: string[];
+  /** The part of a state that is a selection. */
+  of(state: Record<string, string>): Record<string, string>;
+  read(): Record<string, string>;
+  /** What links carry instead of `read()`; null for that. */
+  provide(make: () => Record<string, string> | null): void;
+  /** A URL with the selection in its hash, unless it has one of its own. */
+  link(url: string): string;
 }
 
 interface Csv {
@@ -288,6 +313,10 @@ interface ImageFilter {
   clean(images: ImagesChunk, state: Record<string, string>): Record<string, string>;
   /** Rows that pass the filters of a state, but for the one named `without`. */
   select(images: ImagesChunk, state: Record<string, string>, without?: string): number[];
+  /** A selection of chosen rows: by their ids, or, of very many, as bits. */
+  chosen(images: ImagesChunk, rows: number[]): { ids: string } | { rows: string };
+  /** `wrong class · label tabby` */
+  describe(images: ImagesChunk, state: Record<string, string>): string;
   /** Names in lower case, made once. */
   lowerNames(images: ImagesChunk): string[];
 }
@@ -298,7 +327,8 @@ interface ImageOrder {
 }
 
 interface FilterActions {
-  set(key: string, value: string): void;
+  /** isStep: whether the browser's "back" undoes this change alone. */
+  set(key: string, value: string, isStep?: boolean): void;
   clear(): void;
   exportCsv(): void;
 }
@@ -309,7 +339,6 @@ interface FilterControls {
   count: HTMLOutputElement;
   clear: HTMLButtonElement;
   exportCsv: HTMLButtonElement;
-  review: HTMLAnchorElement;
   /** Shows the values of a state in the controls. */
   fill(state: Record<string, string>): void;
   /** Shows how many of these rows have each outcome, and which outcomes are chosen. */

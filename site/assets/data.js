@@ -42,8 +42,8 @@ window.reportgen.data = (() => {
     delete chunks[name];
   };
 
-  /** @type {Data["loadScript"]} */
-  const loadScript = (url) =>
+  /** @param {string} url @returns {Promise<void>} */
+  const addScript = (url) =>
     new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.src = root + url;
@@ -60,11 +60,29 @@ window.reportgen.data = (() => {
       document.head.append(script);
     });
 
-  /** @type {Data["load"]} */
-  const load = async (name) => {
-    const url = name === "chunks" ? "data/chunks.js" : chunk("chunks").urls[name];
-    if (!has(name) && url) await loadScript(url);
+  /** @type {Map<string, Promise<void>>} */
+  const loading = new Map(); // two parts of a page may ask for the same script at once
+  /** @type {Data["loadScript"]} */
+  const loadScript = (url) => {
+    const begun = loading.get(url) ?? addScript(url).finally(() => loading.delete(url));
+    loading.set(url, begun);
+    return begun;
   };
 
-  return { root, decodeBase64, chunk, has, drop, loadScript, load };
+  /** @type {Data["load"]} */
+  const load = async (...names) => {
+    if (!has("chunks")) await loadScript("data/chunks.js");
+    const { urls } = chunk("chunks");
+    for (const name of names) if (!has(name) && urls[name]) await loadScript(urls[name]);
+  };
+  /** @type {Data["loadScripts"]} */
+  const loadScripts = async (...names) => {
+    await load();
+    for (const name of names) {
+      const member = name.slice(0, -3).replace(/-./g, (text) => text[1].toUpperCase());
+      if (!(member in window.reportgen)) await loadScript(chunk("chunks").urls[name]);
+    }
+  };
+
+  return { root, decodeBase64, chunk, has, drop, loadScript, load, loadScripts };
 })();

@@ -80,7 +80,6 @@
 
   const drawAll = async () => {
     try {
-      await data.load("chunks");
       await data.load("places");
     } catch (error) {
       holder.before(dom.empty(`Not drawn: ${/** @type {Error} */ (error).message}.`));

@@ -4,7 +4,7 @@
   "use strict";
   const R = window.reportgen;
   const { data, dom, embeddingLasso, state: address } = R;
-  const FILTERS = ["label", "predicted", "outcome", "lasso", "ids"];
+  const FILTERS = [...R.selection.keys, "lasso"];
   const [DIMMED, FAINTEST, STRONGEST] = [22, 50, 235]; // opacities of dots
   /** @type {Rgb} */
   const LOADING = [128, 128, 128];
@@ -70,7 +70,7 @@
     hover: (u, v = 0) => tooltip.show(images, u === null ? -1 : pick(u, v), u ?? 0, v),
     tap: (u, v) => {
       const i = pick(u, v);
-      if (images && i >= 0) location.href = data.root + images.page[i];
+      if (images && i >= 0) location.href = R.selection.link(data.root + images.page[i]);
     },
     drawing: (drawn) => {
       line = drawn;
@@ -129,6 +129,7 @@
       matches = new Uint8Array(chunk.n);
       for (const i of rows) matches[i] = 1;
     }
+    R.selection.provide(() => (images && state.lasso ? R.imageFilter.chosen(images, rows) : null));
     const isFiltered = FILTERS.some((key) => state[key]);
     controls.showCount(rows.length, isFiltered);
     table.show(rows);
@@ -166,6 +167,7 @@
   };
   const load = async () => {
     try {
+      await data.loadScripts("image-filter.js");
       await data.loadScript(urls.images);
       images = data.chunk("images");
       controls.offer(images, colourings());

@@ -1,7 +1,7 @@
 /* Controls that filter and sort the images, on the page Images. */
 window.reportgen.imageFilterControls = (images, actions) => {
   "use strict";
-  const { dom, imageFigures } = window.reportgen;
+  const { data, dom, imageFigures } = window.reportgen;
   const { element, button, labelled } = dom;
   const ORDERS = /** @type {[string, string][]} */ ([
     ["", "as in the data set"],
@@ -22,7 +22,12 @@ window.reportgen.imageFilterControls = (images, actions) => {
    * @param {T} input
    */
   const bound = (key, input) => {
-    input.addEventListener("input", () => actions.set(key, input.value));
+    let isEditing = false; // a text is one step of the browser's history, not one a letter
+    input.addEventListener("input", () => {
+      actions.set(key, input.value, !isEditing);
+      isEditing = true;
+    });
+    input.addEventListener("change", () => (isEditing = false));
     inputs[key] = input;
     return input;
   };
@@ -89,7 +94,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
   const count = element("output", { className: "count" });
   const clear = button("clear", actions.clear);
   const exportCsv = button("export CSV", actions.exportCsv);
-  const review = element("a", { textContent: "review these" });
+  const review = element("a", { href: `${data.root}review.html`, textContent: "review these" });
   const filters = element(
     "div",
     { className: "filters" },
@@ -122,5 +127,5 @@ window.reportgen.imageFilterControls = (images, actions) => {
       label.hidden = !counts[index] && !box.checked;
     }
   };
-  return { elements, search, count, clear, exportCsv, review, fill, showOutcomes };
+  return { elements, search, count, clear, exportCsv, fill, showOutcomes };
 };

@@ -1,7 +1,10 @@
 /* Filters over the images. A filter is a state, as the address holds it: texts by key. */
 window.reportgen.imageFilter = (() => {
   "use strict";
-  const { shareSteps } = window.reportgen.constants;
+  const { constants, data } = window.reportgen;
+  const { shareSteps } = constants;
+  const MOST_IDS = 1000; // chosen images up to which the address has their ids, which outlive a change of the data set
+  const ID_DIGITS = 8;
   /** @typedef {(i: number) => boolean | number} Test */
 
   /** @type {WeakMap<ImagesChunk, string[]>} */
@@ -26,6 +29,7 @@ window.reportgen.imageFilter = (() => {
     iouFrom: isNumber,
     iouTo: isNumber,
     side: isNumber,
+    rows: (text, images) => text.startsWith(`${images.n}.`),
     flag: (text, images) => images.flag_names.some(([name]) => name === text),
     outcome: (text, images) => text.split(",").some((outcome) => images.outcomes.some(([name]) => name === outcome)),
   };
@@ -82,8 +86,17 @@ window.reportgen.imageFilter = (() => {
       return (i) => images.flags[i] & bit;
     },
     ids: (images, value) => {
-      const ids = new Set(value.split(","));
-      return (i) => ids.has(images.id[i]);
+      const ids = new Set(value.split(",").filter(Boolean));
+      const lengths = [...new Set([...ids].map((id) => id.length))];
+      return (i) => lengths.some((length) => ids.has(images.id[i].slice(0, length)));
+    },
+    rows: (_, value) => {
+      const text = value
+        .slice(value.indexOf(".") + 1)
+        .replaceAll("-", "+")
+        .replaceAll("_", "/");
+      const bits = /^[\w+/]*$/.test(text) && text.length % 4 !== 1 ? data.decodeBase64(text) : new Uint8Array();
+      return (i) => bits[i >> 3] & (1 << (i & 7));
     },
   };
   /** @type {ImageFilter["select"]} */
@@ -101,5 +114,41 @@ window.reportgen.imageFilter = (() => {
     return rows;
   };
 
-  return { clean, select, lowerNames };
+  /** @type {ImageFilter["chosen"]} */
+  const chosen = (images, rows) => {
+    if (rows.length <= MOST_IDS) return { ids: rows.map((i) => images.id[i].slice(0, ID_DIGITS)).join(",") };
+    const bits = new Uint8Array(Math.ceil(images.n / 8));
+    for (const i of rows) bits[i >> 3] |= 1 << (i & 7);
+    const text = btoa(Array.from(bits, (byte) => String.fromCharCode(byte)).join(""));
+    return { rows: `${images.n}.${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}` };
+  };
+
+  /** @type {ImageFilter["describe"]} */
+  const describe = (images, state) => {
+    const { classes, outcomes, flag_names: flags } = images;
+    const { outcome, flag, label, predicted, q, side, ids, rows, ...given } = clean(images, state);
+    /** @type {(pairs: [string, string][], keys: string) => string} */
+    const names = (pairs, keys) =>
+      keys
+        .split(",")
+        .map((key) => pairs.find(([name]) => name === key)?.[1])
+        .join(" or ");
+    /** @param {string} key */
+    const range = (key) => `${given[`${key}From`] || 0} to ${given[`${key}To`] || 100} %`;
+    return [
+      outcome && names(outcomes, outcome),
+      flag && names(flags, flag),
+      label && `label ${classes[label] ?? label}`,
+      predicted && `predicted ${classes[predicted] ?? predicted}`,
+      (given.scoreFrom || given.scoreTo) && `confidence ${range("score")}`,
+      (given.iouFrom || given.iouTo) && `IoU ${range("iou")}`,
+      side && `shorter side ≥ ${side} px`,
+      q && `“${q}”`,
+      (ids || rows) && "chosen images",
+    ]
+      .filter(Boolean)
+      .join(" · ");
+  };
+
+  return { clean, select, lowerNames, chosen, describe };
 })();

@@ -23,18 +23,21 @@
   const selected = new Set();
 
   /** @type {FilterActions["set"]} */
-  const set = (key, value) => {
+  const set = (key, value, isStep = true) => {
     state = { ...state, [key]: value };
     if (key !== "page") delete state.page;
+    if (isStep) address.push(state);
     show();
   };
   const clear = () => {
     state = state.view ? { view: state.view } : {};
+    address.push(state);
     controls.fill(state);
     show();
   };
+  const ticked = () => [...selected].sort((a, b) => a - b);
   const exportCsv = () => {
-    csv.downloadImages("images.csv", images, selected.size ? [...selected].sort((a, b) => a - b) : rows);
+    csv.downloadImages("images.csv", images, selected.size ? ticked() : rows);
   };
   const controls = R.imageFilterControls(images, { set, clear, exportCsv });
   bar.append(...controls.elements);
@@ -129,8 +132,6 @@
     showCount();
     const isFiltered = Object.entries(state).some(([key, value]) => value && key !== "view");
     controls.clear.disabled = !isFiltered;
-    const reviewed = Object.entries(state).filter(([key, value]) => value && key !== "view" && key !== "page");
-    controls.review.href = `${data.root}review.html#${new URLSearchParams(reviewed)}`;
     wall.hidden = isFiltered || Boolean(state.view);
     if (wall.hidden) showResults();
     else results.replaceChildren();
@@ -142,6 +143,7 @@
     controls.fill(state);
     show();
   });
+  R.selection.provide(() => (selected.size ? imageFilter.chosen(images, ticked()) : null));
   controls.fill(state);
   show();
 })();

@@ -1,7 +1,7 @@
 /* The search dialog: `/` or the button in the header; pages, classes, images and units by a part of their name. */
 (() => {
   "use strict";
-  const { data, dom, shortcuts } = window.reportgen;
+  const { data, dom, selection, shortcuts } = window.reportgen;
   const { element } = dom;
   const MOST = 14;
 
@@ -10,7 +10,7 @@
   let entries = null;
 
   const loadEntries = async () => {
-    for (const name of /** @type {const} */ (["chunks", "search", "images"])) await data.load(name);
+    await data.load("search", "images");
     const { pages, classes, layers } = data.chunk("search");
     /** @type {Entry[]} */
     const found = [];
@@ -85,7 +85,7 @@
   };
   /** @param {Entry} entry */
   const go = (entry) => {
-    location.href = data.root + entry.url;
+    location.href = selection.link(data.root + entry.url);
     dialog.close();
   };
   const show = () => {

@@ -4,30 +4,45 @@ window.reportgen.state = (() => {
   // Browsers refuse more than 100 changes of the address in 30 s: the first of several is written at once, the last
   // one when this many milliseconds have passed.
   const PAUSE = 350;
-  /** @type {[string, string][] | null} */
+  /** @type {string | null} */
   let waiting = null;
   let timer = 0;
+  /** @type {(() => void)[]} */
+  const listeners = [];
 
   const read = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 
-  const flush = () => {
-    if (timer || !waiting) return;
-    const hash = new URLSearchParams(waiting).toString();
+  /** @param {boolean} isStep */
+  const flush = (isStep = false) => {
+    if (timer || waiting === null) return;
+    const hash = waiting;
     waiting = null;
     if (hash === location.hash.slice(1)) return;
-    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+    const url = hash ? `#${hash}` : location.pathname + location.search;
+    if (isStep) history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+    for (const act of listeners) act();
     timer = setTimeout(() => {
       timer = 0;
       flush();
     }, PAUSE);
   };
+  /** @param {StateValues} state */
+  const wait = (state) => {
+    const entries = Object.entries(state).filter(([, value]) => value !== "" && value != null);
+    waiting = new URLSearchParams(entries.map(([key, value]) => [key, String(value)])).toString();
+  };
   /** @type {State["write"]} */
   const write = (state) => {
-    waiting = [];
-    for (const [key, value] of Object.entries(state)) {
-      if (value !== "" && value != null) waiting.push([key, String(value)]);
-    }
+    wait(state);
     flush();
+  };
+  /** @type {State["push"]} */
+  const push = (state) => {
+    clearTimeout(timer);
+    timer = 0;
+    wait(state);
+    flush(true);
   };
 
   /** @type {State["onChange"]} */
@@ -38,9 +53,13 @@ window.reportgen.state = (() => {
       act();
     });
   };
+  /** @type {State["onWrite"]} */
+  const onWrite = (act) => {
+    listeners.push(act);
+  };
 
   /** @type {State["number"]} */
   const number = (text, otherwise) => (text?.trim() && Number.isFinite(Number(text)) ? Number(text) : otherwise);
 
-  return { read, write, onChange, number };
+  return { read, write, push, onChange, onWrite, number };
 })();

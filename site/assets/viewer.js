@@ -35,6 +35,7 @@
   };
   const writeState = () =>
     state.write({
+      ...R.selection.read(),
       layer: layer.value === "0" ? "" : layer.value,
       threshold: Number(threshold.value) === defaults.threshold ? "" : threshold.value,
       opacity: Number(opacity.value) === defaults.opacity ? "" : opacity.value,

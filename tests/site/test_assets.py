@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from reportgen.gallery.core.assets import STYLE_SHEETS, compact, files, published_assets
+from reportgen.gallery.core.assets import ON_DEMAND, STYLE_SHEETS, compact, files, published_assets
 from reportgen.gallery.core.browser_constants import browser_constants
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {path.name: path.read_text("utf-8") for path in files("assets") if path.suffix == ".js"}
 TYPES = (ROOT / "site" / "reportgen.d.ts").read_text("utf-8")
 ASSET = re.compile(r'"([\w-]+\.(?:js|css|svg))"')
+DESTRUCTURED = re.compile(r"const \{([^}]*)\} = (?:window\.reportgen|R);")
 MAX_BYTES = 60_000
 """JavaScript that a page may load before its data."""
 
@@ -33,7 +34,9 @@ OF_EVERY_PAGE = [name for name in TEMPLATES["base.html"] if name.endswith(".js")
 def test_templates_name_published_scripts_and_every_script_is_named() -> None:
     named = {name for names in TEMPLATES.values() for name in names}
     assert named <= set(published_assets())
-    assert set(SCRIPTS) <= named
+    assert set(SCRIPTS) - set(ON_DEMAND) <= named
+    loaded = {name for script in SCRIPTS.values() for name in loaded_on_demand(script)}
+    assert loaded == set(ON_DEMAND)
 
 
 def test_every_style_sheet_is_a_part_of_the_published_one() -> None:
@@ -50,10 +53,24 @@ def test_a_page_loads_what_its_scripts_use_before_them_and_stays_in_its_budget(t
     assert sum(len(published[name]) for name in loaded) <= MAX_BYTES
     for at, name in enumerate(loaded):
         used = set(re.findall(r"(?:window\.reportgen|\bR)\.(\w+)", SCRIPTS.get(name, "")))
-        for names in re.findall(r"const \{([^}]*)\} = (?:window\.reportgen|R);", SCRIPTS.get(name, "")):
+        for names in DESTRUCTURED.findall(SCRIPTS.get(name, "")):
             used |= {part.split(":")[0].strip() for part in names.split(",") if part.strip()}
         needed = {file_of(member) for member in used - {"take", member_of(name)}}
-        assert needed <= set(loaded[:at]), name
+        assert needed <= {*loaded[:at], *loaded_on_demand(SCRIPTS.get(name, ""))}, name
+
+
+@pytest.mark.parametrize("name", ON_DEMAND)
+def test_a_script_on_demand_uses_what_every_page_has_or_what_is_loaded_before_it(name: str) -> None:
+    """`selection.js` loads them in their order; the page that names them itself does so, too."""
+    used = {part.split(":")[0].strip() for parts in DESTRUCTURED.findall(SCRIPTS[name]) for part in parts.split(",")}
+    used |= set(re.findall(r"window\.reportgen\.(\w+)(?! = )\b", SCRIPTS[name])) - {member_of(name)}
+    before = {*OF_EVERY_PAGE, *ON_DEMAND[: ON_DEMAND.index(name)]}
+    assert {file_of(member) for member in used if member} <= before
+
+
+def loaded_on_demand(script: str) -> list[str]:
+    """The scripts that a script loads before it uses their members."""
+    return [name for names in re.findall(r"\.loadScripts\(([^)]*)\)", script) for name in re.findall(r'"(.*?)"', names)]
 
 
 def member_of(name: str) -> str:

@@ -17,10 +17,13 @@ FOLDERS = {
 """What → its folder in an installed package, and in a checkout."""
 
 STYLE_SHEETS = (
-    "base", "page", "text", "headlines", "pictures", "controls", "neighbours", "confusions", "embedding", "units",
-    "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
+    "base", "page", "text", "headlines", "pictures", "controls", "selection", "neighbours", "confusions", "embedding",
+    "units", "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
+
+ON_DEMAND = ("image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js")
+"""Scripts that pages which do not name them load when an address has a selection, with `data.load`."""
 
 
 def files(kind: str) -> list[Path]:
@@ -40,16 +43,17 @@ def published_assets() -> dict[str, bytes]:
 
 
 def compact(script: str) -> str:
-    """A script without comments, type assertions and indentation: with them, a page would load more than 60 KB.
+    """A script without comments, type assertions, indentation and empty lines: with them, a page would load more than
+    60 KB.
 
-    It is no parser. A template literal must not depend on its indentation, nor hold a line that looks like a comment. A
-    comment at the end of a line with quotes or slashes is not removed.
+    It is no parser. A template literal must not depend on its indentation or empty lines, nor hold a line that looks
+    like a comment. A comment at the end of a line with quotes or slashes is not removed.
     """
     script = re.sub(r"^[ \t]*/\*(?:(?!\*/).)*\*/[ \t]*\n", "", script, flags=re.MULTILINE | re.DOTALL)
     script = re.sub(r"^[ \t]*//.*\n", "", script, flags=re.MULTILINE)
     script = re.sub(r"^([^'\"`/\n]*[;,{(\[]) // .*$", r"\1", script, flags=re.MULTILINE)
     script = re.sub(r"/\*\* @type (?:(?!\*/).)*\*/ ?", "", script)
-    return re.sub(r"^[ \t]+", "", script, flags=re.MULTILINE)
+    return re.sub(r"^[ \t\n]+", "", script, flags=re.MULTILINE)
 
 
 def folder(kind: str) -> Path:

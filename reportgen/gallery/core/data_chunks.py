@@ -68,11 +68,11 @@ def _write_if_changed(path: Path, data: bytes) -> None:
         write_atomic(path, data)
 
 
-def write_chunk_urls(site: Path) -> None:
+def write_chunk_urls(site: Path, scripts: Mapping[str, str]) -> None:
     """Write `data/chunks.js`, which has the URLs of all chunks. Its own URL never changes, so a page that loads its
-    data through it does not change when the data do."""
+    data through it does not change when the data do. scripts: URLs of the scripts that pages load on demand."""
     urls = {path.name.split(".")[0]: f"data/{path.name}" for path in sorted((site / "data").glob("*.*.js"))}
-    _write_if_changed(site / "data" / "chunks.js", script("chunks", {}, {}, {"urls": urls}))
+    _write_if_changed(site / "data" / "chunks.js", script("chunks", {}, {}, {"urls": {**urls, **scripts}}))
 
 
 def read_chunk(site: Path, name: str) -> dict[str, Any]:

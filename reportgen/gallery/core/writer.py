@@ -125,7 +125,7 @@ def write_site(
             else:
                 media.merge(result)
     media.remove_unused()
-    write_chunk_urls(site)
+    write_chunk_urls(site, {name: urls[name] for name in assets.ON_DEMAND})
     _remove_others(site, {*urls.values(), *manifest.pages})
     log.debug("%d pages and %d pictures", len(manifest.pages), len(media.added.files))
     os.sync()  # what the manifest lists is on the disk
