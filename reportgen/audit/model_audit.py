@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from reportgen.audit.model_info import LayerInfo, ModelInfo
+from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.classification import Classification
 from reportgen.metrics.confusion import Calibration, calibrate
@@ -41,6 +42,12 @@ class FeatureVisualization:
     reached: float
     where: int
     gradients: np.ndarray
+
+
+def image_groups(table: Table, samples: Sequence[Sample]) -> np.ndarray:
+    """Return the group `(N,)` of each image: those with the same bytes, and those of one group of the annotations."""
+    ids = np.asarray(table["samples/id"]).astype(str).tolist()
+    return connected_groups(ids, [sample.group for sample in samples])
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,16 @@ class ModelAudit:
     def labels(self) -> np.ndarray:
         """`(N,)` int64, −1 for none."""
         return np.array([-1 if s.label is None else s.label for s in self.samples], np.int64)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """`(N,)` group of each image: images of a group are not independent."""
+        return image_groups(self.table, self.samples)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether some images are not independent."""
+        return len(np.unique(self.groups)) < len(self.groups)
 
     @cached_property
     def cams(self) -> np.ndarray:

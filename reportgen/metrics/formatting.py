@@ -34,6 +34,12 @@ def p_text(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
+def p_equals(name: str, p: float) -> str:
+    """Return a p value with its name: `p = 0.14`, `q < 0.0001`."""
+    text = p_text(p)
+    return f"{name} {text}" if text.startswith("<") else f"{name} = {text}"
+
+
 def between(bounds: Interval) -> str:
     """Return an interval of differences in points: `−1.5 to +3.1`."""
     return f"{signed(bounds[0])} to {signed(bounds[1])}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.metrics.unit_classes import ClassPreference, Selectivity, class_preferences, selectivities
+
 BASELINE_IMAGES = 256
 """Number of images in the sample that shows which values of a unit are usual."""
 TOLERANCE = 1e-3
@@ -59,10 +61,7 @@ class Unit:
     images, values, where: row of the image, maximum and flat position of its top patches, the strongest first.
     histogram, bin_edges: of its maxima over all images.
     active_share: share of images with a positive maximum.
-    top_label: the most frequent label among its top images, and its share of those with a label; None without labels.
-    selectivity: (a − b) / (a + b), where a is the largest class mean of the maxima, and b the mean of the other class
-        means: 1 if the unit is active for a single class, 0 if equally for all (Morcos et al., ICLR 2018, section A.3);
-        None without labels.
+    preference: the class that its top images prefer; selectivity: see `unit_classes`; both None without labels.
     n_at_maximum: number of images whose maximum is the largest value.
     """
 
@@ -72,8 +71,8 @@ class Unit:
     histogram: np.ndarray
     bin_edges: np.ndarray
     active_share: float
-    top_label: tuple[int, float] | None
-    selectivity: float | None
+    preference: ClassPreference | None
+    selectivity: Selectivity | None
     n_at_maximum: int = 1
 
     @property
@@ -88,15 +87,18 @@ def is_constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return constant
 
 
-def summarize_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k: int) -> list[Unit]:
+def summarize_units(
+    maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k: int, groups: np.ndarray | None = None
+) -> list[Unit]:
     """Return the statistics of every unit of a layer, with k top patches.
 
     maxima, where: `(N, U)` float32 and int32, maximum and flat position of each unit in each image; labels: `(N,)`, −1
-    for none.
+    for none; groups: `(N,)` of images that are not independent.
     """
     top = TopPatches(maxima.shape[1], k)
     top.update(0, maxima, where)
-    selectivity = class_selectivity(maxima, labels)
+    preferences = class_preferences(maxima, labels, k, groups)
+    selectivity = selectivities(maxima, labels, groups)
     units = []
     for u in range(maxima.shape[1]):
         exists = top.image[u] >= 0
@@ -105,8 +107,6 @@ def summarize_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
         edges = np.linspace(low, high, N_BINS + 1)
         counts = np.histogram(finite, edges)[0] if low < high else np.array([len(finite)] + [0] * (N_BINS - 1))
-        top_labels = labels[images]
-        classes, votes = np.unique(top_labels[top_labels >= 0], return_counts=True)
         units.append(
             Unit(
                 images=images,
@@ -115,26 +115,12 @@ def summarize_units(maxima: np.ndarray, where: np.ndarray, labels: np.ndarray, k
                 histogram=counts,
                 bin_edges=edges,
                 active_share=float((maxima[:, u] > 0).mean()),
-                top_label=(int(classes[votes.argmax()]), float(votes.max() / votes.sum())) if len(classes) else None,
-                selectivity=None if selectivity is None else float(selectivity[u]),
+                preference=preferences[u],
+                selectivity=selectivity[u],
                 n_at_maximum=int((finite == high).sum()),
             )
         )
     return units
-
-
-def class_selectivity(maxima: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
-    """Return the selectivity `(U,)` of each unit, from its maxima clipped at 0; None for fewer than two classes."""
-    classes = np.unique(labels[labels >= 0])
-    if len(classes) < 2:
-        return None
-    positive = np.maximum(np.nan_to_num(maxima.astype(np.float64)), 0)
-    means = np.stack([positive[labels == c].mean(0) for c in classes])
-    largest: np.ndarray = means.max(0)
-    others = (means.sum(0) - largest) / (len(classes) - 1)
-    total = largest + others
-    selectivity: np.ndarray = np.divide(largest - others, total, out=np.zeros_like(largest), where=total > 0)
-    return selectivity
 
 
 def differs_when_recomputed(stored: np.ndarray, alone: np.ndarray) -> np.ndarray:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 from reportgen.errors import DataError
@@ -116,19 +114,6 @@ def assign_folds(labels: Sequence[int], groups: Sequence[int], parts: int, seed:
     fold[order] = np.arange(len(first)) % parts
     folds: np.ndarray = fold[member]
     return folds
-
-
-def connected_groups(*names: Sequence[str]) -> np.ndarray:
-    """Return group numbers `(N,)`: images that share a name in any of the lists are in one group; "" is not a name."""
-    n = len(names[0])
-    numbers = {
-        key: n + j for j, key in enumerate(dict.fromkeys((k, v) for k, row in enumerate(names) for v in row if v))
-    }
-    edges = [(i, numbers[k, v]) for k, row in enumerate(names) for i, v in enumerate(row) if v]
-    rows, columns = np.array(edges, np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n + len(numbers),) * 2)
-    groups: np.ndarray = connected_components(graph, directed=False)[1][:n]
-    return groups
 
 
 def fit_head(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_audit import ModelAudit
+from reportgen.audit.model_audit import ModelAudit, image_groups
 from reportgen.audit.model_info import ModelInfo
 from reportgen.data.masks import mask_in_window
 from reportgen.metrics.classification import Classification, classify
@@ -116,7 +116,7 @@ def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Map
         if localization
         else None
     )
-    bias = model.run.bias(samples)
+    bias, groups = model.run.bias(samples), image_groups(table, samples)
     return Figures(
         classification=classification,
         localization=localization,
@@ -129,6 +129,7 @@ def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Map
                 np.asarray(table[f"units/{layer.name}/where"]),
                 labels,
                 model.run.settings.top_patches,
+                groups,
             )
             for layer in model.info.layers
         },

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from reportgen.config import AuditConfig
+from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample, no_boxes
 from reportgen.models.classifier import Classifier, Pooling
-from reportgen.models.heads import connected_groups, cross_fit_heads, fit_head, replace_head
+from reportgen.models.heads import cross_fit_heads, fit_head, replace_head
 from reportgen.pipeline.extraction import Extraction, ModelRun, extract_dataset, forward_pass, run_model, store_settings
 from reportgen.pipeline.progress import Progress
 from reportgen.store.table import Store

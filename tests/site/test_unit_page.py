@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.core.urls import unit_page
+from reportgen.gallery.core.urls import layer_page, unit_page
 from tests.site.reports import page_at
 from tests.support.factories import make_audit, make_model_audit
 
@@ -21,17 +21,30 @@ def facts_of(audit: Audit, site: Path, u: int = 0) -> dict[str, str]:
     return {fact.name: fact.value for fact in page.facts}
 
 
-def test_most_frequent_label_is_counted_among_labelled_top_images(tmp_path: Path) -> None:
-    """Of the 16 top images 12 have no label, three have label b and one has a; weaker images have label a."""
-    labels = [-1] * 12 + [1, 1, 1, 0] + [0] * 8
-    maxima = np.arange(24, 0, -1.0)[:, None]
-    text = facts_of(audit_of(maxima, labels), tmp_path)["Most frequent label among the top images"]
-    assert text == "b, 3 of the 4 labelled among its top 16"
+def test_preferred_class_has_the_counts_behind_it(tmp_path: Path) -> None:
+    """Of the 16 top images 4 have no label and 12 have label b, as 20 of the 60 other images."""
+    labels = [-1] * 4 + [1] * 12 + [0, 0, 1] * 20
+    facts = facts_of(audit_of(np.arange(76, 0, -1.0)[:, None], labels), tmp_path)
+    assert facts["Preferred class"] == "b"
+    text = facts["Labels of its top 16"]
+    assert text.startswith("b 12 of 12 with a label, 4 without; 5.3 b expected by chance, q ")
+    assert facts["Selectivity"].startswith("0.")
 
 
-def test_most_frequent_label_is_absent_where_no_top_image_has_a_label(tmp_path: Path) -> None:
-    audit = audit_of(np.arange(20, 0, -1.0)[:, None], [-1] * 16 + [0, 1, 0, 1])
-    assert "Most frequent label among the top images" not in facts_of(audit, tmp_path)
+def test_class_that_chance_explains_is_not_preferred(tmp_path: Path) -> None:
+    audit = audit_of(np.random.default_rng(0).random((40, 3)), [0, 1] * 20)
+    assert facts_of(audit, tmp_path)["Preferred class"] == "none beyond chance"
+    assert "not above chance" in facts_of(audit, tmp_path)["Selectivity"]
+    page = page_at(layer_page(audit.main.info.layers[0]), audit, tmp_path)
+    assert [(row.top_class, row.share, row.selectivity) for row in page.rows] == [("", None, None)] * 3
+    assert page.class_note.startswith("0 of 3 units prefer a class and 0 of 3 are selective")
+
+
+def test_labels_are_counted_where_no_class_is_large_enough(tmp_path: Path) -> None:
+    audit = audit_of(np.arange(20, 0, -1.0)[:, None], [-1] * 14 + [0, 1, 0, 1, 0, 1])
+    facts = facts_of(audit, tmp_path)
+    assert "Preferred class" not in facts
+    assert facts["Labels of its top 16"] == "2 of 16 have a label"
 
 
 def test_images_tied_at_the_cap_of_relu6_are_counted(tmp_path: Path) -> None:

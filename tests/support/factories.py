@@ -21,6 +21,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.audit.reference import Reference
+from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, RejectedInput, Sample, no_boxes
 from reportgen.metrics.classification import classify
 from reportgen.metrics.failures import outcomes_of
@@ -103,6 +104,7 @@ def make_logits(predicted: Sequence[int], scores: Sequence[float] | float, class
 def make_model_audit(
     labels: Sequence[int] = (0, 1),
     *,
+    groups: Sequence[str] = (),
     logits: np.ndarray | None = None,
     maps: np.ndarray | None = None,
     boxes: Sequence[np.ndarray] | None = None,
@@ -116,10 +118,10 @@ def make_model_audit(
 ) -> ModelAudit:
     """One network's audit of N images of 8 × 8 pixels.
 
-    labels: `(N,)`, −1 for none; logits: `(N, K)`, by default every label is predicted; maps: `(N, M, h, w)` activation
-    maps of the M − 1 top classes and of the label; boxes: `(B, 4)` of each image; random_maps: as in `study`;
-    unit_maxima: layer → `(N, U)`, with positions 0; arrays: more arrays of the table, such as `features/gap`;
-    settings: more settings of the table; changes: fields of the result.
+    labels: `(N,)`, −1 for none; groups: name of the group of each image; logits: `(N, K)`, by default every label is
+    predicted; maps: `(N, M, h, w)` activation maps of the M − 1 top classes and of the label; boxes: `(B, 4)` of each
+    image; random_maps: as in `study`; unit_maxima: layer → `(N, U)`, with positions 0; arrays: more arrays of the
+    table, such as `features/gap`; settings: more settings of the table; changes: fields of the result.
     """
     y, n = np.asarray(labels, np.int64), len(labels)
     count = len(class_names) if class_names else max(2, int(y.max()) + 1) if logits is None else logits.shape[1]
@@ -132,6 +134,9 @@ def make_model_audit(
     cam_classes = np.column_stack((cam_classes[:, : maps.shape[1] - 1], y))
     sizes, windows = np.full((n, 2), SIDE, np.int32), np.tile(np.array([0, 0, SIDE, SIDE], np.float32), (n, 1))
     samples = make_samples(labels, boxes)
+    if groups:
+        samples = [replace(sample, group=group) for sample, group in zip(samples, groups, strict=True)]
+    group_of = connected_groups([sample.name for sample in samples], [sample.group for sample in samples])
     where = ([sample.boxes.astype(np.float64) for sample in samples], sizes, windows, SIDE)
     localization = localize(maps, cam_classes, *where)
     unit_maxima = unit_maxima or {}
@@ -160,7 +165,7 @@ def make_model_audit(
         outcomes=outcomes_of(classification.top1_correct, y, localization, where[0]),
         cam_identity=0.0,
         units={
-            name: summarize_units(values.astype(np.float32), np.zeros(values.shape, np.int32), y, 16)
+            name: summarize_units(values.astype(np.float32), np.zeros(values.shape, np.int32), y, 16, group_of)
             for name, values in unit_maxima.items()
         },
         localization_study=None

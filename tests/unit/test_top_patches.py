@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from reportgen.metrics.top_patches import TopPatches, class_selectivity, differs_when_recomputed, summarize_units
+from reportgen.metrics.top_patches import TopPatches, differs_when_recomputed, summarize_units
 
 
 def by_hand(maxima: np.ndarray, unit: int, k: int) -> list[int]:
@@ -54,20 +54,11 @@ def test_single_image_does_not_make_a_unit_dead() -> None:
         assert unit.is_dead is dead
 
 
-def test_class_selectivity_matches_values_by_hand() -> None:
-    """Class means 6, 2, 1: (6 − 1.5) / (6 + 1.5) = 0.6. A unit active for one class alone: 1. An inactive one: 0."""
-    labels = np.array([0, 0, 1, 2, -1])
-    maxima = np.array([[5, 3, -1], [7, 3, -1], [2, 0, -1], [1, -4, -1], [99, 99, 99]], np.float32)
-    assert class_selectivity(maxima, labels) == pytest.approx([0.6, 1.0, 0.0])
-    assert class_selectivity(maxima[:2], labels[:2]) is None
-
-
 def test_unit_statistics_match_values_by_hand() -> None:
     labels = np.array([0, 1, 1, -1])
     maxima = np.array([[1, 2], [4, 2], [3, 2], [-1, 2]], np.float32)
     first, dead = summarize_units(maxima, np.array([[0, 1], [2, 3], [4, 5], [6, 7]], np.int32), labels, k=3)
     assert (first.images.tolist(), first.where.tolist()) == ([1, 2, 0], [2, 4, 0])
-    assert first.top_label == (1, pytest.approx(2 / 3))
     assert (first.active_share, first.histogram.sum(), first.bin_edges[0], first.bin_edges[-1]) == (0.75, 4, -1, 4)
     assert not first.is_dead
     assert dead.is_dead

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-from reportgen.metrics.formatting import between, p_text, signed
+from reportgen.metrics.formatting import between, p_equals, signed
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import ControlComparison
 from reportgen.metrics.localization.controls import CONTROL_LABELS
@@ -63,7 +63,7 @@ def difference_text(change: ErrorChange) -> str:
     """`paired difference +3.3 points, 95 % interval −8.3 to +15.0, p = 0.77`."""
     return (
         f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
-        f"p = {p_text(change.p)}"
+        f"{p_equals('p', change.p)}"
     )
 
 

@@ -16,7 +16,9 @@ from reportgen.gallery.core.page import Fact, Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
 from reportgen.gallery.core.urls import class_page, unit_page
 from reportgen.gallery.pages.units import LayerRow, layer_row
+from reportgen.metrics.formatting import p_equals
 from reportgen.metrics.top_patches import Unit
+from reportgen.metrics.unit_classes import ClassPreference
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,32 @@ def _facts(audit: Audit, unit: Unit) -> list[Fact]:
     facts = [Fact("Active in", f"{100 * unit.active_share:.0f} % of {len(audit.samples):,} images")]
     if len(unit.values):
         facts.insert(0, Fact("Largest value", f"{unit.values[0]:.3g}"))
-    if unit.top_label:
-        k, share = unit.top_label
-        labelled = int((audit.labels[unit.images] >= 0).sum())
-        text = (
-            f"{audit.classes[k]}, {round(share * labelled)} of the {labelled} labelled among its top {len(unit.images)}"
-        )
-        facts.append(Fact("Most frequent label among the top images", text, class_page(audit, k)))
-    if unit.selectivity is not None:
-        facts.append(Fact("Selectivity", f"{unit.selectivity:.2f}"))
+    labelled = int((audit.labels[unit.images] >= 0).sum())
+    if unit.preference:
+        facts += _preference_facts(audit, unit.preference)
+    elif labelled:
+        facts.append(Fact(f"Labels of its top {len(unit.images)}", f"{labelled} of {len(unit.images)} have a label"))
+    if unit.selectivity:
+        chance = "" if unit.selectivity.is_clear else "not above chance, "
+        facts.append(Fact("Selectivity", f"{unit.selectivity.value:.2f} ({chance}{p_equals('q', unit.selectivity.q)})"))
     if unit.n_at_maximum > 1 and not unit.is_dead:
         facts.append(
             Fact("Ties", f"{unit.n_at_maximum:,} images reach the largest value, in the order of the data set")
         )
     return facts
+
+
+def _preference_facts(audit: Audit, preference: ClassPreference) -> list[Fact]:
+    """The class that is over-represented among the top images, with a link if that is clear, and the counts."""
+    name, k = audit.classes[preference.label], preference.label
+    unlabelled = preference.top - preference.labelled
+    counts = f"{name} {preference.count} of {preference.labelled} with a label"
+    counts += f", {unlabelled} without" if unlabelled else ""
+    chance = f"{preference.expected:.1f} {name} expected by chance, {p_equals('q', preference.q)}"
+    one_each = " (of each group one image)" if audit.main.has_groups else ""
+    return [
+        Fact("Preferred class", name, class_page(audit, k))
+        if preference.is_clear
+        else Fact("Preferred class", "none beyond chance"),
+        Fact(f"Labels of its top {preference.top}{one_each}", f"{counts}; {chance}"),
+    ]

@@ -1,0 +1,28 @@
+"""Groups of images that are not independent: those with the same bytes, and those that the annotations group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def connected_groups(*names: Sequence[str]) -> np.ndarray:
+    """Return group numbers `(N,)`: images that share a name in any of the lists are in one group; "" is not a name."""
+    n = len(names[0])
+    numbers = {
+        key: n + j for j, key in enumerate(dict.fromkeys((k, v) for k, row in enumerate(names) for v in row if v))
+    }
+    edges = [(i, numbers[k, v]) for k, row in enumerate(names) for i, v in enumerate(row) if v]
+    rows, columns = np.array(edges, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n + len(numbers),) * 2)
+    groups: np.ndarray = connected_components(graph, directed=False)[1][:n]
+    return groups
+
+
+def first_of_each(groups: np.ndarray) -> np.ndarray:
+    """Return the first row of each group, in ascending order. groups: `(N,)` of `connected_groups`."""
+    rows: np.ndarray = np.sort(np.unique(groups, return_index=True)[1])
+    return rows
