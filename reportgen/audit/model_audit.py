@@ -178,6 +178,13 @@ class ModelAudit:
         """The images with label k."""
         return np.flatnonzero(self.labels == k)
 
+    @cached_property
+    def occurring_classes(self) -> Sequence[int]:
+        """The classes that are the label or the predicted class of an image, in ascending order: they have a page."""
+        predicted = self.classification.top_classes[:, 0]
+        classes: list[int] = np.unique(np.concatenate((self.labels[self.labels >= 0], predicted))).tolist()
+        return classes
+
     def selected_images(self, kind: str) -> Sequence[int]:
         """The images that have results of this kind, in ascending order."""
         return sorted(self.selected[kind].rows) if kind in self.selected else []

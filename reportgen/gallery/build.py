@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
@@ -51,7 +49,7 @@ def build_site(
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
     nav = navigation(audit)
-    classes = [(audit.classes[k], class_page(audit, k)) for k in np.unique(audit.labels[audit.labels >= 0]).tolist()]
+    classes = [(audit.classes[k], class_page(audit, k)) for k in audit.main.occurring_classes]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
     return write_site(site, frame, page_drafts(audit, media), media, data, progress)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 
 from reportgen.metrics.bootstrap import Interval, intervals
 
@@ -12,6 +14,8 @@ N_BINS = 15
 """Number of bins of the reliability diagram, as in Guo et al., ICML 2017."""
 N_SIMULATIONS, SEED = 1000, 0
 """Simulated networks that are perfectly calibrated."""
+MAX_OPTIMAL_ORDER = 300
+"""Classes up to which the clustering's best order is searched: its cost grows with the third power."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Confusion:
 class ConfusionMatrix:
     """The confusion matrix over the classes that occur as label or as prediction of a labelled image.
 
-    classes: `(C,)` their indices, increasing; counts: `(C, C)` int64, row: label, column: prediction.
+    classes: `(C,)` their indices; counts: `(C, C)` int64, row: label, column: prediction.
     """
 
     classes: np.ndarray
@@ -43,6 +47,11 @@ class ConfusionMatrix:
             for i, j in cells
             if off_diagonal[i, j] > 0
         ]
+
+    def clustered(self) -> ConfusionMatrix:
+        """Return the matrix with classes that are confused with each other side by side; see `cluster_order`."""
+        order = cluster_order(self.counts)
+        return ConfusionMatrix(self.classes[order], self.counts[np.ix_(order, order)])
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,22 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray) -> ConfusionMatr
     i, j = index[: use.sum()], index[use.sum() :]
     counts = np.bincount(i * len(classes) + j, minlength=len(classes) ** 2).reshape(len(classes), len(classes))
     return ConfusionMatrix(classes, counts)
+
+
+def cluster_order(counts: np.ndarray) -> np.ndarray:
+    """Return an order `(C,)` of classes in which those that are confused with each other are near each other.
+
+    The leaves of hierarchical clustering by average linkage. The distance of two classes is 1 − the mean of the two
+    shares: of the images of one that are predicted as the other, and the reverse. counts: `(C, C)`.
+    """
+    if len(counts) < 3:
+        return np.arange(len(counts))
+    shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
+    distances = 1 - (shares + shares.T) / 2
+    np.fill_diagonal(distances, 0)
+    tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=len(counts) <= MAX_OPTIMAL_ORDER)
+    order: np.ndarray = leaves_list(tree).astype(np.int64)
+    return order
 
 
 def calibrate(confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS) -> Calibration | None:

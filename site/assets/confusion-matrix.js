@@ -49,15 +49,29 @@
     context.strokeStyle = style.backgroundColor; // around the letters: the names may lie over the picture
     context.lineWidth = 5;
     context.lineJoin = "round";
-    context.textAlign = "right";
     for (let k = 0; k < size; k++) {
-      const y = top + (k + 0.5) * cell;
-      if (y <= 0 || y >= height || left >= width) continue;
       const name = matrix.name[k].slice(0, MOST_OF_NAME);
-      const x = Math.max(left - 6, NAME_WIDTH);
-      context.strokeText(name, x, y + 4);
-      context.fillText(name, x, y + 4);
+      const [x, y] = camera.toScreen((k + 0.5) / size, (k + 0.5) / size);
+      if (y > 0 && y < height && left < width) drawName(context, name, Math.max(left - 6, NAME_WIDTH), y, 0);
+      if (x > 0 && x < width && top < height) drawName(context, name, x, Math.max(top - 6, NAME_WIDTH), Math.PI / 2);
     }
+  };
+  /**
+   * A name that ends at a point: of a row, or turned, of a column.
+   * @param {CanvasRenderingContext2D} context
+   * @param {string} name
+   * @param {number} x
+   * @param {number} y
+   * @param {number} turn
+   */
+  const drawName = (context, name, x, y, turn) => {
+    context.save();
+    context.translate(x, y);
+    context.rotate(turn);
+    context.textAlign = "right";
+    context.strokeText(name, 0, 4);
+    context.fillText(name, 0, 4);
+    context.restore();
   };
   const redraw = () => {
     frame ||= requestAnimationFrame(draw);

@@ -84,6 +84,18 @@ def test_class_and_image_pages_link_to_each_other(browser: Browser, demo_report:
         assert messages == []
 
 
+@pytest.mark.parametrize("name", ["classes/0698-palace.html", "classes/0285-egyptian-cat.html"])
+def test_counts_of_a_class_page_link_to_as_many_images(browser: Browser, demo_report: Path, name: str) -> None:
+    url = (demo_report / "site" / name).as_uri()
+    with visited(browser, url, offline=True) as page:
+        links = page.locator(".outcome-bar a, .shares .n a, main > p a").all()
+        wanted = {link.get_attribute("href") or "": int(re.findall(r"\d+", link.inner_text())[0]) for link in links}
+    assert len(wanted) >= 2
+    for link, count in wanted.items():
+        with visited(browser, f"{demo_report.as_uri()}/site/{link.removeprefix('../')}", offline=True) as page:
+            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+
+
 def test_table_sorts_by_a_column_in_both_directions(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True) as (page, _):
         page.goto((demo_report / "site" / "classes" / "index.html").as_uri())

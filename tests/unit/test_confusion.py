@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearns
 
-from reportgen.gallery.pages.confusions import matrix_picture
-from reportgen.metrics.confusion import Confusion, assign_bins, calibrate, confusion_matrix
+from reportgen.gallery.components.confusion_table import matrix_picture
+from reportgen.metrics.confusion import Confusion, assign_bins, calibrate, cluster_order, confusion_matrix
 
 
 def test_confusion_matrix_matches_values_by_hand() -> None:
@@ -30,6 +30,44 @@ def test_confusion_matrix_equals_that_of_scikit_learn(pairs: list[tuple[int, int
     found = confusion_matrix(labels, predicted)
     np.testing.assert_array_equal(found.counts, sklearns(labels, predicted, labels=found.classes))
     assert found.counts.sum() == len(pairs)
+
+
+def slow_clusters(distances: np.ndarray) -> list[set[int]]:
+    """Every cluster of average linkage, by its definition: merge the two clusters with the least mean distance."""
+    clusters = [{k} for k in range(len(distances))]
+    merged = []
+    while len(clusters) > 1:
+        pairs = [(a, b) for a in range(len(clusters)) for b in range(a)]
+        a, b = min(pairs, key=lambda p: np.mean([distances[i, j] for i in clusters[p[0]] for j in clusters[p[1]]]))
+        clusters[b] |= clusters.pop(a)
+        merged.append(set(clusters[b]))
+    return merged
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cluster_order_keeps_every_cluster_of_average_linkage_together(seed: int) -> None:
+    counts = np.random.default_rng(seed).integers(0, 1000, (9, 9)) + 1
+    shares = counts / counts.sum(1, keepdims=True)
+    distances = np.array([[1 - (shares[i, j] + shares[j, i]) / 2 for j in range(9)] for i in range(9)])
+    order = cluster_order(counts).tolist()
+    assert sorted(order) == list(range(9))
+    for cluster in slow_clusters(distances):
+        places = sorted(order.index(k) for k in cluster)
+        assert places == list(range(places[0], places[0] + len(places)))
+
+
+def test_clustered_matrix_moves_confused_classes_together_with_their_counts() -> None:
+    """Classes 10 and 30 are confused with each other, and 20 and 40."""
+    labels = np.repeat([10, 20, 30, 40], 6)
+    predicted = labels + np.tile([0, 0, 0, 0, 20, 20], 4) * np.repeat([1, 1, -1, -1], 6)
+    matrix = confusion_matrix(labels, predicted)
+    found = matrix.clustered()
+    places = {int(k): place for place, k in enumerate(found.classes)}
+    assert abs(places[10] - places[30]) == abs(places[20] - places[40]) == 1
+    for i, label in enumerate(matrix.classes):
+        for j, other in enumerate(matrix.classes):
+            assert found.counts[places[int(label)], places[int(other)]] == matrix.counts[i, j]
+    assert cluster_order(np.zeros((0, 0), int)).tolist() == []
 
 
 def test_confusion_and_calibration_without_labels_are_empty() -> None:
@@ -112,6 +150,8 @@ def test_confusion_picture_has_a_square_for_each_cell() -> None:
     matrix = confusion_matrix(np.repeat(np.arange(40), 2), np.repeat(np.arange(40), 2))
     picture = np.asarray(Image.open(io.BytesIO(matrix_picture(matrix)))).astype(int)
     assert picture.shape == (1000, 1000, 3)
-    diagonal = picture[12::25, 12::25].sum(2)
+    centres = picture[12::25, 12::25]
+    diagonal = centres.sum(2)
+    assert (centres[np.eye(40, dtype=bool)].std(1) == 0).all()  # grey, unlike every confusion
     assert (diagonal[np.eye(40, dtype=bool)] > 600).all()
     assert (diagonal[~np.eye(40, dtype=bool)] < 20).all()

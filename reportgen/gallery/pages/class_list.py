@@ -1,4 +1,4 @@
-"""The classes that have labelled images, in a table with their errors."""
+"""The classes that have labelled images, with their outcomes and errors, and those that are only predicted."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from reportgen.gallery.core.urls import class_page, image_list
 from reportgen.metrics.intervals import Rate
 
 CLASSES_PER_PAGE = 100
+MAX_PREDICTED = 100
+"""Classes without labelled images in the list: those that are predicted most often."""
 MAX_TIED = 3
 """Classes that are named of those predicted instead equally often."""
 
@@ -43,10 +45,27 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
+class PredictedClass:
+    """A class that no image has as its label. images: for which it is predicted; score: its mean probability there."""
+
+    name: str
+    url: str
+    images: int
+    images_url: str
+    score: float
+
+
+@dataclass(frozen=True)
 class ClassListPage:
-    """A part of the classes; `parts` links to the others. outcomes: of all images with a label."""
+    """A part of the classes; `parts` links to the others. outcomes: of all images with a label.
+
+    predicted: the classes without labelled images that are predicted most often, of `predicted_total`; on the first
+    part only.
+    """
 
     rows: Sequence[ClassRow]
+    predicted: Sequence[PredictedClass]
+    predicted_total: int
     outcomes: OutcomeBar
     unlabelled: int
     parts: Sequence[Link]
@@ -56,24 +75,44 @@ class ClassListPage:
     "classes/index.html",
     nav=("Classes", "Classes"),
     order=20,
-    about="Every class that has labelled images, with its errors.",
+    about="Every class that has labelled images, with its outcomes and errors; and classes that are only predicted.",
 )
 def class_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """The table of classes, in parts."""
     rows = class_rows(audit)
     unlabelled = int((audit.labels < 0).sum())
+    predicted = predicted_classes(audit)
     outcomes = outcome_bar(outcome for outcome in audit.main.outcomes if outcome != "unlabelled")
     starts = range(0, max(1, len(rows)), CLASSES_PER_PAGE)
     urls = [f"classes/{f'page-{n}' if n > 1 else 'index'}.html" for n in range(1, len(starts) + 1)]
     for start, url in zip(starts, urls, strict=True):
         part = rows[start : start + CLASSES_PER_PAGE]
-        make = partial(ClassListPage, part, outcomes, unlabelled, links_to_parts(urls, url))
+        listed = predicted[:MAX_PREDICTED] if start == 0 else []
+        make = partial(ClassListPage, part, listed, len(predicted), outcomes, unlabelled, links_to_parts(urls, url))
         yield PageDraft(url, "class_list.html", make)
 
 
 def class_rows(audit: Audit) -> list[ClassRow]:
     """The classes that have labelled images, in the network's order."""
     return [class_row(audit, int(k)) for k in np.unique(audit.labels[audit.labels >= 0])]
+
+
+def predicted_classes(audit: Audit) -> list[PredictedClass]:
+    """The classes that are predicted but that no image has as its label, the most frequent first."""
+    predicted, scores = audit.main.classification.top_classes[:, 0], audit.main.classification.scores[:, 0]
+    rows = []
+    for k in sorted(set(audit.main.occurring_classes) - set(audit.labels.tolist())):
+        own = predicted == k
+        rows.append(
+            PredictedClass(
+                name=audit.classes[k],
+                url=class_page(audit, k),
+                images=int(own.sum()),
+                images_url=image_list(predicted=k),
+                score=float(scores[own].mean()),
+            )
+        )
+    return sorted(rows, key=lambda row: -row.images)
 
 
 def class_row(audit: Audit, k: int) -> ClassRow:

@@ -78,10 +78,13 @@ def _facts(audit: Audit, i: int) -> list[Fact]:
     model, label = audit.main, audit.samples[i].label
     classification, localization, layers = model.classification, model.localization, model.info.layers
     predicted = int(classification.top_classes[i, 0])
-    predicted_url = class_page(audit, predicted) if len(model.images_of_class(predicted)) else ""
     facts = [
         Fact("Label", audit.classes[label], class_page(audit, label)) if label is not None else Fact("Label", "none"),
-        Fact("Predicted class", f"{audit.classes[predicted]}, {classification.scores[i, 0]:.2f}", predicted_url),
+        Fact(
+            "Predicted class",
+            f"{audit.classes[predicted]}, {classification.scores[i, 0]:.2f}",
+            class_page(audit, predicted),
+        ),
     ]
     if localization is not None and localization.judged[i]:
         facts += [

@@ -21,6 +21,8 @@ from reportgen.metrics.failures import mean_class_maps
 def class_mean_map(audit: Audit, media: Media, k: int) -> Section | None:
     """The mean of the class's own maps, in the frame of the network's input."""
     images = audit.main.images_of_class(k)
+    if not len(images):
+        return None
     maps = mean_class_maps(audit.main.cams[images, LABEL], audit.labels[images])
     if not maps:
         return None

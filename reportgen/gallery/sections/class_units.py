@@ -19,6 +19,8 @@ from reportgen.gallery.core.registry import section
 def class_units(audit: Audit, media: Media, k: int) -> Section | None:
     """The strongest units of each layer, each in the image of the class with its largest value."""
     images = audit.main.images_of_class(k)
+    if not len(images):
+        return None
     figures: list[Figure] = []
     for layer in audit.main.info.layers:
         maxima = audit.main.unit_maxima(layer)
