@@ -10,8 +10,9 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.draw.tiles import grid_picture, map_picture, repeated_picture, tile_side
+from reportgen.embedding.chance import Range, chance_preservation, chance_trustworthiness, knn_range
 from reportgen.embedding.grid import nearest_points
-from reportgen.embedding.projections import MapQuality
+from reportgen.embedding.projections import QUALITY_NEIGHBOURS, MapQuality
 from reportgen.embedding.space import N_SHOWN, count_same_label, hub_counts
 from reportgen.gallery.components.embedding_chunks import MAP_SIZE, Thumbnails, class_colours, write_embedding_chunks
 from reportgen.gallery.core.media import Media, MediaFile
@@ -35,10 +36,21 @@ class MapRow:
 
 
 @dataclass(frozen=True)
+class ChanceQuality:
+    """The quality that a map with random positions has on average. accuracy: also the highest possible one."""
+
+    trustworthiness: float
+    preservation: float
+    accuracy: Range | None
+
+
+@dataclass(frozen=True)
 class EmbeddingPage:
-    """All maps. placed: number of images with a position, of `total`; data: URLs of the chunks."""
+    """All maps. chance: quality of random positions; placed: number of images with a position, of `total`; data: URLs
+    of the chunks."""
 
     rows: Sequence[MapRow]
+    chance: ChanceQuality | None
     poster: MediaFile | None
     nearest: MediaFile | None
     placed: int
@@ -79,4 +91,15 @@ def embedding(audit: Audit, media: Media) -> EmbeddingPage:
         "hub": np.minimum(hub_counts(near), 2**15 - 1).astype(np.int16),
     }
     chunks = write_embedding_chunks(media.site, maps, numbers, lambda i: thumbnails(i, side), side, thumbnails.digests)
-    return EmbeddingPage(rows, poster, nearest, len(placed), n, chunks)
+    return EmbeddingPage(rows, _chance_quality(audit, placed), poster, nearest, len(placed), n, chunks)
+
+
+def _chance_quality(audit: Audit, placed: np.ndarray) -> ChanceQuality | None:
+    """placed: rows of the images on the maps."""
+    n, labels = len(placed), audit.labels[placed]
+    k = min(QUALITY_NEIGHBOURS, (n - 1) // 2)
+    if k < 1:
+        return None
+    index = audit.feature_space.neighbours.index
+    accuracy = knn_range(index, audit.labels, min(N_SHOWN, n - 1)) if (labels >= 0).any() else None
+    return ChanceQuality(chance_trustworthiness(n, k), chance_preservation(n, k), accuracy)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.reference import Reference
+from reportgen.embedding.chance import Range, agreement_range, alone_in_class, knn_range, outliers_by_chance
 from reportgen.embedding.space import (
     KNN_SIZES,
     N_SHOWN,
@@ -22,7 +24,7 @@ from reportgen.embedding.space import (
     near_duplicates,
     skewness,
 )
-from reportgen.gallery.components.chart import Axis, Chart, Series, percent_axis
+from reportgen.gallery.components.chart import Axis, Chart, ReferenceLine, Series, percent_axis
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.photo_cards import label_relation, photo_card, reference_photo_card
 from reportgen.gallery.core.media import Media
@@ -40,10 +42,13 @@ SPACES = ("features", "pixels")
 class Accuracy:
     """kNN accuracy for one k, by features and by pixels: of votes of the other images, and of those of the reference.
 
+    limits, reference_limits: accuracy by features under permuted labels, and the highest that is possible.
     A rate is None where no class has k images to vote with: a class could not win a vote of more neighbours.
     """
 
     k: int
+    limits: Range | None
+    reference_limits: Range | None
     features: Rate | None
     pixels: Rate | None
     reference_features: Rate | None
@@ -103,6 +108,7 @@ class NeighboursPage:
     near_duplicates: Sequence[NearDuplicates]
     disagreeing: Sequence[Figure]
     disagreeing_total: int
+    disagreeing_note: str
     hubs: Sequence[Figure]
     without_features: Sequence[str]
 
@@ -133,6 +139,7 @@ def neighbours(audit: Audit, media: Media) -> NeighboursPage:
         ],
         disagreeing=[_disagreeing_card(audit, media, int(i), near) for i in disagreeing[:MAX_DISAGREEING]],
         disagreeing_total=len(disagreeing),
+        disagreeing_note=_disagreeing_note(labels, near, disagreeing),
         hubs=_hubs(audit, media, near),
         without_features=[audit.samples[i].name for i in features.neighbours.left_out],
     )
@@ -148,23 +155,42 @@ def _lead(audit: Audit) -> str:
         return text
     same = [count_same_label(index, audit.labels) for index in near]
     share = [100 * float(s[s >= 0].mean()) / k for s in same]
+    limits = agreement_range(audit.labels, k)
+    few = "" if limits.ceiling == 1 else ", because some classes have few images"
     return (
         f"Of the {k} nearest neighbours of an image by features, {share[0]:.0f} % have its label; by pixels, "
-        f"{share[1]:.0f} %. {text}"
+        f"{share[1]:.0f} %. Random neighbours would give {100 * limits.chance:.0f} %, and at most "
+        f"{100 * limits.ceiling:.0f} % are possible{few}. {text}"
     )
 
 
+def _disagreeing_note(labels: np.ndarray, near: np.ndarray, disagreeing: np.ndarray) -> str:
+    """How many of the images cannot have a neighbour of their class, and how many permuted labels would give."""
+    alone, chance = int(alone_in_class(labels)[disagreeing].sum()), outliers_by_chance(near, labels)
+    note = f"With permuted labels, {chance:.1f} images would be listed on average."
+    if alone:
+        note += (
+            f" {alone:,} of the {len(disagreeing):,} are the only image of their class, so no neighbour can share it."
+        )
+    return note
+
+
 def _accuracy(audit: Audit, k: int) -> Accuracy:
+    limits: Range | None = None
+    reference_limits: Range | None = None
     own: list[Rate | None] = [None, None]
     if k < images_of_largest_class(audit.labels):  # an image does not vote for itself
         own = [knn_accuracy(space.neighbours, audit.labels, k) for space in (audit.feature_space, audit.pixel_space)]
+        limits = knn_range(audit.feature_space.neighbours.index, audit.labels, k)
     by_reference: list[Rate | None] = [None, None]
     if audit.reference and audit.reference_matches and k <= images_of_largest_class(audit.reference.labels):
         by_reference = [
             knn_accuracy(matches.nearest, audit.labels, k, audit.reference.labels)
             for matches in audit.reference_matches
         ]
-    return Accuracy(k, *own, *by_reference)
+        nearest = audit.reference_matches[0].nearest.index
+        reference_limits = knn_range(nearest, audit.labels, k, audit.reference.labels)
+    return Accuracy(k, limits, reference_limits, *own, *by_reference)
 
 
 def images_of_largest_class(labels: np.ndarray) -> int:
@@ -199,6 +225,9 @@ def _accuracy_chart(title: str, accuracy: Sequence[Accuracy], fields: Sequence[s
     ks = [row.k for row in rows]
     rates = {name: [getattr(row, field) for row in rows] for name, field in zip(SPACES, fields, strict=True)}
     n = next((rate.n for rates_ in rates.values() for rate in rates_ if rate), 0)
+    limits = [row.reference_limits if fields[0].startswith("reference_") else row.limits for row in rows]
+    chance, ceiling = [one.chance for one in limits if one], max((one.ceiling for one in limits if one), default=1.0)
+    style: Literal["line", "point"] = "line" if len(ks) > 1 else "point"
     return Chart(
         title=title,
         x=Axis("k, number of neighbours (logarithmic)", min(ks, default=1), max(ks, default=1), ks, log=True),
@@ -206,15 +235,20 @@ def _accuracy_chart(title: str, accuracy: Sequence[Accuracy], fields: Sequence[s
         series=[
             Series(
                 f"by {name}",
-                "line" if len(ks) > 1 else "point",
+                style,
                 ks,
                 [rate.value if rate else math.nan for rate in values],
                 [rate.interval if rate else (math.nan, math.nan) for rate in values],
             )
             for name, values in rates.items()
             if any(values)
-        ],
-        caption=f"{caption} Of equal votes the nearest label wins. k is limited by the number of images of a class.",
+        ]
+        + [Series("chance: permuted labels", style, ks, chance)] * bool(rows),
+        references=[ReferenceLine(ceiling, f"ceiling, {100 * ceiling:.1f} %")] if rows else [],
+        caption=(
+            f"{caption} Of equal votes the nearest label wins. k is limited by the number of images of a class. "
+            "Ceiling: the share of the images whose class has an image that can vote for it."
+        ),
     )
 
 
