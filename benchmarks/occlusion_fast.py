@@ -74,7 +74,7 @@ def _compare(classifier: Classifier, quick: bool) -> tuple[float, float, list[st
 
 def _input(folder: Path, photo: str, classifier: Classifier) -> Tensor:
     """A photograph as the network's input `(1, 3, S, S)`."""
-    sample = Sample(folder / "photos" / f"{photo}-01-original.jpg", photo)
+    sample = Sample(folder / "photos" / f"{photo}.jpg", photo)
     decoded = load_image(sample, lambda *_: False, classifier.preprocessing, "warp").decoded
     assert decoded is not None
     return classifier.preprocessing.normalize(torch.tensor(decoded.pixels)[None])

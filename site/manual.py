@@ -12,6 +12,7 @@ import click
 
 from reportgen.cli import cli
 from reportgen.config import DEFAULTS, SETTINGS, commented_toml
+from reportgen.data.demo_photos import PHOTOS
 from reportgen.gallery.core.registry import all_pages, all_sections
 
 DOCS = Path(__file__).parent / "docs"
@@ -95,6 +96,15 @@ def sections() -> str:
     return table(["name", "page", "viewer layer", "what it shows", "requires"], rows)
 
 
+def photos() -> str:
+    """Every photograph of the demo."""
+    rows = [
+        [photo.name, f"`{photo.package}/{photo.file}`", photo.licence, photo.label or "–", str(len(photo.boxes) or "–")]
+        for photo in PHOTOS
+    ]
+    return table(["photograph", "file", "licence (photographer)", "ImageNet class", "boxes"], rows)
+
+
 def _arrays(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "–"
 
@@ -105,6 +115,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "toml": toml,
     "pages": pages,
     "sections": sections,
+    "photos": photos,
 }
 
 

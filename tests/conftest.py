@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.data.demo_photos import INSTALL
 from tests.support.browser import browser
 
 __all__ = ["browser"]
 
 
-SELECTED_IMAGE = "photos/chelsea-01-original.jpg"
+SELECTED_IMAGE = "photos/chelsea.jpg"
 """The image of the demo report that gets the expensive methods."""
 
 
@@ -29,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that `reportgen demo` wrote."""
-    if importlib.util.find_spec("efficientnet_lite_pytorch") is None or importlib.util.find_spec("skimage") is None:
-        pytest.skip("the extra `demo` is not installed")
+    if any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite_pytorch", *INSTALL)):
+        pytest.skip("the network or the photographs of the demo are not installed")
     out = tmp_path_factory.mktemp("demo") / "report"
     command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)

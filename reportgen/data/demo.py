@@ -1,4 +1,4 @@
-"""Data sets from installed Python packages: eight photographs for the demo, and photographs of solar cells."""
+"""Data sets from installed Python packages: the demo's photographs, and photographs of solar cells."""
 
 from __future__ import annotations
 
@@ -6,93 +6,46 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
 from reportgen.data.decoding import decode, read_bytes
+from reportgen.data.demo_photos import INSTALL, PHOTOS, VARIANTS, Box, Photo, Variant
 from reportgen.data.files import cause, one_line
 from reportgen.data.readers.table import CORNERS, KNOWN_COLUMNS
 from reportgen.errors import ConfigError, ImageError, OutputError
 
 DEMO_NOTE = (
-    "These are 8 photographs, each in 12 variants (mirrored, zoomed, shifted, brighter, darker). The numbers show what "
-    "a report looks like, not how good the model is. Intervals treat the variants as independent images, which they "
-    "are not."
+    f"These are {len(PHOTOS)} photographs of different scenes from Python packages, and "
+    f"{sum(len(photo.variants) for photo in PHOTOS)} variants (mirrored, zoomed or darker) of three of them. "
+    f"{sum(photo.label != '' for photo in PHOTOS)} photographs have an ImageNet class, and boxes drawn by hand. The "
+    "numbers show what a report looks like, not how good the model is. A variant is in the group of its photograph."
 )
 SOLAR_NOTE = (
     "These are 2,624 electroluminescence photographs of solar cells: the ELPV data set (package elpv-dataset, licence "
     "CC BY-NC-SA 4.0). They have no ImageNet class and no boxes, so there are no error rates."
 )
 
-Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Photo:
-    """A photograph in an installed package. label: its ImageNet class or ""; boxes: x0 y0 x1 y1 of each object."""
-
-    name: str
-    package: str
-    file: str
-    label: str = ""
-    boxes: tuple[Box, ...] = ()
-
-
-@dataclass(frozen=True)
-class Framing:
-    """A variant of a photograph. crop: x0 y0 x1 y1 as shares of the sides; brightness: factor of all values."""
-
-    name: str
-    crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    mirror: bool = False
-    brightness: float = 1.0
-
-
-# Boxes were drawn by hand at a magnification of 2 to 8, around the visible part of the object.
-PHOTOS = (
-    Photo("astronaut", "skimage", "data/astronaut.png"),
-    Photo("chelsea", "skimage", "data/chelsea.png", "tabby", ((0, 0, 402, 300),)),
-    Photo("china", "sklearn", "datasets/images/china.jpg", "palace", ((60, 29, 372, 427),)),
-    Photo("coffee", "skimage", "data/coffee.png", "espresso", ((172, 18, 409, 308),)),
-    Photo("flower", "sklearn", "datasets/images/flower.jpg"),
-    Photo("hubble", "skimage", "data/hubble_deep_field.jpg"),
-    Photo("motorcycle", "skimage", "data/motorcycle_left.png", "moped", ((91, 15, 685, 453),)),
-    Photo("rocket", "skimage", "data/rocket.jpg", "missile", ((310, 127, 335, 407),)),
-)
-
-FRAMINGS = (
-    Framing("01-original"),
-    Framing("02-mirror", mirror=True),
-    Framing("03-zoom", (0.1, 0.1, 0.9, 0.9)),
-    Framing("04-zoom-left", (0.0, 0.1, 0.75, 0.85)),
-    Framing("05-zoom-right", (0.25, 0.15, 1.0, 0.9)),
-    Framing("06-shift-up", (0.0, 0.15, 1.0, 1.0)),
-    Framing("07-shift-down", (0.0, 0.0, 1.0, 0.85)),
-    Framing("08-brighter", brightness=1.35),
-    Framing("09-darker", brightness=0.65),
-    Framing("10-mirror-shift", (0.15, 0.0, 1.0, 1.0), mirror=True),
-    Framing("11-brighter-zoom", (0.15, 0.15, 0.85, 0.85), brightness=1.35),
-    Framing("12-darker-mirror", mirror=True, brightness=0.65),
-)
 MIN_VISIBLE_SHARE = 0.25
 """Share of a box's area that must be inside of the crop for the box to count."""
 
 
 def make_demo_photos(folder: Path) -> Path:
-    """Write every framing of every photograph to `folder/photos`, and return the table of labels and boxes.
+    """Write the photographs and their variants to `folder/photos`, and return the table of labels, boxes and groups.
 
     Files that have the same bytes already are not touched.
     Errors: ConfigError if the packages are not installed, OutputError if `folder` cannot be written.
     """
+    for package, command in INSTALL.items():
+        _package(package, command)
     rows: list[Sequence[object]] = []
     for photo in PHOTOS:
         original = _original(photo)
-        for framing in FRAMINGS:
-            image, boxes = apply_framing(original, photo.boxes, framing)
-            name = f"photos/{photo.name}-{framing.name}.jpg"
+        for suffix, variant in [("", Variant()), *((f"_{name}", VARIANTS[name]) for name in photo.variants)]:
+            image, boxes = apply_variant(original, photo.boxes, variant)
+            name = f"photos/{photo.name}{suffix}.jpg"
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=92)
             _write(folder / name, buffer.getvalue())
@@ -121,10 +74,10 @@ def make_solar_table(folder: Path) -> Path:
     return table
 
 
-def apply_framing(image: Image.Image, boxes: Sequence[Box], framing: Framing) -> tuple[Image.Image, list[Box]]:
-    """Return the framing of an RGB image, and the boxes that are visible in it, in its pixels."""
+def apply_variant(image: Image.Image, boxes: Sequence[Box], variant: Variant) -> tuple[Image.Image, list[Box]]:
+    """Return the variant of an RGB image, and the boxes that are visible in it, in its pixels."""
     sides = (image.width, image.height, image.width, image.height)
-    left, top, right, bottom = (round(share * side) for share, side in zip(framing.crop, sides, strict=True))
+    left, top, right, bottom = (round(share * side) for share, side in zip(variant.crop, sides, strict=True))
     width, height = right - left, bottom - top
     image = image.crop((left, top, right, bottom))
     visible = []
@@ -132,16 +85,16 @@ def apply_framing(image: Image.Image, boxes: Sequence[Box], framing: Framing) ->
         cut = (max(x0 - left, 0), max(y0 - top, 0), min(x1 - left, width), min(y1 - top, height))
         area = max(cut[2] - cut[0], 0) * max(cut[3] - cut[1], 0)
         if area >= MIN_VISIBLE_SHARE * (x1 - x0) * (y1 - y0):
-            visible.append((width - cut[2], cut[1], width - cut[0], cut[3]) if framing.mirror else cut)
-    if framing.mirror:
+            visible.append((width - cut[2], cut[1], width - cut[0], cut[3]) if variant.mirror else cut)
+    if variant.mirror:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if framing.brightness != 1.0:
-        image = image.point([min(255, round(value * framing.brightness)) for value in range(256)] * 3)
+    if variant.brightness != 1.0:
+        image = image.point([min(255, round(value * variant.brightness)) for value in range(256)] * 3)
     return image, visible
 
 
 def _original(photo: Photo) -> Image.Image:
-    hint = "pip install scikit-image scikit-learn"
+    hint = INSTALL[photo.package]
     try:
         return decode(read_bytes(_package(photo.package, hint) / photo.file), photo.file)
     except ImageError as error:

@@ -42,7 +42,7 @@ def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> Ru
     """Run the job on an embedded data set: `photos` or `solar`."""
     make: Callable[[Path], Path]
     make, note, name = {
-        "photos": (make_demo_photos, DEMO_NOTE, "eight photographs"),
+        "photos": (make_demo_photos, DEMO_NOTE, "demo photographs"),
         "solar": (make_solar_table, SOLAR_NOTE, "solar cells"),
     }[which]
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.pages import visited
 from tests.support.browser import address, opened
+from tests.support.demo import IMAGES, images_of
 
 pytestmark = pytest.mark.browser
 
@@ -28,7 +29,7 @@ def test_filters_combine_and_are_part_of_the_address(browser: Browser, demo_repo
     rows = outcomes(demo_report)
     with opened(browser, offline=True) as (page, messages):
         page.goto((demo_report / "site" / "images" / "index.html").as_uri())
-        assert page.locator("#wall .card").count() == 96
+        assert page.locator("#wall .card").count() == IMAGES
         assert shown(page) == len(rows)
         page.get_by_label("wrong class").check()
         wrong = [row for row in rows if row["kind"] == "class"]
@@ -89,7 +90,7 @@ def test_images_without_iou_are_sorted_last(browser: Browser, demo_report: Path)
 def test_invalid_part_of_an_address_is_ignored(browser: Browser, demo_report: Path, bad: str) -> None:
     url = (demo_report / "site" / "images" / "index.html").as_uri()
     with visited(browser, f"{url}#{bad}&q=chelsea", offline=True) as page:
-        expect(page.locator("#results .card")).to_have_count(12)
-        expect(page.locator("#explore output")).to_have_text("12 of 96 images")
+        expect(page.locator("#results .card")).to_have_count(images_of("chelsea"))
+        expect(page.locator("#explore output")).to_have_text(f"{images_of('chelsea')} of {IMAGES} images")
     with visited(browser, f"{url}#{bad}", offline=True) as page:
         expect(page.locator("#wall")).to_be_visible()

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import visited
+from tests.support.demo import IMAGES
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +49,7 @@ def test_part_leads_to_as_many_images_as_it_counts(browser: Browser, demo_report
     for href, words in wanted.items():
         count = next(int(word) for word in words if word.isdigit())
         with visited(browser, url.replace("classes/index.html", href.removeprefix("../")), offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
 
 
 def test_number_that_does_not_fit_is_hidden_and_not_cut(browser: Browser, demo_report: Path) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import visited
 from tests.support.browser import opened
+from tests.support.demo import IMAGES, LABELLED
 
 pytestmark = pytest.mark.browser
 
@@ -40,9 +41,9 @@ def test_every_figure_of_the_overview_links_to_as_many_images(browser: Browser, 
     wanted: dict[str, int] = {}
     with visited(browser, url, offline=True) as page:
         for link in page.locator(".headlines a").all():
-            wanted[link.get_attribute("href") or ""] = int(re.findall(r"(\d+) of 60", link.inner_text())[0])
+            wanted[link.get_attribute("href") or ""] = int(re.findall(rf"(\d+) of {LABELLED}", link.inner_text())[0])
         for link in page.locator("table.errors tbody:not(.published) a").all():
-            count = round(float(link.inner_text()) * 60 / 100)
+            count = round(float(link.inner_text()) * LABELLED / 100)
             assert wanted.setdefault(link.get_attribute("href") or "", count) == count
         for link in page.locator("td[title] a").all():
             title = link.locator("xpath=..").get_attribute("title") or ""
@@ -53,7 +54,7 @@ def test_every_figure_of_the_overview_links_to_as_many_images(browser: Browser, 
     assert any("top5" in link for link in wanted)
     for link, count in wanted.items():
         with visited(browser, url.replace("index.html", link), offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
 
 
 def test_models_page_shows_weights_input_and_precision(browser: Browser, demo_report: Path) -> None:

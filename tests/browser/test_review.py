@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.pages import visited
 from tests.browser.test_image_table import shown
 from tests.support.browser import opened
+from tests.support.demo import IMAGES
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +70,7 @@ def test_shortcuts_of_the_review_can_be_switched_off(browser: Browser, demo_repo
         page.locator("h1").click()
         page.keyboard.press("j")
         page.keyboard.press("1")
-        assert "1 of 96, 0 reviewed" in page.locator("#review").inner_text()
+        assert f"1 of {IMAGES}, 0 reviewed" in page.locator("#review").inner_text()
 
 
 def test_review_is_reached_and_exported_by_tab_and_enter(browser: Browser, demo_report: Path) -> None:

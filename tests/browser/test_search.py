@@ -20,7 +20,7 @@ def test_search_finds_pages_classes_images_and_units(browser: Browser, demo_repo
     address, layer = first_layer(site)
     wanted = {
         "espresso": "classes/",
-        "chelsea-02": "images/*chelsea-02",
+        "chelsea_mirrored": "images/*chelsea-mirrored",
         "calib": None,
         "map": "embedding/index.html",
         f"{layer} unit 3": address.replace("index", "0003"),

