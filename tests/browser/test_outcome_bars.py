@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import visited
-from tests.support.demo import IMAGES
+from tests.support.demo import CLASSES, IMAGES
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def test_parts_have_the_shares_of_their_counts_and_are_wide_enough(
     url = (demo_report / "site" / "classes" / "index.html").as_uri()
     with visited(browser, url, offline=True, width=width) as page:
         bars = page.locator(".outcome-bar")
-        assert bars.count() == 5
+        assert bars.count() == CLASSES
         parted = 0
         for bar in bars.all():
             parts = bar.locator("li").all()

@@ -94,7 +94,7 @@ def test_counts_of_a_class_page_link_to_as_many_images(browser: Browser, demo_re
     assert len(wanted) >= 2
     for link, count in wanted.items():
         with visited(browser, f"{demo_report.as_uri()}/site/{link.removeprefix('../')}", offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
 
 
 def test_table_sorts_by_a_column_in_both_directions(browser: Browser, demo_report: Path) -> None:

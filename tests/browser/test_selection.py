@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.pages import axe_violations, visited
 from tests.support.browser import opened, sideways
+from tests.support.demo import IMAGES
 
 pytestmark = pytest.mark.browser
 
@@ -55,12 +56,12 @@ def test_filter_travels_to_image_pages_and_their_neighbours(browser: Browser, de
         assert hash_of(page) == {"outcome": "class"}
         page.keyboard.press("ArrowLeft")
         page.wait_for_url(f"**/images/{wrong[2]:06d}-*")
-        expect(page.locator(".selection")).to_contain_text(f"wrong class {len(wrong)} of {96} images")
+        expect(page.locator(".selection")).to_contain_text(f"wrong class {len(wrong)} of {IMAGES} images")
 
 
 def test_ends_of_a_selection_and_images_outside_of_it(browser: Browser, demo_report: Path) -> None:
     wrong = wrong_rows(demo_report)
-    outside = next(i for i in range(96) if i not in wrong)
+    outside = next(i for i in range(IMAGES) if i not in wrong)
     with visited(browser, page_of(demo_report, wrong[-1]) + "#outcome=class", offline=True) as page:
         steps = page.locator(".around")
         expect(steps.locator(".place")).to_have_text(f"{len(wrong)} of {len(wrong)} wrong class")
@@ -86,7 +87,7 @@ def test_back_undoes_one_filter_step(browser: Browser, demo_report: Path) -> Non
     with visited(browser, (demo_report / "site" / "images" / "index.html").as_uri(), offline=True) as page:
         count = page.locator("#explore output.count")
         page.get_by_label("wrong class").check()
-        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of 96 images")
+        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of {IMAGES} images")
         page.get_by_label("label", exact=True).select_option(label="tabby")
         tabby = count.inner_text()
         page.get_by_label("search").press_sequentially("mirror")  # six letters, one step
@@ -95,11 +96,11 @@ def test_back_undoes_one_filter_step(browser: Browser, demo_report: Path) -> Non
         expect(count).to_have_text(tabby)
         expect(page.get_by_label("search")).to_have_value("")
         page.go_back()
-        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of 96 images")
+        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of {IMAGES} images")
         page.go_back()
         expect(page.locator("#wall")).to_be_visible()
         page.go_forward()
-        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of 96 images")
+        expect(count).to_have_text(f"{len(wrong_rows(demo_report))} of {IMAGES} images")
 
 
 def test_selection_shows_on_every_kind_of_page(browser: Browser, demo_report: Path) -> None:
@@ -111,7 +112,7 @@ def test_selection_shows_on_every_kind_of_page(browser: Browser, demo_report: Pa
         for name in pages:
             page.goto("about:blank")
             page.goto(f"{(site / name).as_uri()}#outcome=class")
-            expect(page.locator(".selection")).to_contain_text(f"{len(wrong)} of 96 images")
+            expect(page.locator(".selection")).to_contain_text(f"{len(wrong)} of {IMAGES} images")
             links = page.locator("main a[href*='images/0']").evaluate_all(
                 "all => all.map(a => [Number(a.getAttribute('href').match(/images.(\\d+)/)[1]), a.className])"
             )
@@ -162,7 +163,7 @@ def test_ticked_rows_and_lasso_travel_as_chosen_images(browser: Browser, demo_re
             page.mouse.move(u, v, steps=4)
         page.mouse.up()
         count = page.locator("#embedding output.count")
-        expect(count).not_to_have_text("96 of 96 images")
+        expect(count).not_to_have_text(f"{IMAGES} of {IMAGES} images")
         within = int(count.inner_text().split()[0])
         page.locator("#embedding .listing tbody a").first.click()
         page.wait_for_url("**/images/0*#ids=*")

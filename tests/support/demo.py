@@ -4,6 +4,7 @@ from reportgen.data.demo_photos import PHOTOS
 
 IMAGES = sum(1 + len(photo.variants) for photo in PHOTOS)
 LABELLED = sum(1 + len(photo.variants) for photo in PHOTOS if photo.label)
+CLASSES = len({photo.label for photo in PHOTOS if photo.label})
 
 
 def images_of(*names: str) -> int:
