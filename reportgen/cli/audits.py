@@ -42,11 +42,9 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
 
     WHICH is `photos`, or `solar` for solar cells (needs the extra `solar`).
     """
-    from reportgen.data.demo_photos import SELECTED
-    from reportgen.pipeline.run import run_demo
+    from reportgen.pipeline.run import demo_config, run_demo
 
-    select = ",".join(SELECTED) if which == "photos" and flags["limit"] is None else "1"
-    _close(run_demo(which, override(AuditConfig(select=select), flags), progress(quiet)))
+    _close(run_demo(which, override(demo_config(which, flags["limit"]), flags), progress(quiet)))
 
 
 @click.command()

@@ -12,6 +12,7 @@ from pathlib import Path
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
+from reportgen.data.demo_photos import SELECTED
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
@@ -36,6 +37,14 @@ def run_audit(config: AuditConfig, progress: Progress = silent) -> RunSummary:
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
     return _run(config, lambda names: read_dataset(Path(config.data or ""), names, config.annotations), progress)
+
+
+def demo_config(which: str, limit: int | None) -> AuditConfig:
+    """Return the settings that flags override: six photographs get the expensive methods, or one of each class.
+
+    limit: number of images, if there is a limit. Then some of the six may not be there.
+    """
+    return AuditConfig(select=",".join(SELECTED) if which == "photos" and limit is None else "1")
 
 
 def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> RunSummary:
