@@ -134,6 +134,11 @@ interface ImagesChunk {
   outcomes: [string, string][];
   /** [key, text] in the order of the bits of `flags`. */
   flag_names: [string, string][];
+  /** [slug, headline] in rank order. */
+  findings: [string, string][];
+  /** Images of all findings, one after the other, and where those of each finding end. */
+  finding_rows: Integers;
+  finding_ends: Integers;
   /** Names of the classes that occur, by their number. */
   classes: Record<string, string>;
   label: Integers;

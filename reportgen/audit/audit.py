@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from reportgen.audit.findings.finding import Finding
+from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
 from reportgen.data.samples import Dataset, Sample
@@ -99,3 +101,8 @@ class Audit:
     def embedding_maps(self) -> EmbeddingMaps:
         """The images in two dimensions: t-SNE, PCA and grid."""
         return make_embedding_maps(self.feature_space, self.pixel_space, self.labels, self.cache)
+
+    @cached_property
+    def findings(self) -> Sequence[Finding]:
+        """What a reader should know first, ranked."""
+        return ranked_findings(self)

@@ -34,6 +34,8 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
         "outcome": np.array([outcomes.index(name) for name in audit.main.outcomes], np.uint8),
         "width": audit.main.sizes[:, 0].astype(np.int32),
         "height": audit.main.sizes[:, 1].astype(np.int32),
+        "finding_rows": np.array([i for finding in audit.findings for i in finding.images], np.int32),
+        "finding_ends": np.cumsum([len(finding.images) for finding in audit.findings], dtype=np.int32),
     }
     texts = {
         "id": [identity.decode()[:16] for identity in audit.main.table["samples/id"]],
@@ -49,6 +51,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
         "report": audit.main.info.weights_digest[:16],  # reviews are of this network's maps, whatever the labels
         "outcomes": list(OUTCOME_LABELS.items()),
         "flag_names": list(IMAGE_FLAGS.items()),
+        "findings": [[finding.slug, finding.headline] for finding in audit.findings],
         "classes": {str(k): audit.classes[k] for k in used},
     }
     return script("images", columns, texts, more)

@@ -1,9 +1,14 @@
-"""Numbers as text: percentages, differences in points, intervals."""
+"""Numbers and names as text: percentages, differences in points, intervals, parts of addresses."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from functools import lru_cache
+
 from reportgen.metrics.bootstrap import Interval
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.paired import ErrorChange
 
 NONE = "–"
 """Text of a value that does not exist."""
@@ -69,3 +74,18 @@ def rate_with_count(rate: Rate | None) -> str:
 def counted(n: int, singular: str, plural: str) -> str:
     """`1 image`, `1,000 images`."""
     return f"{n:,} {singular if n == 1 else plural}"
+
+
+def difference_text(change: ErrorChange) -> str:
+    """`paired difference +3.3 points, 95 % interval −8.3 to +15.0, p = 0.77`."""
+    return (
+        f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
+        f"p = {p_text(change.p)}"
+    )
+
+
+@lru_cache(1 << 14)  # pages link to their neighbours, too
+def slug(text: str) -> str:
+    """The text in lower-case ASCII letters, digits and single dashes, at most 60 bytes; "x" if nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "x"

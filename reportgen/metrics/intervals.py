@@ -29,3 +29,7 @@ class Rate:
         """Wilson's 95 % interval (Wilson, JASA 22, 1927), which stays in [0, 1] for small n."""
         interval = binomtest(self.count, self.n).proportion_ci(method="wilson")
         return float(interval.low), float(interval.high)
+
+    def p_above(self, share: float) -> float:
+        """p value of the exact binomial test that the true share is at most `share` (one-sided)."""
+        return float(binomtest(self.count, self.n, share, "greater").pvalue)

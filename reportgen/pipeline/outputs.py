@@ -22,6 +22,7 @@ from reportgen.gallery.core.check import MAX_FILE_SIZE
 from reportgen.gallery.core.writer import FILLED_LATER, write_if_changed
 from reportgen.pipeline.summary import RunSummary
 from reportgen.results import csv_files
+from reportgen.results.findings_file import findings_json
 from reportgen.results.report import REPORT_FILE
 from reportgen.results.report_arrays import report_arrays
 from reportgen.store.shard import encode
@@ -44,6 +45,7 @@ def result_files(audit: Audit, metrics: Mapping[str, Any]) -> dict[str, bytes]:
     """The machine-readable files by their names. metrics: the content of `metrics.json`."""
     texts = {
         "metrics.json": json.dumps(metrics, indent=2, allow_nan=False) + "\n",
+        "findings.json": json.dumps(findings_json(audit), indent=2, allow_nan=False) + "\n",
         "predictions.csv": csv_files.predictions_csv(audit),
         "localization.csv": csv_files.localization_csv(audit),
         "duplicates.csv": csv_files.duplicates_csv(audit),

@@ -78,6 +78,9 @@ window.reportgen.imageFilterControls = (images, actions) => {
     return [["", "any"], ...classes.filter(([k]) => numbers.has(Number(k)))];
   };
 
+  /** @param {number} n */
+  const hasImages = (n) => images.finding_ends[n] > (n ? images.finding_ends[n - 1] : 0);
+
   const search = bound("q", element("input", { type: "search", placeholder: "name or class" }));
   const outcomes = images.outcomes.map(([outcome, text], index) => {
     const box = dom.checkbox(false);
@@ -101,7 +104,8 @@ window.reportgen.imageFilterControls = (images, actions) => {
     labelled("search", search),
     choice("label", "label", classesOf(images.label)),
     choice("predicted", "prediction", classesOf(images.predicted)),
-    choice("flag", "finding", [["", "any"], ...images.flag_names]),
+    choice("flag", "flag", [["", "any"], ...images.flag_names]),
+    choice("finding", "finding", [["", "any"], ...images.findings.filter((_, n) => hasImages(n))]),
     percentRange("score", "confidence"),
     percentRange("iou", "IoU"),
     labelled("shorter side, px", number("side", "shorter side from pixels", 100000)),

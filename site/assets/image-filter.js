@@ -31,6 +31,7 @@ window.reportgen.imageFilter = (() => {
     side: isNumber,
     rows: (text, images) => text.startsWith(`${images.n}.`),
     flag: (text, images) => images.flag_names.some(([name]) => name === text),
+    finding: (text, images) => images.findings.some(([slug]) => slug === text),
     outcome: (text, images) => text.split(",").some((outcome) => images.outcomes.some(([name]) => name === outcome)),
   };
   // Addresses are typed by hand and cut in mails: what is not valid is ignored.
@@ -84,6 +85,11 @@ window.reportgen.imageFilter = (() => {
     flag: (images, value) => {
       const bit = 1 << images.flag_names.findIndex(([name]) => name === value);
       return (i) => images.flags[i] & bit;
+    },
+    finding: (images, value) => {
+      const n = images.findings.findIndex(([slug]) => slug === value);
+      const rows = new Set(images.finding_rows.slice(n ? images.finding_ends[n - 1] : 0, images.finding_ends[n]));
+      return (i) => rows.has(i);
     },
     ids: (images, value) => {
       const ids = new Set(value.split(",").filter(Boolean));

@@ -59,7 +59,7 @@ def test_overview_and_localization_page_name_the_strongest_control(tmp_path: Pat
     audit = audit_of(CENTRED, fitting=20)
     overview = page_at("index.html", audit, tmp_path)
     localization = page_at("localization/index.html", audit, tmp_path)
-    for text in (overview.lead, localization.lead, overview.findings[0].text):
+    for text in (overview.lead, localization.lead, overview.findings[0].headline):
         assert CONTROL_LABELS["centre"] in text
         assert CONTROL_LABELS["whole_image"] not in text
     assert "is right on 40" in overview.lead

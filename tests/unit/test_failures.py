@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reportgen.gallery.findings import control_findings, peak_finding
+from reportgen.audit.findings.control import control_sentence
+from reportgen.audit.findings.maps import peak_sentence
 from reportgen.metrics.failures import PartOnlyTest, mean_class_maps, peak_concentration, quadrants, rank_part_failures
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import to_image, to_input
 from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.pipeline.part_test import occluding_masks
-from tests.support.factories import make_audit, make_model_audit
+from tests.support.factories import make_model_audit
 
 
 def located(boxes: list[list[float]], best: list[float], judged: list[bool]) -> Localization:
@@ -136,18 +137,18 @@ def test_box_goes_to_the_input_and_back_unchanged(window: list[float]) -> None:
     assert to_input(np.array([0.0, 0, 3, 3]), np.array([0.0, 0, 640, 480]), 224).tolist() == [0, 0, 2, 2]
 
 
-def test_peak_finding_names_the_cell_that_most_maps_peak_in() -> None:
+def test_peak_sentence_names_the_cell_that_most_maps_peak_in() -> None:
     maps = np.zeros((12, 2, 3, 3))
     maps[:, 0, 1, 2] = 1
-    text = peak_finding(make_model_audit([0] * 12, maps=maps))
+    text = peak_sentence(make_model_audit([0] * 12, maps=maps))
     assert text.startswith("100 % of the 12 top-1 maps")
     assert "(row 2, column 3 of 3 × 3)" in text
     maps[np.arange(12), 0, np.arange(12) % 3, 0] = 2
-    assert peak_finding(make_model_audit([0] * 12, maps=maps)) == ""
+    assert peak_sentence(make_model_audit([0] * 12, maps=maps)) == ""
 
 
 @pytest.mark.parametrize(("fitting", "expected"), [(20, False), (6, False), (5, True)])
-def test_control_finding_appears_unless_the_maps_clearly_beat_the_control(fitting: int, expected: bool) -> None:
+def test_control_sentence_appears_unless_the_maps_clearly_beat_the_control(fitting: int, expected: bool) -> None:
     """Twenty images, half with the object in one corner, half in the other: no control is right on any. McNemar's test
     of 6 images against none gives p = 0.03, of 5 against none 0.06."""
     maps = np.zeros((20, 2, 2, 2))
@@ -158,6 +159,6 @@ def test_control_finding_appears_unless_the_maps_clearly_beat_the_control(fittin
     model = make_model_audit([0] * 20, maps=maps, boxes=[corners[i % 2] for i in range(20)])
     assert model.localization is not None
     assert model.localization.gt_known_error == Rate(20 - fitting, 20)
-    found = control_findings(make_audit(model))
+    found = control_sentence(model)
     assert bool(found) is expected
-    assert not expected or "net do not clearly beat" in found[0]
+    assert not expected or "net do not clearly beat" in found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.embedding.space import N_SHOWN, label_outliers
+from reportgen.audit.findings.suspect_label import suspect_labels
 from reportgen.metrics.failures import peak_concentration
 
 IMAGE_FLAGS = {
@@ -19,8 +19,6 @@ IMAGE_FLAGS = {
     "silent": "map without evidence",
 }
 """Flag → its label; image `i` has the flag of bit `b` where `image_flags(audit)[i] >> b & 1`. At most eight."""
-MIN_CONFIDENCE = 0.5
-"""Probability from which a prediction makes another label suspect."""
 
 
 def image_flags(audit: Audit) -> np.ndarray:
@@ -45,12 +43,3 @@ def image_flags(audit: Audit) -> np.ndarray:
         if name in flags:
             bits |= flags[name].astype(np.uint8) << b
     return bits
-
-
-def suspect_labels(audit: Audit) -> np.ndarray:
-    """Images with a suspect label: the network predicts another class with a probability of at least `MIN_CONFIDENCE`,
-    and all nearest neighbours have other labels; those whose neighbours agree most come first."""
-    near, classification = audit.feature_space.neighbours.index[:, :N_SHOWN], audit.main.classification
-    odd = label_outliers(near, audit.labels)
-    predicted, score = classification.top_classes[odd, 0], classification.scores[odd, 0]
-    return np.asarray(odd[(predicted != audit.labels[odd]) & (score >= MIN_CONFIDENCE)])

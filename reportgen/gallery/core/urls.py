@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from functools import lru_cache
 from urllib.parse import urlencode
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.findings.finding import Finding
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import LayerInfo
-
-
-@lru_cache(1 << 14)  # pages link to their neighbours, too
-def slug(text: str) -> str:
-    """The text in lower-case ASCII letters, digits and single dashes, at most 60 bytes; "x" if nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "x"
+from reportgen.metrics.formatting import slug
 
 
 def class_page(of: Audit | ModelAudit, k: int) -> str:
@@ -54,3 +46,8 @@ def unit_page(layer: LayerInfo, u: int) -> str:
 def image_list(**filters: object) -> str:
     """The page Images with filters, such as `label=3`: the names and values of `image-filter.js`."""
     return f"images/index.html#{urlencode(filters)}" if filters else "images/index.html"
+
+
+def finding_page(finding: Finding) -> str:
+    """The page of a finding."""
+    return f"findings/{finding.slug}.html"

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.findings.maps import peak_sentence
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.data.sampling import evenly_spaced
 from reportgen.draw.overlay import draw_map
@@ -19,7 +20,6 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import class_page
-from reportgen.gallery.findings import peak_finding
 from reportgen.metrics.failures import MIN_DROP, MIN_LEFT_OUT, OUTCOMES, QUADRANTS, mean_class_maps, quadrants
 from reportgen.metrics.formatting import counted, interval
 from reportgen.metrics.intervals import Rate
@@ -173,7 +173,7 @@ def _failures_page(failed: NetworkFailures, media: Media) -> FailuresPage:
             "outcome, the first that applies: wrong class, right, multiple instances, part only, box too large, off "
             "target (as in the released code of TS-CAM)."
         ),
-        peak=peak_finding(failed.model),
+        peak=peak_sentence(failed.model),
         quadrants=[
             Quadrant(
                 QUADRANT_LABELS[name],

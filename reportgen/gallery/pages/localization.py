@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.findings.control import control_sentence
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.gallery.components.chart import Annotation, Axis, Chart, ReferenceLine, Series, percent_axis
 from reportgen.gallery.components.headline import Headline, comparison_verdict
@@ -16,7 +17,6 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import class_page
-from reportgen.gallery.findings import control_findings
 from reportgen.metrics.formatting import percent
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import strongest_control
@@ -97,7 +97,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
             f"map of the label, whatever class was predicted: its box is right on {known.n - known.count:,} of "
             f"{known.n:,} images, and the strongest control ({CONTROL_LABELS[name]}) on {control.n - control.count:,}."
         ),
-        findings=control_findings(audit),
+        findings=[text for model in audit.models if (text := control_sentence(model))],
         tables=tables[:2],
         threshold_chart=_threshold_chart(audit),
         threshold_notes=[

@@ -10,18 +10,19 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.data.sampling import evenly_spaced
 from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.finding_cards import FindingCard, first_findings
 from reportgen.gallery.components.headline import Headline, headlines, strongest_control_text
 from reportgen.gallery.components.image_figures import image_card
 from reportgen.gallery.core.labels import HEAD_LABELS, OUTCOME_LABELS
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
 from reportgen.gallery.core.registry import page
-from reportgen.gallery.findings import Finding, findings
 from reportgen.gallery.pages.class_list import ClassRow, class_rows
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
 from reportgen.results.tables import Table, headline_tables
 
 MAX_CARDS_PER_OUTCOME = 6
+MAX_FINDINGS = 3
 MAX_CLASSES = 20
 """Rows of the tables of classes."""
 
@@ -61,7 +62,8 @@ class OverviewPage:
     rows_total: int
     predicted: Sequence[PredictedClass]
     facts: Sequence[Fact]
-    findings: Sequence[Finding]
+    findings: Sequence[FindingCard]
+    findings_total: int
     tables: Sequence[Table]
     networks: int
 
@@ -85,7 +87,8 @@ def overview(audit: Audit, media: Media) -> OverviewPage:
         rows_total=len(rows),
         predicted=[] if rows else _predicted_classes(audit),
         facts=_facts(audit),
-        findings=findings(audit),
+        findings=first_findings(audit, media, MAX_FINDINGS),
+        findings_total=len(audit.findings),
         tables=headline_tables(audit),
         networks=len(audit.models),
     )

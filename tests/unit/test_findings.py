@@ -1,0 +1,311 @@
+"""Findings: each kind appears for a planted case, and not without one; they are ranked by the images they affect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from reportgen.audit.audit import Audit
+from reportgen.audit.findings import calibration as calibration_module
+from reportgen.audit.findings import registry
+from reportgen.audit.findings.finding import Bars, Finding, Lines, Maps, Pairs, Size
+from reportgen.audit.findings.registry import all_kinds, ranked_findings
+from reportgen.audit.findings.suspect_label import suspect_labels
+from reportgen.audit.model_audit import LABEL
+from reportgen.data.samples import RejectedInput
+from reportgen.metrics.intervals import Rate
+from tests.site.clusters import LABELS, N, thumbnails, two_clusters
+from tests.support.factories import make_audit, make_image_arrays, make_logits, make_model_audit, make_reference
+
+
+def of_kind(kind: str, audit: Audit) -> list[Finding]:
+    return [finding for finding in audit.findings if finding.kind == kind]
+
+
+def test_findings_are_empty_where_nothing_is_conspicuous() -> None:
+    assert two_clusters().findings == []
+
+
+# -------------------------------------------------------------------------------------------------------- confusion
+def called_other(wrong: int, right: int, confidence: float = 0.7) -> Audit:
+    """Images of class a, of which `wrong` are predicted as b and the others as a."""
+    predicted = [1] * wrong + [0] * right
+    logits = make_logits(predicted, confidence, 3)
+    return make_audit(make_model_audit([0] * (wrong + right), logits=logits, class_names=["a", "b", "c"]))
+
+
+def test_class_that_is_always_taken_for_another_is_found() -> None:
+    (finding,) = of_kind("confusion", called_other(wrong=12, right=0))
+    assert finding.headline == "Every a is called b, with 70 % confidence on average"
+    assert finding.images == list(range(12))
+    assert (finding.size.count, finding.size.n) == (12, 12)
+    assert finding.size.interval == Rate(12, 12).interval
+    maps, probabilities = finding.evidence
+    assert isinstance(maps, Maps)
+    assert maps.columns == (0, LABEL)
+    assert isinstance(probabilities, Bars)
+    assert [(bar.name, round(bar.value, 4), bar.role) for bar in probabilities.bars] == [
+        ("b", 0.7, "wrong"),
+        ("a (label)", 0.15, "right"),
+        ("c", 0.15, ""),
+    ]
+
+
+def test_class_that_is_often_taken_for_another_says_how_often() -> None:
+    (finding,) = of_kind("confusion", called_other(wrong=9, right=3))
+    assert finding.headline == "a: 9 of 12 images are called b, with 70 % confidence on average"
+    assert finding.images == list(range(9))
+
+
+@pytest.mark.parametrize(("wrong", "right"), [(2, 0), (3, 9), (0, 12)])
+def test_confusions_of_few_images_are_no_finding(wrong: int, right: int) -> None:
+    """Two images are too few; 3 of 12 are not clearly more than a fifth."""
+    assert of_kind("confusion", called_other(wrong, right)) == []
+
+
+def test_confusions_below_the_share_of_the_criterion_are_seldom_found() -> None:
+    """200 classes that are taken for another one in 20 % of the images, 40 images each: at most 5 %, plus spread."""
+    counts = [int((np.random.default_rng(seed).random(40) < 0.2).sum()) for seed in range(200)]
+    is_found = {wrong: bool(of_kind("confusion", called_other(wrong, 40 - wrong))) for wrong in set(counts)}
+    assert sum(is_found[wrong] for wrong in counts) / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+
+
+@pytest.mark.parametrize(
+    ("on_object", "text"),
+    [
+        (12, "right in 12 of 12 images: the network finds the object, and names it b."),
+        (0, "right in 0 of 12 images: most of the evidence for b is not where the object is."),
+        (6, "right in 6 of 12 images, so it is open whether the evidence for b is on the object."),
+    ],
+)
+def test_confusion_says_whether_the_evidence_is_on_the_object(on_object: int, text: str) -> None:
+    box, maps = np.array([[2.0, 2, 6, 6]]), np.zeros((12, 3, 8, 8))
+    maps[:on_object, :, 2:6, 2:6] = 1
+    maps[on_object:, :, 0, 0] = 1
+    model = make_model_audit([0] * 12, logits=make_logits([1] * 12, 0.7, 3), maps=maps, boxes=[box] * 12)
+    (finding,) = of_kind("confusion", make_audit(model))
+    assert finding.inference == f"The box of the map of b is {text}"
+
+
+def test_confusion_without_boxes_compares_the_two_maps() -> None:
+    """The label's map is the reverse of the predicted class's: Pearson's correlation is −1."""
+    maps = np.random.default_rng(0).random((12, 4, 7, 7))
+    maps[:, LABEL] = 1 - maps[:, 0]
+    model = make_model_audit([0] * 12, logits=make_logits([1] * 12, 0.7, 3), maps=maps)
+    (finding,) = of_kind("confusion", make_audit(model))
+    assert "correlate with r = -1.00 on average" in finding.inference
+
+
+# ----------------------------------------------------------------------------------------------------- localization
+def test_maps_that_only_beat_the_whole_image_are_a_finding() -> None:
+    """All objects are centred: the whole image never fits, a centred box always does, and the maps fit in half."""
+    (finding,) = of_kind("control", centred_objects(fitting=20))
+    assert finding.headline == (
+        "The maps localize worse than the centred box, best size, which does not depend on the image"
+    )
+    assert finding.images == list(range(20, 40))
+    assert finding.size.count == 20
+    assert finding.p is not None
+    assert finding.p < 0.05
+
+
+def test_maps_that_may_be_worse_by_chance_are_not_called_worse() -> None:
+    (finding,) = of_kind("control", centred_objects(fitting=38))
+    assert finding.headline == "The maps do not localize clearly better than the centred box, best size"
+    assert "p = 0.5" in finding.inference
+
+
+def test_maps_that_beat_every_control_are_no_finding() -> None:
+    """Objects are in four corners, so no fixed box fits more than ten of forty."""
+    corners = [(0, 0), (0, 4), (4, 0), (4, 4)]
+    maps, boxes = np.zeros((40, 3, 8, 8)), []
+    for i in range(40):
+        y, x = corners[i % 4]
+        maps[i, :, y : y + 4, x : x + 4] = 1
+        boxes.append(np.array([[x, y, x + 4, y + 4]], float))
+    assert of_kind("control", make_audit(make_model_audit([0, 1] * 20, maps=maps, boxes=boxes))) == []
+
+
+def centred_objects(fitting: int) -> Audit:
+    """Forty centred objects, which the maps of the first `fitting` find."""
+    box, maps = np.array([[2.0, 2, 6, 6]]), np.zeros((40, 3, 8, 8))
+    maps[:fitting, :, 2:6, 2:6] = 1
+    maps[fitting:, :, 0, 0] = 1
+    return make_audit(make_model_audit([0, 1] * 20, maps=maps, boxes=[box] * 40))
+
+
+def test_maps_with_one_maximum_and_maps_without_evidence_are_found() -> None:
+    maps = np.zeros((N, 6, 7, 7))
+    maps[3:, :, 2, 5] = 1  # the same cell in all images but three, whose maps have no evidence
+    planted = two_clusters(maps=maps)
+    (peak,), (silent,) = of_kind("one_place", planted), of_kind("no_evidence", planted)
+    assert peak.headline == "100 % of the maps have their maximum in the same cell (row 3, column 6 of 7 × 7)"
+    assert peak.images == list(range(3, N))
+    assert silent.headline == "3 top-1 maps have no positive or no finite value"
+    assert silent.images == [0, 1, 2]
+
+
+def test_maximum_in_one_place_is_compared_with_the_boxes() -> None:
+    maps = np.zeros((N, 6, 8, 8))
+    maps[:, :, 2, 5] = 1
+    on, off = np.array([[4.0, 1, 7, 4]]), np.array([[0.0, 5, 3, 8]])
+    (explained,) = of_kind("one_place", two_clusters(maps=maps, boxes=[on] * N))
+    (open_,) = of_kind("one_place", two_clusters(maps=maps, boxes=[on] * 30 + [off] * 30))
+    assert explained.inference == (
+        "In 60 of the 60 images with boxes, this cell is on an object, so objects in the same place may explain it."
+    )
+    assert open_.inference.startswith("In 30 of the 60 images with boxes, this cell is on an object, so objects in")
+    assert open_.inference.endswith("do not clearly explain it.")
+
+
+# ------------------------------------------------------------------------------------------------- labels and images
+def test_suspect_label_is_found() -> None:
+    labels, scores = LABELS.copy(), np.full(N, 0.99)
+    labels[4], labels[35] = 8, 3  # both lie among images of the other class and are classified as that class
+    scores[35] = 0.4  # but this one without confidence
+    planted = two_clusters(labels, LABELS, scores)
+    assert suspect_labels(planted).tolist() == [4]
+    (finding,) = planted.findings
+    assert finding.headline == "1 image has a suspect label"
+    assert finding.images == [4]
+    assert finding.inference.endswith(
+        "In 1 of 1 images, the predicted class is also the most frequent label of the neighbours."
+    )
+
+
+def test_every_planted_label_that_the_criterion_describes_is_suspect() -> None:
+    """Twelve wrong labels that no neighbour has. Half of the images are predicted as a class that no neighbour has
+    either: the criterion does not ask that prediction and neighbours agree."""
+    labels, predicted = LABELS.copy(), LABELS.copy()
+    wrong = [2, 5, 8, 11, 14, 17, 32, 35, 38, 41, 44, 47]
+    labels[wrong], predicted[wrong[::2]] = [0, 1, 2, 4, 5, 6] * 2, 7
+    assert sorted(suspect_labels(two_clusters(labels, predicted, np.full(N, 0.99))).tolist()) == wrong
+
+
+def test_near_duplicates_are_counted_with_those_across_labels() -> None:
+    """Images 0, 1 and 5 are one group, 2 and 40 another: three images repeat another one."""
+    tiny = thumbnails()
+    tiny[1], tiny[5], tiny[40] = tiny[0], tiny[0], tiny[2]
+    (finding,) = two_clusters(tiny=tiny).findings
+    assert finding.headline == "4 pairs of images are nearly identical by pixels, 1 of them with different labels"
+    assert finding.images == [0, 1, 2, 5, 40]
+    assert (finding.size.count, finding.size.n, finding.at_least) == (3, N, 3)
+    (pairs,) = finding.evidence
+    assert isinstance(pairs, Pairs)
+    assert pairs.pairs[0][:2] == (2, 40)  # the pair with different labels first
+
+
+def test_leaks_are_counted_by_image() -> None:
+    """Image 3 has two near-duplicates in the reference and image 7 has one: two images, not three pairs."""
+    tiny, others = thumbnails(), thumbnails(seed=1)
+    others[9], others[11], others[5] = tiny[3], tiny[3], tiny[7]
+    features = np.random.default_rng(1).normal(size=(N, 4)) + 500
+    reference = make_reference(LABELS.tolist(), tiny=others, features=features, name="training photos")
+    (finding,) = two_clusters(tiny=tiny, reference=reference).findings
+    assert finding.kind == "leak"
+    assert finding.headline == "2 images are near-duplicates of an image of training photos"
+    assert finding.images == [3, 7]
+
+
+# -------------------------------------------------------------------------------------------------------- confidence
+@pytest.mark.parametrize(("score", "right", "direction"), [(0.9, 30, "overconfident"), (0.3, 60, "underconfident")])
+def test_miscalibration_is_found_with_its_direction(score: float, right: int, direction: str) -> None:
+    predicted = np.where(np.arange(N) % 2 < right / 30, LABELS, 0)
+    assert (predicted == LABELS).sum() == right
+    (finding,) = of_kind("calibration", two_clusters(predicted=predicted, scores=score))
+    assert finding.headline == (
+        f"The network is {direction}: {100 * score:.0f} % confidence on average, "
+        f"{100 * right / N:.0f} % of the predictions are right"
+    )
+    assert dict(finding.figures)["expected calibration error"] == pytest.approx(abs(score - right / N))
+    assert finding.images == list(range(N))
+
+
+def test_miscalibration_of_few_images_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_kind("calibration", two_clusters(scores=0.3))
+    monkeypatch.setattr(calibration_module, "MIN_IMAGES", N + 1)
+    assert of_kind("calibration", two_clusters(scores=0.3)) == []
+
+
+# ------------------------------------------------------------------------------------------------- units and files
+def test_dead_units_are_counted_by_layer() -> None:
+    maxima = np.random.default_rng(0).random((N, 4))
+    maxima[:, 2] = 1
+    (finding,) = two_clusters(unit_maxima={"conv1": maxima}).findings
+    assert finding.headline == "1 unit is dead: 1 in conv1"
+    assert finding.size == Size(1, 4, "recorded units")
+    assert finding.at_least == 0
+
+
+def test_files_and_annotations_that_are_left_out_are_listed() -> None:
+    planted = two_clusters(
+        unreadable=(("x.png", "truncated"),), refused=(RejectedInput("table.csv:7", "no such file"),)
+    )
+    (unreadable,), (refused,) = of_kind("unreadable", planted), of_kind("refused", planted)
+    assert unreadable.headline == "1 file is unreadable"
+    assert unreadable.size == Size(1, 61, "files")
+    assert unreadable.evidence == [Lines([("x.png", "truncated")], 1)]
+    assert refused.headline == "1 row or file of the data set could not be used as given"
+    assert refused.evidence == [Lines([("table.csv:7", "no such file")], 1)]
+
+
+# ------------------------------------------------------------------------------------------------------------ ranking
+def test_findings_are_ranked_by_the_images_that_they_surely_affect() -> None:
+    """12 of 12 images are surely at least 9.1, 13 near-duplicates are exactly 13, and dead units affect no image."""
+    labels = np.array([0] * 12 + [1] * 40)
+    predicted = [1] * 52
+    tiny = np.random.default_rng(0).integers(0, 256, (52, 32, 32, 3)).astype(np.uint8)
+    tiny[20:33] = tiny[19]
+    maxima = np.random.default_rng(0).random((52, 4))
+    maxima[:, 2] = 1
+    model = make_model_audit(
+        labels.tolist(),
+        logits=make_logits(predicted, 0.8, 3),
+        arrays=make_image_arrays(tiny),
+        unit_maxima={"conv1": maxima},
+    )
+    kinds = [finding.kind for finding in make_audit(model).findings]
+    assert [kind for kind in kinds if kind in ("near_duplicate", "confusion", "dead_unit")] == [
+        "near_duplicate",
+        "confusion",
+        "dead_unit",
+    ]
+
+
+def test_rank_is_the_lower_end_of_the_interval_then_the_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted findings with known sizes, in the order that the rule asks for."""
+    surest = Size.sampled(Rate(12, 12), "images")
+    larger = Size.sampled(Rate(12, 60), "images")
+
+    def planted(audit: Audit) -> Sequence[Finding]:
+        return [
+            Finding("third", "c", larger, [], "", "", at_least=larger.at_least, p=0.2),
+            Finding("second", "b", larger, [], "", "", at_least=larger.at_least, p=0.01),
+            Finding("first", "a", surest, [], "", "", at_least=surest.at_least),
+        ]
+
+    kind = registry.FindingKind("planted", "Planted", "data", "always", planted)
+    monkeypatch.setattr(registry, "all_kinds", lambda: [kind])
+    assert [finding.slug for finding in ranked_findings(make_audit())] == ["first", "second", "third"]
+
+
+def test_slugs_of_equal_names_are_distinct(monkeypatch: pytest.MonkeyPatch) -> None:
+    def planted(audit: Audit) -> Sequence[Finding]:
+        return [Finding("Crane (bird)", "a", Size(1, 2, "images"), [], "", "") for _ in range(3)]
+
+    kind = registry.FindingKind("planted", "Planted", "data", "always", planted)
+    monkeypatch.setattr(registry, "all_kinds", lambda: [kind])
+    assert [finding.slug for finding in ranked_findings(make_audit())] == [
+        "crane-bird",
+        "crane-bird-2",
+        "crane-bird-3",
+    ]
+
+
+def test_every_kind_has_a_title_and_a_criterion() -> None:
+    assert len(all_kinds()) >= 11
+    for kind in all_kinds():
+        assert kind.title
+        assert kind.criterion.endswith(".")
