@@ -1,4 +1,4 @@
-"""A class that is taken for another one."""
+"""A class that the network confuses with another one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ N_BARS = 4
 
 
 @finding_kind(
-    "Class taken for another",
+    "Class confused with another",
     topic="class",
     criterion=(
         f"At least {MIN_IMAGES} images of one class are predicted as one other class, and that is more than "
@@ -60,7 +60,7 @@ def _finding(model: ModelAudit, pair: Confusion, rate: Rate) -> Finding:
         (f"mean probability of {label}", float(probabilities[pair.label])),
         (f"images with {label} among the top {k}", float(in_top)),
     ]
-    inference, more = _where_the_network_looks(model, images, label, other)
+    inference, more = _position_of_evidence(model, images, label, other)
     by_confidence = [images[j] for j in np.argsort(-scores[images], kind="stable")]
     return Finding(
         slug=f"{label} as {other}",
@@ -97,10 +97,10 @@ def _mean_probabilities(model: ModelAudit, pair: Confusion, probabilities: np.nd
     return Bars("Mean probability on these images", bars, percent=False)
 
 
-def _where_the_network_looks(
+def _position_of_evidence(
     model: ModelAudit, images: list[int], label: str, other: str
 ) -> tuple[str, list[tuple[str, float]]]:
-    """What the two maps say about the confusion, and the figures behind it."""
+    """Whether the evidence is on the object, and the figures behind it."""
     similarity = _mean_similarity(model.cams[images, 0], model.cams[images, LABEL])
     figures = [] if similarity is None else [("mean correlation of the two maps", similarity)]
     localization = model.localization
@@ -140,7 +140,7 @@ def _next_step(rate: Rate, in_top: int, k: int, label: str, other: str) -> str:
     if in_top == rate.count:
         return (
             f"{label} is among the top {k} of each of these images. Compare the two maps, and check whether the labels "
-            f"tell {label} from {other}."
+            f"separate {label} from {other}."
         )
     return (
         f"{label} is among the top {k} of {in_top:,} of these {rate.count:,} images. Compare the two maps, and check "

@@ -64,7 +64,7 @@ def first_findings(audit: Audit, media: Media, n: int) -> list[FindingCard]:
 
 
 def finding_card(audit: Audit, media: Media, rank: int, width: int) -> FindingCard:
-    """The card of a finding. rank: its place in `audit.findings`, from 1; width: figures beside each other."""
+    """The card of a finding. rank: its place in `audit.findings`, from 1; width: figures in a row."""
     finding = audit.findings[rank - 1]
     kind = kind_of(finding)
     return FindingCard(

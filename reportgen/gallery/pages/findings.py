@@ -12,7 +12,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 
 CARD_WIDTH = 4
-"""Figures beside each other on a card of this page."""
+"""Figures in a row on a card of this page."""
 
 
 @dataclass(frozen=True)
