@@ -80,7 +80,7 @@ def difference_text(change: ErrorChange) -> str:
     """`paired difference +3.3 points, 95 % interval −8.3 to +15.0, p = 0.77`."""
     return (
         f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
-        f"p = {p_text(change.p)}"
+        f"{p_equals('p', change.p)}"
     )
 
 

@@ -131,8 +131,8 @@ window.reportgen.imageFilter = (() => {
 
   /** @type {ImageFilter["describe"]} */
   const describe = (images, state) => {
-    const { classes, outcomes, flag_names: flags } = images;
-    const { outcome, flag, label, predicted, q, side, ids, rows, ...given } = clean(images, state);
+    const { classes, outcomes, flag_names: flags, findings } = images;
+    const { outcome, flag, finding, label, predicted, q, side, ids, rows, ...given } = clean(images, state);
     /** @type {(pairs: [string, string][], keys: string) => string} */
     const names = (pairs, keys) =>
       keys
@@ -144,6 +144,7 @@ window.reportgen.imageFilter = (() => {
     return [
       outcome && names(outcomes, outcome),
       flag && names(flags, flag),
+      finding && names(findings, finding),
       label && `label ${classes[label] ?? label}`,
       predicted && `predicted ${classes[predicted] ?? predicted}`,
       (given.scoreFrom || given.scoreTo) && `confidence ${range("score")}`,

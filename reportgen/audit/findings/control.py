@@ -8,7 +8,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Size, rows_of
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.model_audit import ModelAudit
-from reportgen.metrics.formatting import between, difference_text, p_text, percent, signed
+from reportgen.metrics.formatting import between, difference_text, p_equals, percent, signed
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 
 BLIND_CONTROLS, BLIND = ("whole_image", "centre", "mean_map"), ", which does not depend on the image"
@@ -60,13 +60,13 @@ def _finding(audit: Audit, model: ModelAudit) -> Finding:
         headline = f"{maps} localize worse than the {name}{BLIND if comparison.name in BLIND_CONTROLS else ''}"
         inference = (
             f"The difference is {signed(change.difference)} points (95 % interval {between(change.ci95)}, "
-            f"p = {p_text(change.p)}): these maps carry less about the place of the object than the control."
+            f"{p_equals('p', change.p)}): these maps carry less about the place of the object than the control."
         )
     else:
         headline = f"{maps} do not localize clearly better than the {name}"
         inference = (
             f"The difference is {signed(change.difference)} points (95 % interval {between(change.ci95)}, "
-            f"p = {p_text(change.p)}): these images do not show that the maps localize better than the control."
+            f"{p_equals('p', change.p)}): these images do not show that the maps localize better than the control."
         )
     return Finding(
         slug=f"control not beaten {model.info.name if len(audit.models) > 1 else ''}",

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-<<<<<<< HEAD
-from reportgen.metrics.formatting import between, p_equals, signed
-=======
 from reportgen.metrics.formatting import difference_text
->>>>>>> d57ad0b (Make findings data: ranked, with evidence, inference and next step, on a page of their own and in findings.json)
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import ControlComparison
 from reportgen.metrics.localization.controls import CONTROL_LABELS
@@ -63,17 +59,6 @@ def comparison_verdict(change: ErrorChange) -> str:
     return f"{direction} the control, perhaps by chance (p = {change.p:.2f})"
 
 
-<<<<<<< HEAD
-def difference_text(change: ErrorChange) -> str:
-    """`paired difference +3.3 points, 95 % interval −8.3 to +15.0, p = 0.77`."""
-    return (
-        f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
-        f"{p_equals('p', change.p)}"
-    )
-
-
-=======
->>>>>>> d57ad0b (Make findings data: ranked, with evidence, inference and next step, on a page of their own and in findings.json)
 def strongest_control_text(comparison: ControlComparison) -> str:
     """The end of a sentence about the number of images with a right GT-known box: that of the strongest control."""
     change, name = comparison.change, CONTROL_LABELS[comparison.name]

@@ -17,11 +17,8 @@ FOLDERS = {
 """What → its folder in an installed package, and in a checkout."""
 
 STYLE_SHEETS = (
-<<<<<<< HEAD
-    "base", "page", "text", "headlines", "pictures", "controls", "selection", "neighbours", "confusions", "embedding",
-=======
-    "base", "page", "text", "headlines", "pictures", "controls", "neighbours", "confusions", "findings", "embedding",
->>>>>>> d57ad0b (Make findings data: ranked, with evidence, inference and next step, on a page of their own and in findings.json)
+    "base", "page", "text", "headlines", "pictures", "controls", "selection", "neighbours", "confusions", "findings",
+    "embedding",
     "units", "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
