@@ -37,9 +37,9 @@ def inferno() -> np.ndarray:
     return _interpolate(INFERNO_ANCHORS)
 
 
-def inferno_steps(n: int) -> list[str]:
-    """Return n equidistant colours of inferno, such as `#420a68`."""
-    return [f"#{bytes(colour).hex()}" for colour in inferno()[np.linspace(0, 255, n).round().astype(int)]]
+def steps(colours: np.ndarray, n: int) -> list[str]:
+    """Return n equidistant colours of a colour map `(256, 3)`, such as `#420a68`."""
+    return [f"#{bytes(colour).hex()}" for colour in colours[np.linspace(0, 255, n).round().astype(int)]]
 
 
 def diverging() -> np.ndarray:

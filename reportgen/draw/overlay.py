@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from reportgen.draw.colormap import inferno
+from reportgen.draw.colormap import diverging, inferno
 from reportgen.draw.png import palette_png
 
 OVERLAY_SIDE = 64
@@ -30,6 +30,9 @@ def palette() -> tuple[bytes, bytes]:
 
 PALETTE, ALPHA = palette()
 
+SIGNED_ALPHA = np.round(255 * OPACITY * np.minimum(1, OPACITY_RAMP * np.abs(np.linspace(-1, 1, 256)))).astype(np.uint8)
+"""Opacities of the 256 steps of a signed scale: 0 in its middle is transparent."""
+
 
 def overlay_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return width and height of the overlay of an image with this width and height."""
@@ -47,6 +50,19 @@ def draw_overlay(map_: np.ndarray, vmax: float, size: tuple[int, int], window: S
     columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
     rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
     return palette_png(_steps(map_, vmax, rows, columns), PALETTE, ALPHA)
+
+
+def draw_difference(map_: np.ndarray, limit: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
+    """Return a PNG file of a signed map `(h, w)` over a whole image: blue below 0, orange above, 0 transparent.
+
+    limit: the magnitude of the last colours. size, window: see `draw_overlay`.
+    """
+    width, height = overlay_size(size)
+    columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
+    rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
+    values = rows @ map_ @ columns.T  # 0 outside of the window
+    step = np.rint(127.5 + 127.5 * np.clip(values / limit if limit > 0 else 0 * values, -1, 1))
+    return palette_png(step.astype(np.uint8), diverging().tobytes(), SIGNED_ALPHA.tobytes())
 
 
 def draw_strip(maps: np.ndarray, vmax: float, size: tuple[int, int], window: Sequence[float]) -> bytes:

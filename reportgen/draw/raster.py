@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from reportgen.draw.colormap import inferno
+from reportgen.draw.colormap import diverging, inferno
 
 MAX_SIDE = 160
 """Longer side of the PNG file in pixels."""
@@ -20,6 +20,13 @@ def draw_values(grid: np.ndarray, low: float, high: float, placement: GridPlacem
     """Return a PNG file of a grid `(R, C)` in inferno from `low` to `high`."""
     share = (grid - low) / (high - low) if high > low else np.zeros_like(grid, dtype=np.float64)
     return _draw(inferno()[np.clip(np.round(255 * share), 0, 255).astype(int)], placement)
+
+
+def draw_signed(grid: np.ndarray, limit: float, placement: GridPlacement) -> bytes:
+    """Return a PNG file of a grid `(R, C)`: blue below 0, nearly black at 0, orange above. limit: magnitude of the last
+    colours."""
+    share = (grid / limit + 1) / 2 if limit > 0 else np.full(grid.shape, 0.5)
+    return _draw(diverging()[np.clip(np.round(255 * share), 0, 255).astype(int)], placement)
 
 
 def draw_categories(grid: np.ndarray, placement: GridPlacement) -> bytes:

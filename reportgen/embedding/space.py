@@ -77,6 +77,18 @@ class Space:
         """Images closer than this are near-duplicates."""
         return DUPLICATE_SHARE * self.rms_distance
 
+    def nearest_of(self, i: int, candidates: np.ndarray) -> tuple[int, float] | None:
+        """The nearest of some rows to row i, apart from itself, and its Euclidean distance; ties: the lower index.
+
+        None if no row is left, or its values are not finite. candidates: `(M,)` indices, ascending.
+        """
+        others = candidates[candidates != i]
+        square = np.square(self.rows[others].astype(np.float64) - self.rows[i]).sum(1)
+        square = np.where(np.isfinite(square), square, np.inf)
+        if not len(others) or not np.isfinite(square.min()):
+            return None
+        return int(others[square.argmin()]), float(np.sqrt(square.min()))
+
 
 def cached_neighbours(
     cache: ResultsCache | None, rows: np.ndarray, k: int, reference: np.ndarray | None = None

@@ -26,11 +26,11 @@
     ariaLive: "polite",
     textContent: "Move the pointer over a map, or focus one and use the arrow keys.",
   });
-  dom.find(section, ".figures-four").after(readout);
+  dom.find(section, ".figures-three").after(readout);
 
-  const squares = frames.map((frame, k) => {
+  const squares = frames.map((frame) => {
     const svg = boxes.svg(data.size);
-    const square = boxes.rect(k === 0 ? "occluder" : "ground-truth", [0, 0, 0, 0]);
+    const square = boxes.rect("ground-truth", [0, 0, 0, 0]);
     square.setAttribute("visibility", "hidden");
     svg.append(square);
     frame.append(svg);

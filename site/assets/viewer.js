@@ -21,7 +21,22 @@
   let isStarted = false; // until something is changed, the picture of the page is shown
 
   const current = () => layers[Number(layer.value)];
+  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#top_classes > li")]);
+  const buttons = rows.map((row, k) => {
+    const name = dom.find(row, ".class-name");
+    const button = dom.button("", () => choose(k));
+    button.append(...name.childNodes);
+    name.append(button);
+    dom.find(row, ".frame").addEventListener("click", () => choose(k));
+    return button;
+  });
+  /** @param {number} k */
+  const choose = (k) => {
+    layer.value = String(k);
+    update();
+  };
   const show = () => {
+    buttons.forEach((button, k) => (button.ariaPressed = String(layer.value === String(k))));
     const { grid } = current();
     controls.percent.textContent = `${threshold.value} %`;
     threshold.disabled = normalize.disabled = !grid;

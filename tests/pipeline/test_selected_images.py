@@ -14,8 +14,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError
+from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import SectionEntry, all_sections
 from reportgen.gallery.sections.occlusion import fill_text
@@ -189,13 +191,20 @@ def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) 
     occlusion, saliency = (section.data["cells"] for section in drawn)
     stored = {
         name: selected[name.split("/")[0]].of_image(4)[name]
-        for name in ("occlusion/probability", "occlusion/class", "occlusion/total", "saliency/map")
+        for name in (
+            "occlusion/probability",
+            "occlusion/class",
+            "occlusion/total",
+            "occlusion/clean",
+            "saliency/map",
+        )
     }
     settings = selected["occlusion"].table.settings
     np.testing.assert_allclose(occlusion["y"], (np.array(settings["rows"]) + settings["side"] / 2) / SIDE, atol=1e-5)
-    probability, first, total = occlusion["layers"]
-    np.testing.assert_allclose(probability["values"], stored["occlusion/probability"].ravel(), rtol=5e-3)
-    np.testing.assert_allclose(total["values"], stored["occlusion/total"].ravel(), rtol=5e-3)
+    drop, first, total_drop = occlusion["layers"]
+    for layer, name, whole in zip((drop, total_drop), ("probability", "total"), stored["occlusion/clean"], strict=True):
+        falls = [float(whole) - float(value) for value in stored[f"occlusion/{name}"].ravel()]
+        np.testing.assert_allclose(layer["values"], falls, rtol=5e-3, atol=1e-12)
     names = [report.audit.classes[k] for k in stored["occlusion/class"][..., 0].ravel()]
     assert [first["names"][k] for k in first["values"]] == names
     assert saliency["x"] == saliency["y"]
@@ -208,17 +217,53 @@ def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) 
         assert value[~large].max(initial=0) <= 3e-4 * map_.max()
 
 
+def with_results(audit: Audit, kind: str, arrays: dict[str, np.ndarray], folder: Path) -> Audit:
+    """The audit with other arrays of an expensive method."""
+    results = audit.main.selected[kind]
+    store = Store(folder, results.table.settings)
+    store.commit(arrays)
+    changed = PerImageResults(store.select(results.table.keys), results.rows)
+    return replace(audit, models=[replace(audit.main, selected={**audit.main.selected, kind: changed})])
+
+
+def test_occlusion_without_effect_is_a_sentence_and_no_picture(report: RunSummary, tmp_path: Path) -> None:
+    """Of the image with the pattern, made up so that no square changes the class, and then not the probability."""
+    results = report.audit.main.selected["occlusion"]
+    arrays = {name: np.array(results.table[name]) for name in results.table.names()}
+    row = results.rows[4]
+    arrays["occlusion/class"][row, ..., 0] = arrays["occlusion/class"][row, 0, 0, 0]
+    first = report.audit.classes[int(arrays["occlusion/class"][row, 0, 0, 0])]
+    positions = arrays["occlusion/probability"][row].size
+
+    def drawn(folder: str) -> Section:
+        changed = with_results(report.audit, "occlusion", arrays, tmp_path / folder)
+        section = section_entry("occlusion").draw(changed, Media(tmp_path / "site"), 4)
+        assert section is not None
+        return section
+
+    section = drawn("class")
+    assert [figure.title.split()[0] for figure in section.figures] == ["Drop", "Drop"]
+    assert len(section.data["cells"]["layers"]) == 2
+    assert f"The predicted class is {first} at all {positions} positions" in section.caption
+    assert section.legend == []
+    assert section.scale is not None
+
+    arrays["occlusion/probability"][row] = arrays["occlusion/clean"][row, 0] - 0.004
+    section = drawn("both")
+    assert [figure.title.split()[1] for figure in section.figures] == ["of"]
+    assert section.figures[0].title.startswith("Drop of unit")
+    assert f"At none of the {positions} positions" in section.caption
+    assert section.scale is None
+
+
 def test_guided_map_that_equals_the_gradient_is_left_out(report: RunSummary, tmp_path: Path) -> None:
     """A network without a ReLU has nothing to guide."""
     audit, results = report.audit, report.audit.main.selected["saliency"]
     arrays = {name: np.array(results.table[name]) for name in results.table.names()}
     arrays["saliency/map"][:, 1] = arrays["saliency/map"][:, 0]
-    store = Store(tmp_path, results.table.settings)
-    store.commit(arrays)
-    alike = PerImageResults(store.select(results.table.keys), results.rows)
-    audit = replace(audit, models=[replace(audit.main, selected={"saliency": alike})])
+    audit = with_results(audit, "saliency", arrays, tmp_path)
     section = section_entry("saliency").draw(audit, Media(tmp_path), 4)
-    assert [figure.title for figure in section.figures[1:]] == ["Input gradient", "Input gradient, random weights"]
+    assert [figure.title for figure in section.figures] == ["Input gradient", "Input gradient, random weights"]
     assert len(section.data["cells"]["layers"]) == 2
     assert "Guided backpropagation is left out" in section.caption
 

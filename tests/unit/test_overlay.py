@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 
 from reportgen.draw.colormap import inferno
-from reportgen.draw.overlay import OVERLAY_SIDE, STRIP_MARGIN, draw_overlay, draw_strip, overlay_size, strip_rectangle
+from reportgen.draw.overlay import (
+    OVERLAY_SIDE,
+    STRIP_MARGIN,
+    draw_difference,
+    draw_overlay,
+    draw_strip,
+    overlay_size,
+    strip_rectangle,
+)
 from reportgen.gallery.components.image_figures import top_layers
 from reportgen.gallery.core.media import Media
 from tests.support.factories import make_model_audit
@@ -79,6 +87,41 @@ def test_overlay_enlarges_a_map_by_bilinear_interpolation(size, window) -> None:
     assert drawn.shape == right.shape
     assert max(drawn.shape) == OVERLAY_SIDE
     assert (drawn != right).any(axis=2).mean() < 0.005  # where a value lies between two steps of the palette
+
+
+DIVERGING = ["b5dcff", "5aa9ee", "1f6fb5", "123a5e", "101114", "5a2410", "ad4a12", "ee8a3a", "ffd9ae"]
+"""Colours of −1, −0.75, … 1 times the limit."""
+
+
+@pytest.mark.parametrize(("size", "window"), PLACES)
+def test_difference_is_blue_below_zero_orange_above_and_clear_at_zero(size, window) -> None:
+    """Each pixel lies within two steps of the colour and opacity of its value, which is interpolated by definition."""
+    map_, limit = np.random.default_rng(4).normal(size=(7, 5)), 1.5
+    drawn = pixels(draw_difference(map_, limit, size, window)).astype(int)
+    (width, height), (rows, columns) = overlay_size(size), map_.shape
+    assert drawn.shape == (height, width, 4)
+    for y, x in np.ndindex(height, width):
+        u = ((x + 0.5) / width * size[0] - window[0]) / (window[2] - window[0])
+        v = ((y + 0.5) / height * size[1] - window[1]) / (window[3] - window[1])
+        if not (0 <= u <= 1 and 0 <= v <= 1):
+            assert drawn[y, x, 3] <= 2
+            continue
+        cx, cy = min(max(u * columns - 0.5, 0), columns - 1), min(max(v * rows - 0.5, 0), rows - 1)
+        left, upper = int(cx), int(cy)
+        right, lower = min(left + 1, columns - 1), min(upper + 1, rows - 1)
+        above = map_[upper, left] * (1 - (cx - left)) + map_[upper, right] * (cx - left)
+        below = map_[lower, left] * (1 - (cx - left)) + map_[lower, right] * (cx - left)
+        share = min(1, max(-1, (above * (1 - (cy - upper)) + below * (cy - upper)) / limit))
+        place = 4 + 4 * share
+        k = min(7, int(place))
+        a, b = (bytes.fromhex(DIVERGING[n]) for n in (k, k + 1))
+        colour = [p + (q - p) * (place - k) for p, q in zip(a, b, strict=True)]
+        assert np.abs(drawn[y, x, :3] - colour).max() <= 5
+        assert abs(drawn[y, x, 3] - 255 * 0.62 * min(1, 1.5 * abs(share))) <= 3
+
+
+def test_difference_of_equal_maps_is_clear() -> None:
+    assert pixels(draw_difference(np.zeros((3, 3)), 0, (8, 8), (0, 0, 8, 8)))[..., 3].max() <= 2
 
 
 @pytest.mark.parametrize(("size", "window"), PLACES)

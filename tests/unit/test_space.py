@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.space import (
     DUPLICATE_SHARE,
     Space,
@@ -50,6 +51,24 @@ def test_knn_accuracy_leaves_out_images_that_cannot_be_judged() -> None:
     assert knn_accuracy(neighbours, labels, 1) == Rate(3, 5)  # image 2's nearest is 3
     assert knn_accuracy(neighbours, np.full(6, -1), 1) is None
     assert knn_accuracy(neighbours, labels, 50) is None
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_nearest_of_some_rows_is_found_as_by_trying_each(n: int, seed: int) -> None:
+    """Small whole numbers, so that distances are equal; some rows are not finite."""
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 3, (n, 2)).astype(np.float32)
+    rows[random.random(n) < 0.2, 0] = np.nan
+    candidates = np.flatnonzero(random.random(n) < 0.6)
+    for i in range(n):
+        best = None
+        for j in candidates.tolist():
+            distance = sum((float(a) - float(b)) ** 2 for a, b in zip(rows[i], rows[j], strict=True)) ** 0.5
+            if j != i and distance == distance and (best is None or distance < best[1]):
+                best = (j, distance)
+        found = Space(rows, Neighbours(*(np.empty(0),) * 3), 0.0).nearest_of(i, candidates)
+        assert found == (None if best is None else (best[0], pytest.approx(best[1])))
 
 
 def test_hub_counts_and_skewness_match_values_by_hand() -> None:

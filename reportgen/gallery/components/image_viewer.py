@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.audit.model_audit import ModelAudit
+from reportgen.gallery.components.class_rows import map_columns
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, photograph, top_layers
 from reportgen.gallery.components.section import Section
@@ -57,12 +58,9 @@ def iou_text(iou: float) -> str:
 
 def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:
     """The maps of image i as numbers for the browser: of the top classes, and of the label if it is not among them."""
-    classes = model.cam_classes[i]
-    columns = list(range(len(classes) - 1))
-    if classes[LABEL] >= 0 and classes[LABEL] not in classes[:-1]:
-        columns.append(len(classes) - 1)
+    columns = map_columns(model, i)
     maps = np.where(np.isfinite(model.cams[i]), model.cams[i], 0).astype(np.float64).round(3)
-    names = [model.classes[int(classes[j])] for j in columns]
+    names = [model.classes[int(model.cam_classes[i, j])] for j in columns]
     return {
         "size": model.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in model.windows[i]],

@@ -17,9 +17,8 @@ FOLDERS = {
 """What → its folder in an installed package, and in a checkout."""
 
 STYLE_SHEETS = (
-    "base", "page", "text", "headlines", "pictures", "controls", "selection", "neighbours", "confusions", "findings",
-    "embedding",
-    "units", "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
+    "base", "page", "text", "headlines", "pictures", "controls", "image-page", "selection", "neighbours", "confusions",
+    "findings", "embedding", "units", "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import jinja2
 
-from reportgen.draw.colormap import inferno_steps
+from reportgen.draw.colormap import diverging, inferno, steps
 from reportgen.gallery.core import assets, labels
 from reportgen.gallery.core.check import POLICY, policy_of
 from reportgen.gallery.core.data_chunks import write_chunk_urls
@@ -45,7 +45,11 @@ def environment() -> jinja2.Environment:
         percent=formatting.percent, of=formatting.count_of, interval=formatting.interval, thousands="{:,}".format
     )
     env.filters.update(address=result_address, term=link_term, signed=formatting.signed, between=formatting.between)
-    env.globals.update(policy=POLICY, policy_of=policy_of, scale_colours=inferno_steps(6))
+    env.globals.update(
+        policy=POLICY,
+        policy_of=policy_of,
+        scale_colours={"inferno": steps(inferno(), 6), "diverging": steps(diverging(), 9)},
+    )
     env.globals.update(outcome_labels=labels.OUTCOME_LABELS, outcome_shapes=labels.OUTCOME_SHAPES)
     return env
 

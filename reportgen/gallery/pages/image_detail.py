@@ -10,6 +10,8 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL
+from reportgen.gallery.components.class_comparison import ClassComparison, class_comparison
+from reportgen.gallery.components.class_rows import ClassRow, class_rows
 from reportgen.gallery.components.image_figures import image_size
 from reportgen.gallery.components.image_viewer import image_viewer, iou_text
 from reportgen.gallery.components.section import Section
@@ -23,16 +25,24 @@ from reportgen.metrics.localization.ilsvrc import IOU
 
 @dataclass(frozen=True)
 class ImageDetailPage:
-    """One image. id: in URLs; heading: its label or predicted class; viewer: the large figure; sections: the rest."""
+    """One image.
+
+    id: in URLs; report: the network's weights, whose reviews concern it; heading: its label or predicted class;
+    comparison: of predicted class and label, if they differ; viewer: the large figure; classes: those that it has maps
+    of; sections: the rest.
+    """
 
     id: str
+    report: str
     heading: str
     outcome: str
     name: str
     position: int
     total: int
     size: tuple[int, int]
+    comparison: ClassComparison | None
     viewer: Section
+    classes: Sequence[ClassRow]
     sections: Sequence[Section]
     facts: Sequence[Fact]
     provenance: Sequence[Fact]
@@ -43,8 +53,9 @@ class ImageDetailPage:
 @pages(
     "images/",
     order=11,
-    requires=("cam/map", "cam/class"),
-    about="One page an image: image viewer, scores, localization, and sections of all methods.",
+    requires=("cam/map", "cam/class", "logits"),
+    about="One page an image: predicted class and label compared if they differ, image viewer, the maps of the most "
+    "probable classes, localization, and sections of all methods.",
 )
 def image_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each image."""
@@ -58,13 +69,16 @@ def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, fol
     label, predicted = audit.samples[i].label, int(audit.main.classification.top_classes[i, 0])
     return ImageDetailPage(
         id=digest_of_image(audit, i)[:16],
+        report=audit.main.info.weights_digest[:16],
         heading=audit.classes[label] if label is not None else f"predicted: {audit.classes[predicted]}",
         outcome=audit.main.outcomes[i],
         name=audit.samples[i].name,
         position=i + 1,
         total=len(audit.samples),
         size=image_size(audit.main, i),
+        comparison=class_comparison(audit, media, i),
         viewer=image_viewer(audit.main, media, i),
+        classes=class_rows(audit.main, media, i),
         sections=draw_sections("image", audit, media, i),
         facts=_facts(audit, i),
         provenance=_provenance(audit, i),

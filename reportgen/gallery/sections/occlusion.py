@@ -9,20 +9,25 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.config import GREY
-from reportgen.draw.raster import CATEGORY_COLOURS, OTHER_COLOUR, draw_categories, draw_values
+from reportgen.draw.raster import CATEGORY_COLOURS, OTHER_COLOUR, draw_categories, draw_signed
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.grid_values import categories, cells, numbers
-from reportgen.gallery.components.image_figures import image_figure, image_size, photograph
+from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.components.occlusion_maps import occlusion_centres, occlusion_of_image, occlusion_place
 from reportgen.gallery.components.section import Section
-from reportgen.gallery.core.media import Media, MediaFile
+from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import section
+from reportgen.metrics.class_evidence import occlusion_drop
 
+Draw = tuple[Any, ...]
+"""A function of `draw/raster.py` with its arguments but for the placement."""
 ARITHMETIC = {
     "bfloat16": "everything was computed in bfloat16",
     "8 bits": "what the square changes was rounded to 8 bits before the large convolutions",
 }
 """Arithmetic of an approximation → how the page describes it; nothing for float32."""
+LEAST_DROP = 0.005
+"""A change of the probability that two decimals show: where no position reaches it, there is no picture."""
 ORDINALS = ("", "", "second", "third", "fourth")
 
 
@@ -31,67 +36,99 @@ ORDINALS = ("", "", "second", "third", "fourth")
     order=30,
     requires=("occlusion/probability", "occlusion/class", "occlusion/total"),
     layer="Occlusion sensitivity",
-    about="The class's probability, the predicted class and the strongest unit by the position of an occluding square.",
+    about="Drop of the class's probability, predicted class and strongest unit by the position of an occluding square.",
 )
 def occlusion(audit: Audit, media: Media, i: int) -> Section | None:
-    """Three maps by the square's position: probability of the class, predicted class, total of the strongest unit."""
+    """By the square's position: drop of the class's probability, predicted class, drop of the strongest unit's sum.
+
+    A map without a visible change is a sentence instead.
+    """
     arrays = occlusion_of_image(audit, i)
     if arrays is None or not all(np.isfinite(arrays[name]).all() for name in ("probability", "score", "total")):
         return None
-    name = audit.classes[int(arrays["subject"])]
-    probability, total = arrays["probability"], arrays["total"]
-    clean, clean_total = (float(v) for v in arrays["clean"])
-    ranks, order = rank_by_area(arrays["class"][..., 0])
-    high, high_total = float(max(probability.max(), clean)), float(max(total.max(), clean_total))
-    place = occlusion_place(audit, i)
-    unit = f"Unit {int(arrays['unit'])} of {audit.main.info.feature_layer}"
-
-    def figure(picture: MediaFile, title: str, value: str, caption: str) -> Figure:
-        return Figure(
-            picture=photograph(audit.main, media, i),
-            alt=f"{audit.samples[i].name}: {title.lower()}",
-            size=image_size(audit.main, i),
-            overlay=picture,
-            title=title,
-            value=value,
-            caption=caption,
-        )
-
-    figures = [
-        image_figure(audit.main, media, i),
-        figure(
-            media.draw(draw_values, probability, 0, high, place),
-            f"Probability of {name}",
-            f"{probability.min():.2f} to {probability.max():.2f}",
-            f"Dark: occluding this position lowers the probability. Without the square: {clean:.2f}.",
-        ),
-        figure(
-            media.draw(draw_categories, ranks, place),
-            "Predicted class",
-            "",
-            "Where the colour changes, the prediction depends on the occluded part.",
-        ),
-        figure(
-            media.draw(draw_values, total, 0, high_total, place),
-            unit,
-            f"{total.min():.3g} to {total.max():.3g}",
-            f"Sum over the feature map of the strongest unit. Without the square: {clean_total:.3g}.",
-        ),
-    ]
+    maps, constant = _maps(audit, arrays), _constant_texts(audit, arrays)
+    figures = [_figure(audit, media, i, *map_) for map_ in maps]
     settings = audit.main.selected["occlusion"].table.settings
     side = settings["side"]
     caption = (
-        f"A square of {side} × {side} pixels in {fill_text(settings)} occludes a part of the network's input. Each "
-        f"point of a map shows the result with the square centred there. {_computation_text(settings, arrays)}"
+        f"{' '.join(constant)} A square of {side} × {side} pixels in {fill_text(settings)} occludes a part of the "
+        "network's input. Each point of a map shows the result with the square centred there. "
+        f"{_computation_text(settings, arrays)}"
     )
+    limit = float(np.abs(_probability_drop(arrays)).max())
     return Section(
         "Occlusion sensitivity",
-        caption,
+        caption.strip(),
         figures,
-        "four",
-        ("0", f"{high:.2f}"),
-        _data(audit, i, arrays),
-        _legend(audit, order),
+        "three",
+        (f"rises by {limit:.2f}", f"falls by {limit:.2f}") if limit >= LEAST_DROP else None,
+        _data(audit, i, arrays, [cells for *_, cells in maps]),
+        _legend(audit, arrays),
+        colours="diverging",
+    )
+
+
+def _probability_drop(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    return occlusion_drop(float(arrays["clean"][0]), arrays["probability"])
+
+
+def _changes_class(arrays: Mapping[str, np.ndarray]) -> bool:
+    return len(np.unique(arrays["class"][..., 0])) > 1
+
+
+def _maps(audit: Audit, arrays: Mapping[str, np.ndarray]) -> list[tuple[Draw, str, str, str, dict[str, Any]]]:
+    """How to draw each map that has a change, its title, value and caption, and its numbers for the browser."""
+    name, (clean, clean_total) = audit.classes[int(arrays["subject"])], (float(v) for v in arrays["clean"])
+    drop, total_drop = _probability_drop(arrays), occlusion_drop(clean_total, arrays["total"])
+    limit, total_limit = (float(np.abs(grid).max()) for grid in (drop, total_drop))
+    maps: list[tuple[Draw, str, str, str, dict[str, Any]]] = []
+    if limit >= LEAST_DROP:
+        text = (
+            f"Orange: occluding this position lowers the probability; blue: raises it. Whole image: {clean:.2f}, with "
+            f"the square: {arrays['probability'].min():.2f} to {arrays['probability'].max():.2f}."
+        )
+        maps.append(
+            ((draw_signed, drop, limit), f"Drop of the probability of {name}", _span(drop, ".2f"), text, numbers(drop))
+        )
+    if _changes_class(arrays):
+        ranks, order = rank_by_area(arrays["class"][..., 0])
+        names = [audit.classes[k] for k in order]
+        text = "Where the colour changes, the prediction depends on the occluded part."
+        maps.append(((draw_categories, ranks), "Predicted class", "", text, categories(ranks, names)))
+    if total_limit > 0:
+        unit = f"Drop of unit {int(arrays['unit'])} of {audit.main.info.feature_layer}"
+        text = f"Sum over the feature map of the strongest unit. Whole image: {clean_total:.3g}."
+        maps.append(((draw_signed, total_drop, total_limit), unit, _span(total_drop, ".3g"), text, numbers(total_drop)))
+    return maps
+
+
+def _constant_texts(audit: Audit, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """A sentence for each map that would have one colour."""
+    texts, positions = [], arrays["probability"].size
+    if float(np.abs(_probability_drop(arrays)).max()) < LEAST_DROP:
+        texts.append(
+            f"At none of the {positions} positions does the square change the probability of "
+            f"{audit.classes[int(arrays['subject'])]} by {LEAST_DROP} or more; it is {float(arrays['clean'][0]):.2f}."
+        )
+    if not _changes_class(arrays):
+        predicted = audit.classes[int(arrays["class"].flat[0])]
+        texts.append(f"The predicted class is {predicted} at all {positions} positions of the square.")
+    return texts
+
+
+def _span(drop: np.ndarray, digits: str) -> str:
+    return f"{drop.min():{digits}} to {drop.max():{digits}}".replace("-", "−")
+
+
+def _figure(audit: Audit, media: Media, i: int, draw: Draw, title: str, value: str, caption: str, _: object) -> Figure:
+    return Figure(
+        picture=photograph(audit.main, media, i),
+        alt=f"{audit.samples[i].name}: {title.lower()}",
+        size=image_size(audit.main, i),
+        overlay=media.draw(*draw, occlusion_place(audit, i)),
+        title=title,
+        value=value,
+        caption=caption,
     )
 
 
@@ -100,8 +137,11 @@ def fill_text(settings: Mapping[str, Any]) -> str:
     return "grey" if tuple(settings["fill"]) == GREY else "the data set's mean colour (rounded)"
 
 
-def _legend(audit: Audit, order: Sequence[int]) -> list[tuple[str, str]]:
+def _legend(audit: Audit, arrays: Mapping[str, np.ndarray]) -> list[tuple[str, str]]:
     """(colour, class) of the map of the predicted class; classes without a colour of their own share one."""
+    if not _changes_class(arrays):
+        return []
+    _, order = rank_by_area(arrays["class"][..., 0])
     colours = [*CATEGORY_COLOURS, OTHER_COLOUR]
     legend = [(colour, audit.classes[k]) for colour, k in zip(colours, order, strict=False)]
     if len(order) > len(colours):
@@ -139,17 +179,11 @@ def rank_by_area(classes: np.ndarray) -> tuple[np.ndarray, list[int]]:
     return rank[inverse.reshape(classes.shape)], [int(k) for k in unique[order]]
 
 
-def _data(audit: Audit, i: int, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _data(audit: Audit, i: int, arrays: Mapping[str, np.ndarray], layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the browser needs to show the square, the scores at its position, and the values of the maps."""
     settings = audit.main.selected["occlusion"].table.settings
     classes, top = np.unique(arrays["class"]), arrays["class"].shape[-1]
-    ranks, order = rank_by_area(arrays["class"][..., 0])
     percent = np.round(100 * arrays["score"].astype(np.float64)).astype(int)
-    layers = [
-        numbers(arrays["probability"]),
-        categories(ranks, [audit.classes[k] for k in order]),
-        numbers(arrays["total"]),
-    ]
     return {
         "size": audit.main.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in audit.main.windows[i]],

@@ -9,7 +9,7 @@ from reportgen.audit.audit import Audit
 from reportgen.draw.raster import GridPlacement, draw_values
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.grid_values import cells, magnitudes
-from reportgen.gallery.components.image_figures import image_figure
+from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import section
@@ -48,14 +48,14 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     )
     equals_gradient = np.allclose(maps[GUIDED], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
     used = [n for n in range(len(maps)) if not (n == GUIDED and equals_gradient)]
-    figures = [image_figure(audit.main, media, i)]
+    figures = []
     for n in used:
         top = float(np.quantile(maps[n], CLIP_QUANTILE))
         figures.append(
             Figure(
-                picture=figures[0].picture,
+                picture=photograph(audit.main, media, i),
                 alt=f"{TITLES[n].lower()} of {name}",
-                size=figures[0].size,
+                size=image_size(audit.main, i),
                 overlay=media.draw(draw_values, maps[n], 0, top, place),
                 title=TITLES[n],
                 caption=captions[n],
