@@ -119,7 +119,7 @@ def test_selection_shows_on_every_kind_of_page(browser: Browser, demo_report: Pa
             for row, names in links:
                 assert ("outside" in names.split()) == (row not in wrong), name
             marked += len(links)
-        assert marked > 60
+        assert marked > IMAGES
         page.locator(".selection").get_by_role("link", name="images").click()
         page.wait_for_url("**/images/index.html#outcome=class**")
         page.goto(f"{(site / 'confusions' / 'index.html').as_uri()}#outcome=class")
