@@ -3,14 +3,17 @@
 Both minimise the same function, mean cross-entropy + penalty / 2 · ‖W‖² with a free bias, on the same float32 pooled
 maps, which are made here: rectified at four positions, correlated between channels, unit variance on average. The
 penalty is in the middle of the product's search. scikit-learn runs with its defaults but for the number of
-iterations, which is raised until it converges.
+iterations, which is raised until it converges, and the tolerance where stated.
 
 - `reportgen`: `fit_softmax`, one call a pooling.
-- `scikit-learn`: `LogisticRegression(C=1 / (penalty · N)).fit`, one call a pooling.
+- `scikit-learn`: `LogisticRegression(C=1 / (penalty · N)).fit`, one call a pooling. With its default tolerance it stops
+  several per cent above the minimum.
+- `scikit-learn, same loss`: with `tol=1e-5`, the largest power of ten that brings its loss to within 1 % of ours.
 - Printed as well, not in the result: `scikit-learn` on features that were centred first, as a careful user
   would; much of our advantage is that centring is built in.
 
-Gate: our loss, computed in float64, is at most 1 % above scikit-learn's.
+Gate: our loss, computed in float64, is at most 1 % above scikit-learn's, and with `tol=1e-5` the two differ by at most
+1 %.
 """
 
 from __future__ import annotations
@@ -20,9 +23,10 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.models.heads import fit_softmax
+from reportgen.models.softmax_regression import fit_softmax
 
 PENALTY = 1e-3
+SAME_LOSS = "scikit-learn, same loss"
 Fit = tuple[np.ndarray, np.ndarray]
 
 
@@ -33,19 +37,24 @@ def run(quick: bool) -> Result:
     centred = {pooling: x - x.mean(0) for pooling, x in features.items()}
     ours: dict[str, Fit] = {}
     theirs: dict[str, Fit] = {}
+    precise: dict[str, Fit] = {}
     timings = measure(
         {
             OURS: lambda: ours.update({p: fit(x, labels, classes) for p, x in features.items()}),
             "scikit-learn": lambda: theirs.update({p: peer(x, labels) for p, x in features.items()}),
+            SAME_LOSS: lambda: precise.update({p: peer(x, labels, 1e-5) for p, x in features.items()}),
             "scikit-learn, centred": lambda: [peer(x, labels) for x in centred.values()],
         },
         3,
     )
-    losses = {p: (loss(*ours[p], x, labels), loss(*theirs[p], x, labels)) for p, x in features.items()}
+    losses = {p: [loss(*fits[p], x, labels) for fits in (ours, theirs, precise)] for p, x in features.items()}
     lines = [f"{images:,} x {channels:,}, {classes} classes, {torch.get_num_threads()} threads", *table(timings)]
-    lines += [f"{p}: loss {mine:.6f}, scikit-learn's {other:.6f}" for p, (mine, other) in losses.items()]
-    gate = all(mine <= 1.01 * other for mine, other in losses.values())
-    return Result({"scikit-learn": timings.ratio("scikit-learn")}, gate, lines)
+    lines += [
+        f"{p}: loss {mine:.6f}, scikit-learn's {other:.6f}, with tol=1e-5 {close:.6f}"
+        for p, (mine, other, close) in losses.items()
+    ]
+    gate = all(mine <= 1.01 * other and abs(mine - close) <= 0.01 * mine for mine, other, close in losses.values())
+    return Result({name: timings.ratio(name) for name in ("scikit-learn", SAME_LOSS)}, gate, lines)
 
 
 def pooled_maps(images: int, channels: int, classes: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -69,8 +78,8 @@ def fit(x: np.ndarray, labels: np.ndarray, classes: int) -> Fit:
     return fitted.weight.numpy(), fitted.bias.numpy()
 
 
-def peer(x: np.ndarray, labels: np.ndarray) -> Fit:
-    fitted = LogisticRegression(C=1 / (PENALTY * len(x)), max_iter=5_000).fit(x, labels)
+def peer(x: np.ndarray, labels: np.ndarray, tol: float = 1e-4) -> Fit:
+    fitted = LogisticRegression(C=1 / (PENALTY * len(x)), max_iter=5_000, tol=tol).fit(x, labels)
     return fitted.coef_, fitted.intercept_
 
 

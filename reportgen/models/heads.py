@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier, LinearHead, Pooling
+from reportgen.models.softmax_regression import fit_softmax
 
 POOLINGS: dict[Pooling, Callable[[Tensor], Tensor]] = {
     "gap": lambda maps: maps.mean((2, 3)),
@@ -24,19 +25,6 @@ ABSENT_CLASS_LOGIT = -100.0
 """Logit of a class without training images: it can be ranked, and its probability is 0."""
 VALIDATION_FOLDS = 5
 """One in so many of the training images is held out while the penalty is chosen."""
-TOLERANCE = 1e-4
-"""Norm of the gradient at which a fit ends, as a share of penalty · ‖W‖."""
-STEPS_BETWEEN_CHECKS, MAX_STEPS = 20, 5_000
-"""Steps of L-BFGS between two checks of the gradient, and in all."""
-
-
-@dataclass(frozen=True)
-class SoftmaxFit:
-    """weight: `(K, C)`, bias: `(K,)`, float64; gradient: norm of the loss's gradient ÷ (penalty · ‖W‖)."""
-
-    weight: Tensor
-    bias: Tensor
-    gradient: float
 
 
 @dataclass(frozen=True)
@@ -52,55 +40,6 @@ class FittedHead:
     losses: dict[float, float]
     n_images: int
     gradient: float
-
-
-def fit_softmax(
-    features: Tensor, labels: Tensor, classes: int, penalty: float, start: Tensor | None = None
-) -> SoftmaxFit:
-    """Return the weights and bias that minimize `mean cross-entropy + penalty / 2 · ‖W‖²`, in float64.
-
-    The bias is not penalized, as in scikit-learn, whose `C` is `1 / (penalty · N)`. A stop at a fixed gradient, as in
-    scikit-learn, would be far from the minimum where the penalty is small: the loss is flat there. The loss curves at
-    least as strongly as the penalty, so at the end ‖W − W at the minimum‖ ≤ `TOLERANCE` · ‖W‖. L-BFGS works on centred
-    features, which changes only the bias and saves most of the steps: pooled feature maps are positive, and their mean
-    would dominate.
-
-    features: `(N, C)` float; labels: `(N,)` int64; start: `(K, C)` initial weights, by default zeros.
-    """
-    x = features.double()
-    mean = x.mean(0)
-    x = x - mean
-    share = torch.bincount(labels, minlength=classes).double() / len(labels)
-    weight = x.new_zeros(classes, x.shape[1]) if start is None else start.double()
-    bias = share.clamp(min=1e-9).log()  # the best constant prediction
-    weight.requires_grad_(), bias.requires_grad_()
-    optimiser = torch.optim.LBFGS(
-        [weight, bias],
-        max_iter=STEPS_BETWEEN_CHECKS,
-        tolerance_grad=0,
-        tolerance_change=0,
-        history_size=10,
-        line_search_fn="strong_wolfe",
-    )
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = F.cross_entropy(x @ weight.T + bias, labels) + penalty / 2 * weight.square().sum()
-        torch.autograd.backward(value)
-        return value.detach()
-
-    gradient = float("inf")
-    for _ in range(MAX_STEPS // STEPS_BETWEEN_CHECKS):
-        optimiser.step(loss)
-        loss()  # the last evaluation of a step need not be that of its result
-        assert weight.grad is not None
-        assert bias.grad is not None
-        norm = torch.cat([weight.grad.flatten(), bias.grad]).norm()
-        gradient = float(norm / (penalty * weight.detach().norm()).clamp(min=1e-12))
-        if gradient <= TOLERANCE:
-            break
-    weight, bias = weight.detach(), bias.detach()
-    return SoftmaxFit(weight, bias - weight @ mean, gradient)
 
 
 def assign_folds(labels: Sequence[int], groups: Sequence[int], parts: int, seed: int) -> np.ndarray:
@@ -134,7 +73,7 @@ def fit_head(
     if device.type == "mps":  # has no float64
         device = torch.device("cpu")
     scale = float(np.sqrt(features.var(0, dtype=np.float64).mean())) or 1.0
-    x = torch.from_numpy(features).to(device).double() / scale
+    x = torch.from_numpy(features).to(device) / scale
     target = torch.from_numpy(y).to(device)
     held_out = torch.from_numpy(assign_folds(y.tolist(), groups.tolist(), VALIDATION_FOLDS, seed) == 0).to(device)
     losses: dict[float, float] = {}
@@ -142,7 +81,7 @@ def fit_head(
     for penalty in L2_PENALTIES:
         fit = fit_softmax(x[~held_out], target[~held_out], len(present), penalty, weight)
         weight = fit.weight
-        losses[penalty] = float(F.cross_entropy(x[held_out] @ weight.T + fit.bias, target[held_out]))
+        losses[penalty] = float(F.cross_entropy(x[held_out].double() @ weight.T + fit.bias, target[held_out]))
         if losses[penalty] > min(losses.values()):
             break
         best = weight

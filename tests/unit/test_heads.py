@@ -17,12 +17,11 @@ from reportgen.errors import DataError
 from reportgen.models.heads import (
     ABSENT_CLASS_LOGIT,
     L2_PENALTIES,
-    TOLERANCE,
     assign_folds,
     cross_fit_heads,
     fit_head,
-    fit_softmax,
 )
+from reportgen.models.softmax_regression import TOLERANCE, fit_softmax
 
 CPU = torch.device("cpu")
 
