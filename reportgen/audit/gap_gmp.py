@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import ModelAudit
-from reportgen.metrics.bootstrap import Interval, intervals
+from reportgen.metrics.bootstrap import intervals
+from reportgen.metrics.intervals import Interval
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def compare(gap: ModelAudit, gmp: ModelAudit) -> GapGmpComparison | None:
     background = 1 - np.stack((study.label_map.energy_in_boxes, other.label_map.energy_in_boxes))
     error = 1.0 - np.stack((gap.localization.gt_known_correct[images], gmp.localization.gt_known_correct[images]))
     figures = (complete, background, error)
-    bounds = intervals(np.stack([a - b for a, b in figures], 1))
+    bounds = intervals(np.stack([a - b for a, b in figures], 1), gap.groups[images])
     paired = (
         Paired(float(a.mean()), float(b.mean()), float((a - b).mean()), ci95)
         for (a, b), ci95 in zip(figures, bounds, strict=True)

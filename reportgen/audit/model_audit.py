@@ -14,6 +14,7 @@ from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.classification import Classification
 from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
+from reportgen.metrics.intervals import has_groups
 from reportgen.metrics.localization.comparisons import (
     ControlComparison,
     compare_with_controls,
@@ -101,7 +102,7 @@ class ModelAudit:
     @property
     def has_groups(self) -> bool:
         """Whether some images are not independent."""
-        return len(np.unique(self.groups)) < len(self.groups)
+        return has_groups(self.groups)
 
     @cached_property
     def cams(self) -> np.ndarray:
@@ -133,7 +134,7 @@ class ModelAudit:
     def calibration(self) -> Calibration | None:
         """Calibration of the predictions on the labelled images; None without any."""
         use, predictions = self.labels >= 0, self.classification
-        return calibrate(predictions.scores[use, 0], predictions.top1_correct[use])
+        return calibrate(predictions.scores[use, 0], predictions.top1_correct[use], groups=self.groups[use])
 
     @cached_property
     def control_comparisons(self) -> dict[str, ControlComparison]:

@@ -30,10 +30,11 @@ class Classification:
     top5_error: Rate | None
 
 
-def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5) -> Classification:
+def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndarray | None = None) -> Classification:
     """Return predictions and errors.
 
-    logits: `(N, K)`; labels: `(N,)` int, −1 for none. NaN logits rank last and are never correct.
+    logits: `(N, K)`, NaN ranks last and is never correct; labels: `(N,)` int, −1 for none; groups: `(N,)` of images
+    that are not independent.
     """
     logits = logits.astype(np.float64)
     is_valid = ~np.isnan(logits)
@@ -42,14 +43,15 @@ def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5) -> Classificati
     is_label = top_classes == np.where(labelled, labels, -1)[:, None]
     correct = is_label & np.take_along_axis(is_valid, top_classes, 1)
     top1_correct, top5_correct = correct[:, 0], correct.any(1)
+    own_groups = None if groups is None else groups[labelled]
     return Classification(
         top_classes=top_classes,
         scores=np.take_along_axis(softmax(logits), top_classes, 1),
         labelled=labelled,
         top1_correct=top1_correct,
         top5_correct=top5_correct,
-        top1_error=Rate.of(~top1_correct[labelled]),
-        top5_error=Rate.of(~top5_correct[labelled]),
+        top1_error=Rate.of(~top1_correct[labelled], own_groups),
+        top5_error=Rate.of(~top5_correct[labelled], own_groups),
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from reportgen.metrics.bootstrap import Interval, intervals
+from reportgen.metrics.bootstrap import intervals
+from reportgen.metrics.intervals import Interval
 
 N_BINS = 15
 """Number of bins of the reliability diagram, as in Guo et al., ICML 2017."""
@@ -64,7 +65,7 @@ class Calibration:
     gap_interval: 95 % bootstrap interval of mean_confidence − accuracy.
     chance_ece: median and 95 % quantile of the ECE that a perfectly calibrated network has with these confidences: each
         prediction is correct with the probability that its confidence states (Vaicenavicius et al., AISTATS 2019). With
-        few images it is far from 0.
+        few images, or few groups of images, it is far from 0.
     """
 
     counts: np.ndarray
@@ -107,13 +108,18 @@ def cluster_order(counts: np.ndarray) -> np.ndarray:
     return order
 
 
-def calibrate(confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS) -> Calibration | None:
+def calibrate(
+    confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS, groups: np.ndarray | None = None
+) -> Calibration | None:
     """Return the reliability diagram; None without images.
 
-    confidence: `(N,)` probability of the predicted class, NaN is ignored; correct: `(N,)` bool.
+    confidence: `(N,)` probability of the predicted class, NaN is ignored; correct: `(N,)` bool; groups: `(N,)` of
+    images that are not independent: in a simulated network, those of a group are right together.
     """
     use = ~np.isnan(confidence)
     confidence, correct = confidence[use], correct[use]
+    own_groups = None if groups is None else groups[use]
+    member = np.arange(len(confidence)) if own_groups is None else np.unique(own_groups, return_inverse=True)[1]
     if not len(confidence):
         return None
     bin_ = assign_bins(confidence, bins)
@@ -123,11 +129,11 @@ def calibrate(confidence: np.ndarray, correct: np.ndarray, bins: int = N_BINS) -
     ece = float(np.abs(n_correct - total).sum()) / len(confidence)
     random = np.random.default_rng(SEED)
     simulated = [
-        np.abs(np.bincount(bin_, random.random(len(bin_)) < confidence, bins) - total).sum() / len(bin_)
+        np.abs(np.bincount(bin_, random.random(member.max() + 1)[member] < confidence, bins) - total).sum() / len(bin_)
         for _ in range(N_SIMULATIONS)
     ]
     median, limit = (float(q) for q in np.quantile(simulated, [0.5, 0.95]))
-    (gap,) = intervals((confidence - correct)[:, None])
+    (gap,) = intervals((confidence - correct)[:, None], own_groups)
     return Calibration(
         counts, n_correct, mean, ece, float(confidence.mean()), float(correct.mean()), gap, (median, limit)
     )

@@ -6,8 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from reportgen.metrics.bootstrap import Interval
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Interval, Rate
 from reportgen.metrics.paired import ErrorChange
 
 NONE = "–"

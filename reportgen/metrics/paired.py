@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
-from reportgen.metrics.bootstrap import Interval, intervals
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Interval, Rate, difference_interval, group_totals
 from reportgen.metrics.top_patches import is_constant
 
 MAX_P = 0.05
 """Highest p value of a clear difference."""
-ROUNDING = 1e-6
-"""Bootstrap intervals are computed in float32: a bound that should be 0 may be 6e-8."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class ErrorChange:
     """One kind of error of classifiers A and B, over the images on which both are judged.
 
     fixed, broken: `(f,)` and `(b,)` rows of the images that only B, and only A, gets right.
-    difference: error of B − error of A; ci95: its paired bootstrap interval; p: of McNemar's exact test.
+    difference: error of B − error of A; ci95: its interval (Agresti and Min); p: of McNemar's exact test.
     """
 
     a: Rate
@@ -37,28 +34,32 @@ class ErrorChange:
     def is_clear(self) -> bool:
         """Whether chance alone does not explain the difference: 0 is outside of its interval, and p < 0.05."""
         low, high = self.ci95
-        return self.p < MAX_P and not low - ROUNDING <= 0 <= high + ROUNDING
+        return self.p < MAX_P and not low <= 0 <= high
 
 
-def compare_errors(correct_a: np.ndarray, correct_b: np.ndarray, judged: np.ndarray) -> ErrorChange | None:
-    """Compare the errors of A and B; None if no image is judged. correct_a, correct_b, judged: `(n,)` bool."""
+def compare_errors(
+    correct_a: np.ndarray, correct_b: np.ndarray, judged: np.ndarray, groups: np.ndarray | None = None
+) -> ErrorChange | None:
+    """Compare the errors of A and B; None if no image is judged.
+
+    correct_a, correct_b, judged: `(n,)` bool; groups: `(n,)` of images that are not independent, or None.
+    """
     rows = np.flatnonzero(judged)
     if not len(rows):
         return None
-    (change,) = compare_pairs(correct_a[rows, None], correct_b[rows, None])
+    change = compare_pair(correct_a[rows], correct_b[rows], None if groups is None else groups[rows])
     return replace(change, fixed=rows[change.fixed], broken=rows[change.broken])
 
 
-def compare_pairs(correct_a: np.ndarray, correct_b: np.ndarray) -> list[ErrorChange]:
-    """Compare Q errors of A with Q errors of B. correct_a, correct_b: `(n, Q)` bool, n ≥ 1; all share the resamples."""
-    difference = correct_a.astype(np.float64) - correct_b
-    changes = []
-    for a, b, d, ci95 in zip(correct_a.T, correct_b.T, difference.T, intervals(difference), strict=True):
-        fixed, broken = np.flatnonzero(d < 0), np.flatnonzero(d > 0)
-        errors = Rate(int((~a).sum()), len(a)), Rate(int((~b).sum()), len(b))
-        p = mcnemar(len(fixed), len(broken))
-        changes.append(ErrorChange(*errors, fixed, broken, float(d.mean()), ci95, p))
-    return changes
+def compare_pair(correct_a: np.ndarray, correct_b: np.ndarray, groups: np.ndarray | None = None) -> ErrorChange:
+    """Compare the errors of A and B on n ≥ 1 images. correct_a, correct_b: `(n,)` bool; groups: `(n,)` or None."""
+    a, b = Rate.of(~correct_a, groups), Rate.of(~correct_b, groups)
+    assert a is not None
+    assert b is not None
+    difference = correct_a.astype(np.int64) - correct_b
+    fixed, broken = np.flatnonzero(difference < 0), np.flatnonzero(difference > 0)
+    p = mcnemar_of_groups(group_totals(difference, groups))
+    return ErrorChange(a, b, fixed, broken, float(difference.mean()), difference_interval(difference, groups), p)
 
 
 def mcnemar(fixed: int, broken: int) -> float:
@@ -67,6 +68,25 @@ def mcnemar(fixed: int, broken: int) -> float:
     Under the null hypothesis each image on which the classifiers differ is fixed or broken with probability ½.
     """
     return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+
+
+def mcnemar_of_groups(totals: np.ndarray) -> float:
+    """Return the two-sided p value of McNemar's exact test for groups of images that change together.
+
+    totals: `(G,)` difference (broken − fixed images) of each group. Under the null hypothesis each total has either
+    sign with probability ½; p is the probability of a sum at least as far from 0. For single images this is McNemar's
+    exact test.
+    """
+    sizes, counts = np.unique(np.abs(np.rint(totals).astype(np.int64)), return_counts=True)
+    if not sizes.any() or sizes.max() <= 1:
+        return mcnemar(int((totals < -0.5).sum()), int((totals > 0.5).sum()))
+    distribution = np.ones(1)  # of the sum, from its lowest to its highest value in steps of 1
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        step = np.zeros(2 * size * count + 1)
+        step[:: max(1, 2 * size)] = binom.pmf(np.arange(count + 1), count, 0.5) if size else 1
+        distribution = np.convolve(distribution, step)
+    sums = np.arange(len(distribution)) - len(distribution) // 2
+    return min(1.0, float(distribution[np.abs(sums) >= abs(totals.sum()) - 0.5].sum()))
 
 
 def match_images(a: list[str], b: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -107,16 +107,17 @@ def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Map
     classes = np.asarray(table["cam/class"], np.int64)
     sizes, windows = np.asarray(table["samples/size"]), np.asarray(table["samples/window"])
     boxes = [s.boxes.astype(np.float64) for s in samples]
-    classification = classify(logits, labels)
+    groups = image_groups(table, samples)
+    classification = classify(logits, labels, groups=groups)
     where = (boxes, sizes, windows, model.info.input_size)
-    localization = localize(maps, classes, *where)
+    localization = localize(maps, classes, *where, groups)
     masks = {i: mask_in_window(s.object_masks, windows[i], SIDE) for i, s in enumerate(samples) if s.object_masks}
     study = (
-        study_localization(localization, classification, maps, classes, *where, random_maps, masks)
+        study_localization(localization, classification, maps, classes, *where, random_maps, masks, groups)
         if localization
         else None
     )
-    bias, groups = model.run.bias(samples), image_groups(table, samples)
+    bias = model.run.bias(samples)
     return Figures(
         classification=classification,
         localization=localization,

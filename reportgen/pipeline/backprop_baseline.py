@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from reportgen.audit.model_audit import image_groups
 from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.methods.saliency import saliency
 from reportgen.metrics.localization.boxes import paper_box, to_image
@@ -61,13 +62,13 @@ def evaluate_boxes(job: PerImageJob, judged: np.ndarray, boxes: Mapping[int, np.
     classes = np.asarray(job.table["cam/class"], np.int64)
     rank, top = label_rank(classes[judged]), classes.shape[1] - 1
     places = [ImageGroundTruth(job.samples[i].boxes.astype(np.float64), sizes[i], windows[i], side) for i in images]
-    evaluations = {}
+    groups, evaluations = image_groups(job.table, job.samples)[judged], {}
     for j, (name, about) in enumerate(PIPELINES.items()):
         each = [
             evaluate_box(to_image(boxes[i][j], place.window, side, place.size), place)
             for i, place in zip(images, places, strict=True)
         ]
-        evaluations[name] = add_intervals(summarize(about, np.searchsorted(judged, images), each, rank, top))
+        evaluations[name] = add_intervals(summarize(about, np.searchsorted(judged, images), each, rank, top, groups))
     return evaluations
 
 

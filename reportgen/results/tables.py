@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
+import numpy as np
+
 from reportgen.audit.audit import Audit
 from reportgen.audit.gap_gmp import GapGmpComparison, Paired, gap_gmp_comparison
-from reportgen.metrics.bootstrap import Interval
+from reportgen.audit.model_audit import ModelAudit
 from reportgen.metrics.formatting import NONE, between, p_text, per_cent, rate_text, signed, with_interval
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Interval, Rate
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.localization.evaluation import Errors, Evaluation
 from reportgen.metrics.paired import ErrorChange
@@ -87,6 +89,16 @@ def headline_tables(audit: Audit) -> list[Table]:
     return [*classification, *localization]
 
 
+def independence_text(model: ModelAudit) -> str:
+    """Which images count as independent in intervals."""
+    if not model.has_groups:
+        return "images count as independent"
+    groups = len(np.unique(model.groups))
+    return (
+        f"images of a group, or with the same bytes, count together: {len(model.groups):,} images in {groups:,} groups"
+    )
+
+
 def classification_table(audit: Audit) -> Table:
     """Return Table 1: classification error of all networks with Wilson's intervals."""
     first, *others = (
@@ -100,7 +112,8 @@ def classification_table(audit: Audit) -> Table:
         name="table-1-classification",
         title="Table 1. Classification error",
         caption=(
-            f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson). Grey: published results "
+            f"Error in per cent on the {n:,} labelled images, with 95 % intervals (Wilson; "
+            f"{independence_text(audit.main)}). Grey: published results "
             "(Zhou et al. 2016, Table 1) on ILSVRC validation, another data set, for orientation only."
         ),
         head=["Network", *ERROR_HEADINGS[:2]],
@@ -125,7 +138,8 @@ def localization_table(audit: Audit) -> Table:
         title="Table 2. Localization error",
         caption=(
             f"Error in per cent on the {len(study.images) if study else 0:,} images with boxes; recipe “paper”, "
-            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (Wilson). Indented: controls, with the predicted classes of "
+            "threshold 20 %, IoU ≥ 0.5; 95 % intervals (Wilson; "
+            f"{independence_text(audit.main)}). Indented: controls, with the predicted classes of "
             "the network: boxes that do not depend on the image, and maps of the network with random weights, which "
             "depend on the image but not on training. A network that is not better than its controls does not "
             "localize. Backprop: boxes from the gradient of the label's logit, on the stated "
@@ -175,7 +189,7 @@ def differences_table(audit: Audit) -> Table:
         title="Differences from the controls",
         caption=(
             "Error of the network minus that of the control by the same recipe, in points, image by image: negative "
-            "means that the network has fewer errors. 95 % intervals: paired bootstrap; p: McNemar's exact test. A "
+            "means that the network has fewer errors. 95 % intervals: Agresti and Min; p: McNemar's exact test. A "
             "difference is clear (✓) if 0 is outside of its interval and p < 0.05. Each verdict is for one "
             "comparison: where there is no difference, about one row in twenty is still clear by chance. For “v2”, "
             "network and control each have the threshold that is best for them on these images."
@@ -219,7 +233,7 @@ def measures_table(audit: Audit) -> Table:
             "values in the ground-truth boxes. Completeness: share of the ground-truth box that the predicted box "
             "covers. PxAP: by pixels, for images with masks. Indented: the controls; a box points at its centre, and "
             "its energy is spread evenly inside of it. A box around the whole image covers everything, so completeness "
-            "is meaningful only together with energy. 95 % intervals: Wilson for pointing, bootstrap for the others."
+            "is meaningful only together with energy. 95 % intervals: Wilson."
         ),
         head=[
             "Network",
@@ -266,8 +280,9 @@ def gap_gmp_table(comparison: GapGmpComparison) -> Table:
         title="GAP and GMP",
         caption=(
             f"Means over {len(comparison.images):,} images with a label and boxes, in per cent, from the label's maps. "
-            "The interval of the difference, in points, is a paired bootstrap over images, each counted as "
-            "independent. Indented: controls. Boxes do not depend on the image; random weights do, but not on training."
+            "The interval of the difference, in points, is a paired bootstrap over images "
+            f"({independence_text(comparison.gap)}). Indented: controls. Boxes do not depend on the image; random "
+            "weights do, but not on training."
         ),
         head=["Figure", *names, "GAP − GMP, points", "95 % interval"],
         rows=rows,

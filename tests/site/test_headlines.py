@@ -111,7 +111,7 @@ def test_lead_states_a_difference_that_may_be_chance(tmp_path: Path) -> None:
     chance = page_at("index.html", audit_of(CENTRED, fitting=38), tmp_path).lead
     worse = page_at("index.html", audit_of(CENTRED, fitting=20), tmp_path).lead
     assert chance.endswith(
-        "The maps do not clearly beat it (paired difference +5.0 points, 95 % interval +0.0 to +12.5, p = 0.5)."
+        "The maps do not clearly beat it (paired difference +5.0 points, 95 % interval −3.2 to +12.7, p = 0.5)."
     )
     assert "The maps are worse (paired difference +50.0 points" in worse
 

@@ -127,18 +127,18 @@ def make_model_audit(
     count = len(class_names) if class_names else max(2, int(y.max()) + 1) if logits is None else logits.shape[1]
     names = class_names or _class_names(count)
     logits = make_logits(np.maximum(y, 0).tolist(), 0.9, count) if logits is None else logits
-    classification = classify(logits, y)
+    samples = make_samples(labels, boxes)
+    if groups:
+        samples = [replace(sample, group=group) for sample, group in zip(samples, groups, strict=True)]
+    group_of = connected_groups([sample.name for sample in samples], [sample.group for sample in samples])
+    classification = classify(logits, y, groups=group_of)
     cam_classes = np.column_stack((classification.top_classes, y))
     random = np.random.default_rng(0)
     maps = random.random((n, cam_classes.shape[1], 2, 2)) if maps is None else maps
     cam_classes = np.column_stack((cam_classes[:, : maps.shape[1] - 1], y))
     sizes, windows = np.full((n, 2), SIDE, np.int32), np.tile(np.array([0, 0, SIDE, SIDE], np.float32), (n, 1))
-    samples = make_samples(labels, boxes)
-    if groups:
-        samples = [replace(sample, group=group) for sample, group in zip(samples, groups, strict=True)]
-    group_of = connected_groups([sample.name for sample in samples], [sample.group for sample in samples])
     where = ([sample.boxes.astype(np.float64) for sample in samples], sizes, windows, SIDE)
-    localization = localize(maps, cam_classes, *where)
+    localization = localize(maps, cam_classes, *where, group_of)
     unit_maxima = unit_maxima or {}
     layers = [make_layer_info(name, (values.shape[1], 1, 1)) for name, values in unit_maxima.items()]
     features = random.normal(size=(n, 4)).astype(np.float32)
@@ -170,7 +170,9 @@ def make_model_audit(
         },
         localization_study=None
         if localization is None
-        else study_localization(localization, classification, maps, cam_classes, *where, random_maps=random_maps),
+        else study_localization(
+            localization, classification, maps, cam_classes, *where, random_maps=random_maps, groups=group_of
+        ),
     )
     return replace(audit, **changes)
 

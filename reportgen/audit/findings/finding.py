@@ -8,8 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from reportgen.metrics.bootstrap import Interval
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Interval, Rate
 
 
 @dataclass(frozen=True)

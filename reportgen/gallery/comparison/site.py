@@ -123,7 +123,7 @@ def provenance_page(paired: PairedReports) -> ProvenancePage:
     protocol = [
         Fact("Images are matched by", "the digest of their bytes"),
         Fact("p", "McNemar's exact test, two-sided"),
-        Fact("Intervals", "95 %, paired bootstrap over images"),
+        Fact("Intervals", "95 %, Agresti and Min; images count as independent"),
         Fact("Network", "the first of each report"),
         Fact("reportgen", __version__),
     ]

@@ -118,12 +118,13 @@ def predicted_classes(audit: Audit) -> list[PredictedClass]:
 def class_row(audit: Audit, k: int) -> ClassRow:
     """The row of class k."""
     images = audit.main.images_of_class(k)
+    groups = audit.main.groups[images]
     classification, localization = audit.main.classification, audit.main.localization
     wrong = ~classification.top1_correct[images]
     gt_known = None
     if localization is not None:
         judged = images[localization.judged[images]]
-        gt_known = Rate.of(~localization.gt_known_correct[judged])
+        gt_known = Rate.of(~localization.gt_known_correct[judged], audit.main.groups[judged])
         wrong = wrong | (localization.judged[images] & ~localization.gt_known_correct[images])
     return ClassRow(
         name=audit.classes[k],
@@ -131,10 +132,10 @@ def class_row(audit: Audit, k: int) -> ClassRow:
         images_url=image_list(label=k),
         images=len(images),
         outcomes=outcome_bar((audit.main.outcomes[i] for i in images), label=k),
-        top1=Rate.of(~classification.top1_correct[images]),
-        top5=Rate.of(~classification.top5_correct[images]),
+        top1=Rate.of(~classification.top1_correct[images], groups),
+        top5=Rate.of(~classification.top5_correct[images], groups),
         gt_known=gt_known,
-        wrong=Rate.of(wrong),
+        wrong=Rate.of(wrong, groups),
         confused_with=_confused_with(
             audit, classification.top_classes[images, 0][~classification.top1_correct[images]]
         ),

@@ -215,7 +215,7 @@ def part_test_text(model: ModelAudit) -> str:
     test = model.part_test
     if test is None:
         return ""
-    rate = Rate.of(test.confirmed)
+    rate = Rate.of(test.confirmed, model.groups[test.rows])
     assert rate is not None
     untested = test.n_failures - len(test.rows)
     text = (

@@ -207,7 +207,8 @@ def _breakdowns(audit: Audit, study: LocalizationStudy) -> list[Breakdown]:
     rows = []
     for k in np.unique(labels):
         of_class = labels == k
-        rate, control = Rate.of(~fits[of_class]), Rate.of(~whole[of_class])
+        groups = audit.main.groups[study.images][of_class]
+        rate, control = Rate.of(~fits[of_class], groups), Rate.of(~whole[of_class], groups)
         rows.append(Headline(audit.classes[int(k)], rate, class_page(audit, int(k)), control=control))
     rows.sort(key=lambda row: (-row.rate.count, -row.rate.value) if row.rate else (0, 0.0))
     title = f"Class: the {MAX_CLASSES} with the most wrong images" if len(rows) > MAX_CLASSES else "Class"

@@ -23,6 +23,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
 from reportgen.gallery.core.registry import page
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
+from reportgen.results.tables import independence_text
 
 MAX_LISTED = 100
 """Files and rows of each kind that are listed; `left_out.csv` lists all."""
@@ -105,7 +106,7 @@ def _protocol(audit: Audit) -> list[Fact]:
         Fact("Classification errors", "share of the labelled images; ties go to the lower class index"),
         Fact("Box recipe", f"“{RECIPE}”: around the largest region above {100 * THRESHOLD:.0f} % of the map's maximum"),
         Fact("Right box", f"IoU ≥ {IOU:.2f} with any ground-truth box"),
-        Fact("Intervals", "95 %, Wilson; images count as independent"),
+        Fact("Intervals", f"95 %, Wilson; {independence_text(audit.main)}"),
         Fact("reportgen", __version__),
         Fact("Store", audit.main.table.fingerprint[:16]),
     ]

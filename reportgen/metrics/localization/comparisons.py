@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.evaluation import Evaluation
 from reportgen.metrics.localization.study import LocalizationStudy
-from reportgen.metrics.paired import ErrorChange, compare_pairs
+from reportgen.metrics.paired import ErrorChange, compare_pair
 
 ERRORS = ("top1", "top5", "gt_known")
 RECIPES = ("paper", "caffe", "v2")
@@ -62,8 +60,11 @@ def _compare(
 ) -> list[ControlComparison]:
     """Compare with one control by each (recipe, error)."""
 
-    def correct(evaluation: Evaluation) -> np.ndarray:
-        return np.stack([getattr(evaluation.recipes[recipe], f"{error}_correct") for recipe, error in pairs], 1)
-
-    changes = compare_pairs(correct(control), correct(study.label_map)[control.rows])
-    return [ControlComparison(*pair, name, change) for pair, change in zip(pairs, changes, strict=True)]
+    comparisons = []
+    for recipe, error in pairs:
+        of_control, own = (
+            getattr(evaluation.recipes[recipe], f"{error}_correct") for evaluation in (control, study.label_map)
+        )
+        change = compare_pair(of_control, own[control.rows], control.groups)
+        comparisons.append(ControlComparison(recipe, error, name, change))
+    return comparisons

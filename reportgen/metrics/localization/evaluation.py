@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reportgen.metrics.bootstrap import Interval
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Interval, Rate
 from reportgen.metrics.localization.boxes import INCLUSIVE, caffe_boxes, iou, paper_boxes, to_image, upsample
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
 from reportgen.metrics.localization.max_box_acc import (
@@ -95,24 +94,25 @@ class ImageEvaluation:
 class Errors:
     """The three localization errors by one recipe, with the predicted classes of the network.
 
-    top1_correct, top5_correct, gt_known_correct: `(m,)` bool, whether an image is right.
+    top1_correct, top5_correct, gt_known_correct: `(m,)` bool, whether an image is right; groups: `(m,)` or None.
     """
 
     top1_correct: np.ndarray
     top5_correct: np.ndarray
     gt_known_correct: np.ndarray
+    groups: np.ndarray | None = None
 
     @property
     def top1(self) -> Rate:
-        return error_rate(self.top1_correct)
+        return error_rate(self.top1_correct, self.groups)
 
     @property
     def top5(self) -> Rate:
-        return error_rate(self.top5_correct)
+        return error_rate(self.top5_correct, self.groups)
 
     @property
     def gt_known(self) -> Rate:
-        return error_rate(self.gt_known_correct)
+        return error_rate(self.gt_known_correct, self.groups)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ class Evaluation:
     completeness: `(m,)` share of a ground-truth box that the predicted box covers.
     pxap: None without masks; n_masks: number of images with a mask.
     recipes: errors by recipe: `paper`, `caffe`, `v2`.
-    ci95: metric → bootstrap interval; empty for controls.
+    groups: `(m,)` of images that are not independent, or None.
+    ci95: metric → 95 % interval; empty for controls.
     """
 
     description: str
@@ -146,6 +147,7 @@ class Evaluation:
     pxap: float | None
     n_masks: int
     recipes: Mapping[str, Errors]
+    groups: np.ndarray | None = None
     ci95: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
@@ -227,13 +229,20 @@ def evaluate_box(box: np.ndarray, truth: ImageGroundTruth) -> ImageEvaluation:
 
 
 def summarize(
-    description: str, rows: np.ndarray, images: Sequence[ImageEvaluation], label_rank: np.ndarray, n_top: int
+    description: str,
+    rows: np.ndarray,
+    images: Sequence[ImageEvaluation],
+    label_rank: np.ndarray,
+    n_top: int,
+    groups: np.ndarray | None = None,
 ) -> Evaluation:
     """Combine the metrics of m images.
 
     rows: `(m,)` rows of these images among all n judged ones.
     label_rank: `(n,)` rank of the label among the `n_top` top classes, from 0, or `n_top` if it is not among them.
+    groups: `(n,)` of the judged images, or None.
     """
+    own_groups = None if groups is None else groups[rows]
     by_threshold = np.array([image.correct_by_threshold for image in images])
     caffe = np.array([image.caffe_correct for image in images])
     any_contour = np.array([image.any_contour_correct for image in images])
@@ -261,13 +270,16 @@ def summarize(
         pxap=pxap(counts) if counts else None,
         n_masks=len(counts),
         recipes={
-            "paper": Errors(paper & is_top1, paper & is_top5, paper),
-            "caffe": Errors(caffe[:, 0] & is_top1, caffe_top5, caffe[:, 0]),
-            "v2": Errors(v2 & is_top1, v2 & is_top5, v2),
+            "paper": Errors(paper & is_top1, paper & is_top5, paper, own_groups),
+            "caffe": Errors(caffe[:, 0] & is_top1, caffe_top5, caffe[:, 0], own_groups),
+            "v2": Errors(v2 & is_top1, v2 & is_top5, v2, own_groups),
         },
+        groups=own_groups,
     )
 
 
-def error_rate(correct: np.ndarray) -> Rate:
-    """Return the share of False."""
-    return Rate(int((~correct).sum()), len(correct))
+def error_rate(correct: np.ndarray, groups: np.ndarray | None = None) -> Rate:
+    """Return the share of False of at least one image. groups: `(m,)` of images that are not independent, or None."""
+    rate = Rate.of(~correct, groups)
+    assert rate is not None
+    return rate

@@ -50,11 +50,13 @@ def localize(
     sizes: np.ndarray,
     windows: np.ndarray,
     input_size: int,
+    groups: np.ndarray | None = None,
 ) -> Localization | None:
     """Return boxes and errors; None if no image has both a label and a box.
 
     maps: `(N, M, h, w)` of the top classes and, as the last, the label; classes: `(N, M)`, −1 for no label;
-    true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, the network's input in the image.
+    true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, the network's input in the image;
+    groups: `(N,)` of images that are not independent.
     """
     n, m = classes.shape
     judged = np.array([len(b) > 0 for b in true_boxes]) & (classes[:, -1] >= 0)
@@ -80,7 +82,8 @@ def localize(
     both = is_label & is_correct[:, :-1]
     top1_correct, top5_correct, gt_known_correct = both[:, 0], both.any(1), is_correct[:, -1] & judged
     flags = (top1_correct, top5_correct, gt_known_correct, whole_image_correct)
-    rates = [Rate.of(~correct[judged]) for correct in flags]
+    own_groups = None if groups is None else groups[judged]
+    rates = [Rate.of(~correct[judged], own_groups) for correct in flags]
     top1_error, top5_error, gt_known_error, whole_image_error = (rate for rate in rates if rate is not None)
     return Localization(
         boxes=boxes,

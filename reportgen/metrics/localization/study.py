@@ -9,9 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from reportgen.metrics.bootstrap import bootstrap
 from reportgen.metrics.classification import Classification
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Rate, mean_interval
 from reportgen.metrics.localization import controls
 from reportgen.metrics.localization.evaluation import (
     CURVE_THRESHOLDS,
@@ -22,10 +21,6 @@ from reportgen.metrics.localization.evaluation import (
     summarize,
 )
 from reportgen.metrics.localization.ilsvrc import Localization
-from reportgen.metrics.localization.max_box_acc import LEVEL_OF_THRESHOLD
-
-BOOTSTRAPPED = ("energy", "completeness", "max_box_acc", "max_box_acc_v2")
-"""Metrics with a bootstrap interval."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +77,20 @@ def study_localization(
     input_size: int,
     random_maps: Mapping[int, np.ndarray] | None = None,
     masks: Mapping[int, np.ndarray] | None = None,
+    groups: np.ndarray | None = None,
 ) -> LocalizationStudy:
     """Evaluate the maps of the labels and the controls.
 
     maps: `(N, M, h, w)`, the last of each image its label's; classes to input_size: as in `localize`.
     random_maps: row → the label's map `(h, w)` with random weights; masks: row → `(SIDE, SIDE)` bool of the objects.
+    groups: `(N,)` of images that are not independent.
     """
     images, masks = np.flatnonzero(localization.judged), masks or {}
     truths = [ImageGroundTruth(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
     rank, n_top, label_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
     evaluated = evaluate_maps(label_maps, truths)
-    label_map = summarize("the label's map", np.arange(len(images)), evaluated, rank, n_top)
+    own_groups = None if groups is None else groups[images]
+    label_map = summarize("the label's map", np.arange(len(images)), evaluated, rank, n_top, own_groups)
     compute = {
         "whole_image": partial(controls.whole_image, truths),
         "centre": partial(controls.centred_box, truths),
@@ -101,21 +99,22 @@ def study_localization(
     if random_maps:
         by_row = {j: random_maps[int(i)] for j, i in enumerate(images) if int(i) in random_maps}
         compute["random_weights"] = partial(controls.random_weights, by_row, truths)
-    evaluations = {name: summarize(*control(), rank, n_top) for name, control in compute.items()}
+    evaluations = {name: summarize(*control(), rank, n_top, own_groups) for name, control in compute.items()}
     best = int(label_map.correct_by_threshold.mean(0).argmax())
     return LocalizationStudy(
         images=images,
         label_map=add_intervals(label_map),
         oracle_threshold=ThresholdError(
-            float(CURVE_THRESHOLDS[best]), error_rate(label_map.correct_by_threshold[:, best])
+            float(CURVE_THRESHOLDS[best]), error_rate(label_map.correct_by_threshold[:, best], own_groups)
         ),
-        held_out_threshold=_held_out_threshold(label_map.correct_by_threshold),
+        held_out_threshold=_held_out_threshold(label_map.correct_by_threshold, own_groups),
         controls=evaluations,
         breakdowns=_breakdowns(
             label_map.gt_known_correct,
             evaluations["whole_image"].gt_known_correct,
             truths,
             classification.scores[images, 0],
+            own_groups,
         ),
     )
 
@@ -130,16 +129,22 @@ def label_rank(classes: np.ndarray) -> np.ndarray:
     return rank
 
 
-def _held_out_threshold(correct: np.ndarray) -> ThresholdError | None:
+def _held_out_threshold(correct: np.ndarray, groups: np.ndarray | None) -> ThresholdError | None:
     """Return the best threshold on images 0, 2, 4, … with its error on images 1, 3, 5, …; correct: `(n, 100)`."""
     if len(correct) < 2:
         return None
     best = int(correct[::2].mean(0).argmax())
-    return ThresholdError(float(CURVE_THRESHOLDS[best]), error_rate(correct[1::2, best]))
+    return ThresholdError(
+        float(CURVE_THRESHOLDS[best]), error_rate(correct[1::2, best], None if groups is None else groups[1::2])
+    )
 
 
 def _breakdowns(
-    correct: np.ndarray, whole_image_correct: np.ndarray, truths: Sequence[ImageGroundTruth], confidence: np.ndarray
+    correct: np.ndarray,
+    whole_image_correct: np.ndarray,
+    truths: Sequence[ImageGroundTruth],
+    confidence: np.ndarray,
+    groups: np.ndarray | None,
 ) -> dict[str, list[BreakdownRow]]:
     share = np.array([(t.boxes[:, 2:] - t.boxes[:, :2]).prod(1).max() / np.prod(t.size) for t in truths])
     n_boxes = np.array([len(t.boxes) for t in truths])
@@ -154,7 +159,8 @@ def _breakdowns(
         for low, high in pairwise(edges):
             members = (values >= low) & (values < high)
             if members.any():
-                rates = error_rate(correct[members]), error_rate(whole_image_correct[members])
+                own = None if groups is None else groups[members]
+                rates = error_rate(correct[members], own), error_rate(whole_image_correct[members], own)
                 rows.append(BreakdownRow(name_of(low, high), *rates))
         breakdowns[title] = rows
     return breakdowns
@@ -173,37 +179,21 @@ def _number(low: float, high: float) -> str:
 
 
 def add_intervals(evaluation: Evaluation) -> Evaluation:
-    """Return the evaluation with 95 % intervals: Wilson's for shares of images, and bootstrap intervals for the means
-    and for MaxBoxAcc, whose thresholds are chosen again in each resample. The bootstrap interval of a share that is 0
-    or 1 would have no width."""
-    errors, hits = evaluation.recipes["paper"], evaluation.pointing_hits
-    rates = {"top1_error": errors.top1, "top5_error": errors.top5, "gt_known_error": errors.gt_known}
-    rates["pointing_game"] = Rate(int(hits.sum()), len(hits))
-    ci95 = {name: rate.interval for name, rate in rates.items()}
-    levels = np.unique(LEVEL_OF_THRESHOLD)
-    contours = (evaluation.largest_contour_correct, *np.moveaxis(evaluation.any_contour_correct, 1, 0))
-    means = np.stack((evaluation.energy_in_boxes, evaluation.completeness), 1)
-    values = [means, *(_competitive_thresholds(contour[:, levels]) for contour in contours)]
-    ends = np.cumsum([block.shape[1] for block in values])
-    all_values = np.concatenate(values, 1).astype(np.float32)
+    """Return the evaluation with 95 % intervals (Wilson's; of means: for the number of images that vary as much).
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        first, *blocks = np.split(weights @ all_values, ends[:-1], 1)
-        best = np.stack([block.max(1) for block in blocks], 1)
-        return np.column_stack((first, best[:, 0], best[:, 1:].mean(1)))
-
-    bounds = np.clip(bootstrap(len(hits), statistic), 0, 1).tolist()
-    ci95 |= {name: (low, high) for name, (low, high) in zip(BOOTSTRAPPED, bounds, strict=True)}
-    return replace(evaluation, ci95=ci95)
-
-
-def _competitive_thresholds(correct: np.ndarray) -> np.ndarray:
-    """Return the columns of `(n, T)` bool, one for each threshold, that may be the best one of a resample.
-
-    Equal columns are returned once; columns are left out if their mean is behind the best by more than seven standard
-    errors of the difference.
+    The thresholds of MaxBoxAcc stay those that are best on these images.
     """
-    distinct = np.unique(correct, axis=1)
-    means = distinct.mean(0)
-    different = (distinct != distinct[:, [int(means.argmax())]]).mean(0)
-    return distinct[:, means.max() - means <= 7 * np.sqrt(different / len(correct))]
+    errors, groups = evaluation.recipes["paper"], evaluation.groups
+    v1, v2 = evaluation.max_box_acc.levels, evaluation.max_box_acc_v2.levels
+    by_limit = [evaluation.any_contour_correct[:, d, level] for d, level in enumerate(v2.tolist())]
+    values = {
+        "pointing_game": evaluation.pointing_hits,
+        "energy": evaluation.energy_in_boxes,
+        "completeness": evaluation.completeness,
+        "max_box_acc": evaluation.largest_contour_correct[:, int(v1[0])],
+        "max_box_acc_v2": np.mean(by_limit, 0),
+    }
+    rates = {"top1_error": errors.top1, "top5_error": errors.top5, "gt_known_error": errors.gt_known}
+    ci95 = {name: rate.interval for name, rate in rates.items()}
+    ci95 |= {name: mean_interval(value.astype(np.float64), groups) for name, value in values.items()}
+    return replace(evaluation, ci95=ci95)
