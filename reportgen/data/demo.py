@@ -21,7 +21,7 @@ DEMO_NOTE = (
     f"These are {len(PHOTOS)} photographs of different scenes from Python packages, and "
     f"{sum(len(photo.variants) for photo in PHOTOS)} variants (mirrored, zoomed or darker). "
     f"{sum(photo.label != '' for photo in PHOTOS)} photographs have an ImageNet class, and boxes drawn by hand. The "
-    "numbers show what a report looks like, not how good the model is. A variant is in the group of its photograph."
+    "numbers show what a report looks like, not how good the model is. A variant and its photograph are one group."
 )
 SOLAR_NOTE = (
     "These are 2,624 electroluminescence photographs of solar cells: the ELPV data set (package elpv-dataset, licence "
