@@ -15,6 +15,7 @@ from reportgen.metrics.classification import Classification
 from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
+from reportgen.metrics.localization.cascade import Cascade
 from reportgen.metrics.localization.comparisons import (
     ControlComparison,
     compare_with_controls,
@@ -62,6 +63,7 @@ class ModelAudit:
     units:        the units of each layer, by the layer's name.
     localization_study: further localization figures, or None where there are no boxes.
     part_test:    the causal test of the *part only* failures, or None where there are none.
+    cascade:      similarity of maps while layers are randomized from the top, or None; of the first network alone.
     backprop:     figures of the boxes made from the label's saliency map, by recipe: `paper`, `graphcut`.
     unconfirmed_patches: (layer, unit, image) of the top patches whose value differs when their image is run alone.
     selected:     results that only selected images have, by kind: `occlusion`, `saliency`, `activations`.
@@ -79,6 +81,7 @@ class ModelAudit:
     units: Mapping[str, list[Unit]] = field(default_factory=dict)
     localization_study: LocalizationStudy | None = None
     part_test: PartOnlyTest | None = None
+    cascade: Cascade | None = None
     backprop: Mapping[str, Evaluation] = field(default_factory=dict)
     unconfirmed_patches: frozenset[tuple[str, int, int]] = frozenset()
     selected: Mapping[str, PerImageResults] = field(default_factory=dict)

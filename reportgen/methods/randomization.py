@@ -21,22 +21,23 @@ NOISE_GRAIN = 16
 """Size in pixels of the grains in the noise that batch statistics are computed on, roughly as in photographs."""
 
 
-def randomize_weights(classifier: Classifier) -> Classifier:
-    """Return a copy with random weights (He et al. 2015) and zero biases, drawn with a fixed seed.
+def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1.0) -> Classifier:
+    """Return a copy with random weights (He et al. 2015) and zero biases in the head and the last layers of the trunk.
 
+    share: of the trunk's layers with weights, from the last one down (cascading randomization); 0: the head alone.
     Batch statistics are computed on noise; without them activations would vanish or explode.
     """
     trunk, head = copy.deepcopy(classifier.trunk), copy.deepcopy(classifier.head)
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(seed)
     linear = classifier.linear_head
     linear_parameters = [_find_parameter(head, values) for values in (linear.weight, linear.bias)] if linear else []
-    for module in (trunk, head):
-        for name, parameter in module.named_parameters():
-            parameter.data.copy_(_random_like(name, parameter, generator))
+    drawn = [*_last_parameters(trunk, share), *head.named_parameters()]
+    for name, parameter in drawn:
+        parameter.data.copy_(_random_like(name, parameter, generator))
     size = classifier.preprocessing.size
     grains = torch.randn(8, 3, -(-size // NOISE_GRAIN), -(-size // NOISE_GRAIN), generator=generator)
     noise = F.interpolate(grains, (size, size), mode="bilinear").to(next(trunk.parameters()).device)
-    _compute_batch_statistics(trunk, head, noise)
+    _compute_batch_statistics(trunk, head, noise, {id(parameter) for _, parameter in drawn})
     return replace(
         classifier,
         name=f"{classifier.name}, random weights",
@@ -45,6 +46,14 @@ def randomize_weights(classifier: Classifier) -> Classifier:
         linear_head=_with_parameters(linear, linear_parameters),
         weights_digest=weights_digest(nn.ModuleList([trunk, head])),
     )
+
+
+def _last_parameters(trunk: nn.Module, share: float) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters of the last layers of a trunk, in the order of definition."""
+    parameters = list(trunk.named_parameters())
+    weights = [place for place, (_, parameter) in enumerate(parameters) if parameter.ndim > 1]
+    n = round(share * len(weights))
+    return parameters if share >= 1 else parameters[weights[-n] :] if n else []
 
 
 def _with_parameters(head: LinearHead | None, parameters: list[nn.Parameter | None]) -> LinearHead | None:
@@ -66,8 +75,10 @@ def _random_like(name: str, parameter: Tensor, generator: torch.Generator) -> Te
     return torch.randn(parameter.shape, generator=generator) * std
 
 
-def _compute_batch_statistics(trunk: nn.Module, head: nn.Module, pixels: Tensor) -> None:
-    layers = [m for module in (trunk, head) for m in module.modules() if isinstance(m, BATCH_NORMS)]
+def _compute_batch_statistics(trunk: nn.Module, head: nn.Module, pixels: Tensor, drawn: set[int]) -> None:
+    """Compute the batch statistics of the layers with drawn parameters. drawn: ids of these parameters."""
+    modules = [m for module in (trunk, head) for m in module.modules() if isinstance(m, BATCH_NORMS)]
+    layers = [m for m in modules if not list(m.parameters()) or any(id(p) in drawn for p in m.parameters())]
     for module in (trunk, head):
         module.eval()
     for layer in layers:

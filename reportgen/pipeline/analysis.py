@@ -19,6 +19,7 @@ from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
 from reportgen.metrics.top_patches import Unit, summarize_units
 from reportgen.pipeline.backprop_baseline import backprop_baseline
+from reportgen.pipeline.cascade import cascading_randomization
 from reportgen.pipeline.feature_visualization import visualize_units
 from reportgen.pipeline.inputs import AuditInputs, ExtractedModel
 from reportgen.pipeline.part_test import part_test
@@ -70,9 +71,13 @@ def _model_audit(
         backprop = backprop_baseline(job, judged, inputs.labels, progress)
     info = model.info
     extra: dict[str, Any] = {}
+    if is_main and study:
+        with clock("random weights"):
+            extra["cascade"] = cascading_randomization(job, progress)
     if is_main:
         with clock("selected images"):
-            info, extra = _main_only(inputs, model, figures, job, progress)
+            info, main_only = _main_only(inputs, model, figures, job, progress)
+            extra |= main_only
     return ModelAudit(
         dataset=inputs.dataset,
         samples=inputs.samples,

@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 from reportgen.errors import ModelError
-from reportgen.methods.cam import class_activation_maps
-from reportgen.methods.gradcam import grad_cam
+from reportgen.methods.activation_maps import activation_maps
 from reportgen.models.classifier import Classifier
 from reportgen.models.folding import fold
 from reportgen.models.inference import LOW_PRECISION_DTYPES, N_TOP_CLASSES, top_classes
 from reportgen.models.layers import feature_node, select_layers, unit_maxima, with_intermediates
-from reportgen.models.map_function import apply_map_function
 from reportgen.pipeline.image_loader import DecodedImage, chunks
 
 IMAGES_PER_SHARD = 256
@@ -108,12 +106,7 @@ class ForwardPass:
             label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
             classes = torch.cat((top, label), 1)
             lookup = classes.clamp(min=0)
-            if classifier.map_function is not None:
-                cams = apply_map_function(classifier, classifier.map_function, images, lookup)
-            elif classifier.linear_head is not None:
-                cams = class_activation_maps(maps, classifier.linear_head.weight, lookup)
-            else:
-                cams = grad_cam(classifier.head, maps, lookup)
+            cams = activation_maps(classifier, images, maps, lookup)
         arrays = {
             "logits": logits,
             "features/gap": maps.mean((2, 3)),

@@ -19,6 +19,7 @@ from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import class_page
 from reportgen.metrics.formatting import percent
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.localization.cascade import Cascade
 from reportgen.metrics.localization.comparisons import strongest_control
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
@@ -53,7 +54,8 @@ class Breakdown:
 class LocalizationPage:
     """tables: classification and localization error; findings: where controls are not beaten.
 
-    threshold_notes, iou_notes: a sentence for each network; downloads: files of each table.
+    threshold_notes, iou_notes: a sentence for each network; cascade_chart: similarity of maps while layers are
+        randomized; downloads: files of each table.
     """
 
     heading: str
@@ -64,6 +66,7 @@ class LocalizationPage:
     threshold_notes: Sequence[str]
     iou_chart: Chart
     iou_notes: Sequence[str]
+    cascade_chart: Chart | None
     measures: Table
     recipes: Table
     differences: Table
@@ -107,6 +110,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
         ],
         iou_chart=_iou_chart(audit),
         iou_notes=[_iou_note(model, is_only=len(audit.models) == 1) for model in audit.models if model.localization],
+        cascade_chart=_cascade_chart(audit.main.cascade) if audit.main.cascade else None,
         measures=tables[2],
         recipes=tables[3],
         differences=tables[4],
@@ -163,6 +167,30 @@ def _iou_chart(audit: Audit) -> Chart:
             for name, values in ious.items()
         ],
         references=[ReferenceLine(IOU, f"IoU {IOU:.2f}", "x")],
+    )
+
+
+def _cascade_chart(cascade: Cascade) -> Chart:
+    """The mean similarity over the images by the share of random layers, a line for each draw of random weights."""
+    means = cascade.similarity.mean(2)
+    means = np.concatenate((np.ones((len(means), 1)), means), 1)
+    x, others = list(range(means.shape[1])), cascade.other_images
+    columns = ["none", *(f"head and {100 * share:.0f} %" if share else "head" for share in cascade.shares)]
+    low = float(np.floor(min(0, means.min(), others or 0) * 5) / 5)
+    shares = ", ".join(f"{100 * share:.0f}" for share in cascade.shares[1:])
+    return Chart(
+        title="Similarity of activation maps with those of the trained network",
+        x=Axis("Step of randomization, from the head down", 0, x[-1], x),
+        y=Axis("Spearman's rank correlation", low, 1, np.round(np.arange(low, 1.01, 0.2), 1).tolist()),
+        series=[Series(f"random weights, draw {n}", "line", x, values.tolist()) for n, values in enumerate(means, 1)],
+        references=[] if others is None else [ReferenceLine(others, f"maps of other images, {others:.2f}")],
+        columns=[("Random layers", columns)],
+        caption=(
+            f"Means over the top-1 maps of {len(cascade.rows)} images, evenly over the data set. At step 0 no layer is "
+            f"random, at step 1 the head, and then also the last {shares} % of the trunk's layers. The similarity of "
+            "maps that show what the network has learned falls to that of maps of other images. What remains comes "
+            "from the architecture, from the image or from the position."
+        ),
     )
 
 
