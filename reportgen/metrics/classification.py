@@ -55,6 +55,13 @@ def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndar
     )
 
 
+def most_frequent_correct(labels: np.ndarray, k: int) -> np.ndarray:
+    """Return which images `(N,)` are right if always the k most frequent labels are predicted: a control that does not
+    look. labels: `(N,)` int, −1 for none; of labels that are equally frequent, the lower ones are taken."""
+    classes, counts = np.unique(labels[labels >= 0], return_counts=True)
+    return np.isin(labels, classes[np.argsort(-counts, kind="stable")[:k]])
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return the softmax over the last axis."""
     shifted = np.exp(logits - logits.max(-1, keepdims=True))

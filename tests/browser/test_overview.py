@@ -10,15 +10,36 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.pages import visited
 from tests.support.browser import opened
-from tests.support.demo import IMAGES, LABELLED
+from tests.support.demo import IMAGES
 
 pytestmark = pytest.mark.browser
 
 
 def test_overview_has_its_sections_in_order(browser: Browser, demo_report: Path) -> None:
     with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
-        headings = page.locator("h2").all_inner_texts()
-        assert headings == ["Baselines", "Examples by outcome", "Errors by class", "Findings", "Provenance"]
+        headings = [text.split()[0] for text in page.locator("h2").all_inner_texts()]
+        assert headings[-3:] == ["Findings", "Classes", "Map"]
+        assert page.locator("main table").count() == page.locator("main .class-bars, main .finding-bars").count()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_first_photograph_is_seen_without_scrolling(browser: Browser, demo_report: Path, width: int) -> None:
+    with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+        page.set_viewport_size({"width": width, "height": 800})
+        box = page.locator(".wall li").first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 800
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        header = page.locator("header.top").bounding_box()
+        assert header is not None
+        assert header["height"] < 60
+        page.mouse.wheel(0, 2_000)
+        page.wait_for_function("scrollY > 500")
+        assert page.locator("header.top").bounding_box() == {**header, "y": 0}
+
+
+def test_published_errors_are_folded(browser: Browser, demo_report: Path) -> None:
+    with visited(browser, (demo_report / "site" / "models" / "index.html").as_uri(), offline=True) as page:
         published = page.locator("tbody.published")
         assert not published.first.is_visible()
         page.locator("summary", has_text="Published errors").first.click()
@@ -27,7 +48,7 @@ def test_overview_has_its_sections_in_order(browser: Browser, demo_report: Path)
 
 def test_error_of_a_class_links_to_as_many_images(browser: Browser, demo_report: Path) -> None:
     """The link shows as many images as the class has errors."""
-    with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
+    with visited(browser, (demo_report / "site" / "classes" / "index.html").as_uri(), offline=True) as page:
         cell = page.locator("td[title]:has(a[href*='outcome=class']):not(:has(a[href*='sort=']))").first
         wrong = int((cell.get_attribute("title") or "").split(" of ")[0])
         cell.locator("a").click()
@@ -35,32 +56,36 @@ def test_error_of_a_class_links_to_as_many_images(browser: Browser, demo_report:
         expect(page.locator("#results .card")).to_have_count(wrong)
 
 
-def test_every_figure_of_the_overview_links_to_as_many_images(browser: Browser, demo_report: Path) -> None:
-    """Headlines, the measured row of the tables, the classes and the findings."""
-    url = (demo_report / "site" / "index.html").as_uri()
+def test_every_figure_links_to_as_many_images(browser: Browser, demo_report: Path) -> None:
+    """Headlines and groups of the wall, the measured row of the tables, and the classes."""
+    site = demo_report / "site"
     wanted: dict[str, int] = {}
-    with visited(browser, url, offline=True) as page:
-        for link in page.locator(".headlines a").all():
-            wanted[link.get_attribute("href") or ""] = int(re.findall(rf"(\d+) of {LABELLED}", link.inner_text())[0])
-        for link in page.locator("table.errors tbody:not(.published) a").all():
-            count = round(float(link.inner_text()) * LABELLED / 100)
+    with visited(browser, (site / "index.html").as_uri(), offline=True) as page:
+        for link in page.locator(".headlines a[href*='#']").all():
+            wanted[link.get_attribute("href") or ""] = int(re.findall(r"(\d+) of \d+", link.inner_text())[0])
+        for link in page.locator(".wall h2 a").all():
+            count = int(link.locator("strong").inner_text())
             assert wanted.setdefault(link.get_attribute("href") or "", count) == count
-        for link in page.locator("td[title] a").all():
-            title = link.locator("xpath=..").get_attribute("title") or ""
-            wanted[link.get_attribute("href") or ""] = int(title.split(" of ")[0])
         for link in page.locator(".finding a[href*='finding=']").all():
             wanted[link.get_attribute("href") or ""] = int(re.findall(r"\d+", link.inner_text())[0])
-    assert len([link for link in wanted if "flag=" in link]) >= 6
+    for name in ("models/index.html", "classes/index.html"):
+        with visited(browser, (site / name).as_uri(), offline=True) as page:
+            for link in page.locator("table.errors tbody:not(.published) a, td[title] a").all():
+                title = link.locator("xpath=ancestor::td").get_attribute("title") or ""
+                if counts := re.match(r"(\d+) of \d+", title):
+                    wanted[(link.get_attribute("href") or "").removeprefix("../")] = int(counts[1])
+    assert len([link for link in wanted if "flag=" in link]) >= 4
     assert any("top5" in link for link in wanted)
     for link, count in wanted.items():
-        with visited(browser, url.replace("index.html", link), offline=True) as page:
+        with visited(browser, f"{site.as_uri()}/{link}", offline=True) as page:
             expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
 
 
 def test_models_page_shows_weights_input_and_precision(browser: Browser, demo_report: Path) -> None:
     site = demo_report / "site"
     with visited(browser, (site / "index.html").as_uri(), offline=True) as page:
-        page.get_by_role("navigation", name="Report").get_by_role("link", name="Models").click()
+        page.get_by_role("navigation", name="Report").get_by_role("link", name="Method").click()
+        page.get_by_role("navigation", name="Method").get_by_role("link", name="Models").click()
         page.wait_for_url("**/models/index.html")
         text = page.locator("main").inner_text()
         for part in ("efficientnet_lite0", "Precision", "fp32", "224 × 224", "Weights, SHA-256", "random weights"):

@@ -9,6 +9,7 @@ import pytest
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.headline import comparison_verdict, headlines
+from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import compare_with_strongest_control
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.paired import compare_errors
@@ -35,19 +36,34 @@ def audit_of(box: np.ndarray, fitting: int, n: int = 40, wrong_class: int = 0) -
 
 
 def test_each_card_has_the_control_of_its_own_error() -> None:
-    """The whole image always fits, so it is wrong where the class is wrong: never with the class given."""
-    _, _, top1, gt_known = headlines(audit_of(WHOLE, fitting=20, wrong_class=10))
-    assert (top1.label, gt_known.label) == ("Top-1 localization error", "GT-known localization error")
-    assert top1.control is not None
-    assert gt_known.control is not None
-    assert (top1.control.count, top1.control.n) == (10, 40)
-    assert (gt_known.control.count, gt_known.control.n) == (0, 40)
+    """Two classes of 20 images each: naming one is wrong on half of them, naming both never; the whole image fits."""
+    top1, top5, gt_known, _ = headlines(audit_of(WHOLE, fitting=20, wrong_class=10))
+    assert [one.label for one in (top1, top5, gt_known)] == [
+        "Top-1 error",
+        "Top-5 error",
+        "GT-known localization error",
+    ]
+    assert [(one.rate, one.control) for one in (top1, top5, gt_known)] == [
+        (Rate(10, 40), Rate(20, 40)),
+        (Rate(0, 40), Rate(0, 40)),
+        (Rate(20, 40), Rate(0, 40)),
+    ]
+    assert top1.control_name == "always the most frequent label"
+    assert top1.verdict == "clearly below the control"
 
 
-@pytest.mark.parametrize("card", [2, 3])
-def test_cards_have_the_strongest_control(card: int) -> None:
+@pytest.mark.parametrize(("wrong", "verdict"), [(4, "within chance"), (32, "more than chance explains")])
+def test_calibration_card_says_whether_chance_explains_the_error(wrong: int, verdict: str) -> None:
+    """40 predictions with probability 0.9, of which 4 are wrong, as stated, or 32."""
+    card = headlines(audit_of(WHOLE, fitting=40, wrong_class=wrong))[3]
+    assert card.value == f"{abs(0.9 - (40 - wrong) / 40):.2f}"
+    assert card.detail == f"mean confidence 90 %, accuracy {100 * (40 - wrong) / 40:.0f} %"
+    assert card.verdict.startswith(verdict)
+
+
+def test_localization_card_has_the_strongest_control() -> None:
     """A centred box fits every image, and a box around the whole image none."""
-    headline = headlines(audit_of(CENTRED, fitting=20))[card]
+    headline = headlines(audit_of(CENTRED, fitting=20))[2]
     assert headline.rate is not None
     assert headline.control is not None
     assert headline.control_name == CONTROL_LABELS["centre"]
@@ -62,8 +78,7 @@ def test_overview_and_localization_page_name_the_strongest_control(tmp_path: Pat
     for text in (overview.lead, localization.lead, overview.findings[0].headline):
         assert CONTROL_LABELS["centre"] in text
         assert CONTROL_LABELS["whole_image"] not in text
-    assert "is right on 40" in overview.lead
-    assert "The maps are worse" in overview.lead
+    assert "The centred box, best size does better (paired difference +50.0 points" in overview.lead
     assert localization.heading == "GT-known localization error 50.0 %: clearly above the control"
 
 
@@ -96,24 +111,24 @@ def test_difference_of_equal_strength_is_clear_in_few_data_sets() -> None:
     assert clear / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
 
 
-@pytest.mark.parametrize(("error", "card"), [("top1", 2), ("gt_known", 3)])
-def test_paired_comparison_has_the_rates_of_the_tables(error: str, card: int) -> None:
+@pytest.mark.parametrize("error", ["top1", "gt_known"])
+def test_paired_comparison_has_the_rates_of_the_tables(error: str) -> None:
     audit = audit_of(CENTRED, fitting=30, wrong_class=12)
     study = audit.main.localization_study
     assert study is not None
     found = compare_with_strongest_control(study, error)
     assert found.change.a == getattr(study.controls[found.name].recipes["paper"], error)
-    assert found.change.b == headlines(audit)[card].rate == getattr(study.label_map.recipes["paper"], error)
+    assert found.change.b == getattr(study.label_map.recipes["paper"], error)
+    assert headlines(audit)[2].rate == study.label_map.recipes["paper"].gt_known
 
 
 def test_lead_states_a_difference_that_may_be_chance(tmp_path: Path) -> None:
     """38 of 40 maps fit, and all centred boxes."""
-    chance = page_at("index.html", audit_of(CENTRED, fitting=38), tmp_path).lead
-    worse = page_at("index.html", audit_of(CENTRED, fitting=20), tmp_path).lead
-    assert chance.endswith(
-        "The maps do not clearly beat it (paired difference +5.0 points, 95 % interval −3.2 to +12.7, p = 0.5)."
+    lead = page_at("index.html", audit_of(CENTRED, fitting=38), tmp_path).lead
+    assert lead.endswith(
+        "The maps do not clearly beat the strongest control, centred box, best size (paired difference +5.0 points, "
+        "95 % interval −3.2 to +12.7, p = 0.5)."
     )
-    assert "The maps are worse (paired difference +50.0 points" in worse
 
 
 def test_error_by_required_iou_is_the_share_of_boxes_below_it(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
-from reportgen.metrics.formatting import difference_text
+from reportgen.metrics.classification import most_frequent_correct
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.comparisons import ControlComparison
 from reportgen.metrics.localization.controls import CONTROL_LABELS
-from reportgen.metrics.paired import ErrorChange
+from reportgen.metrics.paired import ErrorChange, compare_errors
 
 
 @dataclass(frozen=True)
@@ -17,6 +16,7 @@ class Headline:
     """An error as a large figure. missing: why there is none.
 
     control: the rate that is drawn dashed, with its name; verdict: how the two compare, or "".
+    value, detail: the figure and the line below it, where it is no rate.
     """
 
     label: str
@@ -26,27 +26,59 @@ class Headline:
     control: Rate | None = None
     control_name: str = ""
     verdict: str = ""
+    value: str = ""
+    detail: str = ""
 
 
 def headlines(audit: Audit) -> list[Headline]:
-    """The four figures of the overview."""
-    classification = audit.main.classification
-    figures = [
-        Headline("Top-1 error", classification.top1_error, "images/index.html#outcome=class", "no labels"),
-        Headline("Top-5 error", classification.top5_error, "images/index.html#flag=top5", "no labels"),
+    """The four figures of the overview, each with its strongest control."""
+    return [
+        _classification_headline(audit, 1),
+        _classification_headline(audit, 5),
+        _localization(audit),
+        _calibration(audit),
     ]
-    for label, error, flag in (
-        ("Top-1 localization error", "top1", "place1"),
-        ("GT-known localization error", "gt_known", "known"),
-    ):
-        url, comparison = f"images/index.html#flag={flag}", audit.main.control_comparisons.get(error)
-        if comparison is None:
-            figures.append(Headline(label, None, url, "no ground-truth boxes"))
-            continue
-        change = comparison.change
-        name, verdict = CONTROL_LABELS[comparison.name], comparison_verdict(change)
-        figures.append(Headline(label, change.b, url, "", change.a, name, verdict))
-    return figures
+
+
+def _classification_headline(audit: Audit, k: int) -> Headline:
+    """Top-1 or top-5 error; the control always names the k labels that are most frequent here."""
+    classification = audit.main.classification
+    error, correct, url = {
+        1: (classification.top1_error, classification.top1_correct, "images/index.html#outcome=class"),
+        5: (classification.top5_error, classification.top5_correct, "images/index.html#flag=top5"),
+    }[k]
+    change = compare_errors(most_frequent_correct(audit.labels, k), correct, classification.labelled)
+    if error is None or change is None:
+        return Headline(f"Top-{k} error", None, url, "no labels")
+    control = "always the most frequent label" if k == 1 else f"always the {k} most frequent labels"
+    return Headline(f"Top-{k} error", error, url, "", change.a, control, comparison_verdict(change))
+
+
+def _localization(audit: Audit) -> Headline:
+    label, url = "GT-known localization error", "images/index.html#flag=known"
+    comparison = audit.main.control_comparisons.get("gt_known")
+    if comparison is None:
+        return Headline(label, None, url, "no ground-truth boxes")
+    change = comparison.change
+    return Headline(label, change.b, url, "", change.a, CONTROL_LABELS[comparison.name], comparison_verdict(change))
+
+
+def _calibration(audit: Audit) -> Headline:
+    label, url, calibration = "Calibration error (ECE)", "confusions/index.html", audit.main.calibration
+    if calibration is None:
+        return Headline(label, None, url, "no labels")
+    confidence, accuracy = (f"{100 * v:.0f} %" for v in (calibration.mean_confidence, calibration.accuracy))
+    limit = f"{calibration.chance_ece[1]:.2f}"
+    return Headline(
+        label,
+        None,
+        url,
+        value=f"{calibration.ece:.2f}",
+        detail=f"mean confidence {confidence}, accuracy {accuracy}",
+        verdict=f"more than chance explains (up to {limit})"
+        if calibration.is_clear
+        else f"within chance (up to {limit})",
+    )
 
 
 def comparison_verdict(change: ErrorChange) -> str:
@@ -57,12 +89,3 @@ def comparison_verdict(change: ErrorChange) -> str:
     if change.is_clear:
         return f"clearly {direction} the control"
     return f"{direction} the control, perhaps by chance (p = {change.p:.2f})"
-
-
-def strongest_control_text(comparison: ControlComparison) -> str:
-    """The end of a sentence about the number of images with a right GT-known box: that of the strongest control."""
-    change, name = comparison.change, CONTROL_LABELS[comparison.name]
-    text = f"the strongest control ({name}) is right on {change.a.n - change.a.count:,}."
-    if not change.is_clear:
-        return f"{text} The maps do not clearly beat it ({difference_text(change)})."
-    return text if change.difference < 0 else f"{text} The maps are worse ({difference_text(change)})."

@@ -18,7 +18,7 @@ FOLDERS = {
 
 STYLE_SHEETS = (
     "base", "page", "text", "headlines", "pictures", "controls", "image-page", "selection", "neighbours", "confusions",
-    "findings", "embedding", "units", "chips", "outcome-bars", "error-tables", "charts", "tables", "modes",
+    "findings", "embedding", "units", "chips", "outcome-bars", "overview", "error-tables", "charts", "tables", "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 

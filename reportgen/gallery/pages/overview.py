@@ -1,4 +1,4 @@
-"""The overview: headline errors with their strongest controls, findings, and examples of every outcome."""
+"""The overview: a verdict, all labelled images by outcome, four errors with their controls, findings, classes, map."""
 
 from __future__ import annotations
 
@@ -8,32 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.data.sampling import evenly_spaced
-from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.finding_cards import FindingCard, first_findings
-from reportgen.gallery.components.headline import Headline, headlines, strongest_control_text
-from reportgen.gallery.components.image_figures import image_card
-from reportgen.gallery.core.labels import HEAD_LABELS, OUTCOME_LABELS
+from reportgen.gallery.components.headline import Headline, headlines
+from reportgen.gallery.components.small_map import SmallMap, small_map
+from reportgen.gallery.components.wall import Wall, wall
+from reportgen.gallery.core.labels import method_label
 from reportgen.gallery.core.media import Media
-from reportgen.gallery.core.page import Fact
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.pages.class_list import ClassRow, class_rows
-from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
-from reportgen.results.tables import Table, headline_tables
+from reportgen.metrics.formatting import difference_text
+from reportgen.metrics.localization.controls import CONTROL_LABELS
+from reportgen.metrics.localization.ilsvrc import IOU
 
-MAX_CARDS_PER_OUTCOME = 6
 MAX_FINDINGS = 3
-MAX_CLASSES = 20
-"""Rows of the tables of classes."""
-
-
-@dataclass(frozen=True)
-class OutcomeGroup:
-    """Images of one outcome: how many there are, and some of them."""
-
-    outcome: str
-    count: int
-    cards: Sequence[Figure]
+MAX_CLASSES = 10
+"""Rows of classes: as many as stand beside the map."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +37,30 @@ class PredictedClass:
 
 @dataclass(frozen=True)
 class OverviewPage:
-    """rows: classes by their labels, the first of `rows_total`; predicted: classes by predictions, without labels.
+    """lead: how to read the verdict; note: what the data set says of itself; run: facts of the run.
 
-    networks: number of networks of the audit; tables: errors with those of controls and published errors.
+    rows: classes with the most errors, of `rows_total`; predicted: classes by predictions, for data without labels.
     """
 
     heading: str
     lead: str
     note: str
+    wall: Wall | None
     headlines: Sequence[Headline]
-    groups: Sequence[OutcomeGroup]
+    findings: Sequence[FindingCard]
+    findings_total: int
     rows: Sequence[ClassRow]
     rows_total: int
     predicted: Sequence[PredictedClass]
-    facts: Sequence[Fact]
-    findings: Sequence[FindingCard]
-    findings_total: int
-    tables: Sequence[Table]
-    networks: int
+    map: SmallMap | None
+    run: Sequence[str]
 
 
 @page(
     "index.html",
     nav=("Overview", "Overview"),
     order=0,
-    about="Headline errors with their strongest controls, findings, and examples of every outcome.",
+    about="The verdict, all labelled images by outcome, errors with their controls, the first findings, and a map.",
 )
 def overview(audit: Audit, media: Media) -> OverviewPage:
     """The page."""
@@ -81,64 +69,51 @@ def overview(audit: Audit, media: Media) -> OverviewPage:
         heading=heading(audit),
         lead=lead(audit),
         note=audit.dataset.note,
-        headlines=headlines(audit),
-        groups=_outcome_groups(audit, media),
+        wall=wall(audit, media),
+        headlines=headlines(audit) if rows else [],
+        findings=first_findings(audit, media, MAX_FINDINGS),
+        findings_total=len(audit.findings),
         rows=sorted(rows, key=lambda row: -(row.wrong.count if row.wrong else 0))[:MAX_CLASSES],
         rows_total=len(rows),
         predicted=[] if rows else _predicted_classes(audit),
-        facts=_facts(audit),
-        findings=first_findings(audit, media, MAX_FINDINGS),
-        findings_total=len(audit.findings),
-        tables=headline_tables(audit),
-        networks=len(audit.models),
+        map=small_map(audit),
+        run=_run(audit),
     )
 
 
 def heading(audit: Audit) -> str:
-    """The first line of the report: on how many images the network is right."""
-    top1, localization = audit.main.classification.top1_error, audit.main.localization
+    """The verdict: on how many images the class is right, and on how many of these the box."""
+    model = audit.main
+    top1, localization = model.classification.top1_error, model.localization
     if top1 is None:
-        return f"{len(audit.samples):,} images without labels, classified by {audit.main.info.name}"
-    right = f"Right class on {top1.n - top1.count:,} of {top1.n:,} images"
-    if localization is None:
-        return right
-    both = localization.top1_error.n - localization.top1_error.count
-    of = "" if localization.top1_error.n == top1.n else f" of {localization.top1_error.n:,} with boxes"
-    return f"{right}; right class and location on {both:,}{of}"
+        return f"{len(audit.samples):,} images without labels, classified by {model.info.name}"
+    right = top1.n - top1.count
+    text = f"Right on {right:,} of {top1.n:,} images"
+    if localization is None or not right:
+        return text
+    with_box = int((model.classification.top1_correct & localization.judged).sum())
+    both = int(localization.top1_correct.sum())
+    if with_box == right:
+        return f"{text}; on {both:,} of them the map finds the object, too"
+    return f"{text}; on {both:,} of the {with_box:,} with a box, the map finds the object, too"
 
 
 def lead(audit: Audit) -> str:
-    """Two or three sentences that compare the errors with their strongest control."""
+    """What the verdict means, and its caveat: maps that do not clearly beat the strongest control."""
     model = audit.main
-    top1, localization, study = model.classification.top1_error, model.localization, model.localization_study
-    if top1 is None:
-        return (
-            "The images have no labels, so errors cannot be computed. The pages show predictions and activation maps."
-        )
-    text = f"{model.info.name} classifies {100 * (1 - top1.value):.0f} % of the labelled images correctly."
-    if localization is None or study is None:
-        return f"{text} There are no ground-truth boxes, so localization is not evaluated."
-    right_class = int((model.classification.top1_correct & localization.judged).sum())
-    known = localization.gt_known_error
-    return (
-        f"{text} Each activation map also gives a box, which is right if its intersection over union (IoU) with a "
-        f"ground-truth box is at least {IOU:.2f}. Of the {right_class:,} images with a right class and a ground-truth "
-        f"box, the box is right on {int(localization.top1_correct.sum()):,}. With the map of the label, whatever class "
-        f"was predicted (GT-known), it is right on {known.n - known.count:,} of {known.n:,}; "
-        f"{strongest_control_text(model.control_comparisons['gt_known'])}"
+    if model.classification.top1_error is None:
+        return "Without labels there are no errors. The pages show predictions, activation maps and similar images."
+    if model.localization is None:
+        return "There are no ground-truth boxes, so it is not evaluated whether the maps find the objects."
+    text = (
+        "A map finds the object if the box around its bright part overlaps a ground-truth box with an IoU of at least "
+        f"{IOU:.2f}."
     )
-
-
-def _outcome_groups(audit: Audit, media: Media) -> list[OutcomeGroup]:
-    """The failures, then images that are right or have no label."""
-    groups = []
-    for outcome in OUTCOME_LABELS:
-        images = [i for i, other in enumerate(audit.main.outcomes) if other == outcome]
-        if images:
-            examples = evenly_spaced(images, MAX_CARDS_PER_OUTCOME)
-            groups.append(OutcomeGroup(outcome, len(images), [image_card(audit.main, media, i) for i in examples]))
-    groups.sort(key=lambda group: group.outcome in ("right", "unlabelled"))
-    return groups
+    comparison = model.control_comparisons["gt_known"]
+    change, name = comparison.change, CONTROL_LABELS[comparison.name]
+    if not change.is_clear:
+        return f"{text} The maps do not clearly beat the strongest control, {name} ({difference_text(change)})."
+    return text if change.difference < 0 else f"{text} The {name} does better ({difference_text(change)})."
 
 
 def _predicted_classes(audit: Audit) -> list[PredictedClass]:
@@ -157,14 +132,14 @@ def _predicted_classes(audit: Audit) -> list[PredictedClass]:
     ]
 
 
-def _facts(audit: Audit) -> list[Fact]:
-    """A summary of the page Provenance."""
-    info = audit.main.info
-    boxes = f"recipe “{RECIPE}”, threshold {100 * THRESHOLD:.0f} %, IoU ≥ {IOU:.2f}"
+def _run(audit: Audit) -> list[str]:
+    """The facts of the run that a reader needs to place the figures; the page Provenance has all."""
+    info, labelled = audit.main.info, int((audit.labels >= 0).sum())
+    networks = f" and {len(audit.models) - 1} more" if len(audit.models) > 1 else ""
     return [
-        Fact("Images", f"{len(audit.samples):,}, {int((audit.labels >= 0).sum()):,} with a label"),
-        Fact("Network", info.name),
-        Fact("Head", HEAD_LABELS[info.head]),
-        Fact("Input", f"{info.input_size} × {info.input_size}, {info.resize}"),
-        Fact("Predicted boxes", boxes if audit.main.localization else "not evaluated: no ground-truth boxes"),
+        f"{len(audit.samples):,} images, {labelled:,} with a label",
+        f"{info.name}{networks}",
+        f"input {info.input_size} × {info.input_size}, {info.resize}",
+        method_label(info),
+        info.precision,
     ]
