@@ -33,8 +33,7 @@ def test_first_photograph_is_seen_without_scrolling(browser: Browser, demo_repor
         header = page.locator("header.top").bounding_box()
         assert header is not None
         assert header["height"] < 60
-        page.mouse.wheel(0, 2_000)
-        page.wait_for_function("scrollY > 500")
+        assert page.evaluate("scrollTo(0, 900), scrollY") > 500
         assert page.locator("header.top").bounding_box() == {**header, "y": 0}
 
 
