@@ -16,7 +16,7 @@ SIZE = (560, 380)
 """Width and height of the drawing."""
 MARGIN = 26
 MAX_DOTS = 4_000
-"""Dots of more images would make the overview large; a sample is drawn, and the page says so."""
+"""Dots of more images would make the overview large; a sample is drawn, and the page states its size."""
 MAX_NAMES = 12
 LINE, CHARACTER = 18, 7.5
 """Approximate height of a name and width of a character: names that would overlap are left out."""

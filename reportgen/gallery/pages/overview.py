@@ -22,7 +22,7 @@ from reportgen.metrics.localization.ilsvrc import IOU
 
 MAX_FINDINGS = 3
 MAX_CLASSES = 10
-"""Rows of classes: as many as stand beside the map."""
+"""Rows of classes: about as high as the map."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class PredictedClass:
 
 @dataclass(frozen=True)
 class OverviewPage:
-    """lead: how to read the verdict; note: what the data set says of itself; run: facts of the run.
+    """lead: how to read the verdict; note: a remark on the data set; run: facts of the run.
 
     rows: classes with the most errors, of `rows_total`; predicted: classes by predictions, for data without labels.
     """
