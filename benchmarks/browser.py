@@ -31,7 +31,7 @@ from reportgen.embedding.maps import EmbeddingMap, EmbeddingMaps
 from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.projections import PrincipalComponents
 from reportgen.embedding.space import Space
-from reportgen.gallery.components.image_figures import image_card
+from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.core.data_chunks import write_chunk
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Frame
@@ -158,9 +158,11 @@ def write(site: Path, n: int) -> str:
     audit, media = synthetic_audit(n), Media(site)
     cards = [image_card(audit.main, media, i) for i in range(PICTURES)]
     cards = [cards[i % PICTURES] for i in range(n)]
+    photographs = [photograph(audit.main, media, i) for i in range(PICTURES)]
+    photographs = [photographs[i % PICTURES] for i in range(n)]
     nav = navigation(audit)
     chunks = {
-        "images": lambda: images_chunk(audit, cards),
+        "images": lambda: images_chunk(audit, cards, photographs),
         "cams": lambda: cams_chunk(audit),
         "search": lambda: search_chunk(nav, [], []),
     }

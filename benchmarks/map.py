@@ -181,6 +181,7 @@ def table(images: int, labels: np.ndarray) -> bytes:
         "name": [f"class-{label}/image_{i:07d}.jpg" for i, label in enumerate(labels)],
         "page": [f"images/{i:06d}-image-{i:07d}.html" for i in range(images)],
         "photo": [PHOTO] * images,
+        "thumbnail": [PHOTO] * images,
         "layer": [""] * images,
     }
     more = {

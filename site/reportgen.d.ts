@@ -153,6 +153,8 @@ interface ImagesChunk {
   name: string[];
   page: string[];
   photo: string[];
+  /** The photograph at the size of cards. */
+  thumbnail: string[];
   layer: string[];
 }
 

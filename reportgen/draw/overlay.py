@@ -13,6 +13,8 @@ from reportgen.draw.png import palette_png
 OVERLAY_SIDE = 64
 """Longer side of an overlay in pixels; the browser enlarges it smoothly to the photograph's size. A CAM has only 7 × 7
 or 14 × 14 values."""
+CARD_OVERLAY_SIDE = 40
+"""The same for cards, whose pictures are small."""
 STRIP_MARGIN = 2
 """Rows that are repeated above and below each map of a strip, because the browser's smoothing mixes adjacent rows."""
 OPACITY = 0.62
@@ -34,19 +36,21 @@ SIGNED_ALPHA = np.round(255 * OPACITY * np.minimum(1, OPACITY_RAMP * np.abs(np.l
 """Opacities of the 256 steps of a signed scale: 0 in its middle is transparent."""
 
 
-def overlay_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of the overlay of an image with this width and height."""
-    scale = OVERLAY_SIDE / max(size)
+def overlay_size(size: tuple[int, int], side: int = OVERLAY_SIDE) -> tuple[int, int]:
+    """Return width and height of the overlay of an image with this width and height; side: the longer of the two."""
+    scale = side / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def draw_overlay(map_: np.ndarray, vmax: float, size: tuple[int, int], window: Sequence[float]) -> bytes:
+def draw_overlay(
+    map_: np.ndarray, vmax: float, size: tuple[int, int], window: Sequence[float], side: int = OVERLAY_SIDE
+) -> bytes:
     """Return a PNG file of a map `(h, w)` over a whole image.
 
     vmax: the value of the last colour; values ≤ 0 are transparent. size: width and height of the image.
-    window: x0 y0 x1 y1 of the network's input in the image; the outside is transparent.
+    window: x0 y0 x1 y1 of the network's input in the image; the outside is transparent. side: longer side of the file.
     """
-    width, height = overlay_size(size)
+    width, height = overlay_size(size, side)
     columns = _axis(map_.shape[1], width, window[0] / size[0], window[2] / size[0])
     rows = _axis(map_.shape[0], height, window[1] / size[1], window[3] / size[1])
     return palette_png(_steps(map_, vmax, rows, columns), PALETTE, ALPHA)

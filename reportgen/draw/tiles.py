@@ -10,6 +10,8 @@ from PIL import Image
 
 BACKGROUND = (23, 24, 27)
 """Behind maps and grids that are files: dark, so that photographs contrast with it in both colour schemes."""
+CARD_SIZE = (192, 144)
+"""Least width and height of the pictures on cards, about 190 CSS pixels wide: a wall of 96 loads less than 1 MB."""
 ATLAS_SIDE = 2048
 """Side of an atlas in pixels."""
 
@@ -23,6 +25,17 @@ def tile(photograph: bytes, side: int) -> Image.Image:
         return picture.convert("RGB").resize(
             (side, side), Image.Resampling.LANCZOS, (left, top, left + square, top + square)
         )
+
+
+def card_picture(photograph: bytes) -> bytes:
+    """Return a JPEG file scaled down so that it just covers `CARD_SIZE`; a smaller one stays as it is."""
+    with Image.open(io.BytesIO(photograph)) as picture:
+        scale = max(side / length for side, length in zip(CARD_SIZE, picture.size, strict=True))
+        if scale >= 1:
+            return photograph
+        width, height = (max(1, round(length * scale)) for length in picture.size)
+        picture.draft("RGB", (width, height))
+        return _jpeg(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), 70)
 
 
 def thumbnail_tile(pixels: np.ndarray) -> Image.Image:

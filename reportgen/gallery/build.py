@@ -10,9 +10,9 @@ from types import MappingProxyType
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.image_figures import image_card
+from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.core.data_chunks import write_chunk
-from reportgen.gallery.core.media import AddedMedia, Media
+from reportgen.gallery.core.media import AddedMedia, Media, MediaFile
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
 from reportgen.gallery.core.urls import class_page
@@ -42,10 +42,10 @@ def build_site(
         f"{len(audit.samples):,} images · {info.name} · {info.input_size} × {info.input_size}, "
         f"{info.resize} · {info.precision} · reportgen {__version__}"
     )
-    cards = make_cards(audit, media)
+    cards, photographs = make_cards(audit, media)
     data = {
         **compressed,
-        "images": write_chunk(site, "images", images_chunk(audit, cards)),
+        "images": write_chunk(site, "images", images_chunk(audit, cards, photographs)),
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
     nav = navigation(audit)
@@ -70,13 +70,13 @@ def compute_cached_properties(audit: Audit) -> None:
                 getattr(owner, name)
 
 
-def make_cards(audit: Audit, media: Media) -> Sequence[Figure]:
-    """A card of every image, drawn by all cores."""
+def make_cards(audit: Audit, media: Media) -> tuple[Sequence[Figure], Sequence[MediaFile]]:
+    """A card of every image, and its photograph as large as on its page; drawn by all cores."""
     n = len(audit.samples)
-    cards: dict[int, Figure] = {}
+    cards: dict[int, tuple[Figure, MediaFile]] = {}
 
-    def work(turns: Iterator[int]) -> Iterator[dict[int, Figure] | AddedMedia]:
-        yield {i: image_card(audit.main, media, i) for i in turns}
+    def work(turns: Iterator[int]) -> Iterator[dict[int, tuple[Figure, MediaFile]] | AddedMedia]:
+        yield {i: (image_card(audit.main, media, i), photograph(audit.main, media, i)) for i in turns}
         yield media.added
 
     for result in run_parallel(work, n):
@@ -84,4 +84,4 @@ def make_cards(audit: Audit, media: Media) -> Sequence[Figure]:
             media.merge(result)
         else:
             cards |= result
-    return [cards[i] for i in range(n)]
+    return [cards[i][0] for i in range(n)], [cards[i][1] for i in range(n)]

@@ -13,12 +13,13 @@ from reportgen.gallery.core.browser_constants import SHARE_STEPS
 from reportgen.gallery.core.data_chunks import script
 from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
 from reportgen.gallery.core.labels import OUTCOME_LABELS
+from reportgen.gallery.core.media import MediaFile
 from reportgen.gallery.core.page import NavEntry
 from reportgen.gallery.core.urls import image_page, layer_page
 
 
-def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
-    """A row for each image, for tables, filters and the review. cards: one for each sample, in order."""
+def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[MediaFile]) -> bytes:
+    """A row for each image, for tables, filters and the review. cards, photographs: of each sample, in order."""
     classification, localization = audit.main.classification, audit.main.localization
     iou = np.full(len(audit.samples), -1.0)
     if localization is not None:
@@ -41,7 +42,8 @@ def images_chunk(audit: Audit, cards: Sequence[Figure]) -> bytes:
         "id": [identity.decode()[:16] for identity in audit.main.table["samples/id"]],
         "name": [sample.name for sample in audit.samples],
         "page": [image_page(audit, i) for i in range(len(audit.samples))],
-        "photo": [card.picture.url for card in cards],
+        "photo": [photograph.url for photograph in photographs],
+        "thumbnail": [card.picture.url for card in cards],
         "layer": [card.overlay.url if card.overlay else "" for card in cards],
     }
     used = sorted({*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()})

@@ -1,7 +1,7 @@
 /* The list below the embedding map: the images that pass its filters and its selection, a hundred at a time. */
 window.reportgen.embeddingTable = (holder) => {
   "use strict";
-  const { csv, data, dom, imageFigures } = window.reportgen;
+  const { data, dom, imageFigures } = window.reportgen;
   const { element, button } = dom;
   const PAGE_SIZE = 100;
   const MOST_REVIEWED = 1000; // the address of a review has the ids of its images
@@ -51,6 +51,9 @@ window.reportgen.embeddingTable = (holder) => {
       page = 0;
       draw();
     },
-    exportCsv: () => csv.downloadImages("selection.csv", data.chunk("images"), rows),
+    exportCsv: async () => {
+      await data.loadScripts("csv.js");
+      window.reportgen.csv.downloadImages("selection.csv", data.chunk("images"), rows);
+    },
   };
 };

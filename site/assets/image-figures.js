@@ -16,11 +16,12 @@ window.reportgen.imageFigures = (() => {
 
   /** @type {ImageFigures["picture"]} */
   const picture = (images, i, plain = false) => {
-    const photo = { className: "photo", alt: images.name[i], src: data.root + images.photo[i] };
-    const frame = element("span", { className: "frame" }, element("img", { loading: "lazy", ...photo }));
+    const size = { width: images.width[i], height: images.height[i] }; // before the source
+    const photo = { className: "photo", alt: images.name[i], src: data.root + images.thumbnail[i] };
+    const frame = element("span", { className: "frame" }, element("img", { loading: "lazy", ...size, ...photo }));
     if (images.layer[i] && !plain) {
       const layer = { className: "layer", alt: "", src: data.root + images.layer[i] };
-      frame.append(element("img", { loading: "lazy", ...layer }));
+      frame.append(element("img", { loading: "lazy", ...size, ...layer }));
     }
     return frame;
   };

@@ -115,11 +115,14 @@ window.reportgen.imageFilterControls = (images, actions) => {
       ["table", "table"],
     ]),
   );
-  const elements = [filters, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv, review)];
+  const isWide = matchMedia("(min-width: 900px)").matches; // on a phone, the filters would fill the window
+  const more = element("details", { open: isWide }, element("summary", { textContent: "Filters" }), filters);
+  const elements = [more, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv, review)];
 
   /** @type {FilterControls["fill"]} */
   const fill = (state) => {
     for (const [key, input] of Object.entries(inputs)) input.value = state[key] ?? "";
+    more.open ||= Object.keys(inputs).some((key) => state[key]);
   };
   /** @type {FilterControls["showOutcomes"]} */
   const showOutcomes = (rows, chosen) => {

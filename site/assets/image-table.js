@@ -41,7 +41,6 @@
   };
   const controls = R.imageFilterControls(images, { set, clear, exportCsv });
   bar.append(...controls.elements);
-  bar.hidden = false;
 
   // ------------------------------------------------------------------------------------------------ results
   /** @param {number} i */

@@ -45,7 +45,9 @@ window.reportgen.reviewFigure = (images, cams) => {
     const area = /** @type {Box} */ ([...cams.window.subarray(4 * i, 4 * i + 4)]);
     const grid = gridOf(i);
     const source = data.root + images.photo[i];
-    if (photo.getAttribute("src") !== source) Object.assign(photo, { src: source, alt: images.name[i] });
+    if (photo.getAttribute("src") !== source) {
+      Object.assign(photo, { width: size[0], height: size[1], src: source, alt: images.name[i] });
+    }
     percent.textContent = `${threshold.value} %`;
     frame.replaceChildren(photo);
     if (showCam.checked && cams.high[i] > 0) {

@@ -35,7 +35,14 @@ from tests.support.factories import make_audit, make_model_audit
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = assets.folder("templates")
-SHARED_TEMPLATES = {"base.html", "chart.html", "class_comparison.html", "finding_card.html", "macros.html", "table.html"}
+SHARED_TEMPLATES = {
+    "base.html",
+    "chart.html",
+    "class_comparison.html",
+    "finding_card.html",
+    "macros.html",
+    "table.html",
+}
 """Templates that no page has as its own: those that others extend or import."""
 
 PAGE_MODULE = """

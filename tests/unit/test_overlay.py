@@ -10,6 +10,7 @@ from PIL import Image
 
 from reportgen.draw.colormap import inferno
 from reportgen.draw.overlay import (
+    CARD_OVERLAY_SIDE,
     OVERLAY_SIDE,
     STRIP_MARGIN,
     draw_difference,
@@ -54,9 +55,11 @@ def pixels(png: bytes) -> np.ndarray:
         return np.asarray(picture.convert("RGBA"))
 
 
-def by_definition(map_: np.ndarray, top: float, size: tuple[int, int], window: tuple[float, ...]) -> np.ndarray:
+def by_definition(
+    map_: np.ndarray, top: float, size: tuple[int, int], window: tuple[float, ...], side: int = OVERLAY_SIDE
+) -> np.ndarray:
     """`(h, w, 4)`: each pixel's centre as a place in the window, between the four cells' centres around it."""
-    (width, height), (rows, columns) = overlay_size(size), map_.shape
+    (width, height), (rows, columns) = overlay_size(size, side), map_.shape
     out = np.zeros((height, width, 4), np.uint8)
     out[:] = colour_of(0)
     for y, x in np.ndindex(height, width):
@@ -80,12 +83,13 @@ def test_colour_scale_is_close_to_inferno(step: int, colour: str) -> None:
     assert inferno()[step].tolist() == list(colour_of(step)[:3])
 
 
+@pytest.mark.parametrize("side", [OVERLAY_SIDE, CARD_OVERLAY_SIDE])
 @pytest.mark.parametrize(("size", "window"), PLACES)
-def test_overlay_enlarges_a_map_by_bilinear_interpolation(size, window) -> None:
+def test_overlay_enlarges_a_map_by_bilinear_interpolation(size, window, side) -> None:
     map_ = np.random.default_rng(1).normal(size=(7, 5))
-    drawn, right = pixels(draw_overlay(map_, 1.5, size, window)), by_definition(map_, 1.5, size, window)
+    drawn, right = pixels(draw_overlay(map_, 1.5, size, window, side)), by_definition(map_, 1.5, size, window, side)
     assert drawn.shape == right.shape
-    assert max(drawn.shape) == OVERLAY_SIDE
+    assert max(drawn.shape) == side
     assert (drawn != right).any(axis=2).mean() < 0.005  # where a value lies between two steps of the palette
 
 

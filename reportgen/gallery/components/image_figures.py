@@ -9,7 +9,8 @@ import numpy as np
 
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.audit.reference import Reference
-from reportgen.draw.overlay import draw_overlay, draw_strip, strip_rectangle
+from reportgen.draw.overlay import CARD_OVERLAY_SIDE, OVERLAY_SIDE, draw_overlay, draw_strip, strip_rectangle
+from reportgen.draw.tiles import card_picture
 from reportgen.gallery.components.figure import Figure, FigureBox
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.urls import image_page
@@ -30,14 +31,21 @@ def photograph(of: ModelAudit | Reference, media: Media, i: int) -> MediaFile:
     return media.add_once((of.table.fingerprint, of.table.keys[i]), lambda: of.jpeg(i))
 
 
-def map_layer(model: ModelAudit, media: Media, i: int, column: int, top: float) -> MediaFile | None:
+def card_photograph(of: ModelAudit, media: Media, i: int) -> MediaFile:
+    """The picture of image i at the size of cards."""
+    return media.draw(card_picture, of.jpeg(i))
+
+
+def map_layer(
+    model: ModelAudit, media: Media, i: int, column: int, top: float, side: int = OVERLAY_SIDE
+) -> MediaFile | None:
     """The map in a column of `cam/map` as a layer over image i, with `top` at the end of the colour scale.
 
     None where it is no evidence: no positive value, or a value that is not finite.
     """
     if model.cam_classes[i, column] < 0:
         return None
-    return layer_over(media, model.cams[i, column], top, image_size(model, i), model.windows[i].tolist())
+    return layer_over(media, model.cams[i, column], top, image_size(model, i), model.windows[i].tolist(), side)
 
 
 def top_layers(model: ModelAudit, media: Media, i: int, top: float) -> list[dict[str, Any]]:
@@ -62,12 +70,17 @@ def _is_evidence(map_: np.ndarray) -> bool:
 
 
 def layer_over(
-    media: Media, map_: np.ndarray, top: float, size: tuple[int, int], window: Sequence[float]
+    media: Media,
+    map_: np.ndarray,
+    top: float,
+    size: tuple[int, int],
+    window: Sequence[float],
+    side: int = OVERLAY_SIDE,
 ) -> MediaFile | None:
-    """A map `(h, w)` as a layer over an image of this size, of which the network saw the window."""
+    """A map `(h, w)` as a layer over an image of this size, of which the network saw the window; side: of the file."""
     if not _is_evidence(map_):
         return None
-    return media.draw(draw_overlay, map_, top, size, window)
+    return media.draw(draw_overlay, map_, top, size, window, side)
 
 
 def figure_box(kind: Literal["ground-truth", "predicted"], box: np.ndarray) -> FigureBox:
@@ -100,10 +113,10 @@ def image_card(model: ModelAudit, media: Media, i: int, top: float | None = None
     if model.localization is not None and model.localization.judged[i]:
         value = f"IoU {model.localization.best_iou[i, column]:.2f}"
     return Figure(
-        picture=photograph(model, media, i),
+        picture=card_photograph(model, media, i),
         alt=f"{model.samples[i].name} with the activation map of {model.classes[k]}",
         size=image_size(model, i),
-        overlay=map_layer(model, media, i, column, top),
+        overlay=map_layer(model, media, i, column, top, CARD_OVERLAY_SIDE),
         title=model.classes[predicted if label is None else label],
         value=value,
         caption=f"predicted: {model.classes[predicted]}" if model.outcomes[i] == "class" else "",

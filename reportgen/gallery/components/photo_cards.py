@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.image_figures import image_size, photograph
+from reportgen.gallery.components.image_figures import card_photograph, image_size, photograph
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.urls import image_page
 
@@ -29,7 +29,7 @@ def photo_card(
     """The photograph of image i under its label, with a link to its page."""
     label = audit.samples[i].label
     return Figure(
-        picture=photograph(audit.main, media, i),
+        picture=card_photograph(audit.main, media, i),
         alt=audit.samples[i].name,
         size=image_size(audit.main, i),
         title="no label" if label is None else audit.classes[label],

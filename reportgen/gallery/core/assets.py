@@ -22,8 +22,8 @@ STYLE_SHEETS = (
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 
-ON_DEMAND = ("image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js")
-"""Scripts that pages which do not name them load when an address has a selection, with `data.load`."""
+ON_DEMAND = ("csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js")
+"""Scripts that pages which do not name them load when they need them, with `data.loadScripts`."""
 
 
 def files(kind: str) -> list[Path]:

@@ -29,7 +29,7 @@ DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
 CHUNK_URLS = "data/chunks.js"
 """The chunk with the URLs of all others."""
 CHUNK_URL = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
-URL_COLUMNS = ("page", "photo", "layer")
+URL_COLUMNS = ("page", "photo", "thumbnail", "layer")
 """Texts of a chunk that are URLs relative to the root."""
 URL_ATTRIBUTES = {
     "a": "href",
