@@ -14,6 +14,7 @@ from reportgen.config import GREY
 from reportgen.data.sampling import evenly_spaced
 from reportgen.errors import ConfigError
 from reportgen.methods.activations import Activations
+from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion
 from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.methods.saliency import SaliencyMaps
 from reportgen.pipeline.image_loader import NetworkInput
@@ -31,12 +32,14 @@ CALIBRATION_IMAGES = 4
 class Method:
     """An expensive method. kind: of its results in `ModelAudit.selected`; stage: what the progress bar shows.
 
+    at_most: number of selected images, evenly spread, that get it; None for all.
     prepare: returns the settings that its results depend on, and the function that computes them from one image.
     """
 
     kind: str
     stage: str
     prepare: Callable[[PerImageJob, Sequence[LayerInfo]], tuple[Mapping[str, Any], Compute]]
+    at_most: int | None = None
 
 
 def _saliency(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mapping[str, Any], Compute]:
@@ -51,9 +54,15 @@ def _activations(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mapping
     return {"layers": names}, lambda row, image, x: values(x)
 
 
+def _faithfulness(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mapping[str, Any], Compute]:
+    curves, maps = InsertionDeletion(job.run.classifier), np.asarray(job.table["cam/map"])[:, 0]
+    return {"steps": STEPS, "orders": list(ORDERS)}, lambda row, image, x: curves(x, maps[row])
+
+
 METHODS = (
     Method("saliency", "Saliency", _saliency),
     Method("activations", "Activations", _activations),
+    Method("faithfulness", "Insertion and deletion", _faithfulness, at_most=10),
 )
 """The methods that every selected image gets after occlusion. To add one, add it here (see `CONTRIBUTING.md`)."""
 
@@ -74,8 +83,9 @@ def run_expensive_methods(
     results = {"occlusion": occlusion}
     for method in METHODS:
         settings, compute = method.prepare(job, layers)
-        with progress(method.stage, len(rows), "images") as tick:
-            results[method.kind] = job.compute(method.kind, settings, list(occlusion), compute, tick)
+        chosen = evenly_spaced(list(occlusion), method.at_most or len(rows))
+        with progress(method.stage, len(chosen), "images") as tick:
+            results[method.kind] = job.compute(method.kind, settings, chosen, compute, tick)
     return results
 
 

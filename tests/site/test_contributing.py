@@ -146,17 +146,17 @@ def test_section_tutorial_adds_a_section_with_a_viewer_layer_to_image_pages(site
 
 
 def test_page_tutorial_adds_a_page_with_two_charts_and_their_numbers(site: Path) -> None:
-    html = (site / "insertion-deletion" / "index.html").read_text("utf-8")
+    html = (site / "blur-sensitivity" / "index.html").read_text("utf-8")
     assert "Means over 6 selected images" in html
     assert html.count('<figure class="chart') == 2
     assert html.count("<table") == 2
-    assert html.count("random order") >= 4
+    assert html.count("standard deviation of the blur") >= 4
 
 
 def test_page_tutorial_adds_an_entry_to_the_navigation_of_every_page_of_its_group(site: Path) -> None:
     for name in ("localization/index.html", "provenance.html"):
         html = (site / name).read_text("utf-8")
-        assert re.search(r'href="(?:\.\./)?insertion-deletion/index\.html"[^>]*>Insertion and deletion</a>', html)
+        assert re.search(r'href="(?:\.\./)?blur-sensitivity/index\.html"[^>]*>Blur sensitivity</a>', html)
 
 
 def test_tutorials_leave_a_complete_site(checkout: Checkout, site: Path) -> None:
@@ -166,11 +166,11 @@ def test_tutorials_leave_a_complete_site(checkout: Checkout, site: Path) -> None
 def test_tutorials_add_lines_to_the_generated_lists(checkout: Checkout) -> None:
     printed = checkout.run("-m", "reportgen", "views")
     assert re.search(r"^layercam +image ", printed, re.MULTILINE)
-    assert re.search(r"^insertion_deletion +page ", printed, re.MULTILINE)
+    assert re.search(r"^blur_sensitivity +page ", printed, re.MULTILINE)
     checkout.run("site/manual.py")
     listed = (checkout.root / "site" / "docs" / "views.md").read_text("utf-8")
     assert "| `layercam` | image | LayerCAM |" in listed
-    assert "| `insertion_deletion` | `insertion-deletion/index.html` |" in listed
+    assert "| `blur_sensitivity` | `blur-sensitivity/index.html` |" in listed
 
 
 def test_tutorials_bring_tests_that_pass_and_keep_the_rules_of_imports(checkout: Checkout) -> None:

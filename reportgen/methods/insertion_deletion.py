@@ -1,0 +1,67 @@
+"""Insertion and deletion: probability by the share of the image that is shown (Petsiuk et al., RISE, BMVC 2018)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from reportgen.models.classifier import Classifier
+
+STEPS = 10
+"""Equal shares of the image that are changed one after the other."""
+BLUR = (11, 5.0)
+"""Side and standard deviation of the blur that insertion starts with, in pixels; deletion ends with the mean colour."""
+ORDERS = ("map", "random", "centred")
+"""Orders of the pixels: by the activation map, at random in squares as large as the map's cells, from the centre."""
+
+
+class InsertionDeletion:
+    """Insertion and deletion curves of single images."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._network = torch.nn.Sequential(classifier.trunk, classifier.head)
+
+    def __call__(self, x: Tensor, map_: np.ndarray) -> dict[str, np.ndarray]:
+        """Return `faithfulness/deletion` and `faithfulness/insertion`, `(3, STEPS + 1)` float32: the probability of the
+        predicted class, a row for each of `ORDERS`.
+
+        x: the normalized image `(1, 3, S, S)`; map_: `(h, w)`, the activation map of the predicted class.
+        """
+        blurred = gaussian_blur(x, [BLUR[0]] * 2, [BLUR[1]] * 2)[0]
+        ends = {"deletion": (x[0], torch.zeros_like(x[0])), "insertion": (blurred, x[0])}
+        with torch.inference_mode():
+            predicted = int(self._network(x)[0].argmax())
+            return {
+                f"faithfulness/{name}": np.stack(
+                    [
+                        self._network(frames(*pair, order)).softmax(1)[:, predicted].float().cpu().numpy()
+                        for order in orders(map_, x)
+                    ]
+                )
+                for name, pair in ends.items()
+            }
+
+
+def orders(map_: np.ndarray, x: Tensor) -> list[Tensor]:
+    """Return the values `(S, S)` by which pixels are ordered, for each of `ORDERS`; arguments as above.
+
+    A random order of single pixels would destroy edges everywhere at once, so random values have the map's grid.
+    """
+    h, w = map_.shape
+    noise = torch.rand(h, w, generator=torch.Generator().manual_seed(0))
+    y, column = torch.meshgrid(torch.linspace(-1, 1, h), torch.linspace(-1, 1, w), indexing="ij")
+    grids = torch.stack((torch.tensor(np.nan_to_num(map_), dtype=torch.float32), noise, -torch.hypot(y, column)))
+    return list(F.interpolate(grids[None].to(x), x.shape[2:], mode="bilinear")[0])
+
+
+def frames(start: Tensor, end: Tensor, order: Tensor) -> Tensor:
+    """Return the images `(STEPS + 1, 3, S, S)` between `start` and `end`, each `(3, S, S)`.
+
+    order: `(S, S)`; image k has the pixels of `end` where the order is among the k / STEPS highest.
+    """
+    rank = order.flatten().argsort(descending=True, stable=True).argsort().reshape(order.shape)
+    changed = torch.arange(STEPS + 1, device=order.device) * order.numel() / STEPS
+    return torch.where(rank < changed[:, None, None, None], end, start)
