@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: the threads of workers would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from reportgen.data.demo_photos import INSTALL
 from tests.support.browser import browser

@@ -19,7 +19,9 @@ LOW_PRECISION_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def use_all_cores() -> None:
-    """Let PyTorch use every core that this process may run on."""
+    """Let PyTorch use every core that this process may run on, unless `OMP_NUM_THREADS` sets the number of threads."""
+    if os.environ.get("OMP_NUM_THREADS"):
+        return  # PyTorch has read it
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 

@@ -15,7 +15,7 @@ Done = subprocess.CompletedProcess[str]
 
 def start(*arguments: object, cwd: Path | None = None) -> subprocess.Popen[str]:
     """Start `reportgen` with the checkout on its Python path, whatever the working folder is."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "OMP_NUM_THREADS": "2", "COLUMNS": "200"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "200"}
     return subprocess.Popen(
         [sys.executable, "-m", "reportgen", *map(os.fsdecode, map(_text, arguments))],
         cwd=cwd,
