@@ -7,6 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 from reportgen.metrics.intervals import Interval, Rate
+from reportgen.metrics.localization.ilsvrc import IOU
 from reportgen.metrics.paired import ErrorChange
 
 NONE = "–"
@@ -81,6 +82,12 @@ def difference_text(change: ErrorChange) -> str:
         f"paired difference {signed(change.difference)} points, 95 % interval {between(change.ci95)}, "
         f"{p_equals('p', change.p)}"
     )
+
+
+def iou_text(iou: float) -> str:
+    """An IoU with two digits, or three where two would hide on which side of the limit it is."""
+    text = f"{iou:.2f}"
+    return f"{iou:.3f}" if (float(text) >= IOU) != (iou >= IOU) else text
 
 
 @lru_cache(1 << 14)  # pages link to their neighbours, too

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ from tests.support.factories import make_audit, make_image_arrays, make_logits, 
 
 
 def of_kind(kind: str, audit: Audit) -> list[Finding]:
-    return [finding for finding in audit.findings if finding.kind == kind]
+    (found,) = [one for one in all_kinds() if one.name == kind]
+    return list(found.find(audit))
 
 
 def test_findings_are_empty_where_nothing_is_conspicuous() -> None:
@@ -134,6 +137,98 @@ def centred_objects(fitting: int) -> Audit:
     maps[:fitting, :, 2:6, 2:6] = 1
     maps[fitting:, :, 0, 0] = 1
     return make_audit(make_model_audit([0, 1] * 20, maps=maps, boxes=[box] * 40))
+
+
+def boxed(boxes: Sequence[Sequence[Sequence[float]]], is_right: Sequence[bool], labels: Sequence[int]) -> Audit:
+    """Images with these ground-truth boxes; the map of an image fits the first box, or is one pixel elsewhere."""
+    maps = np.zeros((len(labels), 3, 8, 8))
+    for i, right in enumerate(is_right):
+        x0, y0, x1, y1 = map(int, boxes[i][0])
+        if right:
+            maps[i, :, y0:y1, x0:x1] = 1
+        else:
+            maps[i, :, 0, 0] = 1
+    arrays = [np.array(of_image, float) for of_image in boxes]
+    return make_audit(make_model_audit(list(labels), maps=maps, boxes=arrays, class_names=["cup", "moped"]))
+
+
+SMALL, LARGE = [2.0, 2, 4, 4], [1.0, 1, 7, 7]
+"""4 of 64 pixels, and 36 of 64."""
+
+
+def test_class_that_is_never_localized_is_found() -> None:
+    """All eight mopeds are missed, and one of eight cups."""
+    right = [True] * 7 + [False] * 9
+    (finding,) = of_kind("class_not_localized", boxed([[LARGE]] * 16, right, [0] * 8 + [1] * 8))
+    assert finding.headline == "moped is never localized: the IoU is at most 0.00"
+    assert finding.images == list(range(8, 16))
+    assert finding.p == pytest.approx(0.5**8)
+    assert dict(finding.figures)["median share of the image that the object covers"] == 36 / 64
+    assert "the grid alone does not explain it" in finding.inference
+
+
+def test_class_with_objects_smaller_than_a_cell_says_so() -> None:
+    """An object of one of 64 pixels is a cell of an 8 × 8 map; of half a pixel's area, less."""
+    tiny = [3.0, 3, 3.5, 4]
+    (finding,) = of_kind("class_not_localized", boxed([[tiny]] * 8, [False] * 8, [0] * 8))
+    assert "covers a median of 0.8 % of the image, less than a single cell of the map (1.6 %)." in finding.inference
+
+
+@pytest.mark.parametrize("n_wrong", [0, 4, 6])
+def test_class_that_is_sometimes_localized_is_no_finding(n_wrong: int) -> None:
+    """Of six of eight, p is 0.14."""
+    right = [False] * n_wrong + [True] * (8 - n_wrong)
+    assert of_kind("class_not_localized", boxed([[LARGE]] * 8, right, [0] * 8)) == []
+
+
+def test_small_objects_that_are_localized_worse_are_found() -> None:
+    right = [False] * 9 + [True] + [True] * 10
+    (finding,) = of_kind("object_size", boxed([[SMALL]] * 10 + [[LARGE]] * 10, right, [0, 1] * 10))
+    assert finding.headline == "Small objects are localized worse: 9 of 10 boxes are wrong, otherwise 0 of 10"
+    assert finding.images == list(range(9))
+    one_side = math.comb(10, 9) / math.comb(20, 9)  # all nine wrong boxes among the ten small objects
+    assert finding.p == pytest.approx(2 * one_side)
+
+
+def test_large_objects_that_are_localized_worse_are_found() -> None:
+    right = [True] * 10 + [False] * 9 + [True]
+    (finding,) = of_kind("object_size", boxed([[SMALL]] * 10 + [[LARGE]] * 10, right, [0, 1] * 10))
+    assert finding.headline.startswith("Large objects are localized worse: 9 of 10")
+    assert finding.images == list(range(10, 19))
+
+
+def test_object_size_says_where_one_class_may_be_the_cause() -> None:
+    right = [False] * 9 + [True] + [True] * 10
+    by_class = boxed([[SMALL]] * 10 + [[LARGE]] * 10, right, [1] * 10 + [0] * 10)
+    (finding,) = of_kind("object_size", by_class)
+    assert finding.inference.endswith(
+        "9 of these 9 images are of one class, moped, so the class may be the cause instead."
+    )
+
+
+def test_images_with_several_objects_that_are_localized_worse_are_found() -> None:
+    boxes = [[SMALL, [5.0, 5, 7, 7]]] * 8 + [[SMALL]] * 8
+    (finding,) = of_kind("several_objects", boxed(boxes, [False] * 8 + [True] * 8, [0, 1] * 8))
+    assert finding.headline == (
+        "Images with several objects are localized worse: 8 of 8 boxes are wrong, otherwise 0 of 8"
+    )
+    assert finding.images == list(range(8))
+
+
+def test_groups_of_equal_error_seldom_differ_clearly() -> None:
+    """200 data sets of 40 objects that are found with probability ½, whatever their size and number: at most 5 %, plus
+    spread; Fisher's test is conservative."""
+    boxes = [[SMALL]] * 10 + [[SMALL, LARGE]] * 10 + [[LARGE]] * 10 + [[LARGE, SMALL]] * 10
+    model = boxed(boxes, [True] * 40, [0, 1] * 20).main
+    assert model.localization is not None
+    found = {"object_size": 0, "several_objects": 0}
+    for seed in range(200):
+        correct = np.random.default_rng(seed).random(40) < 0.5
+        drawn = make_audit(replace(model, localization=replace(model.localization, gt_known_correct=correct)))
+        for kind in found:
+            found[kind] += bool(of_kind(kind, drawn))
+    for count in found.values():
+        assert count / 200 <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_maps_with_one_maximum_and_maps_without_evidence_are_found() -> None:

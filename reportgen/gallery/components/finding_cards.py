@@ -19,7 +19,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.urls import finding_page, image_list, image_page
 from reportgen.metrics.classification import softmax
-from reportgen.metrics.formatting import counted, interval
+from reportgen.metrics.formatting import counted, interval, iou_text
 
 MAX_LINES = 5
 """Lines of a list on a card."""
@@ -93,7 +93,7 @@ def finding_links(finding: Finding) -> list[Link]:
     links = []
     if finding.images:
         n = len(finding.images)
-        links.append(Link("The image" if n == 1 else f"All {n:,} images", image_list(finding=finding.slug)))
+        links.append(Link("The only image" if n == 1 else f"All {n:,} images", image_list(finding=finding.slug)))
     if finding.see:
         links.append(Link(*finding.see))
     return links
@@ -145,7 +145,7 @@ def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float
     probability = float(softmax(np.asarray(model.table["logits"])[i].astype(np.float64))[k])
     iou = ""
     if boxes and model.localization is not None and model.localization.judged[i]:
-        iou = f"IoU {model.localization.best_iou[i, column]:.2f}"
+        iou = f"IoU {iou_text(model.localization.best_iou[i, column])}"
     return Figure(
         picture=photograph(model, media, i),
         alt=f"{model.samples[i].name} with the activation map of {model.classes[k]}",

@@ -13,7 +13,8 @@ from reportgen.gallery.components.image_figures import figure_boxes, highest, im
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import cam_name, cam_unit
 from reportgen.gallery.core.media import Media
-from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
+from reportgen.metrics.formatting import iou_text
+from reportgen.metrics.localization.ilsvrc import THRESHOLD
 
 
 def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
@@ -48,12 +49,6 @@ def _box_caption(model: ModelAudit, i: int) -> str:
         return f"{text}."
     iou = iou_text(localization.best_iou[i, 0])
     return f"{text}; solid: ground-truth box. Intersection over union (IoU) of the two: {iou}."
-
-
-def iou_text(iou: float) -> str:
-    """An IoU with two digits, or three where two would hide on which side of the limit it is."""
-    text = f"{iou:.2f}"
-    return f"{iou:.3f}" if (float(text) >= IOU) != (iou >= IOU) else text
 
 
 def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from reportgen.audit.model_audit import LABEL
 from reportgen.gallery.components.class_comparison import ClassComparison, class_comparison
 from reportgen.gallery.components.class_rows import ClassRow, class_rows
 from reportgen.gallery.components.image_figures import image_size
-from reportgen.gallery.components.image_viewer import image_viewer, iou_text
+from reportgen.gallery.components.image_viewer import image_viewer
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import cam_unit, feature_maps_label, method_label, precision_label, preprocessing
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
 from reportgen.gallery.core.urls import activation_page, class_page, image_page
+from reportgen.metrics.formatting import iou_text
 from reportgen.metrics.localization.ilsvrc import IOU
 
 
