@@ -14,6 +14,7 @@ from reportgen.cli import cli
 from reportgen.config import DEFAULTS, SETTINGS, commented_toml
 from reportgen.data.demo_photos import PHOTOS
 from reportgen.gallery.core.registry import all_pages, all_sections
+from reportgen.gallery.pages.findings import finding_kinds
 
 DOCS = Path(__file__).parent / "docs"
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -109,12 +110,19 @@ def _arrays(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names) or "–"
 
 
+def findings() -> str:
+    """Every kind of finding."""
+    rows = [[kind.title, f"`{kind.name}`", kind.criterion] for kind in finding_kinds()]
+    return table(["finding", "kind", "criterion"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "settings": settings,
     "toml": toml,
     "pages": pages,
     "sections": sections,
+    "findings": findings,
     "photos": photos,
 }
 

@@ -1,7 +1,8 @@
-"""The README's picture: `python site/screenshot.py REPORT` photographs the overview and an image page of the demo's
-report (needs Chromium).
+"""The pictures of README and manual: `python site/screenshot.py REPORT` photographs pages of the demo's report (needs
+Chromium).
 
-Writes site/docs/img/overview.png: 1280 pixels wide, 256 colours, at most 250 KiB.
+Writes site/docs/img/overview.png, of the overview and an image page, and findings.png, of the findings: 1280 pixels
+wide, 256 colours, at most 250 KiB each.
 """
 
 import io
@@ -12,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-PICTURE = Path(__file__).parent / "docs" / "img" / "overview.png"
-WIDTH, HEIGHTS, GAP = 1280, (596, 684), 12
+PICTURES = Path(__file__).parent / "docs" / "img"
+WIDTH, HEIGHTS, GAP = 1280, (596, 684, 900), 12
 LARGEST = 250 * 1024
 
 
@@ -49,10 +50,15 @@ if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python site/screenshot.py REPORT")
     site = Path(sys.argv[1]) / "site"
-    pages = (site / "index.html", next(site.glob("images/*-chelsea.html")))  # of the demo
-    picture = small_png(stacked([photograph(page, height) for page, height in zip(pages, HEIGHTS, strict=True)]))
-    if len(picture) > LARGEST:
-        sys.exit(f"the picture has {len(picture):,} bytes, more than {LARGEST:,}")
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_bytes(picture)
-    print(f"{PICTURE}: {len(picture):,} bytes")
+    image = next(site.glob("images/*-chelsea.html"))  # of the demo
+    shots = {
+        "overview.png": [(site / "index.html", HEIGHTS[0]), (image, HEIGHTS[1])],
+        "findings.png": [(site / "findings" / "index.html", HEIGHTS[2])],
+    }
+    for name, pages in shots.items():
+        picture = small_png(stacked([photograph(page, height) for page, height in pages]))
+        if len(picture) > LARGEST:
+            sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}")
+        PICTURES.mkdir(exist_ok=True)
+        (PICTURES / name).write_bytes(picture)
+        print(f"{PICTURES / name}: {len(picture):,} bytes")

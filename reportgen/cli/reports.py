@@ -105,13 +105,16 @@ def compare(report_a: Path, report_b: Path, out: Path) -> None:
 
 @click.command()
 def views() -> None:
-    """List the pages and sections that a report is made of."""
+    """List the pages, sections and kinds of findings that a report is made of."""
     from reportgen.gallery.core.registry import all_pages, all_sections
+    from reportgen.gallery.pages.findings import finding_kinds
 
     for page in all_pages():
         click.echo(f"{page.name:<18} {'page':<8} {page.about}")
     for section in all_sections():
         click.echo(f"{section.name:<18} {section.scope:<8} {section.about}")
+    for kind in finding_kinds():
+        click.echo(f"{kind.name:<18} {'finding':<8} {kind.title}: {kind.criterion}")
 
 
 @click.command()

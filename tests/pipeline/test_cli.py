@@ -113,7 +113,8 @@ def test_every_setting_but_models_is_an_option_of_run() -> None:
 def test_version_and_views_print_their_lines() -> None:
     assert CliRunner().invoke(cli, ["--version"]).output == f"reportgen {__version__}\n"
     listed = CliRunner().invoke(cli, ["views"]).output
-    assert {line.split()[0] for line in listed.splitlines()} >= {"class_maps", "filters", "localization", "occlusion"}
+    names = {line.split()[0] for line in listed.splitlines()}
+    assert names >= {"class_maps", "filters", "localization", "occlusion", "confusion"}
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +16,18 @@ import pytest
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings import calibration as calibration_module
 from reportgen.audit.findings import registry
-from reportgen.audit.findings.finding import Bars, Finding, Lines, Maps, Pairs, Size
+from reportgen.audit.findings.finding import Bars, Finding, Lines, Maps, Pairs, Size, rows_of
 from reportgen.audit.findings.registry import all_kinds, ranked_findings
 from reportgen.audit.findings.suspect_label import suspect_labels
 from reportgen.audit.model_audit import LABEL
 from reportgen.data.samples import RejectedInput
+from reportgen.metrics.formatting import counted
 from reportgen.metrics.intervals import Rate
+from reportgen.results.findings_file import findings_json
 from tests.site.clusters import LABELS, N, thumbnails, two_clusters
 from tests.support.factories import make_audit, make_image_arrays, make_logits, make_model_audit, make_reference
+
+MANUAL = Path(__file__).parents[2] / "site" / "docs" / "findings.md"
 
 
 def of_kind(kind: str, audit: Audit) -> list[Finding]:
@@ -404,3 +412,47 @@ def test_every_kind_has_a_title_and_a_criterion() -> None:
     for kind in all_kinds():
         assert kind.title
         assert kind.criterion.endswith(".")
+
+
+# ----------------------------------------------------------------------------------------------- file and manual
+def documented_keys(heading: str) -> set[str]:
+    """The keys of the first table after a text of the manual's page."""
+    table = MANUAL.read_text("utf-8").split(heading, 1)[1].split("| --- | --- |\n", 1)[1].split("\n\n", 1)[0]
+    rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+
+
+def test_findings_json_has_the_documented_structure() -> None:
+    audit = called_other(wrong=9, right=3)
+    written = findings_json(audit)
+    assert json.loads(json.dumps(written, allow_nan=False)) == written
+    assert set(written) == documented_keys("## findings.json")
+    assert written["schema"] == 1
+    assert {kind["kind"] for kind in written["kinds"]} == {kind.name for kind in all_kinds()}
+    assert [finding["rank"] for finding in written["findings"]] == list(range(1, 1 + len(audit.findings)))
+    for finding in written["findings"]:
+        assert set(finding) == documented_keys("A finding:")
+        assert finding["page"] == f"findings/{finding['slug']}.html"
+    (confused,) = [finding for finding in written["findings"] if finding["kind"] == "confusion"]
+    assert confused["slug"] == "a-as-b"
+    assert confused["images"] == [f"{i}.png" for i in range(9)]
+    assert confused["size"] == {
+        "count": 9,
+        "n": 12,
+        "of": "images of a",
+        "share": 0.75,
+        "ci95": [round(bound, 6) for bound in Rate(9, 12).interval],
+    }
+    assert confused["at_least"] == pytest.approx(12 * Rate(9, 12).interval[0], abs=1e-6)
+
+
+def test_kind_in_the_manual_works_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every image of the factories is 8 × 8 pixels."""
+    (code,) = re.findall(r"```python\n(.*?)```", MANUAL.read_text("utf-8"), re.DOTALL)
+    monkeypatch.setattr(registry, "_kinds", dict(registry._kinds))
+    names = {"finding_kind": registry.finding_kind, "rows_of": rows_of, "counted": counted, "Finding": Finding}
+    namespace: dict[str, Any] = {**names, "Size": Size, "Maps": Maps, "Audit": Audit, "Iterator": Iterator}
+    exec(code, namespace)
+    (finding,) = namespace["small_image"](make_audit())
+    assert finding.headline == "2 images are smaller than 64 pixels"
+    assert "small_image" in registry._kinds
