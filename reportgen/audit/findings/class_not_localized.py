@@ -38,8 +38,8 @@ def class_not_localized(audit: Audit) -> Iterator[Finding]:
     classes, counts = np.unique(model.labels[wrong], return_counts=True)
     for k in classes[np.argsort(-counts, kind="stable")][:MAX_FINDINGS].tolist():
         of_class = localization.judged & (model.labels == k)
-        rate = Rate(int((wrong & of_class).sum()), int(of_class.sum()))
-        if rate.n >= MIN_IMAGES and rate.p_above(0.5) < MAX_P:
+        rate = Rate.of(wrong[of_class], model.groups[of_class])
+        if rate and rate.n >= MIN_IMAGES and rate.p_above(0.5) < MAX_P:
             yield _class_finding(model, localization, k, rows_of(wrong & of_class), rate)
 
 
@@ -107,7 +107,8 @@ def _by_class(model: ModelAudit, localization: Localization, k: int) -> list[Bar
     """The error of a class and that of all others."""
     bars = []
     for name, members in ((model.classes[k], model.labels == k), ("other classes", model.labels != k)):
-        rate = Rate.of(~localization.gt_known_correct[localization.judged & members])
+        use = localization.judged & members
+        rate = Rate.of(~localization.gt_known_correct[use], model.groups[use])
         if rate:
             bars.append(Bar(name, rate.value, rate.interval, "wrong" if name == model.classes[k] else ""))
     return bars

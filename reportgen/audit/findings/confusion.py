@@ -36,10 +36,10 @@ N_BARS = 4
 def confusion(audit: Audit) -> Iterator[Finding]:
     """The largest confusions, one finding for each pair of classes."""
     labels, predicted = audit.labels, audit.main.classification.top_classes[:, 0]
-    totals = np.bincount(labels[labels >= 0], minlength=len(audit.classes))
     for pair in confusion_matrix(labels, predicted).largest(MAX_FINDINGS):
-        rate = Rate(pair.count, int(totals[pair.label]))
-        if pair.count >= MIN_IMAGES and rate.p_above(MIN_SHARE) < MAX_P:
+        of_class = labels == pair.label
+        rate = Rate.of(predicted[of_class] == pair.predicted, audit.main.groups[of_class])
+        if rate and pair.count >= MIN_IMAGES and rate.p_above(MIN_SHARE) < MAX_P:
             yield _finding(audit.main, pair, rate)
 
 
@@ -112,7 +112,7 @@ def _position_of_evidence(
             f"The maps of {other} and {label} correlate with r = {similarity:.2f} on average: 1 means that the "
             "evidence for both classes is in the same places."
         ), figures
-    on_object = Rate.of(localization.best_iou[judged, 0] >= IOU)
+    on_object = Rate.of(localization.best_iou[judged, 0] >= IOU, model.groups[judged])
     assert on_object is not None
     low, high = on_object.interval
     figures += [

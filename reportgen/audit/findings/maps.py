@@ -31,7 +31,9 @@ def one_place(audit: Audit) -> Iterator[Finding]:
     where = peak_concentration(audit.main.cams[:, 0])
     if where is None or not where.is_concentrated:
         return
-    rate = Rate(len(where.rows), where.n)
+    use = np.flatnonzero(~audit.main.without_evidence)
+    rate = Rate.of(np.isin(use, where.rows), audit.main.groups[use])
+    assert rate is not None
     size = Size.sampled(rate, "top-1 maps")
     cell = _cell(audit.main, where)
     inference, figures = _maximum_on_object(audit.main, where)
@@ -70,18 +72,20 @@ def _maximum_on_object(model: ModelAudit, where: PeakConcentration) -> tuple[str
     """In how many of these images the centre of the cell lies in a ground-truth box."""
     rows, columns = model.cams.shape[2:]
     relative = np.array([(where.column + 0.5) / columns, (where.row + 0.5) / rows])
-    inside = []
+    inside, images = [], []
     for i in where.rows.tolist():
         boxes, window = model.samples[i].boxes, model.windows[i]
         if len(boxes):
             point = window[:2] + relative * (window[2:] - window[:2])
+            images.append(i)
             inside.append(bool(((boxes[:, :2] <= point) & (point < boxes[:, 2:])).all(1).any()))
     if not inside:
         return "Either the objects are in the same place in most images, or the maps do not follow them.", []
-    hits = sum(inside)
+    hits, rate = sum(inside), Rate.of(np.array(inside), model.groups[images])
+    assert rate is not None
     figures = [("images with boxes", float(len(inside))), ("of them, the cell is on an object", float(hits))]
     text = f"In {hits:,} of the {len(inside):,} images with boxes, this cell is on an object"
-    if Rate(hits, len(inside)).interval[0] > 0.5:
+    if rate.interval[0] > 0.5:
         return f"{text}, so objects in the same place may explain it.", figures
     return f"{text}, so objects in the same place do not clearly explain it.", figures
 

@@ -29,8 +29,9 @@ MIN_CONFIDENCE = 0.5
 def suspect_label(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all suspect labels."""
     suspect = suspect_labels(audit)
-    rate = Rate(len(suspect), int((audit.labels >= 0).sum()))
-    if not rate.count:
+    labelled = np.flatnonzero(audit.labels >= 0)
+    rate = Rate.of(np.isin(labelled, suspect), audit.main.groups[labelled])
+    if rate is None or not rate.count:
         return
     size = Size.sampled(rate, "images with a label")
     agree = _agreeing(audit, suspect)
