@@ -29,6 +29,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link, mark_current
 from reportgen.gallery.core.registry import all_pages, all_sections, navigation
 from reportgen.gallery.core.urls import image_page
+from reportgen.gallery.pages.findings import finding_kinds
 from tests.conftest import SELECTED_IMAGE
 from tests.site.reports import write_report
 from tests.support.factories import make_audit, make_model_audit
@@ -210,12 +211,14 @@ def test_current_entry_and_link_are_those_of_the_folder_of_a_page(
     assert [one.label for entry in nav for one in entry.links if one.current] == ([link] if link else [])
 
 
-def test_views_prints_every_page_and_section() -> None:
+def test_views_prints_every_page_section_and_kind_of_finding() -> None:
     done = CliRunner().invoke(cli, ["views"])
     assert done.exit_code == 0
     printed = [line.split(maxsplit=2) for line in done.output.splitlines()]
     expected = [[entry.name, "page", entry.about] for entry in all_pages()]
-    assert printed == expected + [[entry.name, entry.scope, entry.about] for entry in all_sections()]
+    expected += [[entry.name, entry.scope, entry.about] for entry in all_sections()]
+    kinds = [[kind.name, "finding", f"{kind.title}: {kind.criterion}"] for kind in finding_kinds()]
+    assert printed == expected + kinds
 
 
 def test_manual_lists_every_page_and_section() -> None:
