@@ -121,7 +121,8 @@ class AuditConfig:
     top_patches: int = setting(16, "top-activating images shown for each unit", minimum=1)
     receptive_field: str = setting(
         "exact",
-        "the receptive field that patches are drawn with: `exact` (analytic) or `effective` (measured)",
+        "the receptive field that patches are drawn with: `exact` (analytic; measured where that is the whole image) "
+        "or `effective` (always measured)",
         ("exact", "effective"),
     )
     image_format: str = setting(

@@ -456,7 +456,8 @@ interface ReviewItem {
 }
 
 interface ReviewStorage {
-  saved: { tags: string[]; reviewer: string; items: Map<string, ReviewItem> };
+  /** advance: whether a tag leads to the next image. */
+  saved: { tags: string[]; reviewer: string; advance: boolean; items: Map<string, ReviewItem> };
   item(id: string): ReviewItem;
   /** Changes the tags or the note of image i. */
   edit(i: number, change: { tags?: string[]; note?: string }, canUndo?: boolean): void;
@@ -489,6 +490,8 @@ interface ReviewFigure {
   cam: HTMLInputElement;
   boxes: HTMLInputElement;
   show(i: number): void;
+  /** Loads the photograph of an image that is shown next, if there is one. */
+  preload(i: number | undefined): void;
   /** What the address holds of the figure. */
   viewState(): Record<string, string>;
 }

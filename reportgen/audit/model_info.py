@@ -48,6 +48,15 @@ class LayerInfo:
             x0, x1 = np.clip([u + left, u + right], x0, x1)
         return np.array([x0, y0, x1, y1], np.float64)
 
+    @property
+    def sees_whole_image(self) -> bool:
+        """Whether the middle position depends on every input pixel."""
+        middles = (axis[len(axis) // 2] for axis in (self.rows, self.columns))
+        return all(
+            low <= 0 and high >= axis[:, 1].max()
+            for (low, high), axis in zip(middles, (self.rows, self.columns), strict=True)
+        )
+
     def origin(self, where: int) -> tuple[int, int]:
         """Row and column of the input that the effective field of the flat position `y·w + x` is relative to."""
         y, x = divmod(where, self.shape[2])

@@ -93,11 +93,17 @@ def _model_audit(
 def _main_only(
     inputs: AuditInputs, model: ExtractedModel, figures: Figures, job: PerImageJob, progress: Progress
 ) -> tuple[ModelInfo, dict[str, Any]]:
-    """The network's description with effective fields if asked for, and what the pages of images and units need."""
+    """The network's description with effective fields, and what the pages of images and units need.
+
+    Effective fields are measured where the analytic field says nothing because it is the whole image, or everywhere if
+    the settings say so.
+    """
     layers = model.info.layers
     unconfirmed = unconfirmed_patches(job, layers, figures.units, progress)
-    if model.run.settings.receptive_field == "effective":
-        layers = with_effective_fields(job, layers, figures.units, progress)
+    is_for_all = model.run.settings.receptive_field == "effective"
+    measured = [layer for layer in layers if is_for_all or layer.sees_whole_image]
+    by_name = {layer.name: layer for layer in with_effective_fields(job, measured, figures.units, progress)}
+    layers = [by_name.get(layer.name, layer) for layer in layers]
     return replace(model.info, layers=layers), {
         "unconfirmed_patches": unconfirmed,
         "feature_visualizations": visualize_units(job, figures.units, progress),

@@ -5,6 +5,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
   const { element, button, labelled } = dom;
   const ORDERS = /** @type {[string, string][]} */ ([
     ["", "as in the data set"],
+    ["mistakes", "surest mistakes first"],
     ["score-", "most confident first"],
     ["score+", "least confident first"],
     ["iou+", "lowest IoU first"],

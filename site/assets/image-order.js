@@ -1,8 +1,19 @@
 /* Orders of the images. */
 window.reportgen.imageOrder = (() => {
   "use strict";
+  /** @type {Record<string, number>} */
+  const RANKS = { class: 0, unlabelled: 2, right: 3 }; // others: wrong boxes
   /** @type {Record<string, (images: ImagesChunk) => (a: number, b: number) => number>} */
   const orders = {
+    // wrong classes, then wrong boxes, the most confident first; then the rest, the least confident first
+    mistakes: (images) => {
+      const ranks = images.outcomes.map(([outcome]) => RANKS[outcome] ?? 1);
+      return (a, b) => {
+        const rank = ranks[images.outcome[a]];
+        const isMistake = rank < RANKS.unlabelled;
+        return rank - ranks[images.outcome[b]] || (images.score[b] - images.score[a]) * (isMistake ? 1 : -1);
+      };
+    },
     "score-": (images) => (a, b) => images.score[b] - images.score[a],
     "score+": (images) => (a, b) => images.score[a] - images.score[b],
     // images without an IoU come last

@@ -5,7 +5,7 @@ window.reportgen.reviewFigure = (images, cams) => {
   const { element, labelled } = dom;
   const WIDTH = 280;
   const given = state.read();
-  const frame = element("span", { className: "frame" });
+  const frame = element("span", { className: "frame fixed" });
   const photo = element("img", { className: "photo" });
   const canvas = element("canvas", { width: WIDTH });
   const threshold = dom.slider(1, 90, state.number(given.threshold, 100 * constants.threshold));
@@ -57,15 +57,20 @@ window.reportgen.reviewFigure = (images, cams) => {
     }
     if (!showBoxes.checked) return;
     const svg = boxes.svg(size);
+    svg.setAttribute("preserveAspectRatio", "xMidYMid meet"); // as the photograph
     for (const truth of groundTruth(i)) svg.append(boxes.rect("under", truth), boxes.rect("ground-truth", truth));
     const box = boxes.predicted(cam.enlarge(grid, cams.input), Number(threshold.value) / 100, area, size);
     if (box) svg.append(boxes.rect("under", box), boxes.rect("preview", box));
     frame.append(svg);
+  };
+  /** @type {ReviewFigure["preload"]} */
+  const preload = (i) => {
+    if (i !== undefined) new Image().src = data.root + images.photo[i];
   };
   const viewState = () => ({
     threshold: Number(threshold.value) === 100 * constants.threshold ? "" : threshold.value,
     cam: showCam.checked ? "" : "off",
     boxes: showBoxes.checked ? "" : "off",
   });
-  return { frame, controls, threshold, cam: showCam, boxes: showBoxes, show, viewState };
+  return { frame, controls, threshold, cam: showCam, boxes: showBoxes, show, preload, viewState };
 };

@@ -5,7 +5,9 @@ window.reportgen.reviewSettings = (storage, files, changed) => {
   const { element, button, labelled } = dom;
   const { saved } = storage;
   const MOST_TAGS = 9;
-  const KEYS = "j next · k back · 1–9 tag · 0 clear · u undo · n note · c CAM · b boxes · [ ] threshold · ? this help";
+  const KEYS =
+    "← k back · → j next · x next without review · 1–9 tag · a next image after a tag · 0 clear · u undo · n note · " +
+    "c CAM · b boxes · [ ] threshold · ? this help";
 
   /** @param {"json" | "csv"} format */
   const save = (format) => {

@@ -18,6 +18,7 @@ window.reportgen.reviewStorage = (images) => {
       "looks fine",
     ],
     reviewer: "",
+    advance: false,
     items: new Map(),
   };
   let isStored = true;
@@ -43,6 +44,7 @@ window.reportgen.reviewStorage = (images) => {
     }
     if (isTexts(stored.tags)) saved.tags = stored.tags;
     if (typeof stored.reviewer === "string") saved.reviewer = stored.reviewer;
+    saved.advance = stored.advance === true;
     if (stored.items) saved.items = new Map(Object.entries(stored.items).filter(([, item]) => isValid(item)));
   };
   /** @type {ReviewStorage["change"]} */

@@ -11,7 +11,7 @@
   const { saved } = storage;
   const given = state.read();
   const filter = Object.fromEntries(Object.entries(given).filter(([key]) => !NO_FILTER.includes(key)));
-  const queue = R.imageOrder.sorted(images, R.imageFilter.select(images, filter), given.sort);
+  const queue = R.imageOrder.sorted(images, R.imageFilter.select(images, filter), given.sort || "mistakes");
   if (!queue.length) {
     page.append(dom.empty("No image passes this filter. Choose images on the page Images and follow “review these”."));
     return;
@@ -29,8 +29,9 @@
   const position = element("p", { className: "quiet" });
   const progress = element("progress", { max: queue.length, ariaLabel: "reviewed" });
   const status = element("p", { className: "quiet", role: "status" });
-  const title = element("h2");
-  const facts = element("p", { className: "quiet" });
+  const title = element("h2", { className: "one-line" });
+  const name = element("p", { className: "quiet one-line" });
+  const facts = element("p", { className: "quiet one-line" });
   const link = element("a", { textContent: "image page" });
   const tags = element("div", { className: "tags", role: "group", ariaLabel: "Tags" });
   const note = element("textarea", { rows: 3 });
@@ -43,6 +44,21 @@
   /** @param {number} step */
   const move = (step) => {
     at = Math.min(Math.max(at + step, 0), queue.length - 1);
+    show();
+  };
+  /** @param {number} i */
+  const isReviewed = (i) => !storage.isEmpty(storage.item(images.id[i]));
+  // The first image without review after this one, from the beginning again after the last.
+  const skip = () => {
+    const order = [...queue.keys()].map((step) => (at + 1 + step) % queue.length);
+    at = order.find((place) => !isReviewed(queue[place])) ?? at;
+    show();
+  };
+  /** @param {boolean} on */
+  const setAdvance = (on) => {
+    storage.change(() => {
+      saved.advance = on;
+    });
     show();
   };
   const undo = () => {
@@ -58,23 +74,34 @@
   /** @param {string} tag */
   const toggleTag = (tag) => {
     const { tags: current } = storage.item(images.id[queue[at]]);
-    setTags(current.includes(tag) ? current.filter((one) => one !== tag) : [...current, tag]);
+    if (current.includes(tag)) return setTags(current.filter((one) => one !== tag));
+    setTags([...current, tag]);
+    if (saved.advance) skip();
   };
   const settings = R.reviewSettings(storage, R.reviewFiles(images, storage), () => show());
-  const buttons = [button("← back", () => move(-1)), button("next →", () => move(1)), button("undo", undo)];
+  const advance = dom.checkbox(saved.advance);
+  advance.addEventListener("change", () => setAdvance(advance.checked));
+  const buttons = [
+    button("← back", () => move(-1)),
+    button("next →", () => move(1)),
+    button("next without review", skip),
+    button("undo", undo),
+    labelled(advance, "next image after a tag"),
+  ];
   const left = element("div", {}, figure.frame, figure.controls);
   left.append(element("p", { className: "quiet", textContent: explanation }));
-  const right = element("div", {}, title, facts, element("p", {}, link), tags, noteLabel);
+  const right = element("div", {}, title, name, facts, element("p", {}, link), tags, noteLabel);
   right.append(element("div", { className: "tools" }, ...buttons));
   page.append(position, progress, status, element("div", { className: "two" }, left, right), settings);
 
   // ------------------------------------------------------------------------------------------------ showing
   const drawFigure = () => {
     figure.show(queue[at]);
+    figure.preload(queue[at + 1]);
     state.write({ ...given, at: images.id[queue[at]], ...figure.viewState() });
   };
   const showStatus = () => {
-    const count = queue.filter((i) => !storage.isEmpty(storage.item(images.id[i]))).length;
+    const count = queue.filter(isReviewed).length;
     position.textContent = `${at + 1} of ${queue.length}, ${count} reviewed`;
     progress.value = count;
     const notExported = storage.notExported();
@@ -91,9 +118,11 @@
     showStatus();
     title.replaceChildren(imageFigures.title(images, i), " ", imageFigures.outcomeChip(images, i));
     const prediction = `predicted: ${imageFigures.className(images, images.predicted[i])}`;
-    const texts = [images.name[i], `${prediction}, ${imageFigures.share(images.score[i])}`];
+    const texts = [`${prediction}, ${imageFigures.share(images.score[i])}`];
+    name.textContent = name.title = images.name[i];
     if (images.iou[i] >= 0) texts.push(`IoU ${imageFigures.share(images.iou[i])}`);
-    facts.textContent = texts.join(" · ");
+    facts.textContent = facts.title = texts.join(" · ");
+    advance.checked = saved.advance;
     link.href = data.root + images.page[i];
     // The buttons are made again only when the tags change, so that the one that was pressed keeps the focus.
     const shown = [.../** @type {HTMLCollectionOf<HTMLButtonElement>} */ (tags.children)];
@@ -117,6 +146,9 @@
   });
   for (const input of [figure.threshold, figure.cam, figure.boxes]) input.addEventListener("input", drawFigure);
   document.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const isElsewhere = event.target instanceof Element && event.target.closest("input, select, textarea, dialog");
+    if (step && !isElsewhere && !event.altKey && !event.ctrlKey && !event.metaKey) move(step);
     const isText = event.target instanceof Element && event.target.matches("textarea, input[type=text]");
     if (event.key === "Escape" && isText) /** @type {HTMLElement} */ (event.target).blur();
   });
@@ -134,6 +166,8 @@
   /** @type {Record<string, () => void>} */
   const actions = {
     j: () => move(1),
+    x: skip,
+    a: () => setAdvance(!saved.advance),
     k: () => move(-1),
     u: undo,
     n: () => note.focus(),

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import broken_pictures, hosted, opened
+from tests.support.html import read_html
 
 pytestmark = pytest.mark.browser
 
@@ -110,6 +111,36 @@ def test_unit_page_shows_patches_with_field_and_value(browser: Browser, demo_rep
         page.wait_for_url("**/0002.html")
         page.locator("a.patch").first.click()
         assert "/images/" in page.url
+        assert messages == []
+
+
+def test_layer_that_sees_the_whole_image_has_its_effective_receptive_field(demo_report: Path) -> None:
+    units = demo_report / "site" / "units"
+    rows = re.findall(r"<tr>.*?</tr>", read_html(units / "index.html"))
+    fields = {
+        name: text for row in rows for name, text in re.findall(r'">([\w.]+)</a></th>.*?<td class="n">(.*?)</td>', row)
+    }
+    assert re.fullmatch(r"\d+( × \d+)? of the whole image", fields["_swish"])
+    assert re.fullmatch(r"\d+", fields["_bn0"])
+    assert "holds 95 % of the gradient" in read_html(next(units.glob("swish-1280*")) / "0001.html")
+
+
+def test_units_of_a_layer_are_a_grid_that_sorts(browser: Browser, demo_report: Path) -> None:
+    folder = next((demo_report / "site" / "units").glob("blocks-4*"))
+    with opened(browser, offline=True) as (page, messages):
+        page.goto((folder / "index.html").as_uri())
+        grid = page.locator(".unit-grid li")
+        assert grid.count() == page.locator("table.units tbody tr").count() == 40
+        assert not page.locator("#unit-sheet").is_visible()
+        numbers = [text.split()[0] for text in grid.all_inner_texts()]
+        assert numbers == [str(u) for u in range(40)]
+        page.get_by_label("order").select_option("largest value")
+        values = [float(text.split()[1]) for text in grid.all_inner_texts()]
+        assert values == sorted(values, reverse=True)
+        assert sorted(text.split()[0] for text in grid.all_inner_texts()) == sorted(numbers)
+        first = grid.first.inner_text().split()[0]
+        grid.first.locator("a").click()
+        page.wait_for_url(f"**/{int(first):04d}.html")
         assert messages == []
 
 

@@ -151,3 +151,54 @@ def test_focus_ring_of_a_cell_lies_inside_its_frame(
             )
             assert style == "solid"
             assert float(offset.removesuffix("px")) + float(width.removesuffix("px")) <= 0
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_failure_cards_have_equal_frames_with_the_whole_image(browser: Browser, demo_report: Path, width: int) -> None:
+    url = (demo_report / "site" / "failures" / "index.html").as_uri()
+    with visited(browser, url, offline=True, width=width) as page:
+        frames = page.locator(".cards.whole .frame")
+        assert frames.count() > 6
+        sizes = frames.evaluate_all("all => all.map(e => [e.offsetWidth, e.offsetHeight].join())")
+        assert len(set(sizes)) == 1
+        frame = frames.first
+        assert frame.locator(".photo").evaluate("e => getComputedStyle(e).objectFit") == "contain"
+        assert frame.locator("svg").get_attribute("preserveAspectRatio") == "xMidYMid meet"
+        assert all(section.locator(".card").count() for section in page.locator("section.group").all())
+
+
+def test_bars_of_a_chart_link_to_as_many_images(browser: Browser, demo_report: Path) -> None:
+    url = (demo_report / "site" / "confusions" / "index.html").as_uri()
+    wanted: dict[str, int] = {}
+    with visited(browser, url, offline=True) as page:
+        reliability, histogram = page.locator(".chart").all()
+        for link in reliability.locator("svg a").all():
+            text = link.get_attribute("aria-label") or ""
+            wanted[link.get_attribute("href") or ""] = int(re.findall(r"(\d+) images", text)[0])
+        for link in histogram.locator("svg a").all():
+            wanted[link.get_attribute("href") or ""] = int((link.get_attribute("aria-label") or "").split(": ")[1])
+        for chart in (reliability, histogram):
+            in_plot = {link.get_attribute("href") for link in chart.locator("svg a").all()}
+            chart.locator("summary").click()
+            assert {link.get_attribute("href") for link in chart.locator("table a").all()} == in_plot
+    assert sum(wanted.values()) >= 60
+    assert len(wanted) > 15
+    for link, count in wanted.items():
+        with visited(browser, f"{demo_report.as_uri()}/site/{link.removeprefix('../')}", offline=True) as page:
+            expect(page.locator("#explore output")).to_have_text(f"{count} of 96 images")
+
+
+@pytest.mark.parametrize("name", ["confusions", "localization", "neighbours"])
+def test_texts_of_charts_do_not_collide_on_narrow_screens(browser: Browser, demo_report: Path, name: str) -> None:
+    boxes = """svg => [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()])
+      .map(([text, r]) => ({ text, left: r.left, right: r.right, top: r.top + 2, bottom: r.bottom - 2 }))"""
+    url = (demo_report / "site" / name / "index.html").as_uri()
+    with visited(browser, url, offline=True, width=400) as page:
+        charts = page.locator(".chart > svg")
+        assert charts.count() >= 2
+        for chart in charts.all():
+            texts = chart.evaluate(boxes)
+            for k, a in enumerate(texts):
+                for b in texts[:k]:
+                    apart = a["right"] <= b["left"] or b["right"] <= a["left"]
+                    assert apart or a["bottom"] <= b["top"] or b["bottom"] <= a["top"], (a["text"], b["text"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -106,3 +107,76 @@ def walk_to(page: Page, address: str) -> None:
         if (page.evaluate("document.activeElement.href") or "").endswith(address):
             return
     raise AssertionError(f"no way to {address} by Tab")
+
+
+def names_of(page: Page, steps: int) -> list[str]:
+    """The names of the first images, by the arrow key."""
+    names = []
+    for _ in range(steps):
+        names.append(page.locator("#review .one-line").nth(1).inner_text())
+        page.keyboard.press("ArrowRight")
+    return names
+
+
+def test_review_begins_with_the_surest_mistakes_and_turns_with_arrow_keys(browser: Browser, demo_report: Path) -> None:
+    rows = list(csv.DictReader((demo_report / "predictions.csv").open()))
+    wrong = [row for row in rows if row["kind"] == "class"]
+    wrong.sort(key=lambda row: -round(1000 * float(row["score1"])))
+    with visited(browser, (demo_report / "site" / "review.html").as_uri(), offline=True) as page:
+        assert names_of(page, 8) == [row["name"] for row in wrong[:8]]
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#review")).to_contain_text("8 of 96")
+        page.get_by_label("note").focus()
+        page.keyboard.press("ArrowLeft")  # within a text: moves the caret
+        expect(page.locator("#review")).to_contain_text("8 of 96")
+
+
+def test_tag_leads_to_the_next_image_without_review_if_asked_to(browser: Browser, demo_report: Path) -> None:
+    with visited(browser, (demo_report / "site" / "review.html").as_uri(), offline=True) as page:
+        review = page.locator("#review")
+        for key in ("j", "1", "k"):
+            page.keyboard.press(key)
+        expect(review).to_contain_text("1 of 96, 1 reviewed")
+        page.get_by_label("next image after a tag").check()
+        page.locator("h1").click()
+        page.keyboard.press("2")
+        expect(review).to_contain_text("3 of 96, 2 reviewed")
+        page.keyboard.press("k")
+        page.keyboard.press("1")  # takes the tag of the second image off
+        expect(review).to_contain_text("2 of 96, 1 reviewed")
+        page.keyboard.press("k")
+        page.keyboard.press("x")
+        expect(review).to_contain_text("2 of 96")
+        page.reload()
+        assert page.get_by_label("next image after a tag").is_checked()
+        page.keyboard.press("a")
+        assert not page.get_by_label("next image after a tag").is_checked()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_moves_from_image_to_image(browser: Browser, demo_report: Path, width: int) -> None:
+    places = "[...document.querySelectorAll('#review .frame, #review h2, #review button, #review textarea')]"
+    places += (
+        ".map(e => { const r = e.getBoundingClientRect(); return [r.x, r.y + scrollY, r.height].map(Math.round) })"
+    )
+    with visited(browser, (demo_report / "site" / "review.html").as_uri(), offline=True, width=width) as page:
+        first = page.evaluate(places)
+        sizes = set()
+        for _ in range(30):
+            page.keyboard.press("ArrowRight")
+            assert page.evaluate(places) == first
+            page.wait_for_function("document.querySelector('#review .photo').complete")
+            sizes.add(
+                page.evaluate("(e => e.naturalWidth / e.naturalHeight)(document.querySelector('#review .photo'))")
+            )
+        assert len(sizes) > 2  # photographs of different shapes
+
+
+def test_box_of_the_review_lies_on_the_photograph(browser: Browser, demo_report: Path) -> None:
+    """The frame is wider or higher than the photograph: both are fitted alike."""
+    with visited(browser, (demo_report / "site" / "review.html").as_uri(), offline=True) as page:
+        fits = page.evaluate("getComputedStyle(document.querySelector('#review .photo')).objectFit")
+        assert (fits, page.locator("#review svg.boxes").get_attribute("preserveAspectRatio")) == (
+            "contain",
+            "xMidYMid meet",
+        )

@@ -27,6 +27,10 @@ def rendered(chart: Chart) -> str:
     return template.render(chart=chart)
 
 
+def texts(chart: Chart) -> list[list[str]]:
+    return [[text for text, _ in row] for row in chart.rows]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -68,7 +72,7 @@ def test_line_lies_inside_the_plot_and_skips_missing_values() -> None:
     series = Series("a", "line", [0, 0.5, 1], [0, math.nan, 1])
     chart = Chart("Title", percent_axis("x"), percent_axis("y"), [series])
     assert chart.line(series) == f"{chart.left}.0,{chart.bottom}.0 {chart.right}.0,{chart.top}.0"
-    assert [row[0] for row in chart.rows] == ["0.0 %", "100.0 %"]
+    assert [row[0] for row in texts(chart)] == ["0.0 %", "100.0 %"]
 
 
 def test_stacked_bars_have_heights_in_proportion() -> None:
@@ -81,7 +85,7 @@ def test_stacked_bars_have_heights_in_proportion() -> None:
     assert upper.y + upper.height == pytest.approx(low.y, abs=0.2)
     assert upper.height == pytest.approx(high.height, abs=0.3)
     assert low.label == "0 to 1: 1"
-    assert chart.rows == [["0 to 1", "1", "3"], ["1 to 2", "3", "0"]]
+    assert texts(chart) == [["0 to 1", "1", "3"], ["1 to 2", "3", "0"]]
 
 
 def test_table_has_intervals_further_columns_and_dashes() -> None:
@@ -89,7 +93,7 @@ def test_table_has_intervals_further_columns_and_dashes() -> None:
     second = Series("b", "line", [2], [0])
     chart = Chart("T", value_axis("k", 1, 2), percent_axis("y"), [first, second], columns=[("n", ["4", "8"])])
     assert chart.head == ["k", "a", "b", "n"]
-    assert chart.rows == [
+    assert texts(chart) == [
         ["1", "50.0 % (25.0 % to 75.0 %)", "–", "4"],
         ["2", "100.0 % (90.0 % to 100.0 %)", "0.0 %", "8"],
     ]
@@ -98,7 +102,7 @@ def test_table_has_intervals_further_columns_and_dashes() -> None:
 def test_table_of_many_values_lists_evenly_spaced_ones() -> None:
     x = [k / 100 for k in range(1, 101)]
     chart = Chart("T", percent_axis("x"), percent_axis("y"), [Series("a", "line", x, x)])
-    assert [row[0] for row in chart.rows] == [f"{4 * k}.0 %" for k in range(1, 26)]
+    assert [row[0] for row in texts(chart)] == [f"{4 * k}.0 %" for k in range(1, 26)]
 
 
 def test_labels_of_close_reference_lines_are_apart() -> None:
@@ -137,3 +141,30 @@ def test_macro_draws_every_part_with_attributes_only() -> None:
 def test_macro_of_a_single_series_has_no_legend() -> None:
     html = rendered(Chart("T", percent_axis("x"), percent_axis("y"), [Series("a", "line", [0, 1], [0, 1])]))
     assert "chart-legend" not in html
+
+
+def test_bars_link_to_their_images_in_the_plot_and_in_the_table() -> None:
+    urls = ["images/index.html#label=1", "", "images/index.html#label=3"]
+    series = Series("a", "bar", [0, 1, 2, 3], [1, 2, 3], counts=[10, 1234, 7], urls=urls)
+    chart = Chart("T", value_axis("x", 0, 3), count_axis("Images", 3), [series])
+    assert [(bar.url, bar.label) for bar in chart.bars(series)] == [
+        (urls[0], "0 to 1: 1, 10 images"),
+        ("", "1 to 2: 2, 1,234 images"),
+        (urls[2], "2 to 3: 3, 7 images"),
+    ]
+    assert [row[1][1] for row in chart.rows] == urls
+    html = environment().from_string('{% import "chart.html" as c %}{{ c.chart(chart, "../") }}').render(chart=chart)
+    assert len(re.findall(r'<a\s+href="../images/index.html#label=', html)) == 4
+    assert html.count('role="img"') == 0  # whose parts would have no role
+
+
+def test_counts_under_the_axis_are_short_and_between_axis_and_ticks() -> None:
+    series = Series("a", "bar", [0, 1, 2], [1, 2], counts=[999, 12_345])
+    chart = Chart("T", value_axis("x", 0, 2), count_axis("Images", 2), [series])
+    _, *labels = chart.count_labels()
+    assert [label.text for label in labels] == ["999", "12k"]
+    assert [label.x for label in labels] == [chart.x_of(0.5), chart.x_of(1.5)]
+    ticks = list(chart.x_ticks())
+    assert chart.bottom + 12 <= labels[0].y <= ticks[0].y - 16
+    plain = Chart("T", value_axis("x", 0, 2), count_axis("Images", 2), [Series("a", "bar", [0, 1, 2], [1, 2])])
+    assert not plain.has_counts

@@ -51,6 +51,14 @@ def test_layer_box_is_the_effective_field_where_it_was_measured() -> None:
     assert replace(card, effective_field=((-1, 2), (0, 9))).box(0).tolist() == [0, 0, 6, 2]
 
 
+def test_layer_sees_the_whole_image_if_its_middle_position_does() -> None:
+    whole, part = np.tile([0, 10], (3, 1)), np.array([[0, 6], [2, 10], [6, 10]])
+    assert LayerInfo("a", (1, 3, 3), whole, whole, None, (4, 4)).sees_whole_image
+    assert LayerInfo("a", (1, 3, 3), np.array([[0, 6], [0, 10], [6, 10]]), whole, (12, 12), (4, 4)).sees_whole_image
+    assert not LayerInfo("a", (1, 3, 3), whole, part, None, (4, 4)).sees_whole_image
+    assert not LayerInfo("a", (1, 3, 3), part, whole, None, (4, 4)).sees_whole_image
+
+
 def test_analytic_fields_stay_when_every_file_is_gone(tmp_path: Path) -> None:
     table = squares(tmp_path / "photos", each=2)
     config = AuditConfig(

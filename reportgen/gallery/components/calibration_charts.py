@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from reportgen.audit.audit import Audit
 from reportgen.gallery.components.chart import Axis, Chart, Series, count_axis, percent_axis
+from reportgen.gallery.components.image_links import images_of_confidence
 from reportgen.metrics.confusion import Calibration, assign_bins
 from reportgen.metrics.intervals import Rate
 
 HISTOGRAM_BINS = 20
+MAX_LISTED = 200
+"""Images that a bar's link lists one by one, where a range of confidence would list others too."""
 
 
 def _confidence_axis() -> Axis:
@@ -21,7 +26,7 @@ def _edges(bins: int) -> list[float]:
     return [m / bins for m in range(bins + 1)]
 
 
-def reliability_diagram(calibration: Calibration) -> Chart:
+def reliability_diagram(audit: Audit, calibration: Calibration) -> Chart:
     """Accuracy by bins of confidence."""
     counts = calibration.counts.tolist()
     rates = [Rate(right, n) if n else None for right, n in zip(calibration.correct.tolist(), counts, strict=True)]
@@ -36,11 +41,13 @@ def reliability_diagram(calibration: Calibration) -> Chart:
                 _edges(len(counts)),
                 [rate.value if rate else math.nan for rate in rates],
                 [rate.interval if rate else (math.nan, math.nan) for rate in rates],
+                counts=counts,
+                urls=_links(audit, _bins(audit, len(counts))),
             )
         ],
         caption=(
             "Accuracy of the images whose confidence is in the same bin. A bar below the diagonal means "
-            "overconfidence, a bar above it underconfidence."
+            "overconfidence, a bar above it underconfidence. A bar leads to its images."
         ),
         diagonal="perfect calibration",
         columns=[
@@ -50,20 +57,38 @@ def reliability_diagram(calibration: Calibration) -> Chart:
     )
 
 
-def confidence_histogram(confidence: np.ndarray, right: np.ndarray) -> Chart:
-    """Number of images by confidence: right predictions, and wrong ones on top."""
-    is_number = ~np.isnan(confidence)
-    bins = assign_bins(confidence[is_number], HISTOGRAM_BINS)
-    counts = np.bincount(bins, minlength=HISTOGRAM_BINS)
-    hits = np.bincount(bins[right[is_number]], minlength=HISTOGRAM_BINS)
-    edges = _edges(HISTOGRAM_BINS)
+def confidence_histogram(audit: Audit) -> Chart:
+    """Number of labelled images by confidence: right predictions, and wrong ones on top."""
+    images, right = _bins(audit, HISTOGRAM_BINS), audit.main.classification.top1_correct
+    hits, misses = ([rows[right[rows] == is_right] for rows in images] for is_right in (True, False))
+    n_hits, n_misses = [len(rows) for rows in hits], [len(rows) for rows in misses]
     return Chart(
         title="Confidence of right and wrong predictions",
         x=_confidence_axis(),
-        y=count_axis("Images", int(counts.max())),
+        y=count_axis("Images", max(len(rows) for rows in images)),
         series=[
-            Series("right", "bar", edges, hits.tolist(), style="right"),
-            Series("wrong", "bar", edges, (counts - hits).tolist(), base=hits.tolist(), style="wrong"),
+            Series("right", "bar", _edges(HISTOGRAM_BINS), n_hits, urls=_links(audit, hits), style="right"),
+            Series(
+                "wrong",
+                "bar",
+                _edges(HISTOGRAM_BINS),
+                n_misses,
+                base=n_hits,
+                urls=_links(audit, misses),
+                style="wrong",
+            ),
         ],
-        caption="Numbers are stacked: wrong predictions are on top of right ones.",
+        caption="Numbers are stacked: wrong predictions are on top of right ones. A bar leads to its images.",
     )
+
+
+def _bins(audit: Audit, n: int) -> list[np.ndarray]:
+    """The labelled images in each of n bins of confidence."""
+    confidence = audit.main.classification.scores[:, 0]
+    images = np.flatnonzero((audit.labels >= 0) & ~np.isnan(confidence))
+    bins = assign_bins(confidence[images], n)
+    return [images[bins == b] for b in range(n)]
+
+
+def _links(audit: Audit, bins: Sequence[np.ndarray]) -> list[str]:
+    return [images_of_confidence(audit, rows, MAX_LISTED) for rows in bins]

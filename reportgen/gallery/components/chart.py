@@ -13,6 +13,8 @@ from typing import Literal
 WIDTH = 560
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 26, 28
 """Width of a chart and the margins around its plot, in SVG units, with room for the larger text of narrow screens."""
+COUNT_ROW = 24
+"""Height of the row of counts between the x axis and its ticks."""
 LABEL_HEIGHT = 22
 """Reference lines closer than this have their labels on opposite sides."""
 MAX_ROWS = 25
@@ -92,6 +94,8 @@ class Series:
     y:         `n` values; for bars the heights.
     intervals: low and high end of each value, or empty; lines show them as a band, bars and points as whiskers.
     base:      where each bar begins, for stacked bars; empty for 0.
+    counts:    number of images behind each value, or empty; shown under the axis.
+    urls:      the list of the images behind each value, "" for none; or empty.
     style:     `right` or `wrong` for the colours of outcomes; "" for the chart's own colours in their order.
     """
 
@@ -101,6 +105,8 @@ class Series:
     y: Sequence[float]
     intervals: Sequence[tuple[float, float]] = ()
     base: Sequence[float] = ()
+    counts: Sequence[int] = ()
+    urls: Sequence[str] = ()
     style: Literal["", "right", "wrong"] = ""
 
     def existing(self) -> list[int]:
@@ -110,6 +116,10 @@ class Series:
     def middle(self, n: int) -> float:
         """The n-th value on the x axis; the middle of a bar."""
         return (self.x[n] + self.x[n + 1]) / 2 if self.kind == "bar" else self.x[n]
+
+    def url(self, n: int) -> str:
+        """The list of the images behind the n-th value, or ""."""
+        return self.urls[n] if self.urls else ""
 
 
 @dataclass(frozen=True)
@@ -133,13 +143,14 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Bar:
-    """A drawn bar, in SVG units. label: its values, for the pointer."""
+    """A drawn bar, in SVG units. label: its values, for the pointer; url: the list of its images, or ""."""
 
     x: float
     y: float
     width: float
     height: float
     label: str
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -192,7 +203,17 @@ class Chart:
 
     @property
     def bottom(self) -> int:
-        return self.height - BOTTOM
+        return self.height - BOTTOM - (COUNT_ROW if self.has_counts else 0)
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether there is a row of counts under the axis: of the first series."""
+        return bool(self.series and self.series[0].counts)
+
+    @property
+    def has_links(self) -> bool:
+        """Whether a value links to its images."""
+        return any(url for series in self.series for url in series.urls)
 
     def x_of(self, value: float) -> float:
         """Horizontal place of a value of the x axis."""
@@ -206,7 +227,15 @@ class Chart:
         """The texts under the x axis."""
         for value in self.x.ticks:
             x = self.x_of(value)
-            yield Label(x, self.bottom + 20, self.x.tick_text(value), "end" if x >= self.right else "middle")
+            y = self.height - BOTTOM + 20
+            yield Label(x, y, self.x.tick_text(value), "end" if x >= self.right else "middle")
+
+    def count_labels(self) -> Iterator[Label]:
+        """The number of images behind each value of the first series, under the axis."""
+        series, y = self.series[0], self.bottom + COUNT_ROW - 4
+        yield Label(self.left - 8, y, "images", "end")
+        for n, count in enumerate(series.counts):
+            yield Label(self.x_of(series.middle(n)), y, _short(count))
 
     def y_ticks(self) -> Iterator[Label]:
         """The texts at the y axis; y: of the grid line."""
@@ -244,7 +273,9 @@ class Chart:
             top, bottom = self.y_of(base + series.y[n]), self.y_of(base)
             if bottom > top:
                 label = f"{self._x_text(series, n)}: {self.y.text(series.y[n])}"
-                yield Bar(left, top, round(max(right - left, 0.5), 1), round(bottom - top, 1), label)
+                if series.counts:
+                    label += f", {series.counts[n]:,} images"
+                yield Bar(left, top, round(max(right - left, 0.5), 1), round(bottom - top, 1), label, series.url(n))
 
     def reference_lines(self) -> Iterator[tuple[str, Label]]:
         """Path and label of every reference line; of horizontal lines that are close, the lower has its label below."""
@@ -273,19 +304,20 @@ class Chart:
         return [self.x.title, *(series.name for series in self.series), *(title for title, _ in self.columns)]
 
     @property
-    def rows(self) -> list[list[str]]:
-        """The numbers as texts; of a chart with many values, evenly spaced ones."""
-        rows: dict[float, list[str]] = {}
+    def rows(self) -> list[list[tuple[str, str]]]:
+        """The numbers as (text, URL); of a chart with many values, evenly spaced ones. URL: list of images, or ""."""
+        rows: dict[float, list[tuple[str, str]]] = {}
         for column, series in enumerate(self.series, 1):
             for n in series.existing():
-                row = rows.setdefault(series.middle(n), [self._x_text(series, n), *["–"] * (len(self.head) - 1)])
-                row[column] = self.y.text(series.y[n])
+                empty = [(self._x_text(series, n), ""), *[("–", "")] * (len(self.head) - 1)]
+                text = self.y.text(series.y[n])
                 if series.intervals:
                     low, high = series.intervals[n]
-                    row[column] += f" ({self.y.text(low)} to {self.y.text(high)})"
+                    text += f" ({self.y.text(low)} to {self.y.text(high)})"
+                rows.setdefault(series.middle(n), empty)[column] = text, series.url(n)
         for column, (_, texts) in enumerate(self.columns, 1 + len(self.series)):
             for n in self.series[0].existing():
-                rows[self.series[0].middle(n)][column] = texts[n]
+                rows[self.series[0].middle(n)][column] = texts[n], ""
         step = max(1, -(-len(rows) // MAX_ROWS))
         return [rows[x] for x in sorted(rows)][step - 1 :: step]
 
@@ -294,3 +326,11 @@ class Chart:
         if series.kind == "bar":
             return f"{self.x.text(series.x[n])} to {self.x.text(series.x[n + 1])}"
         return self.x.text(series.x[n])
+
+
+def _short(count: int) -> str:
+    """A count in at most four characters: `999`, `12k`, `3M`."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if count >= size:
+            return f"{count // size}{letter}"
+    return str(count)

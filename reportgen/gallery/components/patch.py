@@ -80,7 +80,8 @@ def receptive_field_text(layer: LayerInfo) -> str:
     if layer.effective_field is None:
         return side_text(layer.receptive_field)
     (top, bottom), (left, right) = layer.effective_field
-    return f"{side_text((bottom - top, right - left))} of {side_text(layer.receptive_field)}"
+    of = "the whole image" if layer.sees_whole_image else side_text(layer.receptive_field)
+    return f"{side_text((bottom - top, right - left))} of {of}"
 
 
 def side_text(pair: tuple[float, float] | None) -> str:

@@ -74,9 +74,7 @@ def confusions(audit: Audit, media: Media) -> ConfusionsPage:
         table=matrix_table(audit, clustered) if is_table else None,
         picture=picture,
         calibration=calibration,
-        reliability=reliability_diagram(calibration) if calibration else None,
-        histogram=(
-            confidence_histogram(classification.scores[is_labelled, 0], right[is_labelled]) if calibration else None
-        ),
+        reliability=reliability_diagram(audit, calibration) if calibration else None,
+        histogram=confidence_histogram(audit) if calibration else None,
         data=data,
     )

@@ -1,4 +1,4 @@
-"""One page a layer: a table of its units."""
+"""One page a layer: its units as a grid of top patches and as a table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_info import LayerInfo
+from reportgen.gallery.components.unit_sheet import UnitSheet, unit_sheet
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, pages
@@ -40,6 +41,7 @@ class LayerDetailPage:
     """The units of one layer."""
 
     layer: LayerRow
+    sheet: UnitSheet | None
     rows: Sequence[UnitRow]
     class_note: str
     previous: Link | None
@@ -50,17 +52,19 @@ class LayerDetailPage:
     "units/",
     order=56,
     requires=("units/<layer>/max", "units/<layer>/where"),
-    about="One page a layer: its units with their maximum, activity, preferred class and selectivity.",
+    about="One page a layer: its units with top patch, maximum, activity, preferred class and selectivity.",
 )
 def layer_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each layer."""
     links = [Link(layer.name, layer_page(layer)) for layer in audit.main.info.layers]
     for n, layer in enumerate(audit.main.info.layers):
-        make = partial(_layer_detail, audit, layer, *previous_and_next(links, n))
+        make = partial(_layer_detail, audit, media, layer, *previous_and_next(links, n))
         yield PageDraft(links[n].url, "layer_detail.html", make)
 
 
-def _layer_detail(audit: Audit, layer: LayerInfo, previous: Link | None, following: Link | None) -> LayerDetailPage:
+def _layer_detail(
+    audit: Audit, media: Media, layer: LayerInfo, previous: Link | None, following: Link | None
+) -> LayerDetailPage:
     units = audit.main.units[layer.name]
     rows = [
         UnitRow(
@@ -75,7 +79,8 @@ def _layer_detail(audit: Audit, layer: LayerInfo, previous: Link | None, followi
         for u, unit in enumerate(units)
         for preference in [unit.preference if unit.preference and unit.preference.is_clear else None]
     ]
-    return LayerDetailPage(layer_row(audit, layer), rows, _class_note(units), previous, following)
+    sheet = unit_sheet(audit, media, layer)
+    return LayerDetailPage(layer_row(audit, layer), sheet, rows, _class_note(units), previous, following)
 
 
 def _class_note(units: Sequence[Unit]) -> str:

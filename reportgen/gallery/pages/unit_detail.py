@@ -6,9 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_info import LayerInfo
 from reportgen.gallery.components.chart import Axis, Chart, Series, count_axis, round_ticks
+from reportgen.gallery.components.image_links import chosen_images
 from reportgen.gallery.components.patch import Patch, unit_patch
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
@@ -19,6 +22,9 @@ from reportgen.gallery.pages.units import LayerRow, layer_row
 from reportgen.metrics.formatting import p_equals
 from reportgen.metrics.top_patches import Unit
 from reportgen.metrics.unit_classes import ClassPreference
+
+MAX_LISTED = 24
+"""Images up to which a bar of the histogram links to them: their ids are in the link."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def _unit_detail(
         number=u,
         layer=row,
         patches=[unit_patch(audit, media, layer, u, j) for j in range(len(unit.images))],
-        histogram=_histogram(unit),
+        histogram=_histogram(audit, layer, u),
         facts=_facts(audit, unit),
         is_dead=unit.is_dead,
         sections=draw_sections("unit", audit, media, (layer, u)),
@@ -69,16 +75,27 @@ def _unit_detail(
     )
 
 
-def _histogram(unit: Unit) -> Chart:
+def _histogram(audit: Audit, layer: LayerInfo, u: int) -> Chart:
+    unit = audit.main.units[layer.name][u]
     edges, counts = [float(edge) for edge in unit.bin_edges], [int(count) for count in unit.histogram]
     ticks = [tick for tick in round_ticks(edges[0], edges[-1], 4) if edges[0] <= tick <= edges[-1]]
     return Chart(
         title="Distribution of its maximum over images",
         x=Axis("Largest value in an image", edges[0], edges[-1], ticks),
         y=count_axis("Images", max(counts)),
-        series=[Series("images", "bar", edges, counts)],
+        series=[Series("images", "bar", edges, counts, urls=_bar_links(audit, layer, u))],
         height=200,
     )
+
+
+def _bar_links(audit: Audit, layer: LayerInfo, u: int) -> list[str]:
+    """The list of the images of each bar that has few."""
+    unit, maxima = audit.main.units[layer.name][u], audit.main.unit_maxima(layer)[:, u]
+    images = np.flatnonzero(np.isfinite(maxima))
+    bins = np.clip(np.searchsorted(unit.bin_edges, maxima[images], "right") - 1, 0, len(unit.histogram) - 1)
+    if unit.bin_edges[0] == unit.bin_edges[-1]:
+        bins[:] = 0
+    return [chosen_images(audit, images[bins == b], MAX_LISTED) for b in range(len(unit.histogram))]
 
 
 def _facts(audit: Audit, unit: Unit) -> list[Fact]:
