@@ -95,8 +95,7 @@ def _main_only(
 ) -> tuple[ModelInfo, dict[str, Any]]:
     """The network's description with effective fields, and what the pages of images and units need.
 
-    Effective fields are measured where the analytic field says nothing because it is the whole image, or everywhere if
-    the settings say so.
+    Effective fields are measured where the analytic field is the whole image, or, by the setting, for every layer.
     """
     layers = model.info.layers
     unconfirmed = unconfirmed_patches(job, layers, figures.units, progress)
