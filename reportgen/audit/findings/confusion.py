@@ -12,6 +12,7 @@ from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.metrics.classification import softmax
 from reportgen.metrics.confusion import Confusion, confusion_matrix
+from reportgen.metrics.formatting import interval
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.ilsvrc import IOU
 from reportgen.metrics.paired import MAX_P
@@ -124,7 +125,8 @@ def _position_of_evidence(
         return f"{found}: the network finds the object, and names it {other}.", figures
     if high < 0.5:
         return f"{found}: most of the evidence for {other} is not where the object is.", figures
-    return f"{found}, so it is open whether the evidence for {other} is on the object.", figures
+    bounds = interval(on_object.interval)
+    return f"{found} ({bounds}): not enough to say whether most evidence is on the object.", figures
 
 
 def _mean_similarity(first: np.ndarray, second: np.ndarray) -> float | None:

@@ -62,7 +62,7 @@ def near_duplicate(audit: Audit) -> Iterator[Finding]:
 @finding_kind(
     "Leak",
     topic="data",
-    criterion=f"An image and one of the `--reference` are {MEASURED}. The number of images is exact.",
+    criterion=f"An image and one of the reference (--reference) are {MEASURED}. The number of images is exact.",
 )
 def leak(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all images that are also in the reference."""

@@ -66,15 +66,15 @@ def first_findings(audit: Audit, media: Media, n: int) -> list[FindingCard]:
 def finding_card(audit: Audit, media: Media, rank: int, width: int) -> FindingCard:
     """The card of a finding. rank: its place in `audit.findings`, from 1; width: figures in a row."""
     finding = audit.findings[rank - 1]
-    kind = kind_of(finding)
+    kind, size = kind_of(finding), finding.size
     return FindingCard(
         rank=rank,
         title=kind.title,
         topic=kind.topic,
-        images=counted(finding.size.count, "image", "images") if finding.images else f"{finding.size.count:,}",
+        images=counted(size.count, "image", "images") if finding.images else f"{size.count:,} of {size.n:,}",
         headline=finding.headline,
         url=finding_page(finding),
-        size=size_text(finding.size),
+        size=size_text(size),
         evidence=[view for one in finding.evidence[:2] if (view := evidence_view(audit, media, one, width))],
         inference=finding.inference,
         next_step=finding.next_step,
