@@ -88,7 +88,7 @@ def test_confusions_below_the_share_of_the_criterion_are_seldom_found() -> None:
     [
         (12, "right in 12 of 12 images: the network finds the object, and names it b."),
         (0, "right in 0 of 12 images: most of the evidence for b is not where the object is."),
-        (6, "right in 6 of 12 images (25–75 %): not enough to say whether most evidence is on the object."),
+        (6, "right in 6 of 12 images (25–75 %): too few to show whether most evidence is on the object."),
     ],
 )
 def test_confusion_says_whether_the_evidence_is_on_the_object(on_object: int, text: str) -> None:

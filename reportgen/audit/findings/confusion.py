@@ -126,7 +126,7 @@ def _position_of_evidence(
     if high < 0.5:
         return f"{found}: most of the evidence for {other} is not where the object is.", figures
     bounds = interval(on_object.interval)
-    return f"{found} ({bounds}): not enough to say whether most evidence is on the object.", figures
+    return f"{found} ({bounds}): too few to show whether most evidence is on the object.", figures
 
 
 def _mean_similarity(first: np.ndarray, second: np.ndarray) -> float | None:
