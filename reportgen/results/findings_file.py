@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 from reportgen.audit.audit import Audit
@@ -44,6 +45,6 @@ def _finding(audit: Audit, finding: Finding, rank: int) -> dict[str, Any]:
         "p": finding.p,
         "inference": finding.inference,
         "next_step": finding.next_step,
-        "figures": {name: round(value, 6) for name, value in finding.figures},
+        "figures": {name: round(value, 6) if isfinite(value) else None for name, value in finding.figures},
         "images": [audit.samples[i].name for i in finding.images],
     }

@@ -109,6 +109,16 @@ def test_confusion_without_boxes_compares_the_two_maps() -> None:
     assert "correlate with r = -1.00 on average" in finding.inference
 
 
+def test_predictions_without_a_confidence_are_no_confusion() -> None:
+    logits = make_logits([1] * 12, 0.7, 3)
+    logits[:4] = np.nan
+    model = make_model_audit([0] * 12, logits=logits, class_names=["a", "b", "c"])
+    (finding,) = of_kind("confusion", make_audit(model))
+    assert finding.images == list(range(4, 12))
+    assert finding.size.n == 8
+    json.dumps(findings_json(make_audit(model)), allow_nan=False)
+
+
 # ----------------------------------------------------------------------------------------------------- localization
 def test_maps_that_only_beat_the_whole_image_are_a_finding() -> None:
     """All objects are centred: the whole image never fits, a centred box always does, and the maps fit in half."""

@@ -36,7 +36,8 @@ N_BARS = 4
 )
 def confusion(audit: Audit) -> Iterator[Finding]:
     """The largest confusions, one finding for each pair of classes."""
-    labels, predicted = audit.labels, audit.main.classification.top_classes[:, 0]
+    predicted, scores = audit.main.classification.top_classes[:, 0], audit.main.classification.scores[:, 0]
+    labels = np.where(np.isnan(scores), -1, audit.labels)  # without a confidence there is no prediction
     for pair in confusion_matrix(labels, predicted).largest(MAX_FINDINGS):
         of_class = labels == pair.label
         rate = Rate.of(predicted[of_class] == pair.predicted, audit.main.groups[of_class])
@@ -47,7 +48,8 @@ def confusion(audit: Audit) -> Iterator[Finding]:
 def _finding(model: ModelAudit, pair: Confusion, rate: Rate) -> Finding:
     label, other = model.classes[pair.label], model.classes[pair.predicted]
     scores = model.classification.scores[:, 0]
-    images = rows_of((model.labels == pair.label) & (model.classification.top_classes[:, 0] == pair.predicted))
+    is_predicted = (model.classification.top_classes[:, 0] == pair.predicted) & ~np.isnan(scores)
+    images = rows_of((model.labels == pair.label) & is_predicted)
     size = Size.sampled(rate, f"images of {label}")
     all_of_them = rate.count == rate.n
     subject = f"Every {label}" if all_of_them else f"{label}: {rate.count:,} of {rate.n:,} images"
@@ -55,7 +57,7 @@ def _finding(model: ModelAudit, pair: Confusion, rate: Rate) -> Finding:
     confidence = float(scores[images].mean())
     in_top = int(model.classification.top5_correct[images].sum())
     k = model.classification.top_classes.shape[1]
-    probabilities = softmax(np.asarray(model.table["logits"])[images].astype(np.float64)).mean(0)
+    probabilities = softmax(np.asarray(model.table["logits"][images], np.float64)).mean(0)
     figures = [
         (f"mean probability of {other}", confidence),
         (f"mean probability of {label}", float(probabilities[pair.label])),

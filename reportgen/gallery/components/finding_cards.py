@@ -93,7 +93,7 @@ def finding_links(finding: Finding) -> list[Link]:
     links = []
     if finding.images:
         n = len(finding.images)
-        links.append(Link("The only image" if n == 1 else f"All {n:,} images", image_list(finding=finding.slug)))
+        links.append(Link("The 1 image" if n == 1 else f"All {n:,} images", image_list(finding=finding.slug)))
     if finding.see:
         links.append(Link(*finding.see))
     return links
@@ -142,7 +142,7 @@ def _map_figures(model: ModelAudit, media: Media, i: int, evidence: Maps) -> lis
 
 def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float, boxes: bool) -> Figure:
     k = int(model.cam_classes[i, column])
-    probability = float(softmax(np.asarray(model.table["logits"])[i].astype(np.float64))[k])
+    probability = float(softmax(np.asarray(model.table["logits"][i], np.float64))[k])
     iou = ""
     if boxes and model.localization is not None and model.localization.judged[i]:
         iou = f"IoU {iou_text(model.localization.best_iou[i, column])}"
