@@ -30,6 +30,7 @@ from reportgen.embedding.grid import grid_shape
 from reportgen.embedding.maps import EmbeddingMap, EmbeddingMaps
 from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.projections import PrincipalComponents
+from reportgen.embedding.regions import MapRegions, find_regions
 from reportgen.embedding.space import Space
 from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.core.data_chunks import write_chunk
@@ -244,6 +245,10 @@ class SyntheticAudit(Audit):
         ]
         components = PrincipalComponents(random.normal(size=(n, 8)), np.full(8, 0.1))
         return EmbeddingMaps(layouts, components, (rows, columns))
+
+    @cached_property
+    def map_regions(self) -> MapRegions:
+        return find_regions(self.embedding_maps.maps[0].positions)
 
 
 class InMemoryTable:

@@ -22,8 +22,12 @@ from benchmarks.timing import Result
 from reportgen.embedding.grid import grid_shape
 from reportgen.embedding.maps import EmbeddingMap, EmbeddingMaps
 from reportgen.embedding.projections import PrincipalComponents
+from reportgen.embedding.region_names import Attribute, summarize_regions
+from reportgen.embedding.regions import find_regions
 from reportgen.gallery.components.embedding_chunks import write_embedding_chunks
-from reportgen.gallery.core.data_chunks import script, write_chunk
+from reportgen.gallery.components.embedding_regions import write_region_chunk
+from reportgen.gallery.core.assets import ON_DEMAND
+from reportgen.gallery.core.data_chunks import script, write_chunk, write_chunk_urls
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.writer import environment, write_assets, write_if_changed
 from reportgen.gallery.pages.embedding import EmbeddingPage
@@ -146,17 +150,23 @@ def made_up_page(site: Path, images: int) -> Path:
         return Image.fromarray((shade * colours[labels[i]]).astype(np.uint8))
 
     numbers = {"agreement": random.integers(0, 11, images).astype(np.int16), "hub": np.zeros(images, np.int16)}
+    regions = find_regions(flat)
+    label = Attribute("label", labels, [f"class {k}" for k in range(CLASSES)])
+    summaries = summarize_regions(regions, [label], labels, labels, np.ones(images, bool))
     data = {
         **write_embedding_chunks(site, maps, numbers, tile, 32, np.arange(images)),
+        "regions": write_region_chunk(site, maps, regions, summaries),
         "images": write_chunk(site, "images", table(images, labels)),
     }
     (site / "media").mkdir()
     Image.new("RGB", (500, 375), "grey").save(site / PHOTO)
-    page = EmbeddingPage([], None, None, images, images, data)
+    page = EmbeddingPage([], None, [], len(regions), regions.n_clustered, None, None, images, images, data)
+    urls = write_assets(site)
+    write_chunk_urls(site, {name: urls[name] for name in ON_DEMAND})
     html = (
         environment()
         .get_template("embedding.html")
-        .render(page=page, frame=Frame("Made up", "../", [], ""), assets=write_assets(site), data=data)
+        .render(page=page, frame=Frame("Made up", "../", [], ""), assets=urls, data=data)
     )
     write_if_changed(site / "embedding" / "index.html", html.encode())
     return site / "embedding" / "index.html"

@@ -41,7 +41,19 @@ interface Reportgen {
   camera(surface: HTMLElement, actions: CameraActions): Camera;
   embeddingPositions(chunk: PlacesChunk): EmbeddingPositions;
   embeddingTransition(first: Layout, draw: () => void): EmbeddingTransition;
-  embeddingColours(images: ImagesChunk, chunk: PlacesChunk): Colouring[];
+  embeddingColours(
+    images: ImagesChunk,
+    chunk: PlacesChunk,
+    kept: Int8Array | undefined,
+    neighbours: number,
+  ): Colouring[];
+  embeddingRegions(stage: HTMLElement, chunk: RegionsChunk): EmbeddingRegions;
+  embeddingPanel(
+    panel: HTMLElement,
+    images: ImagesChunk,
+    regions: RegionsChunk,
+    choose: (region: number) => void,
+  ): EmbeddingPanel;
   embeddingThumbnails(chunk: PlacesChunk): EmbeddingThumbnails;
   embeddingWebgl(count: number, side: number, atlases: number, requested: boolean): Renderer | null;
   embeddingCanvas(count: number, side: number, isMany: boolean): Renderer;
@@ -56,7 +68,14 @@ interface Reportgen {
     matches: Uint8Array | null,
   ): number;
   embeddingLasso: EmbeddingLasso;
-  embeddingTooltip(stage: HTMLElement, surface: HTMLElement): EmbeddingTooltip;
+  embeddingSelection(
+    images: ImagesChunk,
+    regions: EmbeddingRegions,
+    layouts: string[],
+    layoutOf: (name: string) => Layout,
+  ): EmbeddingSelection;
+  embeddingDetails(parts: DetailsParts): Promise<EmbeddingDetails>;
+  embeddingTooltip(stage: HTMLElement, surface: HTMLElement, images: ImagesChunk): EmbeddingTooltip;
   embeddingControls(chunk: PlacesChunk, actions: EmbeddingActions): EmbeddingControls;
   embeddingTable(holder: HTMLElement): EmbeddingTable;
 }
@@ -117,12 +136,13 @@ interface Chunks {
   images: ImagesChunk;
   cams: CamsChunk;
   places: PlacesChunk;
+  regions: RegionsChunk;
   matrix: MatrixChunk;
   search: SearchChunk;
   [atlas: `atlas-${number}`]: { jpeg: string };
 }
 
-type Integers = Uint8Array | Int16Array | Int32Array;
+type Integers = Uint8Array | Int8Array | Int16Array | Int32Array;
 
 /** A row for every image. */
 interface ImagesChunk {
@@ -185,6 +205,36 @@ interface PlacesChunk {
   agreement: Int16Array;
   hub: Int16Array;
   [layout: string]: unknown;
+}
+
+/** A region of the t-SNE map. Numbers are shares of 1 or of images. */
+interface RegionEntry {
+  /** Its name, or "" if no value stands out; and what the name says. */
+  text: string;
+  how: string;
+  /** The smallest region around it, or -1. */
+  parent: number;
+  /** Whether its name is shown, by level of zoom. */
+  shown: boolean[];
+  images: number;
+  /** Wrong classes, labelled images, and the bounds of the interval of the error. */
+  errors: [number, number, number, number] | null;
+  /** Where its name is drawn, by layout. */
+  at: Record<string, Point>;
+}
+
+/** Regions, contours of the density of each layout, and how many neighbours of an image it keeps (`kept_<layout>`). */
+interface RegionsChunk {
+  entries: RegionEntry[];
+  /** Paths in thousandths of the layout's side, from the outermost to the innermost. */
+  contours: Record<string, string[]>;
+  /** Whether images belong to groups, so that they are not independent. */
+  grouped: boolean;
+  /** Out of how many the neighbours kept are. */
+  neighbours: number;
+  /** The smallest region of every image, or -1. */
+  region: Int16Array;
+  [kept: string]: unknown;
 }
 
 interface MatrixChunk {
@@ -520,7 +570,8 @@ interface Camera {
   y: number;
   zoom: number;
   extent: Point;
-  lassoing: boolean;
+  /** What a drag draws: `lasso`, `box`, or "" if it moves the map. */
+  tool: string;
   /** CSS pixels that the unit square is wide. */
   scale(): number;
   toMap(u: number, v: number): Point;
@@ -556,19 +607,31 @@ interface EmbeddingTransition {
   start(layout: Layout): boolean;
 }
 
+/** Colour, text and, where it filters, the value of its filter. */
+type Legend = [Rgb, string, string?][];
+
+/** filter: the key of the state that the legend sets. */
+interface Colours {
+  of(i: number): Rgb;
+  legend: Legend;
+  more?: number;
+  filter?: string;
+}
+
 interface Colouring {
   key: string;
   label: string;
-  make(): { of(i: number): Rgb; legend: [Rgb, string][]; more?: number };
+  make(): Colours;
 }
 
-/** Thumbnails that are drawn: image, slot in the atlases, position and colour of the frame of each. */
+/** Thumbnails that are drawn: image, slot in the atlases, position, that of its dot, and colour of its frame. */
 interface Sprites {
   count: number;
   size: number;
   image: Int32Array;
   slot: Int32Array;
   xy: Float32Array;
+  dots: Float32Array;
   colour: Uint8Array;
 }
 
@@ -586,7 +649,13 @@ interface EmbeddingThumbnails {
   sprites: Sprites;
   /** Notes that an atlas can be drawn. */
   add(atlas: number): void;
-  choose(view: View, transition: EmbeddingTransition, colours: Uint8Array, matches: Uint8Array | null): void;
+  choose(
+    view: View,
+    zoom: number,
+    transition: EmbeddingTransition,
+    colours: Uint8Array,
+    matches: Uint8Array | null,
+  ): void;
 }
 
 interface Renderer {
@@ -601,6 +670,7 @@ interface Renderer {
 interface EmbeddingStage {
   stage: HTMLElement;
   surface: HTMLCanvasElement;
+  shading: HTMLCanvasElement;
   renderer: Renderer;
   ratio(): number;
 }
@@ -613,6 +683,10 @@ interface DrawingParts extends EmbeddingStage {
   /** The images that pass the filters, or null for all; and the line of a lasso, if there is one. */
   matches(): Uint8Array | null;
   line(): Point[] | null;
+  /** Lines of equal density of the layout. */
+  contours(): Path2D[];
+  /** Draws the names of regions, so many CSS pixels above their positions. */
+  names(lift: number): void;
 }
 
 interface EmbeddingDrawing {
@@ -626,16 +700,66 @@ interface EmbeddingLasso {
   format(layout: string, line: Point[]): string;
   parse(text: string | undefined): { layout: string; points: Point[] } | null;
   contains(points: Point[], x: number, y: number): boolean;
+  /** The corners of a box between two of them. */
+  box(one: Point, other: Point): Point[];
+}
+
+interface EmbeddingRegions {
+  /** Draws the names that fit, above their positions. layout: "" for none; chosen: the selected region, or -1. */
+  draw(camera: Camera, layout: string, lift: number, chosen: number): void;
+  /** The region whose name is there, or -1. */
+  at(u: number, v: number): number;
+  /** Tells whether an image is in a region. */
+  contains(region: number): (i: number) => boolean;
+  contours: Record<string, Path2D[]>;
+}
+
+interface EmbeddingPanel {
+  /** region: the selected one, or -1. */
+  show(rows: number[], isFiltered: boolean, region: number): void;
 }
 
 interface EmbeddingTooltip {
-  show(images: ImagesChunk | null, i: number, u?: number, v?: number): void;
+  show(i: number, u?: number, v?: number): void;
+}
+
+interface EmbeddingSelection {
+  /** The state without a selection. */
+  none: Record<string, string>;
+  isMade(state: Record<string, string>): boolean;
+  /** Whether a change of the state concerns the selection. */
+  isPart(change: Record<string, string>): boolean;
+  /** The selected region, or -1. */
+  region(state: Record<string, string>): number;
+  rows(state: Record<string, string>): number[];
+}
+
+interface DetailsParts {
+  chunk: PlacesChunk;
+  urls: Record<string, string>;
+  stage: HTMLElement;
+  surface: HTMLElement;
+  panel: HTMLElement;
+  list: HTMLElement;
+  chooseRegion(region: number): void;
+  layoutOf(name: string): Layout;
+}
+
+interface EmbeddingDetails {
+  images: ImagesChunk;
+  regions: EmbeddingRegions;
+  selection: EmbeddingSelection;
+  panel: EmbeddingPanel;
+  table: EmbeddingTable;
+  tooltip: EmbeddingTooltip;
+  colourings(layout: string): Colouring[];
 }
 
 interface EmbeddingActions {
   set(change: Record<string, string>): void;
   clear(): void;
-  lasso(): boolean;
+  /** Switches a tool on or off; returns the one that is on, or "". */
+  tool(tool: string): string;
   selectVisible(): void;
   exportCsv(): void;
   zoomIn(): void;
@@ -652,7 +776,8 @@ interface EmbeddingControls {
   offer(images: ImagesChunk, colourings: Colouring[]): void;
   fill(state: Record<string, string>): void;
   showCount(count: number, isFiltered: boolean): void;
-  showLegend(legend: [Rgb, string][], more: number): void;
+  /** state: which entries are chosen. */
+  showLegend(colours: Colours, state: Record<string, string>): void;
 }
 
 interface EmbeddingTable {

@@ -14,6 +14,8 @@ from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
 from reportgen.data.samples import Dataset, Sample
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
+from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
+from reportgen.embedding.regions import MapRegions, find_regions
 from reportgen.embedding.space import FEATURE_SOURCES, FeatureSource, Space, pixel_rows
 from reportgen.store.results_cache import ResultsCache
 from reportgen.store.table import Table
@@ -101,6 +103,26 @@ class Audit:
     def embedding_maps(self) -> EmbeddingMaps:
         """The images in two dimensions: t-SNE, PCA and grid."""
         return make_embedding_maps(self.feature_space, self.pixel_space, self.labels, self.cache)
+
+    @cached_property
+    def map_regions(self) -> MapRegions:
+        """The regions of the t-SNE map of the features."""
+        return find_regions(self.embedding_maps.maps[0].positions, cache=self.cache)
+
+    @cached_property
+    def region_summaries(self) -> list[RegionSummary]:
+        """The names and the errors of these regions, which are named by label, predicted class or group."""
+        predicted = self.main.classification.top_classes[:, 0].astype(np.int64)
+        groups, group = np.unique([sample.group for sample in self.samples], return_inverse=True)
+        attributes = [
+            Attribute("label", self.labels, self.classes),
+            Attribute("prediction", predicted, self.classes),
+            Attribute("group", np.where(groups[group] == "", -1, group), groups.tolist()),
+        ]
+        placed = np.isfinite(self.embedding_maps.maps[0].positions).all(1)
+        return summarize_regions(
+            self.map_regions, attributes, self.labels, predicted, placed, self.main.groups
+        )
 
     @cached_property
     def findings(self) -> Sequence[Finding]:

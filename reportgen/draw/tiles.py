@@ -6,12 +6,14 @@ import io
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 BACKGROUND = (23, 24, 27)
 """Behind maps and grids that are files: dark, so that photographs contrast with it in both colour schemes."""
 CARD_SIZE = (192, 144)
 """Least width and height of the pictures on cards, about 190 CSS pixels wide: a wall of 96 loads less than 1 MB."""
+CONTOUR = (70, 74, 82)
+"""Lines of equal density behind the images of a map."""
 ATLAS_SIDE = 2048
 """Side of an atlas in pixels."""
 
@@ -84,14 +86,18 @@ def map_picture(
     colours: Sequence[tuple[int, int, int]],
     tile_of: Callable[[int, int], Image.Image],
     size: tuple[int, int],
+    contours: Sequence[Sequence[np.ndarray]] = (),
 ) -> bytes:
     """Return a JPEG file of an embedding map: framed thumbnails where there is room, and dots for other images.
 
     unit: `(N, 2)` positions in [0, 1], NaN for none; colours: of each image; size: width and height of the file.
+    contours: closed lines `(P, 2)` of each level of density, in the same coordinates, from the innermost level.
     """
-    width, height = size
-    side = int(np.clip(1.1 * np.sqrt(width * height / max(1, len(unit))) / 2, 22, 64))
+    side = _thumbnail_side(len(unit), size)
     sheet = Image.new("RGB", size, BACKGROUND)
+    pencil = ImageDraw.Draw(sheet)
+    for line in (line for level in contours for line in level):
+        pencil.line([tuple(xy) for xy in (side + line * (np.array(size) - 2 * side)).tolist()], CONTOUR, joint="curve")
     taken = set()
     shown = []
     for i in map(int, np.flatnonzero(np.isfinite(unit).all(1))):
@@ -106,6 +112,16 @@ def map_picture(
         sheet.paste(colours[i], (x - 2, y - 2, x + side + 2, y + side + 2))
         sheet.paste(tile_of(int(i), side), (x, y))
     return _jpeg(sheet, 85)
+
+
+def map_margin(images: int, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the margin of `map_picture` in shares of its width and height: half a thumbnail is outside of the map."""
+    side = _thumbnail_side(images, size)
+    return side / size[0], side / size[1]
+
+
+def _thumbnail_side(images: int, size: tuple[int, int]) -> int:
+    return int(np.clip(1.1 * np.sqrt(size[0] * size[1] / max(1, images)) / 2, 22, 64))
 
 
 def _jpeg(sheet: Image.Image, quality: int) -> bytes:

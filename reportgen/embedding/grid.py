@@ -25,6 +25,19 @@ def grid_shape(n: int, aspect: float = 1.0) -> tuple[int, int]:
     return math.ceil(n / columns), columns
 
 
+def full_grid_shape(n: int, aspect: float) -> tuple[int, int]:
+    """Return rows and columns of a grid with n cells and few empty ones, whose width is about `aspect` × its height.
+
+    Of all numbers of columns within 15 % of the ideal one, that with the fewest empty cells, and of these the nearest.
+    """
+    ideal = max(1.0, math.sqrt(n * aspect))
+    columns = min(
+        range(max(1, math.floor(0.85 * ideal)), math.ceil(1.15 * ideal) + 1),
+        key=lambda count: (-n % count, abs(count - ideal)),
+    )
+    return max(1, math.ceil(n / columns)), columns
+
+
 def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return a different cell for each of N ≤ rows × columns points: `(N,)`, row × columns + column.
 

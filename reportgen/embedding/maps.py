@@ -9,12 +9,14 @@ from functools import cached_property, partial
 import numpy as np
 import openTSNE
 
-from reportgen.embedding.grid import assign_cells, grid_shape
+from reportgen.embedding.grid import assign_cells, full_grid_shape
 from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_quality, principal_components, tsne
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
 SEED = 0
+GRID_ASPECT = 1.4
+"""Width ÷ height of the grid: about that of the part of a page where maps are shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def make_embedding_maps(
 
     labels: `(N,)`, −1 for none; cache: where the maps are stored for the next run.
     """
-    shape = grid_shape(len(labels))
+    shape = full_grid_shape(len(labels) - len(features.neighbours.left_out), GRID_ASPECT)
     maps, components = _maps_of(features, "", "features", labels, shape, cache)
     pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache)
     return EmbeddingMaps([*maps, *pixel_maps], components, shape)

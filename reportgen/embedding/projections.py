@@ -20,6 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
+from reportgen.embedding.triplets import random_triplet_accuracy
 from reportgen.metrics.intervals import Rate
 
 N_COMPONENTS = 8
@@ -48,7 +49,7 @@ class PrincipalComponents:
     explained: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapQuality:
     """How well an embedding map preserves neighbourhoods.
 
@@ -56,12 +57,17 @@ class MapQuality:
         map that are not near in the space.
     preservation: mean share of the 15 nearest neighbours in the space that are among the 15 nearest on the map.
     accuracy: kNN accuracy on the map, k = 10; None without labels.
+    triplets: random triplet accuracy; None where no triplet has an order.
+    kept: `(N,)` int16, how many of each image's `k` nearest neighbours are preserved; −1 for images without a position.
     """
 
     trustworthiness: float
     preservation: float
     accuracy: Rate | None
     n_images: int
+    triplets: Rate | None
+    kept: np.ndarray
+    k: int
 
 
 def principal_components(rows: np.ndarray) -> PrincipalComponents:
@@ -156,12 +162,17 @@ def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, see
     near = index.kneighbors(return_distance=False)
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_QUALITY_IMAGES])
     shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
+    kept = np.full(len(positions), -1, np.int16)
+    kept[use] = shared
     on_map = Neighbours(near, np.zeros(near.shape), space.neighbours.left_out)
     return MapQuality(
         trustworthiness=trustworthiness(space.rows[use], near[:, :k], sample),
         preservation=float(shared.mean()) / k,
         accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
         n_images=len(sample),
+        triplets=random_triplet_accuracy(space.rows[use], positions[use], seed),
+        kept=kept,
+        k=k,
     )
 
 

@@ -49,6 +49,7 @@ def result_files(audit: Audit, metrics: Mapping[str, Any]) -> dict[str, bytes]:
         "predictions.csv": csv_files.predictions_csv(audit),
         "localization.csv": csv_files.localization_csv(audit),
         "duplicates.csv": csv_files.duplicates_csv(audit),
+        "regions.csv": csv_files.regions_csv(audit),
         "left_out.csv": csv_files.left_out_csv(audit),
         **csv_files.table_files(audit),
     }

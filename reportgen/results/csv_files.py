@@ -16,6 +16,11 @@ from reportgen.metrics.localization.ilsvrc import IOU
 from reportgen.results.markup import as_latex, as_markdown
 from reportgen.results.tables import all_tables
 
+REGION_COLUMNS = (
+    *("region", "parent", "named_by", "name", "share", "share_outside", "images", "labelled", "wrong"),
+    *("error", "error_low", "error_high", "predicted", "share_predicted"),
+)
+
 
 def predictions_csv(audit: Audit) -> str:
     """Return predictions.csv: for each network and image the label, the top classes with scores, and the outcome."""
@@ -72,6 +77,30 @@ def _duplicate_rows(audit: Audit) -> Iterator[list[str]]:
         for i, set_name, other, distance in pairs:
             labels = ["" if s.label is None else audit.classes[s.label] for s in (audit.samples[i], other)]
             yield [audit.samples[i].name, set_name, other.name, source, f"{distance:.6g}", *labels]
+
+
+def regions_csv(audit: Audit) -> str:
+    """Return regions.csv: the nested regions of the t-SNE map, their names and errors."""
+    return csv_text(REGION_COLUMNS, _region_rows(audit))
+
+
+def _region_rows(audit: Audit) -> Iterator[list[str]]:
+    for region, summary in enumerate(audit.region_summaries):
+        parent, name = int(audit.map_regions.parent[region]), summary.name
+        named = [name.kind, name.text, f"{name.inside.value:.4f}", f"{name.outside.value:.4f}"] if name else [""] * 4
+        errors, (predicted, prediction) = summary.errors, summary.prediction
+        judged = [str(errors.n), str(errors.count)] if errors else ["0", ""]
+        interval = [f"{bound:.4f}" for bound in (errors.value, *errors.interval)] if errors else [""] * 3
+        yield [
+            str(region + 1),
+            "" if parent < 0 else str(parent + 1),
+            *named,
+            str(len(summary.members)),
+            *judged,
+            *interval,
+            audit.classes[predicted],
+            f"{prediction.value:.4f}",
+        ]
 
 
 def left_out_csv(audit: Audit) -> str:

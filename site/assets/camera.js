@@ -1,4 +1,4 @@
-/* Pan and zoom of a surface by wheel, drag, pinch and keys; a drag with shift, or in lasso mode, draws a line.
+/* Pan and zoom of a surface by wheel, drag, pinch and keys; a drag with shift, or in lasso or box mode, draws a line.
    d3-zoom would replace half of this file; bundled and minified, it has 55 KB of the 60 KB that a page may load. */
 window.reportgen.camera = (surface, actions) => {
   "use strict";
@@ -24,7 +24,7 @@ window.reportgen.camera = (surface, actions) => {
     y: 0.5,
     zoom: 1,
     extent: [1, 1],
-    lassoing: false,
+    tool: "",
     scale: () => camera.zoom * FILLED * Math.min(...size().map((side, axis) => side / camera.extent[axis])),
     toMap: (u, v) => {
       const [width, height] = size();
@@ -83,7 +83,7 @@ window.reportgen.camera = (surface, actions) => {
     actions.hover?.(null);
     pointers.set(event.pointerId, at(event));
     travelled = 0;
-    const isLasso = pointers.size === 1 && actions.lasso && (camera.lassoing || event.shiftKey);
+    const isLasso = pointers.size === 1 && actions.lasso && (camera.tool || event.shiftKey);
     line = isLasso ? [camera.toMap(...at(event))] : null;
     if (line) event.preventDefault();
   });
@@ -104,7 +104,9 @@ window.reportgen.camera = (surface, actions) => {
     }
     travelled += Math.hypot(now[0] - before[0], now[1] - before[1]);
     if (line) {
-      line.push(camera.toMap(...now));
+      const [x, y] = camera.toMap(...now);
+      if (camera.tool === "box") line = [line[0], [x, line[0][1]], [x, y], [line[0][0], y]];
+      else line.push([x, y]);
       actions.drawing?.(line);
     } else if (pointers.size === 1) camera.pan(now[0] - before[0], now[1] - before[1]);
     else {

@@ -1,5 +1,5 @@
 /* What the images of the embedding map can be coloured by, with the legend of each. */
-window.reportgen.embeddingColours = (images, chunk) => {
+window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
   "use strict";
   const { constants, imageFigures } = window.reportgen;
   const { distinct, turn, lightness, saturation } = constants.classColours;
@@ -53,9 +53,9 @@ window.reportgen.embeddingColours = (images, chunk) => {
     return /** @type {Point} */ ([least, most]);
   };
 
-  /** @typedef {ReturnType<Colouring["make"]>} Colours */
-  /** @param {Integers} column @returns {Colours} */
-  const byClass = (column) => {
+  /** @param {"label" | "predicted"} key @returns {Colours} */
+  const byClass = (key) => {
+    const column = images[key];
     /** @type {Map<number, number>} */
     const counts = new Map();
     for (const k of column) counts.set(k, (counts.get(k) ?? 0) + 1);
@@ -66,8 +66,9 @@ window.reportgen.embeddingColours = (images, chunk) => {
     const of = (k) => colours.get(k) ?? UNKNOWN;
     return {
       of: (i) => of(column[i]),
-      legend: order.slice(0, LEGEND_CLASSES).map((k) => [of(k), imageFigures.className(images, k)]),
+      legend: order.slice(0, LEGEND_CLASSES).map((k) => [of(k), imageFigures.className(images, k), String(k)]),
       more: order.length - LEGEND_CLASSES,
+      filter: key,
     };
   };
   /**
@@ -92,9 +93,9 @@ window.reportgen.embeddingColours = (images, chunk) => {
       return [...context.getImageData(0, 0, 1, 1).data.slice(0, 3)];
     });
     const used = new Set(images.outcome);
-    /** @type {[Rgb, string][]} */
-    const legend = images.outcomes.map(([, text], k) => [colours[k], text]);
-    return { of: (i) => colours[images.outcome[i]], legend: legend.filter((_, k) => used.has(k)) };
+    /** @type {Legend} */
+    const legend = images.outcomes.map(([outcome, text], k) => [colours[k], text, outcome]);
+    return { of: (i) => colours[images.outcome[i]], legend: legend.filter((_, k) => used.has(k)), filter: "outcome" };
   };
   /** @returns {Colours} */
   const byCorrectness = () => ({
@@ -122,8 +123,8 @@ window.reportgen.embeddingColours = (images, chunk) => {
   const isLabelled = images.label.some((k) => k >= 0);
   /** @type {[boolean, Colouring][]} */
   const all = [
-    [isLabelled, { key: "label", label: "label", make: () => byClass(images.label) }],
-    [true, { key: "predicted", label: "prediction", make: () => byClass(images.predicted) }],
+    [isLabelled, { key: "label", label: "label", make: () => byClass("label") }],
+    [true, { key: "predicted", label: "prediction", make: () => byClass("predicted") }],
     [true, { key: "outcome", label: "outcome", make: byOutcome }],
     [isLabelled, { key: "right", label: "right or wrong class", make: byCorrectness }],
     [true, { key: "score", label: "confidence", make: () => byNumber(images.score, 0, constants.shareSteps, percent) }],
@@ -136,6 +137,14 @@ window.reportgen.embeddingColours = (images, chunk) => {
     [
       chunk.agreement.some((k) => k >= 0),
       { key: "agreement", label: "neighbours with its label", make: () => byCount(chunk.agreement) },
+    ],
+    [
+      Boolean(kept),
+      {
+        key: "kept",
+        label: "neighbours kept by this map",
+        make: () => byNumber(kept ?? images.iou, 0, neighbours, (value) => `${whole(value)} of ${neighbours}`),
+      },
     ],
     [true, { key: "hub", label: "times a neighbour", make: () => byCount(chunk.hub) }],
   ];

@@ -1,7 +1,7 @@
 /* Controls of the embedding map: layout, colours, filters and legend. */
 window.reportgen.embeddingControls = (chunk, actions) => {
   "use strict";
-  const { dom, imageFigures } = window.reportgen;
+  const { dom } = window.reportgen;
   const { element, button, labelled } = dom;
   const PLAY_INTERVAL = 2200; // milliseconds
   const ANY = /** @type {[string, string][]} */ ([["", "any"]]);
@@ -26,10 +26,14 @@ window.reportgen.embeddingControls = (chunk, actions) => {
   const field = (key) => labelled(selects[key].ariaLabel ?? "", selects[key]);
   const axisFields = [field("x"), field("y")];
 
-  const lasso = button("lasso", () => {
-    lasso.ariaPressed = String(actions.lasso());
+  const tools = ["lasso", "box"].map((tool) => {
+    const made = button(tool, () => {
+      const chosen = actions.tool(tool);
+      for (const other of tools) other.ariaPressed = String(other.textContent === chosen);
+    });
+    made.ariaPressed = "false";
+    return made;
   });
-  lasso.ariaPressed = "false";
   let timer = 0;
   const nextLayout = () => {
     const { selectedIndex, length } = selects.layout;
@@ -55,7 +59,7 @@ window.reportgen.embeddingControls = (chunk, actions) => {
     button("+", actions.zoomIn, "zoom in"),
     button("−", actions.zoomOut, "zoom out"),
     button("fit", actions.fit, "fit the whole map"),
-    lasso,
+    ...tools,
     button("select visible", actions.selectVisible),
   );
   const filterControls = element(
@@ -94,15 +98,25 @@ window.reportgen.embeddingControls = (chunk, actions) => {
   };
   /** @type {EmbeddingControls["showCount"]} */
   const showCount = (rows, isFiltered) => {
-    count.textContent = `${imageFigures.count(rows)} of ${imageFigures.count(chunk.n)} images`;
+    count.textContent = `${rows.toLocaleString("en")} of ${chunk.n.toLocaleString("en")} images`;
     clear.disabled = !isFiltered;
   };
   /** @type {EmbeddingControls["showLegend"]} */
-  const showLegend = (entries, more) => {
-    const keys = entries.map(([rgb, text]) => {
+  const showLegend = ({ legend: entries, more = 0, filter }, state) => {
+    const chosen = (filter && state[filter]?.split(",")) || [];
+    /** @param {string} value */
+    const toggle = (value) => {
+      const next = chosen.includes(value) ? chosen.filter((other) => other !== value) : [...chosen, value];
+      if (filter) actions.set({ [filter]: next.join(",") });
+    };
+    const keys = entries.map(([rgb, text, value]) => {
       const swatch = element("i");
       swatch.style.background = `rgb(${rgb.join(" ")})`;
-      return element("span", {}, swatch, text);
+      if (value === undefined) return element("span", {}, swatch, text);
+      const made = button("", () => toggle(value));
+      made.append(swatch, text);
+      made.ariaPressed = String(chosen.includes(value));
+      return made;
     });
     legend.replaceChildren(...keys);
     if (more > 0) legend.append(element("span", {}, `and ${more} more`));

@@ -29,5 +29,13 @@ window.reportgen.embeddingLasso = (() => {
     return isInside;
   };
 
-  return { format, parse, contains };
+  /** @type {EmbeddingLasso["box"]} */
+  const box = ([left, top], [right, bottom]) => [
+    [left, top],
+    [right, top],
+    [right, bottom],
+    [left, bottom],
+  ];
+
+  return { format, parse, contains, box };
 })();

@@ -1,10 +1,9 @@
-/* The page of the embedding map: dots first, then what is known of the images, then their thumbnails. Its state is the
-   address. */
+/* The page of the embedding map: dots first, then what is known of images and regions, then thumbnails. Its state is
+   the address. */
 (() => {
   "use strict";
   const R = window.reportgen;
   const { data, dom, embeddingLasso, state: address } = R;
-  const FILTERS = [...R.selection.keys, "lasso"];
   const [DIMMED, FAINTEST, STRONGEST] = [22, 50, 235]; // opacities of dots
   /** @type {Rgb} */
   const LOADING = [128, 128, 128];
@@ -12,8 +11,8 @@
   const urls = dom.json(dom.byId("embedding-data"));
   const holder = dom.byId("embedding");
   let state = address.read();
-  /** @type {ImagesChunk | null} */
-  let images = null;
+  /** @type {EmbeddingDetails | null} */
+  let details = null; // what is shown of the images, when it is loaded
   /** @type {Uint8Array | null} */
   let matches = null; // of the images, those that pass the filters; null for all
   /** @type {Point[] | null} */
@@ -33,30 +32,23 @@
     drawing.redraw();
   });
   const thumbnails = R.embeddingThumbnails(chunk);
-  const tooltip = R.embeddingTooltip(stage, surface);
+  const side = dom.element("section", { className: "map-panel", tabIndex: 0, ariaLabel: "Selection" });
   const list = dom.element("div", { className: "listing" });
-  const table = R.embeddingTable(list);
   const selectVisible = () => {
-    const [w, h] = [stage.clientWidth, stage.clientHeight];
-    /** @type {Point[]} */
-    const corners = [
-      [0, 0],
-      [w, 0],
-      [w, h],
-      [0, h],
-    ];
-    select(corners.map(([u, v]) => camera.toMap(u, v)));
+    const [left, top] = camera.toMap(0, 0);
+    const [right, bottom] = camera.toMap(stage.clientWidth, stage.clientHeight);
+    select(embeddingLasso.box([left, top], [right, bottom]));
   };
   const controls = R.embeddingControls(chunk, {
     set: (change) => set(change),
-    clear: () => set(Object.fromEntries(FILTERS.map((key) => [key, ""]))),
-    lasso: () => {
-      camera.lassoing = !camera.lassoing;
-      stage.classList.toggle("lassoing", camera.lassoing);
-      return camera.lassoing;
+    clear: () => set(details?.selection.none ?? {}),
+    tool: (tool) => {
+      camera.tool = camera.tool === tool ? "" : tool;
+      stage.classList.toggle("selecting", camera.tool !== "");
+      return camera.tool;
     },
     selectVisible,
-    exportCsv: table.exportCsv,
+    exportCsv: () => details?.table.exportCsv(),
     zoomIn: () => camera.zoomAt(1.6),
     zoomOut: () => camera.zoomAt(1 / 1.6),
     fit: () => camera.fit(),
@@ -67,10 +59,17 @@
       state.at = [camera.x, camera.y, camera.zoom].map((value) => value.toFixed(4)).join(",");
       address.write(state);
     },
-    hover: (u, v = 0) => tooltip.show(images, u === null ? -1 : pick(u, v), u ?? 0, v),
+    hover: (u, v = 0) => {
+      if (!details) return;
+      const region = u === null ? -1 : details.regions.at(u, v);
+      details.tooltip.show(u === null || region >= 0 ? -1 : pick(u, v), u ?? 0, v);
+      if (region >= 0) surface.style.cursor = "pointer";
+    },
     tap: (u, v) => {
-      const i = pick(u, v);
-      if (images && i >= 0) location.href = R.selection.link(data.root + images.page[i]);
+      if (!details) return;
+      const [region, i] = [details.regions.at(u, v), pick(u, v)];
+      if (region >= 0) chooseRegion(region);
+      else if (i >= 0) location.href = R.selection.link(data.root + details.images.page[i]);
     },
     drawing: (drawn) => {
       line = drawn;
@@ -78,7 +77,7 @@
     },
     lasso: (drawn) => select(drawn),
     enter: selectVisible,
-    escape: () => set({ lasso: "" }),
+    escape: () => set({ lasso: "", region: "" }),
     space: controls.togglePlay,
   });
   /** @param {number} u @param {number} v */
@@ -88,6 +87,10 @@
     if (line || !lasso || lasso.layout !== layoutName() || !transition.isDone()) return line;
     return [...lasso.points, lasso.points[0]];
   };
+  const contours = () => {
+    const isKnown = layoutName() !== "pca" || layoutOf("pca") === positions.of("pca");
+    return (isKnown && transition.isDone() && details?.regions.contours[layoutName()]) || [];
+  };
   const drawing = R.embeddingDrawing({
     ...parts,
     camera,
@@ -96,43 +99,43 @@
     colours,
     matches: () => matches,
     line: selectionLine,
+    contours,
+    names: (lift) =>
+      details?.regions.draw(camera, transition.isDone() ? layoutName() : "", lift, details.selection.region(state)),
   });
 
   // ------------------------------------------------------------------------------------------------ images
   /** @param {Point[]} points */
-  const select = (points) => set({ lasso: embeddingLasso.format(layoutName(), points) });
+  const select = (points) => set({ lasso: embeddingLasso.format(layoutName(), points), region: "" });
+  /** @param {number} region - from 0; the address and `regions.csv` number them from 1 */
+  const chooseRegion = (region) => set({ region: String(region + 1), lasso: "" });
 
-  const colourings = () => (images ? R.embeddingColours(images, chunk) : []);
   const paint = () => {
-    const all = colourings();
-    const colouring = all.find(({ key }) => key === state.colour) ?? all[0];
-    const { of, legend, more = 0 } = colouring?.make() ?? { of: () => LOADING, legend: [] };
+    const all = details?.colourings(layoutName()) ?? [];
+    const chosen = all.find(({ key }) => key === state.colour) ?? all[0];
+    const colouring = chosen?.make() ?? { of: () => LOADING, legend: [] };
     const opacity = Math.min(STRONGEST, Math.max(FAINTEST, STRONGEST * Math.sqrt(40000 / chunk.n)));
     for (let i = 0, at = 0; i < chunk.n; i++) {
-      for (const channel of of(i)) colours[at++] = channel;
+      for (const channel of colouring.of(i)) colours[at++] = channel;
       colours[at++] = matches && !matches[i] ? DIMMED : opacity;
     }
     renderer.paint(colours);
-    controls.showLegend(legend, more);
+    controls.showLegend(colouring, state);
     drawing.redraw();
   };
   const filter = () => {
-    if (!images) return;
-    let rows = R.imageFilter.select(images, state);
-    const lasso = embeddingLasso.parse(state.lasso);
-    if (lasso && positions.names.includes(lasso.layout)) {
-      const { xy } = layoutOf(lasso.layout);
-      rows = rows.filter((i) => embeddingLasso.contains(lasso.points, xy[2 * i], xy[2 * i + 1]));
-    }
+    if (!details) return;
+    const { selection, table, panel } = details;
+    const rows = selection.rows(state);
     matches = null;
     if (rows.length < chunk.n) {
       matches = new Uint8Array(chunk.n);
       for (const i of rows) matches[i] = 1;
     }
-    R.selection.provide(() => (images && state.lasso ? R.imageFilter.chosen(images, rows) : null));
-    const isFiltered = FILTERS.some((key) => state[key]);
+    const isFiltered = selection.isMade(state);
     controls.showCount(rows.length, isFiltered);
     table.show(rows);
+    panel.show(rows, isFiltered, selection.region(state));
     paint();
   };
 
@@ -143,8 +146,8 @@
     address.write(state);
     controls.fill(state);
     if (transition.start(layoutOf(layoutName()))) renderer.move(transition.from, transition.to.xy);
-    if (FILTERS.some((key) => key in change)) filter();
-    else if ("colour" in change) paint();
+    if (details?.selection.isPart(change)) filter();
+    else if ("colour" in change || ("layout" in change && state.colour === "kept")) paint();
     drawing.redraw();
   };
   const restore = () => {
@@ -167,10 +170,8 @@
   };
   const load = async () => {
     try {
-      await data.loadScripts("image-filter.js");
-      await data.loadScript(urls.images);
-      images = data.chunk("images");
-      controls.offer(images, colourings());
+      details = await R.embeddingDetails({ chunk, urls, stage, surface, panel: side, list, chooseRegion, layoutOf });
+      controls.offer(details.images, details.colourings(layoutName()));
       controls.fill(state);
       filter();
       for (let k = 0; k < urls.atlases.length; k++) await loadAtlas(k);
@@ -179,7 +180,9 @@
     }
   };
 
-  holder.append(controls.layoutControls, stage, controls.legend, controls.filterControls, list);
+  const map = dom.element("div", {}, stage, controls.legend);
+  const both = dom.element("div", { className: "map-and-panel" }, map, side);
+  holder.append(controls.layoutControls, both, controls.filterControls, list);
   holder.hidden = false;
   dom.byId("stills").hidden = true;
   camera.extent = transition.to.extent;

@@ -1,4 +1,5 @@
-/* The canvases of the embedding map: one for the images, larger than the stage; above it, one for lines and events. */
+/* The canvases of the embedding map: one for density and one for images, larger than the stage; above them, one for the
+   line of a selection and for events. */
 window.reportgen.embeddingStage = (chunk, atlases) => {
   "use strict";
   const { dom, embeddingCanvas, embeddingWebgl } = window.reportgen;
@@ -10,7 +11,7 @@ window.reportgen.embeddingStage = (chunk, atlases) => {
     role: "application",
     ariaLabel:
       "Embedding map of the images. Arrow keys move it, plus and minus zoom, 0 fits it, Enter selects the visible " +
-      "images, Escape clears the selection, space plays. The list below has the same images.",
+      "images, Escape clears the selection, space plays. The list below has the same images, and a table the regions.",
   });
   // `?webgl2` and `?canvas2d` in the address choose a renderer.
   const requested = new URLSearchParams(location.search);
@@ -19,8 +20,9 @@ window.reportgen.embeddingStage = (chunk, atlases) => {
     (isWebgl && embeddingWebgl(chunk.n, chunk.side, atlases, requested.has("webgl2"))) ||
     embeddingCanvas(chunk.n, chunk.side, isMany);
   renderer.canvas.className = "drawing";
-  const stage = dom.element("div", { className: "stage" }, renderer.canvas, surface);
+  const shading = dom.element("canvas", { className: "drawing" });
+  const stage = dom.element("div", { className: "stage" }, shading, renderer.canvas, surface);
   stage.dataset.renderer = renderer.name;
   const ratio = () => Math.min(window.devicePixelRatio || 1, isMany ? 1 : 2);
-  return { stage, surface, renderer, ratio };
+  return { stage, surface, shading, renderer, ratio };
 };

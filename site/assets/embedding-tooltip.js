@@ -1,5 +1,5 @@
 /* The card next to the pointer on the embedding map: the image there, its label and its prediction. */
-window.reportgen.embeddingTooltip = (stage, surface) => {
+window.reportgen.embeddingTooltip = (stage, surface, images) => {
   "use strict";
   const { dom, imageFigures } = window.reportgen;
   const { element } = dom;
@@ -9,10 +9,10 @@ window.reportgen.embeddingTooltip = (stage, surface) => {
   let shown = -1;
 
   /** @type {EmbeddingTooltip["show"]} */
-  const show = (images, i, u = 0, v = 0) => {
+  const show = (i, u = 0, v = 0) => {
     surface.style.cursor = i >= 0 ? "pointer" : "";
-    card.hidden = i < 0 || !images;
-    if (!images || i < 0) {
+    card.hidden = i < 0;
+    if (i < 0) {
       shown = -1;
       return;
     }

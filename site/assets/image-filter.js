@@ -19,11 +19,11 @@ window.reportgen.imageFilter = (() => {
   /** @param {string} text */
   const isNumber = (text) => text.trim() !== "" && Number.isFinite(Number(text));
   /** @param {string} text */
-  const isWhole = (text) => /^\d+$/.test(text);
+  const isClasses = (text) => /^\d+(,\d+)*$/.test(text);
   /** @type {Record<string, (text: string, images: ImagesChunk) => boolean>} */
   const isValid = {
-    label: isWhole,
-    predicted: isWhole,
+    label: isClasses,
+    predicted: isClasses,
     scoreFrom: isNumber,
     scoreTo: isNumber,
     iouFrom: isNumber,
@@ -51,6 +51,8 @@ window.reportgen.imageFilter = (() => {
     const most = (Number(percent) * shareSteps) / 100;
     return (i) => column[i] >= 0 && column[i] <= most;
   };
+  /** @param {string} value */
+  const classesOf = (value) => new Set(value.split(",").map(Number));
   /** @type {Record<string, (images: ImagesChunk, value: string) => Test>} */
   const tests = {
     q: (images, value) => {
@@ -67,12 +69,12 @@ window.reportgen.imageFilter = (() => {
       return (i) => chosen.includes(images.outcome[i]);
     },
     label: (images, value) => {
-      const k = Number(value);
-      return (i) => images.label[i] === k;
+      const classes = classesOf(value);
+      return (i) => classes.has(images.label[i]);
     },
     predicted: (images, value) => {
-      const k = Number(value);
-      return (i) => images.predicted[i] === k;
+      const classes = classesOf(value);
+      return (i) => classes.has(images.predicted[i]);
     },
     scoreFrom: (images, value) => atLeast(images.score, value),
     scoreTo: (images, value) => atMost(images.score, value),
@@ -145,8 +147,8 @@ window.reportgen.imageFilter = (() => {
       outcome && names(outcomes, outcome),
       flag && names(flags, flag),
       finding && names(findings, finding),
-      label && `label ${classes[label] ?? label}`,
-      predicted && `predicted ${classes[predicted] ?? predicted}`,
+      label && `label ${names(Object.entries(classes), label) || label}`,
+      predicted && `predicted ${names(Object.entries(classes), predicted) || predicted}`,
       (given.scoreFrom || given.scoreTo) && `confidence ${range("score")}`,
       (given.iouFrom || given.iouTo) && `IoU ${range("iou")}`,
       side && `shorter side ≥ ${side} px`,

@@ -22,7 +22,11 @@ STYLE_SHEETS = (
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 
-ON_DEMAND = ("csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js")
+ON_DEMAND = (
+    "csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js", "image-figures.js",
+    "embedding-selection.js", "embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js",
+    "embedding-table.js", "embedding-panel.js",
+)  # fmt: skip
 """Scripts that pages which do not name them load when they need them, with `data.loadScripts`."""
 
 

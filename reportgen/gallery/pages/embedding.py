@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.draw.tiles import grid_picture, map_picture, repeated_picture, tile_side
+from reportgen.draw.tiles import grid_picture, map_margin, map_picture, repeated_picture, tile_side
 from reportgen.embedding.chance import Range, chance_preservation, chance_trustworthiness, knn_range
+from reportgen.embedding.density import density_contours
 from reportgen.embedding.grid import nearest_points
 from reportgen.embedding.projections import QUALITY_NEIGHBOURS, MapQuality
 from reportgen.embedding.space import N_SHOWN, count_same_label, hub_counts
 from reportgen.gallery.components.embedding_chunks import MAP_SIZE, Thumbnails, class_colours, write_embedding_chunks
+from reportgen.gallery.components.embedding_regions import (
+    PictureName,
+    RegionRow,
+    picture_names,
+    region_rows,
+    write_region_chunk,
+)
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.registry import page
 
@@ -23,16 +31,23 @@ POSTER_WIDTH = 4000
 NEAREST_ROWS, NEAREST_COLUMNS = 21, 30
 """Size of the grid that shows, at each position of the map, the nearest image."""
 
+MAX_REGIONS = 100
+"""Most rows of the table of regions; `regions.csv` has all of them."""
+
 
 @dataclass(frozen=True)
 class MapRow:
-    """An embedding map. how: how it was computed; picture, quality: None where there is none."""
+    """An embedding map. how: how it was computed; picture, quality: None where there is none.
+
+    names: of regions, on the picture.
+    """
 
     name: str
     label: str
     how: str
     picture: MediaFile | None
     quality: MapQuality | None
+    names: Sequence[PictureName] = ()
 
 
 @dataclass(frozen=True)
@@ -47,10 +62,16 @@ class ChanceQuality:
 @dataclass(frozen=True)
 class EmbeddingPage:
     """All maps. chance: quality of random positions; placed: number of images with a position, of `total`; data: URLs
-    of the chunks."""
+    of the chunks.
+
+    regions: the largest of the `region_count` of the t-SNE map; clustered: number of images that they were found with.
+    """
 
     rows: Sequence[MapRow]
     chance: ChanceQuality | None
+    regions: Sequence[RegionRow]
+    region_count: int
+    clustered: int
     poster: MediaFile | None
     nearest: MediaFile | None
     placed: int
@@ -62,7 +83,8 @@ class EmbeddingPage:
     "embedding/index.html",
     nav=("Map", "Embedding map"),
     order=50,
-    about="Embedding maps: t-SNE and PCA of the features and of the pixels, a grid of all images, and their quality.",
+    about="Embedding maps: t-SNE and PCA of the features and of the pixels, a grid of all images, named regions with "
+    "their errors, and the quality of each map.",
 )
 def embedding(audit: Audit, media: Media) -> EmbeddingPage:
     """The page, its pictures and its chunks of data. Errors: OutputError."""
@@ -70,13 +92,18 @@ def embedding(audit: Audit, media: Media) -> EmbeddingPage:
     thumbnails, side = Thumbnails(audit), tile_side(n)
     colours = class_colours(np.where(audit.labels >= 0, audit.labels, audit.main.classification.top_classes[:, 0]))
     rgb = [(r, g, b) for r, g, b in map(bytes.fromhex, colours)]
-    rows = []
+    rows, margin = [], map_margin(n, MAP_SIZE)
     for layout in maps.maps:
+        names = list[PictureName]()
         if layout.name == "grid":
             picture = media.draw(grid_picture, layout.positions, maps.grid_shape, thumbnails, MAP_SIZE[0])
         else:
-            picture = media.draw(map_picture, layout.unit_positions, rgb, thumbnails, MAP_SIZE)
-        rows.append(MapRow(layout.name, layout.label, layout.note, picture, layout.quality))
+            unit = layout.unit_positions
+            picture = media.draw(map_picture, unit, rgb, thumbnails, MAP_SIZE, density_contours(unit))
+        if layout.name == "tsne":
+            aspect = MAP_SIZE[1] / MAP_SIZE[0]
+            names = picture_names(audit.region_summaries, layout.unit_positions, margin, aspect)
+        rows.append(MapRow(layout.name, layout.label, layout.note, picture, layout.quality, names))
     grid = next(layout for layout in maps.maps if layout.name == "grid")
     positions = maps.maps[0].positions
     placed = np.flatnonzero(np.isfinite(positions).all(1))
@@ -91,7 +118,21 @@ def embedding(audit: Audit, media: Media) -> EmbeddingPage:
         "hub": np.minimum(hub_counts(near), 2**15 - 1).astype(np.int16),
     }
     chunks = write_embedding_chunks(media.site, maps, numbers, lambda i: thumbnails(i, side), side, thumbnails.digests)
-    return EmbeddingPage(rows, _chance_quality(audit, placed), poster, nearest, len(placed), n, chunks)
+    chunks["regions"] = write_region_chunk(
+        media.site, maps, audit.map_regions, audit.region_summaries, audit.main.has_groups
+    )
+    return EmbeddingPage(
+        rows,
+        _chance_quality(audit, placed),
+        region_rows(audit)[:MAX_REGIONS],
+        len(audit.map_regions),
+        audit.map_regions.n_clustered,
+        poster,
+        nearest,
+        len(placed),
+        n,
+        chunks,
+    )
 
 
 def _chance_quality(audit: Audit, placed: np.ndarray) -> ChanceQuality | None:
