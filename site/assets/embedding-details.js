@@ -6,7 +6,7 @@ window.reportgen.embeddingDetails = async (parts) => {
   const { data } = R;
   await data.loadScript(urls.images);
   await data.loadScript(urls.regions);
-  await data.loadScripts("image-filter.js", "image-figures.js", "csv.js", "embedding-selection.js");
+  await data.loadScripts("image-filter.js", "image-figures.js", "embedding-selection.js");
   await data.loadScripts("embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js");
   await data.loadScripts("embedding-table.js", "embedding-panel.js");
   const images = data.chunk("images");

@@ -58,7 +58,7 @@ window.reportgen.embeddingDrawing = (parts) => {
     context.scale(1 / PATH_UNITS, 1 / PATH_UNITS);
     context.lineWidth = PATH_UNITS / scale;
     for (const path of parts.contours()) {
-      context.globalAlpha = 0.035;
+      context.globalAlpha = 0.05;
       context.fill(path, "evenodd");
       context.globalAlpha = 0.13;
       context.stroke(path);

@@ -18,13 +18,16 @@ window.reportgen.embeddingRegions = (stage, chunk) => {
   const draw = (camera, layout, lift, chosen) => {
     const level = ZOOMS.filter((zoom) => camera.zoom >= zoom).length - 1;
     shown = [];
-    chunk.entries.forEach((entry, region) => {
+    const order = [...spans.keys()];
+    if (chosen in spans) order.unshift(...order.splice(chosen, 1)); // its name is drawn in any case
+    for (const region of order) {
+      const entry = chunk.entries[region];
       const span = spans[region];
       const place = entry.at[layout];
       span.hidden = true;
-      if (!place || !entry.text || !(entry.shown[level] || region === chosen)) return;
+      if (!place || !entry.text || !(entry.shown[level] || region === chosen)) continue;
       const [u, v] = camera.toScreen(...place);
-      if (u < 0 || u > stage.clientWidth || v < 0 || v > stage.clientHeight) return;
+      if (u < 0 || u > stage.clientWidth || v < 0 || v > stage.clientHeight) continue;
       span.hidden = false;
       const width = (widths[region] ??= span.offsetWidth);
       const left = Math.min(Math.max(u - width / 2, 0), stage.clientWidth - width);
@@ -33,11 +36,11 @@ window.reportgen.embeddingRegions = (stage, chunk) => {
         (other) => left > other.right || left + width < other.left || Math.abs(top - other.top) > LINE,
       );
       span.hidden = !isFree;
-      if (!isFree) return;
+      if (!isFree) continue;
       span.style.transform = `translate(${left}px, ${top}px)`;
       span.classList.toggle("chosen", region === chosen);
       shown.push({ region, left, right: left + width, top });
-    });
+    }
   };
   /** @type {EmbeddingRegions["at"]} */
   const at = (u, v) =>

@@ -20,7 +20,7 @@ window.reportgen.embeddingStage = (chunk, atlases) => {
     (isWebgl && embeddingWebgl(chunk.n, chunk.side, atlases, requested.has("webgl2"))) ||
     embeddingCanvas(chunk.n, chunk.side, isMany);
   renderer.canvas.className = "drawing";
-  const shading = dom.element("canvas", { className: "drawing" });
+  const shading = dom.element("canvas", { className: "shading" });
   const stage = dom.element("div", { className: "stage" }, shading, renderer.canvas, surface);
   stage.dataset.renderer = renderer.name;
   const ratio = () => Math.min(window.devicePixelRatio || 1, isMany ? 1 : 2);

@@ -91,7 +91,7 @@ def _how(summary: RegionSummary) -> str:
     name = summary.name
     if name is None:
         return "no value stands out"
-    return f"{name.kind} of {_percent(name.inside)} here, {_percent(name.outside)} elsewhere"
+    return f"{name.kind}: {_percent(name.inside)} here, {_percent(name.outside)} elsewhere"
 
 
 def _percent(rate: Rate) -> str:

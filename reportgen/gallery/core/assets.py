@@ -23,7 +23,7 @@ STYLE_SHEETS = (
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 
 ON_DEMAND = (
-    "csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js", "image-figures.js",
+    "image-figures.js", "csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js",
     "embedding-selection.js", "embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js",
     "embedding-table.js", "embedding-panel.js",
 )  # fmt: skip
