@@ -120,9 +120,7 @@ class Audit:
             Attribute("group", np.where(groups[group] == "", -1, group), groups.tolist()),
         ]
         placed = np.isfinite(self.embedding_maps.maps[0].positions).all(1)
-        return summarize_regions(
-            self.map_regions, attributes, self.labels, predicted, placed, self.main.groups
-        )
+        return summarize_regions(self.map_regions, attributes, self.labels, predicted, placed, self.main.groups)
 
     @cached_property
     def findings(self) -> Sequence[Finding]:

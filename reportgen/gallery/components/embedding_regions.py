@@ -90,7 +90,7 @@ def region_rows(audit: Audit) -> list[RegionRow]:
 def _how(summary: RegionSummary) -> str:
     name = summary.name
     if name is None:
-        return "no value stands out"
+        return "no value is over-represented"
     return f"{name.kind}: {_percent(name.inside)} here, {_percent(name.outside)} elsewhere"
 
 
