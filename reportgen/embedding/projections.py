@@ -58,7 +58,8 @@ class MapQuality:
     preservation: mean share of the 15 nearest neighbours in the space that are among the 15 nearest on the map.
     accuracy: kNN accuracy on the map, k = 10; None without labels.
     triplets: random triplet accuracy; None where no triplet has an order.
-    kept: `(N,)` int16, how many of each image's `k` nearest neighbours are preserved; −1 for images without a position.
+    preserved: `(N,)` int16, how many of each image's `k` nearest neighbours are preserved; −1 without a
+        position.
     """
 
     trustworthiness: float
@@ -66,7 +67,7 @@ class MapQuality:
     accuracy: Rate | None
     n_images: int
     triplets: Rate | None
-    kept: np.ndarray
+    preserved: np.ndarray
     k: int
 
 
@@ -162,8 +163,8 @@ def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, see
     near = index.kneighbors(return_distance=False)
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_QUALITY_IMAGES])
     shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
-    kept = np.full(len(positions), -1, np.int16)
-    kept[use] = shared
+    preserved = np.full(len(positions), -1, np.int16)
+    preserved[use] = shared
     on_map = Neighbours(near, np.zeros(near.shape), space.neighbours.left_out)
     return MapQuality(
         trustworthiness=trustworthiness(space.rows[use], near[:, :k], sample),
@@ -171,7 +172,7 @@ def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, see
         accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
         n_images=len(sample),
         triplets=random_triplet_accuracy(space.rows[use], positions[use], seed),
-        kept=kept,
+        preserved=preserved,
         k=k,
     )
 

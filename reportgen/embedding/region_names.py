@@ -55,8 +55,8 @@ class RegionName:
 class RegionSummary:
     """A region, its name, and how well its images are classified.
 
-    name: None if no value stands out; members: its images; errors: wrong classes among the images with a label, None
-    without any; prediction: the most frequent predicted class and how many images have it.
+    name: None if no value is over-represented; members: its images; errors: wrong classes among the images with a
+    label, None without any; prediction: the most frequent predicted class and how many images have it.
     """
 
     name: RegionName | None
@@ -66,12 +66,12 @@ class RegionSummary:
 
 
 def name_regions(regions: MapRegions, attributes: Sequence[Attribute], placed: np.ndarray) -> list[RegionName | None]:
-    """Return the name of each region, None where no value stands out.
+    """Return the name of each region, None where no value is over-represented.
 
-    A value stands out if at least a quarter of the region's images have it, twice the share of the other images, and
-    Fisher's exact test (hypergeometric, one-sided) gives p ≤ 0.05 / tests, where every region is tested for every
-    value. Of the values of an attribute that stand out, the one with the largest difference of the shares inside and
-    outside is considered; a later attribute beats an earlier one by a difference that is larger by 0.1.
+    A value is over-represented if at least a quarter of the region's images have it, twice the share of the other
+    images, and Fisher's exact test (hypergeometric, one-sided) gives p ≤ 0.05 / tests, where every region is tested for
+    every value. Of the over-represented values of an attribute, the one with the largest difference of the shares
+    inside and outside is considered; a later attribute beats an earlier one by a difference that is larger by 0.1.
 
     attributes: in order of preference; placed: `(N,)` bool, the images on the map.
     """
@@ -92,7 +92,7 @@ def name_regions(regions: MapRegions, attributes: Sequence[Attribute], placed: n
 def _most_over_represented(
     attribute: Attribute, inside: np.ndarray, placed: np.ndarray, tests: int
 ) -> RegionName | None:
-    """Return the value of one attribute that stands out most. inside, placed: `(N,)` bool."""
+    """Return the most over-represented value of an attribute, if there is one. inside, placed: `(N,)` bool."""
     n_inside, n = int(inside.sum()), int(placed.sum())
     values, counts = np.unique(attribute.values[inside & (attribute.values >= 0)], return_counts=True)
     found = []

@@ -30,9 +30,9 @@ KINDS = {"label": "", "prediction": "predicted ", "group": "group "}
 class RegionRow:
     """A region in the table.
 
-    number: from 1, as in the address and in `regions.csv`; depth: number of regions around it; name: "" if no value
-    stands out; how: what the name is a value of, with the shares inside and outside; predicted, prediction: the most
-    frequent predicted class and its share.
+    number: from 1, as in the address and in `regions.csv`; depth: number of regions around it; name: "" if none is
+    over-represented; how: what the name is a value of, with the shares inside and outside; predicted, prediction:
+    the most frequent predicted class and its share.
     """
 
     number: int
@@ -190,7 +190,7 @@ def write_region_chunk(
         for region, summary in enumerate(summaries)
     ]
     qualities = {layout.name: layout.quality for layout in maps.maps if layout.quality}
-    columns = {f"kept_{name}": quality.kept.astype(np.int8) for name, quality in qualities.items()}
+    columns = {f"kept_{name}": quality.preserved.astype(np.int8) for name, quality in qualities.items()}
     columns["region"] = regions.smallest.astype(np.int16)
     more = {
         "entries": entries,
