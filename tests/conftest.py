@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import subprocess
@@ -33,11 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that `reportgen demo` wrote."""
+    """Return the folder that `reportgen demo` wrote. All worker processes share it: tests only read it."""
     if any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite_pytorch", *INSTALL)):
         pytest.skip("the network or the photographs of the demo are not installed")
-    out = tmp_path_factory.mktemp("demo") / "report"
-    command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE, "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    out, complete = folder / "demo-report", folder / "demo-report-is-complete"
+    with open(folder / "demo-report.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait until the first has made it
+        if not complete.exists():
+            command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE]
+            done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, timeout=600)
+            assert done.returncode == 0, done.stderr
+            complete.touch()
     return out

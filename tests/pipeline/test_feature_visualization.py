@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from reportgen.methods.feature_visualization import (
     random_transform,
     spectrum_to_image,
 )
+from reportgen.models.classifier import Preprocessing
 from reportgen.models.layers import find_layers
 from reportgen.models.sources import load_classifier
 from reportgen.pipeline.run import run_audit
@@ -25,7 +27,7 @@ from reportgen.pipeline.summary import RunSummary
 from tests.support.html import read_html
 from tests.support.square_images import squares
 
-SIDE = 224
+SIDE = 112
 BARS = torch.tensor([-1.0, -1, 1, 1, -1, -1]).expand(6, 6)
 """What unit 1 of the first layer responds to: a bright vertical bar, two pixels wide, on dark."""
 
@@ -47,7 +49,7 @@ def barred() -> nn.Module:
 def probe() -> UnitVisualizer:
     classifier = load_classifier(AuditConfig(model="python:tests.pipeline.test_feature_visualization:barred"))
     layer = next(layer for layer in find_layers(classifier.trunk, classifier.head) if layer.name == "1")
-    return UnitVisualizer(classifier, layer)
+    return UnitVisualizer(replace(classifier, preprocessing=Preprocessing(size=SIDE, resize_size=SIDE)), layer)
 
 
 def test_one_frequency_is_one_wave_in_correlated_colours() -> None:
