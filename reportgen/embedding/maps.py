@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib.metadata import version
 
 import numpy as np
-import openTSNE
 
 from reportgen.embedding.grid import assign_cells, full_grid_shape
 from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_quality, principal_components, tsne
@@ -70,7 +70,7 @@ def _maps_of(
     cache: ResultsCache | None,
 ) -> tuple[list[EmbeddingMap], PrincipalComponents]:
     """Return the maps of one space. prefix: of their names; source: what the rows are; grid: its shape, if wanted."""
-    arrays = cached(cache, "maps", [space.rows, SEED, openTSNE.__version__], partial(_project, space))
+    arrays = cached(cache, "maps", [space.rows, SEED, version("openTSNE")], partial(_project, space))
     components = PrincipalComponents(arrays["axes"], arrays["explained"])
     pca = np.zeros_like(arrays["tsne"])
     pca[:, : components.positions.shape[1]] = components.positions[:, :2]

@@ -12,11 +12,7 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-import openTSNE
 import scipy.linalg
-from openTSNE.nearest_neighbors import KNNIndex
-from sklearn.metrics import pairwise_distances_chunked
-from sklearn.neighbors import NearestNeighbors
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
@@ -93,23 +89,6 @@ def principal_components(rows: np.ndarray) -> PrincipalComponents:
     return PrincipalComponents(positions, eigenvalues / total if total > 0 else np.zeros(n_axes))
 
 
-class _ExactNeighbours(KNNIndex):  # type: ignore[misc]
-    """Exact neighbours for openTSNE: the known ones of its rows, and computed ones of other rows."""
-
-    VALID_METRICS = ("euclidean",)
-
-    def __init__(self, rows: np.ndarray, neighbours: Neighbours) -> None:
-        super().__init__(rows, neighbours.index.shape[1])
-        self._neighbours = neighbours
-
-    def build(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._neighbours.index, self._neighbours.distance
-
-    def query(self, query: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        nearest = nearest_neighbours(query, k, self.data)
-        return nearest.index, nearest.distance
-
-
 def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.ndarray:
     """Return t-SNE positions `(N, 2)` float64 of a space's rows, NaN for rows that are not finite.
 
@@ -117,6 +96,10 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
     rate N / exaggeration (Belkina et al. 2019). Fewer than four images, or equal images, keep their PCA positions.
     Source: van der Maaten and Hinton 2008.
     """
+    import openTSNE
+
+    from reportgen.embedding.exact_neighbours import ExactNeighbours
+
     positions = np.zeros((len(space.rows), 2))
     positions[:, : components.positions.shape[1]] = components.positions[:, :2]
     positions[space.neighbours.left_out] = np.nan
@@ -130,7 +113,7 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
     threads = (os.cpu_count() or 1) if len(sample) >= MIN_IMAGES_FOR_THREADS else 1
     affinities = openTSNE.affinity.PerplexityBasedNN(
         perplexity=min(N_NEIGHBOURS, len(sample) - 1) / 3,
-        knn_index=_ExactNeighbours(space.rows[sample], _neighbours_within(space, sample, len(use))),
+        knn_index=ExactNeighbours(space.rows[sample], _neighbours_within(space, sample, len(use))),
         n_jobs=threads,
     )
     method = openTSNE.TSNE(
@@ -154,6 +137,8 @@ def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neigh
 def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, seed: int = 0) -> MapQuality | None:
     """Return the quality of a map `(N, 2)` of the space; None for fewer than four finite rows."""
     use = np.setdiff1d(np.arange(len(positions)), space.neighbours.left_out)
+    from sklearn.neighbors import NearestNeighbors
+
     n = len(use)
     k = min(QUALITY_NEIGHBOURS, (n - 1) // 2)
     if k < 1:
@@ -183,6 +168,8 @@ def trustworthiness(rows: np.ndarray, near: np.ndarray, sample: np.ndarray) -> f
     rows: `(N, D)` of the space; near: `(N, k)` neighbours on the map; sample: `(M,)` rows i.
     r(i, j): rank of j among the neighbours of i in the space; of equal distances all get the best rank.
     """
+    from sklearn.metrics import pairwise_distances_chunked
+
     n, k = near.shape
     excess, first = 0, 0
     for distance in pairwise_distances_chunked(rows[sample].astype(np.float64), rows.astype(np.float64)):

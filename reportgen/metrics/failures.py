@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from reportgen.metrics.localization.boxes import area, intersection, iou
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
@@ -125,7 +125,7 @@ class PartOnlyTest:
         """`(P, 2)` 95 % interval of the drop in the box − the drop in the rest, by Student's t over the draws."""
         difference = self.occluded[:, 1] - self.occluded[:, 0]
         draws = difference.shape[1]
-        width = student_t.ppf(0.975, draws - 1) * difference.std(1, ddof=1) / np.sqrt(draws)
+        width = stdtrit(draws - 1, 0.975) * difference.std(1, ddof=1) / np.sqrt(draws)
         bounds: np.ndarray = difference.mean(1)[:, None] + width[:, None] * np.array([-1, 1])
         return bounds
 

@@ -11,11 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc
-from scipy.stats import norm, t
+from scipy.special import betainc, ndtri, stdtrit
 
 Interval = tuple[float, float]
-Z = float(norm.ppf(0.975))
+Z = float(ndtri(0.975))
 
 
 @dataclass(frozen=True)
@@ -120,4 +119,4 @@ def _totals(values: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, 
 
 def _quantile(groups: int, is_grouped: bool) -> float:
     """Return the quantile of Student's t for the between-group variance, or of the normal distribution."""
-    return float(t.ppf(0.975, max(1, groups - 1))) if is_grouped else Z
+    return float(stdtrit(max(1, groups - 1), 0.975)) if is_grouped else Z

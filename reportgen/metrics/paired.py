@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import binom, binomtest
 
 from reportgen.metrics.intervals import Interval, Rate, difference_interval, group_totals
 from reportgen.metrics.top_patches import is_constant
@@ -67,6 +66,8 @@ def mcnemar(fixed: int, broken: int) -> float:
 
     Under the null hypothesis each image on which the classifiers differ is fixed or broken with probability ½.
     """
+    from scipy.stats import binomtest
+
     return float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
 
 
@@ -77,6 +78,8 @@ def mcnemar_of_groups(totals: np.ndarray) -> float:
     sign with probability ½; p is the probability of a sum at least as far from 0. For single images this is McNemar's
     exact test.
     """
+    from scipy.stats import binom
+
     sizes, counts = np.unique(np.abs(np.rint(totals).astype(np.int64)), return_counts=True)
     if not sizes.any() or sizes.max() <= 1:
         return mcnemar(int((totals < -0.5).sum()), int((totals > 0.5).sum()))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import false_discovery_control, hypergeom
 
 from reportgen.data.groups import first_of_each
 from reportgen.data.sampling import evenly_spaced
@@ -114,6 +113,8 @@ def _preference(maxima: np.ndarray, labels: np.ndarray, large: np.ndarray, k: in
 @lru_cache(64)
 def _tails(sizes: tuple[int, ...], drawn: int) -> np.ndarray:
     """Return `(C, drawn + 1)` the probability that at least x of the drawn images are of class c."""
+    from scipy.stats import hypergeom
+
     tails: np.ndarray = hypergeom.sf(np.arange(-1, drawn), sum(sizes), np.array(sizes)[:, None], drawn)
     return tails
 
@@ -204,4 +205,6 @@ def _positive(maxima: np.ndarray) -> np.ndarray:
 
 
 def _adjusted(p: list[float]) -> list[float]:
+    from scipy.stats import false_discovery_control
+
     return [float(q) for q in false_discovery_control(p)] if p else []

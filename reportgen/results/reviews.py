@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score
 
 from reportgen.errors import ConfigError
 
@@ -97,6 +96,8 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 def compare_tags(a: Review, b: Review, tag: str) -> Pair | None:
     """Return the agreement of two reviewers on one tag over the images that both reviewed; None if there are none."""
+    from sklearn.metrics import cohen_kappa_score
+
     shared = sorted(a.items.keys() & b.items.keys())
     if not shared:
         return None

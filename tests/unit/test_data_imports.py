@@ -1,7 +1,9 @@
-"""The data package imports neither torch nor the packages that contain the demo's photographs."""
+"""Heavy libraries are imported only where they are needed: not by the data package, nor by commands without work."""
 
 import subprocess
 import sys
+
+import pytest
 
 
 def test_data_package_imports_no_heavy_library(tmp_path) -> None:
@@ -13,3 +15,18 @@ def test_data_package_imports_no_heavy_library(tmp_path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("argument", ["--help", "views"])
+def test_commands_without_work_import_no_heavy_library(argument: str) -> None:
+    """They take a fraction of a second; each of these libraries takes longer to import."""
+    code = (
+        "import sys\n"
+        "from reportgen.cli import cli\n"
+        "cli.main([sys.argv[1]], standalone_mode=False)\n"
+        "heavy = {'torch', 'torchvision', 'sklearn', 'openTSNE', 'scipy.stats', 'skimage', 'onnxruntime'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, argument], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
+    assert done.stdout

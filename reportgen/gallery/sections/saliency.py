@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from reportgen.audit.audit import Audit
 from reportgen.draw.raster import GridPlacement, draw_values
@@ -30,6 +29,8 @@ CLIP_QUANTILE = 0.995
 )
 def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     """The maps, each normalized, and the rank correlation of the gradient with that of random weights."""
+    from scipy.stats import spearmanr
+
     if i not in audit.main.selected_images("saliency"):
         return None
     arrays = audit.main.selected["saliency"].of_image(i)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ def cascade(rows: Sequence[int], shares: Sequence[float], trained: np.ndarray, r
 
 def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Return Spearman's rank correlation of two maps; 0 if one of them is constant or not finite."""
+    from scipy.stats import rankdata
+
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
         return 0.0
     x, y = (ranks - ranks.mean() for ranks in (rankdata(a.ravel()), rankdata(b.ravel())))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
-from sklearn.mixture import GaussianMixture
 
 from reportgen.metrics.localization.boxes import EIGHT_NEIGHBOURS, NO_BOX
 
@@ -51,6 +50,8 @@ def segment(saliency: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 def _log_likelihood(colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the log likelihood `(H, W)` of each pixel's colour in a Gaussian mixture fitted on the mask."""
+    from sklearn.mixture import GaussianMixture
+
     training = colours[mask]
     n_colours = len(np.unique(training, axis=0))
     mixture = GaussianMixture(min(N_GAUSSIANS, n_colours), reg_covar=1e-4, random_state=0).fit(training)
