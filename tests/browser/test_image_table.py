@@ -40,7 +40,7 @@ def test_filters_combine_and_are_part_of_the_address(browser: Browser, demo_repo
         page.get_by_label("confidence, from percent").fill("40")
         sure = [row for row in tabby if round(1000 * float(row["score1"])) >= 400]
         assert shown(page) == len(sure)
-        page.get_by_label("search").fill("MIRROR")
+        page.get_by_role("searchbox").fill("MIRROR")
         assert shown(page) == sum("mirror" in row["name"] for row in sure)
         found_at = address(page)
         assert "outcome=class" in found_at
@@ -51,9 +51,9 @@ def test_filters_combine_and_are_part_of_the_address(browser: Browser, demo_repo
         page.get_by_role("button", name="clear").click()
         assert shown(page) == len(rows)
         assert page.locator("#wall").is_visible()
-        page.get_by_label("search").fill("TABB")  # a class: of the label or the prediction
+        page.get_by_role("searchbox").fill("TABB")  # a class: of the label or the prediction
         assert shown(page) == sum("tabby" in (row["label"], row["class1"]) for row in rows) > 0
-        page.get_by_label("search").fill("no such file")
+        page.get_by_role("searchbox").fill("no such file")
         expect(page.locator("#results .empty")).to_be_visible()
         assert messages == []
 
