@@ -396,6 +396,7 @@ interface FilterControls {
   count: HTMLOutputElement;
   clear: HTMLButtonElement;
   exportCsv: HTMLButtonElement;
+  review: HTMLAnchorElement;
   /** Shows the values of a state in the controls. */
   fill(state: Record<string, string>): void;
   /** Shows how many of these rows have each outcome, and which outcomes are chosen. */

@@ -1,7 +1,7 @@
 /* Controls that filter and sort the images, on the page Images. */
 window.reportgen.imageFilterControls = (images, actions) => {
   "use strict";
-  const { data, dom, imageFigures } = window.reportgen;
+  const { dom, imageFigures } = window.reportgen;
   const { element, button, labelled } = dom;
   const ORDERS = /** @type {[string, string][]} */ ([
     ["", "as in the data set"],
@@ -98,7 +98,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
   const count = element("output", { className: "count" });
   const clear = button("clear", actions.clear);
   const exportCsv = button("export CSV", actions.exportCsv);
-  const review = element("a", { href: `${data.root}review.html`, textContent: "review these" });
+  const review = element("a", { textContent: "review these" });
   const filters = element(
     "div",
     { className: "filters" },
@@ -135,5 +135,5 @@ window.reportgen.imageFilterControls = (images, actions) => {
       label.hidden = !counts[index] && !box.checked;
     }
   };
-  return { elements, search, count, clear, exportCsv, fill, showOutcomes };
+  return { elements, search, count, clear, exportCsv, review, fill, showOutcomes };
 };

@@ -39,6 +39,7 @@
   const exportCsv = () => {
     csv.downloadImages("images.csv", images, selected.size ? ticked() : rows);
   };
+  R.selection.provide(() => (selected.size ? imageFilter.chosen(images, ticked()) : state));
   const controls = R.imageFilterControls(images, { set, clear, exportCsv });
   bar.append(...controls.elements);
 
@@ -103,6 +104,7 @@
   const showCount = () => {
     const text = `${imageFigures.count(rows.length)} of ${imageFigures.count(images.n)} images`;
     controls.count.textContent = selected.size ? `${text}, ${selected.size} selected` : text;
+    controls.review.href = R.selection.link(`${data.root}review.html`);
     controls.exportCsv.textContent = selected.size ? "export selected as CSV" : "export CSV";
   };
   const showResults = () => {
@@ -142,7 +144,6 @@
     controls.fill(state);
     show();
   });
-  R.selection.provide(() => (selected.size ? imageFilter.chosen(images, ticked()) : null));
   controls.fill(state);
   show();
 })();
