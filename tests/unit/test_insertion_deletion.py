@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from reportgen.gallery.pages.insertion_deletion import area_under
+from reportgen.gallery.pages.insertion_deletion import area_row, area_under
 from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion, frames, orders
 from reportgen.models.sources import classifier_from_module
 from reportgen.store.per_image import PerImageResults
@@ -62,7 +62,7 @@ def test_orders_are_the_map_noise_on_its_grid_and_the_distance_from_the_centre()
     assert by_map[-1, -1] == by_map.max() == 48
     assert len(torch.unique(noise[:5, :5])) == 1  # one value for the corner's cell
     assert torch.isclose(centred.max(), centred[30:40, 30:40].max())
-    assert centred.min() == centred[0, 0]
+    assert torch.isclose(centred.min(), centred[0, 0])
 
 
 def test_area_under_a_straight_line_is_its_mean() -> None:
@@ -90,9 +90,9 @@ def test_page_states_a_planted_difference_and_its_areas(tmp_path: Path) -> None:
     assert [series.name for series in page.charts[0].series] == ["activation map", "random map", "centred map"]
 
 
-def test_maps_without_truth_beat_the_controls_in_few_data_sets(tmp_path: Path) -> None:
+def test_maps_without_truth_beat_the_controls_in_few_data_sets() -> None:
     beaten = 0
     for seed in range(200):
-        curves = np.random.default_rng(seed).random((2, 12, 3, STEPS + 1))
-        beaten += "do not" not in page_of(*curves, tmp_path).heading
+        deletion, insertion = np.random.default_rng(seed).random((2, 12, 3, STEPS + 1))
+        beaten += area_row("deletion", deletion).is_clear and area_row("insertion", insertion).is_clear
     assert beaten / 200 <= 0.05

@@ -25,10 +25,14 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class AreaRow:
-    """The area under a mean curve: of the activation map, and of a control with the paired difference."""
+    """The area under a mean curve: of the activation map and of both controls, with the paired differences.
+
+    is_clear: the activation map is better than both controls, and 0 is outside of both intervals.
+    """
 
     curve: str
     better: str
+    is_clear: bool
     areas: Sequence[str]
     differences: Sequence[str]
 
@@ -55,27 +59,29 @@ def insertion_deletion(audit: Audit, media: Media) -> InsertionDeletionPage:
     results, groups = audit.main.selected["faithfulness"], audit.main.groups
     images = sorted(results.rows)
     curves = {name: np.stack([results.of_image(i)[f"faithfulness/{name}"] for i in images]) for name in CAPTIONS}
-    own_groups, rows, clear = groups[images], [], 0
-    for name, sign in (("deletion", -1), ("insertion", 1)):
-        areas = area_under(curves[name])
-        differences = areas[:, :1] - areas[:, 1:]
-        bounds = intervals(differences, own_groups)
-        clear += all(min(sign * low, sign * high) > 0 for low, high in bounds)
-        rows.append(
-            AreaRow(
-                name.capitalize(),
-                "lower is better" if sign < 0 else "higher is better",
-                [f"{value:.3f}" for value in areas.mean(0)],
-                [_difference(d, bound) for d, bound in zip(differences.mean(0).tolist(), bounds, strict=True)],
-            )
-        )
+    own_groups = groups[images]
+    rows = [area_row(name, curves[name], own_groups) for name in CAPTIONS]
     verdict = (
         "beat a random and a centred map"
-        if clear == 2
+        if all(row.is_clear for row in rows)
         else "do not clearly beat a random and a centred map in both curves"
     )
     heading = f"Insertion and deletion: the activation maps {verdict}"
     return InsertionDeletionPage(len(images), heading, rows, [_chart(n, c, own_groups) for n, c in curves.items()])
+
+
+def area_row(name: str, curves: np.ndarray, groups: np.ndarray | None = None) -> AreaRow:
+    """The areas under the curves `(n, 3, STEPS + 1)` of n images, with paired bootstrap intervals of differences."""
+    sign, areas = (-1 if name == "deletion" else 1), area_under(curves)
+    differences = areas[:, :1] - areas[:, 1:]
+    bounds = intervals(differences, groups)
+    return AreaRow(
+        curve=name.capitalize(),
+        better="lower is better" if sign < 0 else "higher is better",
+        is_clear=all(min(sign * low, sign * high) > 0 for low, high in bounds),
+        areas=[f"{value:.3f}" for value in areas.mean(0)],
+        differences=[_difference(d, bound) for d, bound in zip(differences.mean(0).tolist(), bounds, strict=True)],
+    )
 
 
 def area_under(curves: np.ndarray) -> np.ndarray:
