@@ -10,7 +10,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from reportgen.models.classifier import Classifier
 
-STEPS = 10
+STEPS = 8
 """Equal shares of the image that are changed one after the other."""
 BLUR = (11, 5.0)
 """Side and standard deviation of the blur that insertion starts with, in pixels; deletion ends with the mean colour."""

@@ -62,7 +62,7 @@ def _faithfulness(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mappin
 METHODS = (
     Method("saliency", "Saliency", _saliency),
     Method("activations", "Activations", _activations),
-    Method("faithfulness", "Insertion and deletion", _faithfulness, at_most=10),
+    Method("faithfulness", "Insertion and deletion", _faithfulness, at_most=8),
 )
 """The methods that every selected image gets after occlusion. To add one, add it here (see `CONTRIBUTING.md`)."""
 

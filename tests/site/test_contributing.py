@@ -21,7 +21,7 @@ SECTION, PAGE = "Tutorial: add a section", "Tutorial: add a page with a chart"
 MAX_FILES = {SECTION: 5, PAGE: 7}
 """Heading → the largest number of files that a reader writes or edits."""
 STEP = re.compile(
-    r"^(?:New file `(?P<new>[^`]+)`|In `(?P<old>[^`]+)`, (?P<where>after|before) the line `(?P<line>[^`]+)`):\n\n"
+    r"^(?:New file `(?P<new>[^`]+)`|In `(?P<old>[^`]+)`, (?P<where>after|before) the line\s`(?P<line>[^`]+)`):\n\n"
     r"```\w*\n(?P<code>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
