@@ -83,7 +83,7 @@ def compare(gap: ModelAudit, gmp: ModelAudit) -> GapGmpComparison | None:
     background = 1 - np.stack((study.label_map.energy_in_boxes, other.label_map.energy_in_boxes))
     error = 1.0 - np.stack((gap.localization.gt_known_correct[images], gmp.localization.gt_known_correct[images]))
     figures = (complete, background, error)
-    bounds = intervals(np.stack([a - b for a, b in figures], 1), gap.groups[images])
+    bounds = intervals(np.stack([a - b for a, b in figures], 1), study.label_map.groups)
     paired = (
         Paired(float(a.mean()), float(b.mean()), float((a - b).mean()), ci95)
         for (a, b), ci95 in zip(figures, bounds, strict=True)

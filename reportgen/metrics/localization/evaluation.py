@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from reportgen.metrics.intervals import Interval, Rate
+from reportgen.metrics.intervals import Interval, Rate, has_groups
 from reportgen.metrics.localization.boxes import INCLUSIVE, caffe_boxes, iou, paper_boxes, to_image, upsample
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
 from reportgen.metrics.localization.max_box_acc import (
@@ -130,7 +130,7 @@ class Evaluation:
     completeness: `(m,)` share of a ground-truth box that the predicted box covers.
     pxap: None without masks; n_masks: number of images with a mask.
     recipes: errors by recipe: `paper`, `caffe`, `v2`.
-    groups: `(m,)` of images that are not independent, or None.
+    groups: `(m,)`, or None if all images are independent.
     ci95: metric → 95 % interval; empty for controls.
     """
 
@@ -242,7 +242,7 @@ def summarize(
     label_rank: `(n,)` rank of the label among the `n_top` top classes, from 0, or `n_top` if it is not among them.
     groups: `(n,)` of the judged images, or None.
     """
-    own_groups = None if groups is None else groups[rows]
+    own_groups = groups[rows] if groups is not None and has_groups(groups[rows]) else None
     by_threshold = np.array([image.correct_by_threshold for image in images])
     caffe = np.array([image.caffe_correct for image in images])
     any_contour = np.array([image.any_contour_correct for image in images])
