@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from reportgen.errors import ConfigError
+
+DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+"""A time: hours, minutes and seconds, each of which may be left out."""
 
 
 def setting(
@@ -100,13 +104,20 @@ class AuditConfig:
     )
     select: str = setting(
         "auto",
-        "images that get the expensive methods: `auto`, `all`, a number of images per class, `failures`, `none`, "
-        "or names",
+        "images that get the expensive methods, the worst first: `auto` (as many as the budget allows), `all`, a "
+        "number of images per class, `failures`, `none`, or names",
+    )
+    budget: str = setting(
+        "auto",
+        "time for the expensive methods, as `90s`, `30m` or `1h30m`; `auto`: with `select = auto` as long as the "
+        "forward pass took or two minutes, whichever is longer, otherwise no limit",
+        placeholder="TIME",
     )
     occlusion: str = setting(
-        "exact",
-        "`exact`, or `fast`: approximate as far as trials on a few images allow (SSIM ≥ 0.95)",
-        ("exact", "fast"),
+        "auto",
+        "`exact`; `fast`: approximate as far as trials on a few images allow (SSIM ≥ 0.95); or `auto`: `fast` from 32 "
+        "images on",
+        ("auto", "exact", "fast"),
     )
     occlusion_side: int = setting(32, "side of the occluding square, in pixels of the network's input", minimum=1)
     occlusion_stride: int = setting(8, "distance between positions of the occluding square, in pixels", minimum=1)
@@ -163,7 +174,19 @@ class AuditConfig:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number of at least {about['minimum']}")
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
+        self.budget_seconds  # noqa: B018 - a bad value is an error here already
         self.networks()  # a bad value in one of the tables is an error like any other
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """`budget` in seconds; None for `auto`. Errors: ConfigError if it is no time."""
+        found = DURATION.fullmatch(self.budget)
+        if self.budget == "auto":
+            return None
+        if not self.budget or not found:
+            raise ConfigError(f"`budget` is `{self.budget}`", "use a time such as `90s`, `30m` or `1h30m`, or `auto`")
+        hours, minutes, seconds = (float(number or 0) for number in found.groups())
+        return 3600 * hours + 60 * minutes + seconds
 
     def networks(self) -> list[AuditConfig]:
         """The settings of each network of the audit: these, with the keys of one of `models` in their place."""

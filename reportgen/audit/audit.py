@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from reportgen.audit.coverage import Coverage
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.model_audit import ModelAudit
@@ -30,6 +31,7 @@ class Audit:
     models:     one `ModelAudit` a network; the pages of images, classes and units show the first.
     reference:  another data set to compare with, or None.
     feature_source: the array that nearest neighbours and embedding maps compare images by.
+    coverage: how many images have the results of the expensive methods; select: the setting that chose them.
     """
 
     dataset: Dataset
@@ -38,6 +40,8 @@ class Audit:
     models: Sequence[ModelAudit]
     reference: Reference | None = None
     feature_source: FeatureSource = FEATURE_SOURCES["head"]
+    coverage: Sequence[Coverage] = ()
+    select: str = "auto"
 
     @property
     def main(self) -> ModelAudit:

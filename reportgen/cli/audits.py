@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def run(config: Path | None, quiet: bool, **flags: Any) -> None:
     from reportgen.pipeline.run import run_audit
 
     settings = override(read_config(config) if config else AuditConfig(), flags)
-    _close(run_audit(settings, progress(quiet)))
+    _close(run_audit(settings, progress(quiet), _announcement(quiet)))
 
 
 @click.command()
@@ -44,7 +45,7 @@ def demo(which: str, quiet: bool, **flags: Any) -> None:
     """
     from reportgen.pipeline.run import demo_config, run_demo
 
-    _close(run_demo(which, override(demo_config(which, flags["limit"]), flags), progress(quiet)))
+    _close(run_demo(which, override(demo_config(which, flags["limit"]), flags), progress(quiet), _announcement(quiet)))
 
 
 @click.command()
@@ -120,6 +121,21 @@ def _figures(model: dict[str, Any], labelled: int) -> list[tuple[str, str]]:
     if model["cam_identity_max_abs"] is not None:
         rows.append(("largest |mean(CAM) + bias − logit|", f"{model['cam_identity_max_abs']:.1e}"))
     return rows
+
+
+def _announcement(quiet: bool) -> Callable[[RunSummary], None]:
+    """What prints the address of the first report, while the run goes on; nothing if quiet."""
+
+    def announce(summary: RunSummary) -> None:
+        if not quiet:
+            console.print(
+                f"the report can be opened: {os.fsdecode(summary.index)}\nThe run adds results to it, the worst "
+                "mistakes first. Reload to see more; Ctrl-C keeps what is there.",
+                markup=False,
+                soft_wrap=True,
+            )
+
+    return announce
 
 
 def _close(summary: RunSummary) -> None:

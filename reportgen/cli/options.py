@@ -12,7 +12,7 @@ from reportgen.config import DEFAULTS, SETTINGS, AuditConfig
 
 DEMO_SETTINGS = (
     "resize", "decode", "precision", "store_feature_maps", "device", "out", "limit", "batch_size",
-    "feature_visualization", "select", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
+    "feature_visualization", "select", "budget", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
     "smoothgrad", "top_patches", "receptive_field", "image_format",
 )  # fmt: skip
 """Settings that make sense for the demo, whose data and network are given."""

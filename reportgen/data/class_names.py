@@ -72,6 +72,12 @@ def imagenet_wnids() -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def imagenet_names() -> tuple[str, ...]:
+    """Return torchvision's 1,000 class names of ImageNet. They are stored here: importing torchvision takes seconds."""
+    text = (files("reportgen") / "data" / "imagenet_names.txt").read_text("ascii")
+    return tuple(text.splitlines())
+
+
 def read_class_file(path: Path) -> tuple[str, ...]:
     """Return the class names of a UTF-8 file with one name a line, in the model's order.
 

@@ -11,7 +11,7 @@ from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import image_card, photograph
-from reportgen.gallery.core.data_chunks import write_chunk
+from reportgen.gallery.core.data_chunks import remove_unlisted_chunks, write_chunk
 from reportgen.gallery.core.media import AddedMedia, Media, MediaFile
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
@@ -19,6 +19,7 @@ from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.core.writer import Progress, open_media, silent, write_site
 from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
+from reportgen.store.staging import Staging
 
 BUILT_FIRST = "embedding"
 """The page that takes by far the longest. It is begun first, so that no core waits for it at the end."""
@@ -30,11 +31,14 @@ def build_site(
     progress: Progress = silent,
     image_format: str = "jpeg",
     compressed: Mapping[str, str] = MappingProxyType({}),
+    staging: Staging | None = None,
 ) -> int:
     """Build the site with all cores, and return the number of pages. Errors: OutputError.
 
-    image_format: `jpeg` or `webp`, of photographs; compressed: name → URL of result files that were compressed.
+    image_format: `jpeg` or `webp`, of photographs; compressed: name → URL of result files that were compressed;
+    staging: see `write_site`.
     """
+    remove_unlisted_chunks(site)
     compute_cached_properties(audit)  # once here, not once in every process
     media = open_media(site, image_format)
     info = audit.main.info
@@ -52,7 +56,7 @@ def build_site(
     classes = [(audit.classes[k], class_page(audit, k)) for k in audit.main.occurring_classes]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
-    return write_site(site, frame, page_drafts(audit, media), media, data, progress)
+    return write_site(site, frame, page_drafts(audit, media), media, data, progress, staging)
 
 
 def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-import torchvision
 from torch import Tensor, nn
 
 from reportgen.models.classifier import Pooling
@@ -71,6 +70,8 @@ def cam_network(name: str, classes: int, pretrained: bool, seed: int) -> CamNet:
     pretrained: the trunk gets torchvision's ImageNet weights; all other weights are random, drawn with `seed`.
     Errors: those of torchvision if its weights cannot be loaded.
     """
+    import torchvision  # takes seconds, and other networks do not need it
+
     trunk, pooling = CAM_NETWORKS[name]
     cut, channels = TRUNKS[trunk]
     weights = torchvision.models.get_model_weights(trunk).DEFAULT if pretrained else None

@@ -6,6 +6,7 @@ Receptive fields and incremental occlusion are computed from this.
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
-from torchvision.ops import StochasticDepth, stochastic_depth
 
 Pair = tuple[int, int]
 
@@ -56,14 +56,14 @@ Locality = SlidingWindow | AdaptivePooling | Pointwise | Global
 POINTWISE_MODULES = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Sigmoid,
     nn.Tanh, nn.Hardswish, nn.Hardsigmoid, nn.Hardtanh, nn.Softplus, nn.Threshold, nn.BatchNorm2d, nn.Dropout,
-    nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.LocalResponseNorm, StochasticDepth,
+    nn.Dropout2d, nn.AlphaDropout, nn.Identity, nn.LocalResponseNorm,
 )  # fmt: skip
 POINTWISE_FUNCTIONS = {
     F.relu, F.relu6, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.sigmoid, F.tanh, F.hardswish,
     F.hardsigmoid, F.hardtanh, F.softplus, F.dropout, F.dropout2d, F.batch_norm, F.local_response_norm, torch.relu,
     torch.relu_, torch.sigmoid, torch.tanh, torch.clamp, torch.add, torch.sub, torch.mul, torch.div, torch.maximum,
     torch.minimum, torch.neg, operator.add, operator.iadd, operator.sub, operator.isub, operator.mul, operator.imul,
-    operator.truediv, operator.neg, stochastic_depth,
+    operator.truediv, operator.neg,
 }  # fmt: skip
 POINTWISE_METHODS = {
     "relu", "relu_", "sigmoid", "tanh", "clamp", "clamp_", "add", "add_", "sub", "mul", "mul_", "div", "contiguous",
@@ -75,6 +75,15 @@ CONV_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "g
 MAX_POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 WINDOW_FUNCTIONS = {torch.conv2d, F.conv2d, F.max_pool2d, torch.max_pool2d, F.avg_pool2d}
 AVG_POOL_ARGUMENTS = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+
+
+def _is_stochastic_depth(target: object) -> bool:
+    """Whether this is torchvision's module or function, which drop whole images in training only.
+
+    A network that has one has imported torchvision; importing it here would take seconds for all others.
+    """
+    ops = sys.modules.get("torchvision.ops")
+    return ops is not None and target in (ops.StochasticDepth, ops.stochastic_depth)
 
 
 def locality(graph: fx.GraphModule, node: fx.Node) -> Locality:
@@ -94,7 +103,7 @@ def locality(graph: fx.GraphModule, node: fx.Node) -> Locality:
         return _avg_pool(node, **_arguments(graph, node, AVG_POOL_ARGUMENTS))
     if target in ADAPTIVE_FUNCTIONS:
         return AdaptivePooling()
-    if target in POINTWISE_FUNCTIONS:
+    if target in POINTWISE_FUNCTIONS or _is_stochastic_depth(target):
         return Pointwise()
     if target in (torch.cat, torch.concat):
         return _along_channels(node, (node.args[1:2] or (node.kwargs.get("dim", 0),))[0])
@@ -125,7 +134,7 @@ def _of_module(module: nn.Module, node: fx.Node) -> Locality:
         return SlidingWindow((1, 1), (1, 1), (upper, left), (1, 1), 0.0, lambda x: x)
     if isinstance(module, ADAPTIVE_MODULES):
         return AdaptivePooling()
-    return Pointwise() if isinstance(module, POINTWISE_MODULES) else Global()
+    return Pointwise() if isinstance(module, POINTWISE_MODULES) or _is_stochastic_depth(type(module)) else Global()
 
 
 def _of_method(node: fx.Node) -> Locality:

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import torchvision
 from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import ClassNames, imagenet_wnids, read_class_file
+from reportgen.data.class_names import ClassNames, imagenet_names, imagenet_wnids, read_class_file
 from reportgen.data.readers.folder import folder_class_names
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
@@ -102,8 +101,7 @@ def classifier_from_module(
 
 def imagenet_class_names() -> ClassNames:
     """Return torchvision's 1,000 class names of ImageNet, with their WordNet ids."""
-    names = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
-    return ClassNames(tuple(names), imagenet_wnids())
+    return ClassNames(imagenet_names(), imagenet_wnids())
 
 
 def _class_names(config: AuditConfig, default: ClassNames | None) -> ClassNames | None:
@@ -130,6 +128,8 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
 
 
 def _torchvision(name: str, config: AuditConfig) -> Classifier:
+    import torchvision  # takes seconds, and other networks do not need it
+
     if name not in torchvision.models.list_models(torchvision.models):
         raise ConfigError(f"torchvision has no classifier `{name}`", _suggestion(name))
     known_weights = torchvision.models.get_model_weights(name)
@@ -176,6 +176,8 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
 
 
 def _suggestion(name: str) -> str:
+    import torchvision
+
     close = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
     return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "see torchvision's list of models"
 
@@ -191,6 +193,8 @@ def _preprocessing_of(weights: object) -> Preprocessing:
 
 def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
     """Return the number of classes of a state dict: the rows of the network's last weight, or 1,000 without it."""
+    import torchvision
+
     with torch.device("meta"):
         module = torchvision.models.get_model(name, **options)
     last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import ModelAudit, image_groups
-from reportgen.audit.model_info import ModelInfo
+from reportgen.config import AuditConfig
 from reportgen.data.masks import mask_in_window
 from reportgen.metrics.classification import Classification, classify
 from reportgen.metrics.failures import outcomes_of
@@ -18,16 +19,18 @@ from reportgen.metrics.localization.ilsvrc import Localization, localize
 from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
 from reportgen.metrics.top_patches import Unit, summarize_units
-from reportgen.pipeline.backprop_baseline import backprop_baseline
-from reportgen.pipeline.cascade import cascading_randomization
-from reportgen.pipeline.feature_visualization import visualize_units
+from reportgen.pipeline.backprop_baseline import backprop_work
+from reportgen.pipeline.cascade import cascade_work
+from reportgen.pipeline.feature_visualization import feature_visualization_work
 from reportgen.pipeline.inputs import AuditInputs, ExtractedModel
-from reportgen.pipeline.part_test import part_test
+from reportgen.pipeline.part_test import part_test_work
 from reportgen.pipeline.per_image import PerImageJob
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.random_weights import maps_of_random_weights
-from reportgen.pipeline.selected_images import run_expensive_methods
-from reportgen.pipeline.unit_images import unconfirmed_patches, with_effective_fields
+from reportgen.pipeline.selected_images import selected_images_works
+from reportgen.pipeline.unit_images import effective_fields_work, top_patches_work
+from reportgen.pipeline.work import Work, WorkQueue, budget_of
+from reportgen.store.per_image import PerImageResults
 
 
 @dataclass(frozen=True)
@@ -42,23 +45,68 @@ class Figures:
     units: dict[str, list[Unit]]
 
 
-def build_audit(inputs: AuditInputs, clock: StageClock, progress: Progress) -> Audit:
-    """Compute every figure, and the expensive methods for the selected images, into one audit."""
-    models = [_model_audit(inputs, model, clock, progress, is_main=n == 0) for n, model in enumerate(inputs.models)]
-    return Audit(
+QUICK_PASS_SECONDS = 2.0
+"""A forward pass that took less than this is repeated, to check top patches, before the first report is written."""
+
+
+class GrowingAudit:
+    """The audit of a run: its figures at once, and the results of the expensive methods as they are computed."""
+
+    def __init__(self, audit: Audit, works: Sequence[Sequence[Work]], queue: WorkQueue, pass_seconds: float) -> None:
+        """audit: without the expensive results; works: of each network; pass_seconds: of the forward pass."""
+        self._audit, self._works, self.queue, self._pass_seconds = audit, works, queue, pass_seconds
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether what is left takes no longer than another build: no image is selected, and the pass was short."""
+        selected = any(work.rows for work in self.queue.works if work.is_of_images)
+        return not selected and self._pass_seconds < QUICK_PASS_SECONDS
+
+    def open(self) -> None:
+        """Open the caches of the expensive methods: from now on, `audit` has what earlier runs computed."""
+        for work in self.queue.works:
+            work.open()
+
+    def audit(self, is_running: bool) -> Audit:
+        """The audit with what there is. is_running: more is being computed."""
+        models = []
+        for model, works in zip(self._audit.models, self._works, strict=True):
+            found: dict[str, Any] = {}
+            selected: dict[str, PerImageResults] = {}
+            for fields in (work.fields() for work in works):
+                found |= fields
+                selected |= fields.get("selected", {})
+            models.append(replace(model, **(found | {"selected": selected})))
+        coverage = [work.coverage(is_running) for work in self.queue.works if work.images]
+        return replace(self._audit, models=models, coverage=coverage)
+
+
+def build_audit(
+    inputs: AuditInputs, config: AuditConfig, pass_seconds: float, clock: StageClock, progress: Progress
+) -> GrowingAudit:
+    """Compute every figure that follows from the stored arrays. pass_seconds: of the forward pass."""
+    pairs = [_model_audit(inputs, model, clock, progress, is_main=n == 0) for n, model in enumerate(inputs.models)]
+    audit = Audit(
         dataset=inputs.dataset,
         samples=inputs.samples,
         unreadable=inputs.unreadable,
-        models=models,
+        models=[model for model, _ in pairs],
         reference=inputs.reference,
         feature_source=inputs.feature_source,
+        select=config.select,
     )
+    works = [works for _, works in pairs]
+    queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))
+    return GrowingAudit(audit, works, queue, pass_seconds)
 
 
 def _model_audit(
     inputs: AuditInputs, model: ExtractedModel, clock: StageClock, progress: Progress, is_main: bool
-) -> ModelAudit:
-    """The audit of one network. is_main: its pages are shown, so it gets the expensive methods too."""
+) -> tuple[ModelAudit, list[Work]]:
+    """The audit of one network without expensive results, and how to get these.
+
+    is_main: its pages are shown, so images and units get the expensive methods too.
+    """
     with clock("random weights"):
         random_maps = maps_of_random_weights(model.run, inputs.dataset, inputs.samples, inputs.device, progress)
     with clock("analyse"), progress("Analysing", None, ""):
@@ -66,48 +114,29 @@ def _model_audit(
     job = PerImageJob(model.run, inputs.samples, model.table, inputs.device)
     study = figures.localization_study
     judged = study.images if study else np.zeros(0, np.int64)
-    with clock("controls"):
-        parts = part_test(job, inputs.dataset, figures.outcomes, figures.localization, progress)
-        backprop = backprop_baseline(job, judged, inputs.labels, progress)
-    info = model.info
-    extra: dict[str, Any] = {}
+    works = [
+        part_test_work(job, inputs.dataset, figures.outcomes, figures.localization),
+        backprop_work(job, judged, inputs.labels),
+    ]
     if is_main and study:
-        with clock("random weights"):
-            extra["cascade"] = cascading_randomization(job, progress)
+        works.append(cascade_work(job))
     if is_main:
-        with clock("selected images"):
-            info, main_only = _main_only(inputs, model, figures, job, progress)
-            extra |= main_only
-    return ModelAudit(
-        dataset=inputs.dataset,
-        samples=inputs.samples,
-        info=info,
-        table=model.table,
-        part_test=parts,
-        backprop=backprop,
-        **vars(figures),
-        **extra,
+        confidence = figures.classification.scores[:, 0]
+        layers = model.info.layers
+        works = [
+            *selected_images_works(job, inputs.labels, figures.outcomes, confidence, layers),
+            *works,
+            top_patches_work(job, layers, figures.units),
+        ]
+        is_for_all = model.run.settings.receptive_field == "effective"
+        if measured := [layer for layer in layers if is_for_all or layer.sees_whole_image]:
+            works.append(effective_fields_work(job, model.info, measured, figures.units))
+        if model.run.settings.feature_visualization:
+            works.append(feature_visualization_work(job, figures.units))
+    audit = ModelAudit(
+        dataset=inputs.dataset, samples=inputs.samples, info=model.info, table=model.table, **vars(figures)
     )
-
-
-def _main_only(
-    inputs: AuditInputs, model: ExtractedModel, figures: Figures, job: PerImageJob, progress: Progress
-) -> tuple[ModelInfo, dict[str, Any]]:
-    """The network's description with effective fields, and what the pages of images and units need.
-
-    Effective fields are measured where the analytic field is the whole image, or, by the setting, for every layer.
-    """
-    layers = model.info.layers
-    unconfirmed = unconfirmed_patches(job, layers, figures.units, progress)
-    is_for_all = model.run.settings.receptive_field == "effective"
-    measured = [layer for layer in layers if is_for_all or layer.sees_whole_image]
-    by_name = {layer.name: layer for layer in with_effective_fields(job, measured, figures.units, progress)}
-    layers = [by_name.get(layer.name, layer) for layer in layers]
-    return replace(model.info, layers=layers), {
-        "unconfirmed_patches": unconfirmed,
-        "feature_visualizations": visualize_units(job, figures.units, progress),
-        "selected": run_expensive_methods(job, inputs.labels, figures.outcomes, layers, progress),
-    }
+    return audit, works
 
 
 def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Mapping[int, np.ndarray]) -> Figures:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,8 +21,9 @@ from reportgen.metrics.localization.ilsvrc import THRESHOLD
 from reportgen.metrics.localization.study import add_intervals, label_rank
 from reportgen.models.classifier import Classifier
 from reportgen.pipeline.image_loader import NetworkInput
-from reportgen.pipeline.per_image import PerImageJob
-from reportgen.pipeline.progress import Progress
+from reportgen.pipeline.per_image import PerImageJob, PerImageMethod
+from reportgen.pipeline.work import Work
+from reportgen.store.per_image import PerImageResults
 
 MAX_IMAGES = 128
 """Images that get it, evenly over those with a label and boxes: a gradient and a minimum cut take half a second."""
@@ -30,29 +32,40 @@ CUT_SIDE = 112
 PIPELINES = {"paper": "the CAM box recipe on the saliency map", "graphcut": "GraphCut on colours, seeded by saliency"}
 
 
-def backprop_baseline(
-    job: PerImageJob, judged: np.ndarray, labels: np.ndarray, progress: Progress
-) -> dict[str, Evaluation]:
+def backprop_work(job: PerImageJob, judged: np.ndarray, labels: np.ndarray) -> Work:
     """Figures of both boxes (Zhou et al. 2016, Table 2; Simonyan et al. 2014, section 3.2), by name of `PIPELINES`.
 
-    A guess counts only if its class is the label, so the label's map alone decides all three errors. Empty where no
-    image has a label and boxes, or where `select` asks for no expensive methods, or for images by their names.
+    A guess counts only if its class is the label, so the label's map alone decides all three errors. The work has no
+    images where none has a label and boxes, or where `select` asks for no expensive methods, or for images by names.
     judged: `(n,)` rows of the images with a label and boxes; labels: `(N,)`.
     """
-    select = job.run.settings.select
-    if not len(judged) or not (select in ("auto", "all", "failures") or select.isdecimal()):
-        return {}
-    # `failures` selects none by itself: failures alone would say nothing about the error
-    rows = evenly_spaced_per_class(labels[judged], int(select)) if select.isdecimal() else range(len(judged))
-    chosen = evenly_spaced(judged[list(rows)].tolist(), MAX_IMAGES)
+    possible = evenly_spaced(judged.tolist(), MAX_IMAGES)
+    chosen = _chosen(job.run.settings.select, judged, labels)
 
     def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
         return {"backprop/box": backprop_boxes(job.run.classifier_for(job.samples[row].name), image, x)}
 
-    with progress("Backprop baseline", len(chosen), "images") as tick:
-        results = job.compute("backprop", {"threshold": THRESHOLD, "side": CUT_SIDE}, chosen, compute, tick)
-    boxes = {row: results.table["backprop/box"][place].astype(np.float64) for row, place in results.rows.items()}
-    return evaluate_boxes(job, judged, boxes) if boxes else {}
+    def open_methods() -> list[PerImageMethod]:
+        return [job.method("backprop", {"threshold": THRESHOLD, "side": CUT_SIDE}, lambda: compute)]
+
+    def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
+        (found,) = results
+        boxes = {row: found.table["backprop/box"][place].astype(np.float64) for row, place in found.rows.items()}
+        return {"backprop": evaluate_boxes(job, judged, boxes) if boxes else {}}
+
+    return Work(["the backprop baseline"], chosen, max(len(chosen), len(possible)), open_methods, show)
+
+
+def _chosen(select: str, judged: np.ndarray, labels: np.ndarray) -> list[int]:
+    """The rows of the images that get the baseline, in an order of which every beginning is spread over all of them.
+
+    `failures` selects none by itself: failures alone would say nothing about the error.
+    """
+    if not len(judged) or not (select in ("auto", "all", "failures") or select.isdecimal()):
+        return []
+    rows = evenly_spaced_per_class(labels[judged], int(select)) if select.isdecimal() else range(len(judged))
+    chosen = evenly_spaced(judged[list(rows)].tolist(), MAX_IMAGES)
+    return [chosen[i] for i in np.random.default_rng(0).permutation(len(chosen))]
 
 
 def evaluate_boxes(job: PerImageJob, judged: np.ndarray, boxes: Mapping[int, np.ndarray]) -> dict[str, Evaluation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -173,9 +174,12 @@ def extract_dataset(
                 done.computed += 1
                 yield image.decoded
 
+    start = time.perf_counter()
     with progress("Running the network", len(dataset.samples), "images") as tick, eval_mode(forward.classifier):
         for arrays in extract(forward, missing(tick), device, config.batch_size):
             store.commit(arrays)
+    if done.computed:
+        store.add_seconds(time.perf_counter() - start)
     log.debug(
         "store %s: %d computed, %d reused, %d unreadable", store.folder.name, done.computed, done.reused,
         len(done.unreadable),

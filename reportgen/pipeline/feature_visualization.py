@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,10 @@ from reportgen.models.inference import eval_mode
 from reportgen.models.layers import Layer, select_layers
 from reportgen.pipeline.image_loader import reload_image
 from reportgen.pipeline.per_image import PerImageJob
-from reportgen.pipeline.progress import Progress
-from reportgen.store.per_image import Arrays, per_image
-from reportgen.store.table import Key
+from reportgen.pipeline.progress import Ticker
+from reportgen.pipeline.work import Work
+from reportgen.store.per_image import Arrays, compute_missing, per_image_store
+from reportgen.store.table import Key, Store
 
 
 def requested_units(settings: AuditConfig, classifier: Classifier) -> list[tuple[Layer, int]]:
@@ -51,33 +52,95 @@ def requested_units(settings: AuditConfig, classifier: Classifier) -> list[tuple
     return requested
 
 
-def visualize_units(
-    job: PerImageJob, units: Mapping[str, Sequence[Unit]], progress: Progress
-) -> dict[tuple[str, int], FeatureVisualization]:
-    """The optimized input of each requested unit, and guided gradients of its top patches; from the cache if there."""
-    classifier, settings, cache = job.run.classifier, job.run.settings, job.table.cache
-    requested = requested_units(settings, classifier)
-    if not requested:
-        return {}
-    optimized = partial(_cached, cache, "optimized input", {**job.settings, **OPTIMIZATION_SETTINGS})
-    guided = partial(_cached, cache, "guided patches", {**job.settings, "top": settings.top_patches})
-    found = {}
-    stage = f"Optimizing inputs, {OPTIMIZATION_SETTINGS['steps']} steps a unit"
-    with eval_mode(classifier), progress(stage, len(requested), "units") as tick:
-        for layer, u in requested:
-            probe, unit = UnitVisualizer(classifier, layer), units[layer.name][u]
-            patches = list(zip(unit.images.tolist(), unit.where.tolist(), strict=True))
-            inputs = [layer.name, u, [(job.table.keys[i][0], where) for i, where in patches]]
-            best = optimized(inputs[:2], partial(probe.optimized_input, u))
-            gradients = guided(inputs, partial(_gradients, job, probe, u, patches))
+def feature_visualization_work(job: PerImageJob, units: Mapping[str, Sequence[Unit]]) -> Work:
+    """The optimized input of each requested unit, and guided gradients of its top patches."""
+    count = len(requested_units(job.run.settings, job.run.classifier))
+
+    def show(results: Sequence[Any]) -> Mapping[str, Any]:
+        return {"feature_visualizations": results[0]}
+
+    return Work(["feature visualization"], range(count), count, lambda: [UnitVisualizations(job, units)], show, False)
+
+
+class UnitVisualizations:
+    """The visualizations of the requested units, with their caches. A row is the number of a requested unit."""
+
+    kind = "feature visualization"
+
+    def __init__(self, job: PerImageJob, units: Mapping[str, Sequence[Unit]]) -> None:
+        settings, cache = job.run.settings, job.table.cache
+        self._job, self._units = job, units
+        self._requested = requested_units(settings, job.run.classifier)
+        self._optimized = per_image_store(cache, "optimized input", {**job.settings, **OPTIMIZATION_SETTINGS})
+        self._guided = per_image_store(cache, "guided patches", {**job.settings, "top": settings.top_patches})
+
+    @property
+    def seconds(self) -> float:
+        """See `PerImageMethod`."""
+        return self._optimized.seconds
+
+    @property
+    def seconds_per_image(self) -> float | None:
+        """Mean over the units in the cache; None if there are none."""
+        return self.seconds / len(self._optimized) if len(self._optimized) else None
+
+    def _patches(self, row: int) -> list[tuple[int, int]]:
+        """The top patches of a requested unit: image and position."""
+        layer, u = self._requested[row]
+        unit = self._units[layer.name][u]
+        return list(zip(unit.images.tolist(), unit.where.tolist(), strict=True))
+
+    def _keys(self, row: int) -> tuple[Key, Key]:
+        """Keys of the optimized input and of the gradients: digests of their inputs take the place of an image's."""
+        layer, u = self._requested[row]
+        patches = [(self._job.table.keys[i][0], where) for i, where in self._patches(row)]
+        return _key([layer.name, u]), _key([layer.name, u, patches])
+
+    def has(self, row: int) -> bool:
+        """Whether the caches have a requested unit."""
+        optimized, guided = self._keys(row)
+        return optimized in self._optimized and guided in self._guided
+
+    def results(self, rows: Sequence[int]) -> dict[tuple[str, int], FeatureVisualization]:
+        """The visualizations of those of these requested units that the caches have, by layer and unit."""
+        found = {}
+        for row in filter(self.has, rows):
+            layer, u = self._requested[row]
+            optimized, guided = self._keys(row)
+            best, gradients = self._optimized.select([optimized]), self._guided.select([guided])
             found[layer.name, u] = FeatureVisualization(
-                best["preferred/picture"],
-                float(best["preferred/reached"]),
-                int(best["preferred/where"]),
-                gradients["guided/picture"][: len(patches)],
+                best["preferred/picture"][0],
+                float(best["preferred/reached"][0]),
+                int(best["preferred/where"][0]),
+                gradients["guided/picture"][0][: len(self._patches(row))],
             )
-            tick()
-    return found
+        return found
+
+    def compute(self, rows: Sequence[int], tick: Ticker) -> None:
+        """Compute what the caches do not have of these requested units."""
+        start = time.perf_counter()
+        with eval_mode(self._job.run.classifier):
+            for row in rows:
+                layer, u = self._requested[row]
+                probe, patches = UnitVisualizer(self._job.run.classifier, layer), self._patches(row)
+                optimized, guided = self._keys(row)
+                _add(self._optimized, optimized, partial(probe.optimized_input, u))
+                _add(self._guided, guided, partial(_gradients, self._job, probe, u, patches))
+                tick()
+        self._optimized.add_seconds(time.perf_counter() - start)
+
+
+def _key(inputs: object) -> Key:
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest(), -1
+
+
+def _add(store: Store, key: Key, compute: Callable[[], Arrays]) -> None:
+    """Compute the arrays of one unit if the store does not have them."""
+
+    def missing(_: list[Key]) -> Iterator[tuple[Key, Arrays]]:
+        yield key, compute()
+
+    compute_missing(store, [key], missing)
 
 
 def _gradients(job: PerImageJob, probe: UnitVisualizer, u: int, patches: Sequence[tuple[int, int]]) -> Arrays:
@@ -90,16 +153,3 @@ def _gradients(job: PerImageJob, probe: UnitVisualizer, u: int, patches: Sequenc
         if image is not None:
             pictures[j] = probe.guided_gradient(torch.tensor(image.pixels)[None], u, where)
     return {"guided/picture": pictures}
-
-
-def _cached(
-    cache: Path, kind: str, settings: Mapping[str, Any], inputs: object, compute: Callable[[], Arrays]
-) -> dict[str, np.ndarray]:
-    """The arrays of one unit; the digest of its inputs takes the place of an image's."""
-    key: Key = (hashlib.sha256(json.dumps(inputs).encode()).hexdigest(), -1)
-
-    def missing(_: list[Key]) -> Iterator[tuple[Key, Arrays]]:
-        yield key, compute()
-
-    table = per_image(cache, kind, settings, [key], missing)
-    return {name: table[name][0] for name in table.names()}

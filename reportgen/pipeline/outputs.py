@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.errors import OutputError
 from reportgen.gallery.core.check import MAX_FILE_SIZE
-from reportgen.gallery.core.writer import FILLED_LATER, write_if_changed
+from reportgen.gallery.core.writer import FILLED_LATER
 from reportgen.pipeline.summary import RunSummary
 from reportgen.results import csv_files
 from reportgen.results.findings_file import findings_json
 from reportgen.results.report import REPORT_FILE
 from reportgen.results.report_arrays import report_arrays
 from reportgen.store.shard import encode
+from reportgen.store.staging import Staging
 
 REDIRECT = (
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=site/index.html">'
@@ -56,8 +58,8 @@ def result_files(audit: Audit, metrics: Mapping[str, Any]) -> dict[str, bytes]:
     return {name: text.encode() for name, text in texts.items()}
 
 
-def publish(files: Mapping[str, bytes], site: Path) -> dict[str, str]:
-    """Write the result files into the site's `data/`; those too large for static hosts as `.gz`, whose addresses by
+def stage_data(files: Mapping[str, bytes], site: Path, staging: Staging) -> dict[str, str]:
+    """Stage the result files for the site's `data/`; those too large for static hosts as `.gz`, whose addresses by
     name are returned. Errors: OutputError."""
     compressed = {}
     for name, data in files.items():
@@ -65,23 +67,23 @@ def publish(files: Mapping[str, bytes], site: Path) -> dict[str, str]:
         if len(data) > MAX_FILE_SIZE:
             path, other, data = other, path, gzip.compress(data, mtime=0)
             compressed[name] = f"data/{path.name}"
-        write_if_changed(path, data)
-        other.unlink(missing_ok=True)
+        staging.write(path, data)
+        staging.afterwards(partial(other.unlink, missing_ok=True))
     return compressed
 
 
-def write_results(
-    audit: Audit, summary: RunSummary, config: AuditConfig, files: Mapping[str, bytes], pages: int
+def stage_results(
+    audit: Audit, about: Mapping[str, Any], out: Path, files: Mapping[str, bytes], staging: Staging
 ) -> list[str]:
-    """Write everything in the report's folder outside of the site, and return the names. Errors: OutputError."""
-    out = config.out
-    for name, data in files.items():
-        write_if_changed(out / name, data)
-    write_if_changed(out / "index.html", REDIRECT.encode())
-    write_if_changed(out / REPORT_FILE, encode(*report_arrays(audit)))
-    about = provenance(audit, summary, config, pages)
-    write_if_changed(out / "report.json", (json.dumps(about, indent=2, default=str) + "\n").encode())
-    return [*files, "index.html", REPORT_FILE]
+    """Stage everything in the report's folder outside of the site, and return the names of what the audit determines.
+
+    about: the content of `report.json`; files: see `result_files`. Errors: OutputError.
+    """
+    results = {**files, "index.html": REDIRECT.encode(), REPORT_FILE: encode(*report_arrays(audit))}
+    for name, data in results.items():
+        staging.write(out / name, data)
+    staging.write(out / "report.json", (json.dumps(about, indent=2, default=str) + "\n").encode())
+    return list(results)
 
 
 def filled_pages(out: Path) -> dict[str, bytes]:

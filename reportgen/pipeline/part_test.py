@@ -4,6 +4,7 @@ object, occluded."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from reportgen.metrics.failures import MIN_LEFT_OUT, PartOnlyTest, rank_part_fai
 from reportgen.metrics.localization.boxes import iou, to_input
 from reportgen.metrics.localization.ilsvrc import THRESHOLD, Localization
 from reportgen.pipeline.image_loader import NetworkInput
-from reportgen.pipeline.per_image import PerImageJob
-from reportgen.pipeline.progress import Progress
+from reportgen.pipeline.per_image import PerImageJob, PerImageMethod
+from reportgen.pipeline.work import Work
+from reportgen.store.per_image import PerImageResults
 
 MAX_IMAGES = 200
 """*Part only* failures that are tested: the clearest."""
@@ -28,21 +30,20 @@ DRAWS = 10
 SEED = 0
 
 
-def part_test(
-    job: PerImageJob, dataset: Dataset, outcomes: Sequence[str], localization: Localization | None, progress: Progress
-) -> PartOnlyTest | None:
+def part_test_work(
+    job: PerImageJob, dataset: Dataset, outcomes: Sequence[str], localization: Localization | None
+) -> Work:
     """Occlude squares of the predicted box, and as many of the rest of the object; record the label's probability.
 
-    The fill is the data set's mean colour. None where no *part only* failure leaves out enough of its object.
+    The fill is the data set's mean colour. The work has no images where no *part only* failure leaves out enough of its
+    object.
     """
     boxes = [sample.boxes.astype(np.float64) for sample in job.samples]
     rows, scores, left_out = rank_part_failures(outcomes, localization, boxes)
     n_failures = len(rows)
     rows, scores = (values[left_out >= MIN_LEFT_OUT][:MAX_IMAGES] for values in (rows, scores))
-    if not len(rows) or localization is None:
-        return None
     colour = np.asarray(job.table["image/tiny"]).mean((0, 1, 2)).round().astype(np.uint8)
-    predicted = {int(i): localization.boxes[i, 0] for i in rows}
+    predicted = {int(i): localization.boxes[i, 0] for i in rows} if localization else {}
     settings = {
         "annotations": dataset.annotation_digest,
         "colour": colour.tolist(),
@@ -57,10 +58,23 @@ def part_test(
         masks = occluding_masks(to_input(predicted[row], window, side), to_input(nearest, window, side), side)
         return {"part/probability": _probabilities(job, row, image, masks, colour)}
 
-    with progress("Testing part-only failures", len(rows), "images") as tick:
-        results = job.compute("part test", settings, rows.tolist(), compute, tick)
+    def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
+        return {"part_test": _part_only_test(results[0], rows, scores, n_failures)}
+
+    def open_methods() -> list[PerImageMethod]:
+        return [job.method("part test", settings, lambda: compute)]
+
+    return Work(["the causal test of part-only failures"], rows.tolist(), len(rows), open_methods, show)
+
+
+def _part_only_test(
+    results: PerImageResults, rows: np.ndarray, scores: np.ndarray, n_failures: int
+) -> PartOnlyTest | None:
+    """The test of those failures that have results. rows, scores: `(P,)`, see `rank_part_failures`."""
     computed = np.array([int(i) in results for i in rows])
     rows, scores = rows[computed], scores[computed]
+    if not len(rows):
+        return None
     probability = results.table["part/probability"][[results.rows[int(i)] for i in rows]].astype(np.float64)
     tested = np.isfinite(probability).all(1)
     if not tested.any():

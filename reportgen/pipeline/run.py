@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
@@ -18,25 +19,45 @@ from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
 from reportgen.gallery.build import build_site
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
-from reportgen.pipeline.analysis import build_audit
+from reportgen.pipeline.analysis import GrowingAudit, build_audit
+from reportgen.pipeline.extraction import ModelRun
 from reportgen.pipeline.freshness import input_digest, note_finished, stores_if_fresh
 from reportgen.pipeline.inputs import ReadDataset, gather_inputs
-from reportgen.pipeline.outputs import filled_pages, publish, refuse_foreign_site, result_files, write_results
+from reportgen.pipeline.outputs import (
+    filled_pages,
+    provenance,
+    refuse_foreign_site,
+    result_files,
+    stage_data,
+    stage_results,
+)
 from reportgen.pipeline.progress import Progress, StageClock, silent
 from reportgen.pipeline.summary import RunSummary
+from reportgen.pipeline.work import RebuildSchedule
 from reportgen.results.metrics import metrics
 from reportgen.store.files import exclusive_run
+from reportgen.store.staging import Staging
 from reportgen.store.usage import begin_use, end_use, note_use
 from reportgen.store.version import set_aside_other_version
 
 log = logging.getLogger(__name__)
 
+Ready = Callable[[RunSummary], None]
+"""Called when the first report is written."""
 
-def run_audit(config: AuditConfig, progress: Progress = silent) -> RunSummary:
-    """Run the whole job and write the report. Errors: ReportgenError, each with its one line."""
+
+def ignore(summary: RunSummary) -> None:
+    """Tell nobody."""
+
+
+def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:
+    """Run the whole job and write the report. Errors: ReportgenError, each with its one line.
+
+    ready: called with the first report, if the results of expensive methods are still to be added to it.
+    """
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
-    return _run(config, lambda names: read_dataset(Path(config.data or ""), names, config.annotations), progress)
+    return _run(config, lambda names: read_dataset(Path(config.data or ""), names, config.annotations), progress, ready)
 
 
 def demo_config(which: str, limit: int | None) -> AuditConfig:
@@ -47,7 +68,7 @@ def demo_config(which: str, limit: int | None) -> AuditConfig:
     return AuditConfig(select=",".join(SELECTED) if which == "photos" and limit is None else "1")
 
 
-def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> RunSummary:
+def run_demo(which: str, config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:
     """Run the job on an embedded data set: `photos` or `solar`."""
     make: Callable[[Path], Path]
     make, note, name = {
@@ -58,10 +79,10 @@ def run_demo(which: str, config: AuditConfig, progress: Progress = silent) -> Ru
     def read(names: ClassNames) -> Dataset:
         return replace(read_dataset(make(config.out / "demo"), names), name=name, note=note)
 
-    return _run(config, read, progress)
+    return _run(config, read, progress, ready)
 
 
-def _run(config: AuditConfig, read: ReadDataset, progress: Progress) -> RunSummary:
+def _run(config: AuditConfig, read: ReadDataset, progress: Progress, ready: Ready) -> RunSummary:
     clock = StageClock()
     use_all_cores()
     refuse_foreign_site(config.out)
@@ -69,10 +90,15 @@ def _run(config: AuditConfig, read: ReadDataset, progress: Progress) -> RunSumma
         cache = config.out / "cache"
         old = set_aside_other_version(cache)
         begin_use(cache)
+        has_results = any(cache.glob("*/[0-9]*.npz"))
         inputs = gather_inputs(config, read, clock, progress)
         runs = [model.run for model in inputs.models]
         digest = input_digest(config, inputs)
         stores = stores_if_fresh(config.out, digest)
+
+        def build() -> GrowingAudit:
+            return build_audit(inputs, config, pass_seconds(runs), clock, progress)
+
         summary = RunSummary(
             index=config.out / "site" / "index.html",
             metrics={},
@@ -81,7 +107,7 @@ def _run(config: AuditConfig, read: ReadDataset, progress: Progress) -> RunSumma
             set_aside=[*old, *(line for run in runs for line in run.store.set_aside)],
             seconds=clock.seconds,
             is_fresh=stores is not None,
-            build_audit=lambda: build_audit(inputs, clock, progress),
+            build_audit=lambda: completed(build(), progress),
         )
         log.debug("input digest %s, up to date: %s", digest[:16], summary.is_fresh)
         if stores is not None:
@@ -89,20 +115,75 @@ def _run(config: AuditConfig, read: ReadDataset, progress: Progress) -> RunSumma
             end_use(cache)
             summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
             return summary
-        files = _write_report(summary, config, clock, progress)
+        files = _write_growing_report(build(), summary, config, clock, progress, ready, has_results)
         end_use(cache)
         note_finished(config.out, digest, files)
         return summary
 
 
-def _write_report(summary: RunSummary, config: AuditConfig, clock: StageClock, progress: Progress) -> list[str]:
+def pass_seconds(runs: Sequence[ModelRun]) -> float:
+    """Seconds that the forward passes took, in the runs that computed what the stores have."""
+    return sum(run.store.seconds for run in runs)
+
+
+def completed(growing: GrowingAudit, progress: Progress) -> Audit:
+    """The audit after all the expensive work that the settings ask for."""
+    growing.open()
+    growing.queue.run(progress)
+    return growing.audit(is_running=False)
+
+
+def _write_growing_report(
+    growing: GrowingAudit,
+    summary: RunSummary,
+    config: AuditConfig,
+    clock: StageClock,
+    progress: Progress,
+    ready: Ready,
+    has_results: bool,
+) -> list[str]:
+    """Write the report at once, and again while the expensive work goes on; return the names of the result files.
+
+    has_results: the cache may have results of the expensive methods, which the first report is to show.
+    """
+    schedule, queue = RebuildSchedule(), growing.queue
+    if has_results or growing.is_quick:
+        with clock("expensive methods"):
+            growing.open()
+            if growing.is_quick:
+                queue.run(progress)
+    if not ((has_results or growing.is_quick) and queue.is_finished):
+        _write_report(growing.audit(is_running=True), summary, config, clock, progress)
+        schedule.note_built(clock.seconds["build the site"])
+        ready(summary)
+        with clock("expensive methods"):
+            growing.open()
+            queue.run(progress, schedule.is_due)
+        while not queue.is_finished:
+            before = clock.seconds["build the site"]
+            _write_report(growing.audit(is_running=True), summary, config, clock, progress)
+            schedule.note_built(clock.seconds["build the site"] - before)
+            with clock("expensive methods"):
+                queue.run(progress, schedule.is_due)
+    audit = growing.audit(is_running=False)
+    summary.build_audit = lambda: audit
+    return _write_report(audit, summary, config, clock, progress)
+
+
+def _write_report(
+    audit: Audit, summary: RunSummary, config: AuditConfig, clock: StageClock, progress: Progress
+) -> list[str]:
     """Write the site and the result files, and return the names of those outside of the site."""
-    audit, site = summary.audit, config.out / "site"
+    site = config.out / "site"
     summary.metrics = metrics(audit)
     filled = filled_pages(config.out)
-    with clock("build the site"):
-        files = result_files(audit, summary.metrics)
-        begin = partial(progress, "Building the site", unit="pages")
-        pages = build_site(audit, site, begin, config.image_format, publish(files, site))
-    summary.cleared = [name for name, data in filled.items() if (site / name).read_bytes() != data]
-    return write_results(audit, summary, config, files, pages)
+    with Staging(config.out) as staging:
+        with clock("build the site"):
+            files = result_files(audit, summary.metrics)
+            begin = partial(progress, "Building the site", unit="pages")
+            data = stage_data(files, site, staging)
+            pages = build_site(audit, site, begin, config.image_format, data, staging)
+        results = stage_results(audit, provenance(audit, summary, config, pages), config.out, files, staging)
+        staging.publish()
+    summary.cleared += [name for name, data in filled.items() if (site / name).read_bytes() != data]
+    return results

@@ -1,4 +1,4 @@
-"""The expensive methods, for the selected images only: occlusion, saliency and activations."""
+"""The expensive methods of image pages, for the selected images only: occlusion, saliency and activations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from reportgen.audit.model_info import LayerInfo
-from reportgen.config import GREY
+from reportgen.config import GREY, AuditConfig
 from reportgen.data.sampling import evenly_spaced
 from reportgen.errors import ConfigError
 from reportgen.methods.activations import Activations
@@ -18,14 +18,17 @@ from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletio
 from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.methods.saliency import SaliencyMaps
 from reportgen.pipeline.image_loader import NetworkInput
-from reportgen.pipeline.per_image import Compute, PerImageJob
-from reportgen.pipeline.progress import Progress
-from reportgen.pipeline.selection import select_images
+from reportgen.pipeline.per_image import Compute, PerImageJob, PerImageMethod
+from reportgen.pipeline.selection import select_images, worst_first
+from reportgen.pipeline.work import Work, budget_of
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Table
 
 CALIBRATION_IMAGES = 4
 """Images whose exact maps decide how far fast occlusion may approximate."""
+MIN_IMAGES_FOR_TRIALS = 32
+"""Images from which on `occlusion = "auto"` is fast: the trials take as long as 16 to 20 exact maps (EfficientNet-Lite0
+and ResNet-18 on a processor), and a fast map about half as long as an exact one, so fewer images gain nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,48 +70,85 @@ METHODS = (
 """The methods that every selected image gets after occlusion. To add one, add it here (see `CONTRIBUTING.md`)."""
 
 
-def run_expensive_methods(
-    job: PerImageJob, labels: np.ndarray, outcomes: Sequence[str], layers: Sequence[LayerInfo], progress: Progress
-) -> dict[str, PerImageResults]:
-    """The results of the selected images, by kind. Occlusion costs most, so its estimate decides how many `auto`
-    selects."""
-    select = job.run.settings.select
-    if select == "none":
-        return {}
-    occluder, settings = _prepare_occlusion(job, progress)
+def selected_images_works(
+    job: PerImageJob,
+    labels: np.ndarray,
+    outcomes: Sequence[str],
+    confidence: np.ndarray,
+    layers: Sequence[LayerInfo],
+) -> list[Work]:
+    """Occlusion and `METHODS` for the images that the settings select, the worst first.
+
+    Methods of all selected images are one work, so that an image gets them together; one with `at_most` is its own.
+    labels: `(N,)` int64, −1 for none; outcomes: of each image; confidence: `(N,)` probability of the predicted class.
+    """
     failed = np.array([outcome not in ("right", "unlabelled") for outcome in outcomes])
-    rows = select_images(select, [sample.name for sample in job.samples], labels, failed, occluder.seconds_per_image)
-    with progress("Occlusion", len(rows), "images", occluder.seconds_per_image * len(rows)) as tick:
-        occlusion = job.compute("occlusion", settings, rows, lambda row, image, x: occluder(x, image.label), tick)
-    results = {"occlusion": occlusion}
-    for method in METHODS:
+    names = [sample.name for sample in job.samples]
+    selected = select_images(job.run.settings.select, names, labels, failed)
+    rows = worst_first(selected, labels, outcomes, confidence)
+
+    def opened(method: Method) -> PerImageMethod:
         settings, compute = method.prepare(job, layers)
-        chosen = evenly_spaced(list(occlusion), method.at_most or len(rows))
-        with progress(method.stage, len(chosen), "images") as tick:
-            results[method.kind] = job.compute(method.kind, settings, chosen, compute, tick)
-    return results
+        return job.method(method.kind, settings, lambda: compute)
+
+    def work_of(methods: Sequence[Method], rows: Sequence[int], images: int, with_occlusion: bool) -> Work:
+        def open_methods() -> list[PerImageMethod]:
+            first = [_occlusion(job, len(rows))] if with_occlusion else []
+            return [*first, *map(opened, methods)]
+
+        def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
+            return {"selected": {kind: found for kind, found in zip(kinds, results, strict=True) if found.rows}}
+
+        first = [("occlusion", "Occlusion")] if with_occlusion else []
+        kinds, stages = zip(*first, *((method.kind, method.stage) for method in methods), strict=True)
+        return Work(stages, rows, images, open_methods, show, is_of_images=with_occlusion)
+
+    works = [work_of([method for method in METHODS if not method.at_most], rows, len(names), with_occlusion=True)]
+    for method in METHODS:
+        if method.at_most:
+            chosen = set(evenly_spaced(selected, method.at_most))
+            possible = min(len(names), method.at_most)
+            works.append(work_of([method], [row for row in rows if row in chosen], possible, with_occlusion=False))
+    return works
 
 
-def _prepare_occlusion(job: PerImageJob, progress: Progress) -> tuple[Occluder, Mapping[str, Any]]:
-    """The occluder that the settings ask for, and the settings that its results depend on. Errors: ConfigError."""
+def _occlusion(job: PerImageJob, images: int) -> PerImageMethod:
+    """Occlusion, exact or fast. images: number of those that are selected. Errors: ConfigError."""
     settings = job.run.settings
     fill = fill_colour(job.table, settings.occlusion_fill)
     try:
         exact = make_occluder(job.run.classifier, settings.occlusion_side, settings.occlusion_stride, fill)
     except ValueError as error:
         raise ConfigError(str(error), "choose a smaller `occlusion_side`") from None
+    mode = _resolved_mode(settings, images, exact.seconds_per_image)
     key = {
         "side": settings.occlusion_side,
         "rows": list(exact.grid.rows),
         "columns": list(exact.grid.columns),
         "fill": list(fill),
         "note": exact.fallback_reason,
-        "mode": settings.occlusion,
+        "mode": mode,
     }
-    return (exact if settings.occlusion == "exact" else _calibrated(job, exact, key, progress)), key
+
+    def prepare() -> Compute:
+        occluder = exact if mode == "exact" else _calibrated(job, exact, key)
+        return lambda row, image, x: occluder(x, image.label)
+
+    return job.method("occlusion", key, prepare)
 
 
-def _calibrated(job: PerImageJob, exact: Occluder, key: Mapping[str, Any], progress: Progress) -> Occluder:
+def _resolved_mode(settings: AuditConfig, images: int, seconds_per_image: float) -> str:
+    """`exact` or `fast`, for `auto` by the number of images that the budget allows at the estimated speed.
+
+    The estimate is not measured, so that a rerun decides the same.
+    """
+    if settings.occlusion != "auto":
+        return settings.occlusion
+    allowed = budget_of(settings, 0) / seconds_per_image
+    return "fast" if min(images, allowed) >= MIN_IMAGES_FOR_TRIALS else "exact"
+
+
+def _calibrated(job: PerImageJob, exact: Occluder, key: Mapping[str, Any]) -> Occluder:
     """The occluder with the cheapest approximation that some images, evenly over the data set, allow."""
     rows = evenly_spaced(range(len(job.samples)), CALIBRATION_IMAGES)
     candidates = {"caps": list(exact.fast_backends), "arithmetic": exact.arithmetic}
@@ -116,8 +156,7 @@ def _calibrated(job: PerImageJob, exact: Occluder, key: Mapping[str, Any], progr
     def trial(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
         return exact.trial(x, image.label)
 
-    with progress("Calibrating fast occlusion", len(rows), "images") as tick:
-        results = job.compute("occlusion trial", {**key, **candidates}, rows, trial, tick)
+    results = job.compute("occlusion trial", {**key, **candidates}, rows, trial, lambda steps=1: None)
     return exact.calibrated(np.asarray(results.table["trial/probability"]))
 
 

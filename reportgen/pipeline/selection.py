@@ -9,32 +9,22 @@ import numpy as np
 from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.errors import ConfigError
 
-IMAGES_PER_CLASS = 3
-"""Images of each class that `auto` selects where it does not select all."""
 MAX_FAILURES = 60
 """Failures that are selected at most, evenly over the data set."""
-MAX_SECONDS_FOR_ALL = 600
-"""`auto` selects all images if the estimate is below this."""
 
 
-def select_images(
-    select: str, names: Sequence[str], labels: np.ndarray, failed: np.ndarray, seconds: float
-) -> list[int]:
+def select_images(select: str, names: Sequence[str], labels: np.ndarray, failed: np.ndarray) -> list[int]:
     """Return the rows of the selected images, ascending.
 
-    select: `all`; a number: so many of each class; `failures`; `none`; names separated by commas; or `auto`: all if the
-        estimate is below ten minutes, else three of each class and the failures.
-    labels: `(N,)` int64, −1 for none; failed: `(N,)` bool; seconds: estimated for one image.
+    select: `all`, or `auto`, which is all as far as the budget goes; a number: so many of each class; `failures`;
+        `none`; names separated by commas.
+    labels: `(N,)` int64, −1 for none; failed: `(N,)` bool.
     Errors: ConfigError for a name that no image has.
     """
-    everything = list(range(len(names)))
-    if select == "all" or (select == "auto" and seconds * len(names) < MAX_SECONDS_FOR_ALL):
-        return everything
-    failures = evenly_spaced(np.flatnonzero(failed).tolist(), MAX_FAILURES)
-    if select == "auto":
-        return sorted({*evenly_spaced_per_class(labels, IMAGES_PER_CLASS), *failures})
+    if select in ("all", "auto"):
+        return list(range(len(names)))
     if select == "failures":
-        return failures
+        return evenly_spaced(np.flatnonzero(failed).tolist(), MAX_FAILURES)
     if select == "none":
         return []
     if select.isdecimal():
@@ -44,3 +34,24 @@ def select_images(
         if name not in names:
             raise ConfigError(f"`select` names `{name}`, and no image has that name", "names are those of the report")
     return sorted({names.index(name) for name in wanted})
+
+
+def worst_first(rows: Sequence[int], labels: np.ndarray, outcomes: Sequence[str], confidence: np.ndarray) -> list[int]:
+    """Return the rows in the order in which a reader wants to see them.
+
+    First the wrong classes, then the right classes with a wrong box, each with the most confident first. Then the
+    others, one of each class, a second of each class and so on, each class with the least confident first.
+    labels: `(N,)` int64, −1 for none; outcomes: of each image; confidence: `(N,)` of the predicted class.
+    """
+    wrong_class = [row for row in rows if outcomes[row] == "class"]
+    wrong_box = [row for row in rows if outcomes[row] not in ("class", "right", "unlabelled")]
+    rest = [row for row in rows if outcomes[row] in ("right", "unlabelled")]
+    by_class: dict[int, list[int]] = {}
+    for row in sorted(rest, key=lambda row: (confidence[row], row)):
+        by_class.setdefault(int(labels[row]), []).append(row)
+    turns = [(turn, label, row) for label, group in by_class.items() for turn, row in enumerate(group)]
+    return [
+        *sorted(wrong_class, key=lambda row: (-confidence[row], row)),
+        *sorted(wrong_box, key=lambda row: (-confidence[row], row)),
+        *(row for _, _, row in sorted(turns)),
+    ]

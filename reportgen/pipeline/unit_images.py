@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reportgen.audit.model_info import LayerInfo
+from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.sampling import evenly_spaced
 from reportgen.methods.effective_field import GradientMass, UnitPosition, central_interval
 from reportgen.metrics.top_patches import Unit, differs_when_recomputed
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.image_loader import NetworkInput
-from reportgen.pipeline.per_image import PerImageJob
-from reportgen.pipeline.progress import Progress
+from reportgen.pipeline.per_image import Compute, PerImageJob, PerImageMethod
+from reportgen.pipeline.work import Work
+from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Key
 
 UNITS_PER_LAYER = 24
@@ -25,20 +27,32 @@ Units = Mapping[str, Sequence[Unit]]
 """The units of each layer, by the layer's name."""
 
 
-def unconfirmed_patches(
-    job: PerImageJob, layers: Sequence[LayerInfo], units: Units, progress: Progress
-) -> frozenset[tuple[str, int, int]]:
-    """(layer, unit, image) of the top patches whose value differs when their image is run alone, in a batch of one."""
-    forward = ForwardPass(job.run.classifier, job.run.settings.layers, job.run.settings.precision)
+def top_patches_work(job: PerImageJob, layers: Sequence[LayerInfo], units: Units) -> Work:
+    """The values of the images with top patches, each run alone; its fields are `unconfirmed_patches`."""
 
-    def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
-        maxima = forward.maxima(torch.tensor(image.pixels)[None].to(job.device))
-        return {f"units/{layer.name}/max": maxima[layer.name][0].cpu().numpy() for layer in layers}
+    def prepare() -> Compute:
+        forward = ForwardPass(job.run.classifier, job.run.settings.layers, job.run.settings.precision)
+
+        def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
+            maxima = forward.maxima(torch.tensor(image.pixels)[None].to(job.device))
+            return {f"units/{layer.name}/max": maxima[layer.name][0].cpu().numpy() for layer in layers}
+
+        return compute
+
+    def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
+        return {"unconfirmed_patches": _unconfirmed(results[0], layers, units)}
 
     images = [unit.images for of_layer in units.values() for unit in of_layer]
     rows = np.unique(np.concatenate(images)).tolist() if images else []
-    with progress("Checking top patches", len(rows), "images") as tick:
-        results = job.compute("alone", {}, rows, compute, tick)
+    return Work(["the check of top patches"], rows, len(rows), lambda: [job.method("alone", {}, prepare)], show, False)
+
+
+def _unconfirmed(
+    results: PerImageResults, layers: Sequence[LayerInfo], units: Units
+) -> frozenset[tuple[str, int, int]]:
+    """(layer, unit, image) of the top patches whose value differs when their image is run alone, in a batch of one."""
+    if not len(results.table):
+        return frozenset()
     found = set()
     for layer in layers:
         alone = np.asarray(results.table[f"units/{layer.name}/max"])
@@ -50,10 +64,11 @@ def unconfirmed_patches(
     return frozenset(found)
 
 
-def with_effective_fields(
-    job: PerImageJob, layers: Sequence[LayerInfo], units: Units, progress: Progress
-) -> Sequence[LayerInfo]:
-    """The layers with their effective receptive fields, from the gradients of some units in their top images."""
+def effective_fields_work(job: PerImageJob, info: ModelInfo, layers: Sequence[LayerInfo], units: Units) -> Work:
+    """The effective receptive fields of some layers, from the gradients of some units in their top images.
+
+    Its field is the network's description with them, as soon as all images are done.
+    """
     keys = job.table.keys
     asked: dict[Key, list[UnitPosition]] = {}
     row_of: dict[Key, int] = {}
@@ -63,19 +78,25 @@ def with_effective_fields(
             row, where = int(units[layer.name][u].images[0]), int(units[layer.name][u].where[0])
             asked.setdefault(keys[row], []).append((number, u, where, layer.origin(where)))
             row_of.setdefault(keys[row], row)
-    if not asked:
-        return layers
-    mass = GradientMass(job.run.classifier, [layer.name for layer in layers])
+    settings = {"units": [[list(key), units_asked] for key, units_asked in sorted(asked.items())]}
 
-    def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
-        return {"field/mass": mass(x, asked[keys[row]])}
+    def prepare() -> Compute:
+        mass = GradientMass(job.run.classifier, [layer.name for layer in layers])
+        return lambda row, image, x: {"field/mass": mass(x, asked[keys[row]])}
+
+    def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
+        (found,) = results
+        if not len(found.table) or work.waiting:  # if every file has changed, the analytic fields stay
+            return {}
+        total = np.asarray(found.table["field/mass"]).sum(0)
+        fields = [(central_interval(down), central_interval(across)) for down, across in total]
+        field_of = {layer.name: field for layer, field in zip(layers, fields, strict=True)}
+        measured = [replace(layer, effective_field=field_of.get(layer.name)) for layer in info.layers]
+        return {"info": replace(info, layers=measured)}
+
+    def open_methods() -> list[PerImageMethod]:
+        return [job.method("effective field", settings, prepare)]
 
     rows = sorted(row_of.values())
-    with progress("Measuring effective receptive fields", len(rows), "images") as tick:
-        settings = {"units": [[list(key), units_asked] for key, units_asked in sorted(asked.items())]}
-        results = job.compute("effective field", settings, rows, compute, tick)
-    if not len(results.table):  # every file has changed: the analytic fields stay
-        return layers
-    total = np.asarray(results.table["field/mass"]).sum(0)
-    fields = [(central_interval(down), central_interval(across)) for down, across in total]
-    return [replace(layer, effective_field=field) for layer, field in zip(layers, fields, strict=True)]
+    work = Work(["effective receptive fields"], rows, len(rows), open_methods, show, False)
+    return work

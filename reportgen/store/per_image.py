@@ -32,13 +32,25 @@ def per_image(
         changed since the forward pass, is not in the table.
     Errors: those of `compute`, OutputError.
     """
-    store = Store(cache, {**settings, "kind": kind})
+    store = per_image_store(cache, kind, settings)
+    compute_missing(store, keys, compute)
+    return store.select(key for key in keys if key in store)
+
+
+def per_image_store(cache: Path, kind: str, settings: Mapping[str, Any]) -> Store:
+    """The store of one kind of results; kind, settings: see `per_image`. Errors: StoreError."""
+    return Store(cache, {**settings, "kind": kind})
+
+
+def compute_missing(
+    store: Store, keys: Sequence[Key], compute: Callable[[list[Key]], Iterable[tuple[Key, Arrays]]]
+) -> None:
+    """Compute the results of the keys that the store does not have, and commit them in shards; see `per_image`."""
     missing = [key for key in dict.fromkeys(keys) if key not in store]
     if missing:
         results = iter(compute(missing))
         while shard := list(islice(results, SHARD_SIZE)):
             store.commit(_stacked(shard))
-    return store.select(key for key in keys if key in store)
 
 
 def _stacked(results: Sequence[tuple[Key, Arrays]]) -> dict[str, np.ndarray]:

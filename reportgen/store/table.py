@@ -15,7 +15,7 @@ import numpy as np
 
 from reportgen.errors import CorruptError, StoreError
 from reportgen.store.column import Column
-from reportgen.store.files import raise_open_file_limit
+from reportgen.store.files import raise_open_file_limit, write_atomic
 from reportgen.store.shard import FORMAT, Shard, write_shard
 from reportgen.store.usage import note_use
 
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
 """Key of a row: the SHA-256 of the image's bytes in hex, and its label (−1: none), on which the stored maps depend."""
+SECONDS_FILE = "seconds"
+"""File of a store: the time that its rows took. It goes when the store goes."""
 RAGGED = {"image/jpeg": "image/offset"}
 """Arrays of bytes without a row axis, and the array `(N + 1,)` with the offset of each image's bytes."""
 
@@ -145,6 +147,21 @@ class Store:
         path = self.folder / name
         write_shard(path, arrays, {"fingerprint": self.fingerprint, "name": name, "settings": self.settings})
         self._add(Shard(path))
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that it took to compute the rows, as far as runs have recorded them (see `add_seconds`)."""
+        try:
+            return max(0.0, float((self.folder / SECONDS_FILE).read_text("ascii")))
+        except (OSError, ValueError):
+            return 0.0
+
+    def add_seconds(self, seconds: float) -> None:
+        """Record that rows took so long to compute. Errors: OutputError."""
+        write_atomic(self.folder / SECONDS_FILE, f"{self.seconds + seconds:.3f}\n".encode())
 
     def select(self, keys: Iterable[Key]) -> Table:
         """Return the rows of these keys as a table. Errors: KeyError for a missing one."""

@@ -24,12 +24,11 @@ from reportgen.gallery.sections.occlusion import fill_text
 from reportgen.methods.occlusion.occluder import Occluder
 from reportgen.metrics.localization.boxes import to_image
 from reportgen.pipeline.image_loader import NetworkInput
-from reportgen.pipeline.progress import silent
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.selected_images import fill_colour
 from reportgen.pipeline.selection import select_images
 from reportgen.pipeline.summary import RunSummary
-from reportgen.pipeline.unit_images import unconfirmed_patches
+from reportgen.pipeline.unit_images import top_patches_work
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Store
 from tests.support.html import read_html
@@ -59,7 +58,7 @@ def without_convolutions() -> nn.Module:
 
 
 def settings_of(folder: Path, **more: object) -> AuditConfig:
-    given = {"layers": ("1", "3"), "occlusion_stride": 24, "precision": "fp32", "device": "cpu"} | more
+    given = {"select": "all", "layers": ("1", "3"), "occlusion_stride": 24, "precision": "fp32", "device": "cpu"} | more
     model = "python:tests.pipeline.test_selected_images:planted"
     return AuditConfig(**{"data": folder / "photos", "out": folder / "report", "model": model, **given})
 
@@ -106,7 +105,10 @@ def test_unconfirmed_patches_are_maxima_not_reached_alone(report: RunSummary) ->
     units = model.units["1"]
     changed = {**model.units, "1": [*units[:2], replace(units[2], values=units[2].values * 1.01), units[3]]}
     job = job_of(inputs_of(settings_of(report.index.parents[2])))
-    found = unconfirmed_patches(job, model.info.layers, changed, silent)
+    work = top_patches_work(job, model.info.layers, changed)
+    work.open()
+    assert work.waiting == []
+    found = work.fields()["unconfirmed_patches"]
     assert {(layer, u) for layer, u, _ in found} == {("1", 2)}
     assert len(found) == len(units[2].images)
 
@@ -353,24 +355,23 @@ NAMES = list("abcdefg")
 
 
 @pytest.mark.parametrize(
-    ("select", "seconds", "rows"),
+    ("select", "rows"),
     [
-        ("all", 1e9, [0, 1, 2, 3, 4, 5, 6]),
-        ("none", 0, []),
-        ("failures", 0, [1, 5]),
-        ("1", 0, [2, 5]),
-        ("2", 0, [1, 3, 4, 5]),
-        ("b, g", 0, [1, 6]),
-        ("auto", 600 / 7 - 1, [0, 1, 2, 3, 4, 5, 6]),
-        ("auto", 600 / 7 + 1, [0, 1, 2, 3, 4, 5]),
+        ("all", [0, 1, 2, 3, 4, 5, 6]),
+        ("none", []),
+        ("failures", [1, 5]),
+        ("1", [2, 5]),
+        ("2", [1, 3, 4, 5]),
+        ("b, g", [1, 6]),
+        ("auto", [0, 1, 2, 3, 4, 5, 6]),
     ],
 )
-def test_select_images_follows_the_setting(select: str, seconds: float, rows: list[int]) -> None:
-    assert select_images(select, NAMES, LABELS, FAILED, seconds) == rows
+def test_select_images_follows_the_setting(select: str, rows: list[int]) -> None:
+    assert select_images(select, NAMES, LABELS, FAILED) == rows
 
 
 def test_select_images_takes_a_name_with_a_comma_whole() -> None:
-    assert select_images("a, b.jpg", ["a", "b.jpg", "a, b.jpg"], np.zeros(3, np.int64), np.zeros(3, bool), 0) == [2]
+    assert select_images("a, b.jpg", ["a", "b.jpg", "a, b.jpg"], np.zeros(3, np.int64), np.zeros(3, bool)) == [2]
 
 
 def test_occlusion_caption_names_the_colour_of_the_square(report: RunSummary) -> None:
@@ -379,6 +380,6 @@ def test_occlusion_caption_names_the_colour_of_the_square(report: RunSummary) ->
 
 
 def test_select_images_works_without_labels_and_rejects_unknown_names() -> None:
-    assert len(select_images("3", NAMES, np.full(7, -1), FAILED, 0)) == 3
+    assert len(select_images("3", NAMES, np.full(7, -1), FAILED)) == 3
     with pytest.raises(ConfigError, match="names `x`"):
-        select_images("a,x", NAMES, LABELS, FAILED, 0)
+        select_images("a,x", NAMES, LABELS, FAILED)

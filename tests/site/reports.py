@@ -8,14 +8,18 @@ from typing import Any
 from reportgen.audit.audit import Audit
 from reportgen.gallery.build import build_site, page_drafts
 from reportgen.gallery.core.media import Media
-from reportgen.pipeline.outputs import publish, result_files
+from reportgen.pipeline.outputs import result_files, stage_data
 from reportgen.results.metrics import metrics
+from reportgen.store.staging import Staging
 
 
 def write_report(audit: Audit, report: Path) -> Path:
     """Write the site with its result files, as a run does, and return its folder."""
     site = report / "site"
-    build_site(audit, site, compressed=publish(result_files(audit, metrics(audit)), site))
+    with Staging(report) as staging:
+        data = stage_data(result_files(audit, metrics(audit)), site, staging)
+        build_site(audit, site, compressed=data, staging=staging)
+        staging.publish()
     return site
 
 

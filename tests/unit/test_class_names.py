@@ -3,7 +3,7 @@
 import pytest
 from torchvision.models import ResNet18_Weights
 
-from reportgen.data.class_names import ClassNames, imagenet_wnids, read_class_file
+from reportgen.data.class_names import ClassNames, imagenet_names, imagenet_wnids, read_class_file
 from reportgen.errors import DataError
 
 BIRDS = ClassNames(("crane", "Maillot", "maillot", "7", "sea_lion", "crane", "tabby", "Tabby cat"))
@@ -39,6 +39,7 @@ def test_unknown_class_text_is_refused_with_a_reason(text: str, reason: str) -> 
 
 def test_imagenet_classes_are_found_by_wnid_name_and_index() -> None:
     names = ResNet18_Weights.DEFAULT.meta["categories"]
+    assert imagenet_names() == tuple(names)
     vocabulary = ClassNames(tuple(names), imagenet_wnids())
     assert len(set(imagenet_wnids())) == len(names) == 1000
     assert vocabulary.index("n02123045") == vocabulary.index("tabby") == vocabulary.index("281") == 281

@@ -30,3 +30,18 @@ def test_commands_without_work_import_no_heavy_library(argument: str) -> None:
     done = subprocess.run([sys.executable, "-c", code, argument], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
     assert done.stdout
+
+
+def test_run_imports_torchvision_only_for_networks_that_need_it(tmp_path) -> None:
+    """It takes as long as torch itself, and delays the first report."""
+    code = (
+        "import sys, reportgen.pipeline.run\n"
+        "from reportgen.config import AuditConfig\n"
+        "from reportgen.models.sources import load_classifier\n"
+        "load_classifier(AuditConfig(model='python:tests.support.tiny_networks:network'))\n"
+        "print('torchvision' in sys.modules)\n"
+        "load_classifier(AuditConfig(model='torchvision:resnet18', weights='random'))\n"
+        "print('torchvision' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\nTrue\n"

@@ -13,9 +13,8 @@ from reportgen.audit.model_info import LayerInfo
 from reportgen.config import AuditConfig
 from reportgen.methods.effective_field import GradientMass, central_interval
 from reportgen.models.sources import classifier_from_module
-from reportgen.pipeline.progress import silent
 from reportgen.pipeline.run import run_audit
-from reportgen.pipeline.unit_images import with_effective_fields
+from reportgen.pipeline.unit_images import effective_fields_work
 from tests.support.html import read_html
 from tests.support.jobs import inputs_of, job_of
 from tests.support.square_images import squares
@@ -67,8 +66,12 @@ def test_analytic_fields_stay_when_every_file_is_gone(tmp_path: Path) -> None:
     audit, inputs = run_audit(config).audit, inputs_of(config)
     for sample in audit.samples:
         sample.path.unlink()
-    layers = inputs.models[0].info.layers
-    assert with_effective_fields(job_of(inputs), layers, audit.main.units, silent) is layers
+    info = inputs.models[0].info
+    work = effective_fields_work(job_of(inputs), info, info.layers, audit.main.units)
+    work.open()
+    assert len(work.waiting) > 0
+    work.compute(len(work.waiting), lambda steps=1: None)
+    assert work.fields() == {}
 
 
 def test_run_measures_effective_fields_if_the_setting_says_so(tmp_path: Path) -> None:

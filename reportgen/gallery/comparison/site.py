@@ -17,7 +17,7 @@ from reportgen.gallery.comparison.overview import overview_page
 from reportgen.gallery.comparison.pairing import PairedReports, pair_up
 from reportgen.gallery.comparison.results import comparison_csv, comparison_figures
 from reportgen.gallery.comparison.units import units_page
-from reportgen.gallery.core.data_chunks import write_chunk
+from reportgen.gallery.core.data_chunks import remove_unlisted_chunks, write_chunk
 from reportgen.gallery.core.glossary import GLOSSARY_PAGE, read_glossary
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Frame, Link, NavEntry, navigation_of
@@ -45,6 +45,7 @@ def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
         for name, text in files.items():
             write_if_changed(out / name, text.encode())
             write_if_changed(out / "site" / "data" / name, text.encode())
+        remove_unlisted_chunks(out / "site")
         media = open_media(out / "site")
         title, footer = f"{paired.a.name} → {paired.b.name}", f"{paired.n:,} images · reportgen {__version__}"
         frame = Frame(title, "", navigation(paired), footer)

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reportgen.errors import OutputError
+from reportgen.gallery.core.data_chunks import CHUNKS
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -26,8 +27,6 @@ NOT_FOUND = "404.html"
 MAX_FILE_SIZE = 25 * 1024 * 1024
 """Bytes. The strictest of the common static hosts refuses larger files."""
 DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
-CHUNK_URLS = "data/chunks.js"
-"""The chunk with the URLs of all others."""
 CHUNK_URL = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
 URL_COLUMNS = ("page", "photo", "thumbnail", "layer")
 """Texts of a chunk that are URLs relative to the root."""
@@ -120,8 +119,8 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     pages = {name: _parse(path) for name, path in files.items() if name.endswith(".html")}
     faults = [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
     faults += [fault for name, path in files.items() for fault in _file_faults(name, path)]
-    if CHUNK_URLS not in files:
-        faults.append(Fault(CHUNK_URLS, "is missing; scripts need it to find their data"))
+    if CHUNKS not in files:
+        faults.append(Fault(CHUNKS, "is missing; scripts need it to find their data"))
     chunks = (name for name in files if name.startswith("data/") and name.endswith(".js"))
     faults += [fault for name in chunks for fault in _chunk_faults(name, files)]
     return sorted(faults, key=lambda fault: (fault.file, fault.text)), len(pages), len(files)
@@ -184,7 +183,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _chunk_faults(name: str, files: dict[str, Path]) -> Iterator[Fault]:
-    """Faults of the URLs in a chunk: of other chunks (`CHUNK_URLS`), or of the pages and pictures of its images."""
+    """Faults of the URLs in a chunk: of other chunks (`CHUNKS`), or of the pages and pictures of its images."""
     text = files[name].read_text("utf-8", "replace")
     try:
         body = json.loads(text[text.index("{") : text.rindex("}") + 1])

@@ -16,7 +16,10 @@ import numpy as np
 
 from reportgen.errors import OutputError
 from reportgen.store.files import write_atomic
+from reportgen.store.staging import Staging
 
+CHUNKS = "data/chunks.js"
+"""The chunk with the URLs of all others."""
 TYPES = {"uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2", "uint32": "u4", "int32": "i4", "float32": "f4"}
 
 
@@ -41,12 +44,13 @@ def script(
 
 
 def write_chunk(site: Path, name: str, data: bytes) -> str:
-    """Write a chunk under `data/`, with the digest of its bytes in its name; remove older ones; return its URL."""
+    """Write a chunk under `data/`, with the digest of its bytes in its name, and return its URL.
+
+    Older ones stay until the pages that load this one are published.
+    """
     url = _url(name, data)
-    for old in (site / "data").glob(f"{name}.*.js"):
-        if old.name != Path(url).name:
-            old.unlink(missing_ok=True)
-    _write_if_changed(site / url, data)
+    if not (site / url).is_file() or (site / url).read_bytes() != data:
+        write_atomic(site / url, data)
     return url
 
 
@@ -63,23 +67,46 @@ def _url(name: str, data: bytes) -> str:
     return f"data/{name}.{hashlib.sha256(data).hexdigest()[:10]}.js"
 
 
-def _write_if_changed(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:
-        write_atomic(path, data)
+def publish_chunk_urls(site: Path, scripts: Mapping[str, str], staging: Staging) -> None:
+    """Stage `data/chunks.js`, which has the URLs of all chunks. Its own URL never changes, so a page that loads its
+    data through it does not change when the data do. scripts: URLs of the scripts that pages load on demand.
+
+    Of two chunks with one name, the one that it does not list yet is the new one (see `remove_unlisted_chunks`).
+    """
+    listed = _listed_urls(site)
+    urls = {url.split("/")[1].split(".")[0]: url for url in sorted(_chunk_urls(site), key=lambda u: u not in listed)}
+    staging.write(site / CHUNKS, script("chunks", {}, {}, {"urls": {**urls, **scripts}}))
 
 
-def write_chunk_urls(site: Path, scripts: Mapping[str, str]) -> None:
-    """Write `data/chunks.js`, which has the URLs of all chunks. Its own URL never changes, so a page that loads its
-    data through it does not change when the data do. scripts: URLs of the scripts that pages load on demand."""
-    urls = {path.name.split(".")[0]: f"data/{path.name}" for path in sorted((site / "data").glob("*.*.js"))}
-    _write_if_changed(site / "data" / "chunks.js", script("chunks", {}, {}, {"urls": {**urls, **scripts}}))
+def remove_unlisted_chunks(site: Path) -> None:
+    """Remove the chunks that `data/chunks.js` does not list: at the end of a build replaced ones, and before a build
+    those of an interrupted one."""
+    for url in _chunk_urls(site) - _listed_urls(site):
+        (site / url).unlink(missing_ok=True)
+
+
+def _chunk_urls(site: Path) -> set[str]:
+    return {f"data/{path.name}" for path in (site / "data").glob("*.*.js")}
+
+
+def _listed_urls(site: Path) -> set[str]:
+    try:
+        return set(_body(site / CHUNKS)["urls"].values())
+    except (OSError, ValueError, KeyError, AttributeError):
+        return set()
+
+
+def _body(path: Path) -> dict[str, Any]:
+    text = path.read_text("utf-8")
+    body: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    return body
 
 
 def read_chunk(site: Path, name: str) -> dict[str, Any]:
     """A chunk as it was written, its columns still packed. Errors: OutputError if there is none."""
-    paths = sorted((site / "data").glob(f"{name}.*.js"))
-    if len(paths) != 1:
+    urls = {f"data/{path.name}" for path in (site / "data").glob(f"{name}.*.js")}
+    if len(urls) > 1:  # while a build is under way
+        urls &= _listed_urls(site)
+    if len(urls) != 1:
         raise OutputError(f"`{site}` has no chunk of data called `{name}`", "build the report again")
-    text = paths[0].read_text("utf-8")
-    body: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    return body
+    return _body(site / urls.pop())

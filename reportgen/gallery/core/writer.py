@@ -16,7 +16,7 @@ import jinja2
 from reportgen.draw.colormap import diverging, inferno, steps
 from reportgen.gallery.core import assets, labels
 from reportgen.gallery.core.check import POLICY, policy_of
-from reportgen.gallery.core.data_chunks import write_chunk_urls
+from reportgen.gallery.core.data_chunks import publish_chunk_urls, remove_unlisted_chunks
 from reportgen.gallery.core.glossary import link_term
 from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
 from reportgen.gallery.core.media import AddedMedia, Media
@@ -25,6 +25,7 @@ from reportgen.gallery.core.registry import PageDraft
 from reportgen.metrics import formatting
 from reportgen.parallel import run_parallel
 from reportgen.store.files import write_atomic
+from reportgen.store.staging import Staging
 
 log = logging.getLogger(__name__)
 
@@ -103,17 +104,25 @@ def write_site(
     media: Media,
     data: Mapping[str, str],
     progress: Progress = silent,
+    staging: Staging | None = None,
 ) -> int:
     """Write the pages, remove pages, assets and pictures of earlier builds, and return the number of pages.
 
     A page whose inputs are those of the last build is not rendered. frame: as seen from the root; data: URLs of the
-    chunks by name, and of results that are not under their names. Errors: OutputError.
+    chunks by name, and of results that are not under their names; staging: where the pages wait for the caller to
+    publish them, together with what else it writes; without it they are published here. Errors: OutputError.
     """
+    if staging is None:
+        with Staging(site.parent) as own:
+            pages_written = write_site(site, frame, pages, media, data, progress, own)
+            own.publish()
+        return pages_written
     urls = write_assets(site)
     write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
     drafts = list(pages)
     templates = {draft.template for draft in drafts}
-    writer = PageWriter(site, Manifest.read(_manifest_of(site)), frame, {"assets": urls, "data": data}, templates)
+    shared = {"assets": urls, "data": data}
+    writer = PageWriter(site, Manifest.read(_manifest_of(site)), frame, shared, templates, staging)
     manifest = Manifest()
 
     def work(turns: Iterator[int]) -> Iterator[Manifest | AddedMedia]:
@@ -128,14 +137,18 @@ def write_site(
                 tick()
             else:
                 media.merge(result)
-    media.remove_unused()
-    write_chunk_urls(site, {name: urls[name] for name in assets.ON_DEMAND})
-    _remove_others(site, {*urls.values(), *manifest.pages})
     log.debug("%d pages and %d pictures", len(manifest.pages), len(media.added.files))
-    os.sync()  # what the manifest lists is on the disk
     manifest.drawn.update(media.added.by_inputs)
     manifest.pictures.update(media.added.files)
-    write_if_changed(_manifest_of(site), manifest.encode())
+    publish_chunk_urls(site, {name: urls[name] for name in assets.ON_DEMAND}, staging)
+
+    def finish() -> None:
+        media.remove_unused()
+        remove_unlisted_chunks(site)
+        _remove_others(site, {*urls.values(), *manifest.pages})
+        write_if_changed(_manifest_of(site), manifest.encode())
+
+    staging.afterwards(finish)
     return len(drafts)
 
 
@@ -149,9 +162,11 @@ class PageWriter:
         frame: Frame,
         shared: Mapping[str, Mapping[str, str]],
         templates: Iterable[str],
+        staging: Staging,
     ) -> None:
         """shared: variables of all templates, besides their page and its frame."""
         self._site, self._manifest, self._frame, self._shared = site, manifest, frame, shared
+        self._staging = staging
         env = environment()
         digests = template_digests(templates, env, shared)
         self._templates = {name: (env.get_template(name), digest) for name, digest in digests.items()}
@@ -164,8 +179,8 @@ class PageWriter:
         inputs = digest_of(template_digest, frame, page)
         if self._manifest.is_current(url, inputs, path):
             return self._manifest.pages[url]
-        write_if_changed(path, compiled.render(page=page, frame=frame, **self._shared).encode(), durable=False)
-        return PageRecord.of(inputs, path)
+        html = compiled.render(page=page, frame=frame, **self._shared)
+        return PageRecord.of(inputs, self._staging.write(path, html.encode()))
 
 
 def _remove_others(site: Path, keep: set[str]) -> None:

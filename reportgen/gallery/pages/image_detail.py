@@ -12,6 +12,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL
 from reportgen.gallery.components.class_comparison import ClassComparison, class_comparison
 from reportgen.gallery.components.class_rows import ClassRow, class_rows
+from reportgen.gallery.components.coverage_notice import Notice, image_notice
 from reportgen.gallery.components.image_figures import image_size
 from reportgen.gallery.components.image_viewer import image_viewer
 from reportgen.gallery.components.section import Section
@@ -45,6 +46,7 @@ class ImageDetailPage:
     viewer: Section
     classes: Sequence[ClassRow]
     sections: Sequence[Section]
+    coverage: Notice | None
     facts: Sequence[Fact]
     provenance: Sequence[Fact]
     previous: Link | None
@@ -81,6 +83,7 @@ def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, fol
         viewer=image_viewer(audit.main, media, i),
         classes=class_rows(audit.main, media, i),
         sections=draw_sections("image", audit, media, i),
+        coverage=image_notice(audit, i),
         facts=_facts(audit, i),
         provenance=_provenance(audit, i),
         previous=previous,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.gallery.components.coverage_notice import Notice, report_notice
 from reportgen.gallery.components.finding_cards import FindingCard, first_findings
 from reportgen.gallery.components.headline import Headline, headlines
 from reportgen.gallery.components.small_map import SmallMap, small_map
@@ -45,6 +46,7 @@ class OverviewPage:
     heading: str
     lead: str
     note: str
+    coverage: Notice | None
     wall: Wall | None
     headlines: Sequence[Headline]
     findings: Sequence[FindingCard]
@@ -69,6 +71,7 @@ def overview(audit: Audit, media: Media) -> OverviewPage:
         heading=heading(audit),
         lead=lead(audit),
         note=audit.dataset.note,
+        coverage=report_notice(audit),
         wall=wall(audit, media),
         headlines=headlines(audit) if rows else [],
         findings=first_findings(audit, media, MAX_FINDINGS),
