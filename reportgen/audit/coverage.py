@@ -1,4 +1,4 @@
-"""How many images have the results of the expensive methods: pages say what is still to come or was not asked for."""
+"""How many images have the results of the expensive methods: pages state what is still to come or was not asked for."""
 
 from __future__ import annotations
 

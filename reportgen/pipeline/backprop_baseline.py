@@ -59,7 +59,7 @@ def backprop_work(job: PerImageJob, judged: np.ndarray, labels: np.ndarray) -> W
 def _chosen(select: str, judged: np.ndarray, labels: np.ndarray) -> list[int]:
     """The rows of the images that get the baseline, in an order of which every beginning is spread over all of them.
 
-    `failures` selects none by itself: failures alone would say nothing about the error.
+    `failures` selects none by itself: failures alone are no sample of the error.
     """
     if not len(judged) or not (select in ("auto", "all", "failures") or select.isdecimal()):
         return []

@@ -47,7 +47,7 @@ Ready = Callable[[RunSummary], None]
 
 
 def ignore(summary: RunSummary) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:

@@ -1,4 +1,4 @@
-"""What the report says of expensive methods that are still being computed, or that were not asked for."""
+"""What the report states about expensive methods that are still being computed, or that were not asked for."""
 
 from __future__ import annotations
 
