@@ -41,8 +41,10 @@ def near_duplicate(audit: Audit) -> Iterator[Finding]:
     redundant = n - int(groups)
     different = f", {len(across):,} of them with different labels" if across else ""
     identical = counted(len(pairs), "pair of images is", "pairs of images are")
-    inference = f"Without repetitions, these are {n - redundant:,} images instead of {n:,}. Intervals count images as "
-    inference += "independent, so they are too narrow here."
+    inference = (
+        f"Without repetitions, these are {n - redundant:,} images instead of {n:,}. Intervals count near-duplicates as "
+        "independent images unless they have one group or the same bytes, so they may be too narrow."
+    )
     if across:
         inference += f" In {counted(len(across), 'pair', 'pairs')} at least one label is wrong or ambiguous."
     yield Finding(
