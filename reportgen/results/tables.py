@@ -141,8 +141,8 @@ def localization_table(audit: Audit) -> Table:
             "threshold 20 %, IoU ≥ 0.5; 95 % intervals (Wilson; "
             f"{independence_text(audit.main)}). Indented: controls, with the predicted classes of "
             "the network: boxes that do not depend on the image, and maps of the network with random weights, which "
-            "depend on the image but not on training. A network that is not better than its controls does not "
-            "localize. Backprop: boxes from the gradient of the label's logit, on the stated "
+            "depend on the image but not on training. If a network is not better than its controls, its errors do not "
+            "show that it localizes. Backprop: boxes from the gradient of the label's logit, on the stated "
             "number of images. Grey: published results (Zhou et al. 2016, Table 2) on ILSVRC validation, another data "
             "set, for orientation only."
         ),
@@ -191,7 +191,7 @@ def differences_table(audit: Audit) -> Table:
             "Error of the network minus that of the control by the same recipe, in points, image by image: negative "
             "means that the network has fewer errors. 95 % intervals: Agresti and Min; p: McNemar's exact test. A "
             "difference is clear (✓) if 0 is outside of its interval and p < 0.05. Each verdict is for one "
-            "comparison: where there is no difference, about one row in twenty is still clear by chance. For “v2”, "
+            "comparison: without any difference, up to one comparison in twenty is clear by chance. For “v2”, "
             "network and control each have the threshold that is best for them on these images."
         ),
         head=["Network, recipe and control", *(text for name in ERROR_HEADINGS for text in (_points(name), "p"))],
