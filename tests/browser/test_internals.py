@@ -149,8 +149,8 @@ def test_layer_page_sorts_its_units_and_is_small(browser: Browser, demo_report: 
     assert (folder / "index.html").stat().st_size <= 150_000
     with opened(browser, offline=True) as (page, messages):
         page.goto((folder / "index.html").as_uri())
-        page.get_by_role("button", name="Selectivity").click()
-        column = [float(t) for t in page.locator("tbody td:nth-child(6)").all_inner_texts() if t != "–"]
+        page.get_by_role("button", name="Largest value").click()
+        column = [float(t) for t in page.locator("tbody td:nth-child(2)").all_inner_texts()]
         assert column == sorted(column, reverse=True)
         assert len(column) == 1280
         assert messages == []
