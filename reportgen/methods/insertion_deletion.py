@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms.functional import gaussian_blur
 
 from reportgen.models.classifier import Classifier
 
@@ -30,6 +29,8 @@ class InsertionDeletion:
 
         x: the normalized image `(1, 3, S, S)`; map_: `(h, w)`, the activation map of the predicted class.
         """
+        from torchvision.transforms.functional import gaussian_blur  # takes seconds: not before the first report
+
         blurred = gaussian_blur(x, [BLUR[0]] * 2, [BLUR[1]] * 2)[0]
         ends = {"deletion": (x[0], torch.zeros_like(x[0])), "insertion": (blurred, x[0])}
         with torch.inference_mode():
