@@ -187,9 +187,13 @@ def test_stored_saliency_equals_the_gradient(report: RunSummary) -> None:
 
 
 def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) -> None:
-    """What the viewer reads under the pointer: occlusion to three digits, saliency to 2 %, small values as 0."""
-    selected = report.audit.main.selected
-    drawn = [section_entry(name).draw(report.audit, Media(tmp_path), 4) for name in ("occlusion", "saliency")]
+    """What the viewer reads under the pointer: occlusion to three digits, saliency to 2 %, small values as 0.
+
+    The pattern changes the network's probabilities hardly, so those of occlusion are made up.
+    """
+    audit = with_results(report.audit, "occlusion", with_effect(report.audit, 4), tmp_path / "effect")
+    selected = audit.main.selected
+    drawn = [section_entry(name).draw(audit, Media(tmp_path), 4) for name in ("occlusion", "saliency")]
     occlusion, saliency = (section.data["cells"] for section in drawn)
     stored = {
         name: selected[name.split("/")[0]].of_image(4)[name]
@@ -207,7 +211,7 @@ def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) 
     for layer, name, whole in zip((drop, total_drop), ("probability", "total"), stored["occlusion/clean"], strict=True):
         falls = [float(whole) - float(value) for value in stored[f"occlusion/{name}"].ravel()]
         np.testing.assert_allclose(layer["values"], falls, rtol=5e-3, atol=1e-12)
-    names = [report.audit.classes[k] for k in stored["occlusion/class"][..., 0].ravel()]
+    names = [audit.classes[k] for k in stored["occlusion/class"][..., 0].ravel()]
     assert [first["names"][k] for k in first["values"]] == names
     assert saliency["x"] == saliency["y"]
     np.testing.assert_allclose(saliency["x"], (np.arange(112) + 0.5) / 112, atol=1e-5)
@@ -217,6 +221,17 @@ def test_sections_contain_the_stored_values(report: RunSummary, tmp_path: Path) 
         large = map_ >= 2e-4 * map_.max()
         np.testing.assert_allclose(value[large], map_[large], rtol=0.02)
         assert value[~large].max(initial=0) <= 3e-4 * map_.max()
+
+
+def with_effect(audit: Audit, i: int) -> dict[str, np.ndarray]:
+    """The arrays of occlusion, with random probabilities, classes and totals of image i."""
+    results, random = audit.main.selected["occlusion"], np.random.default_rng(2)
+    arrays = {name: np.array(results.table[name]) for name in results.table.names()}
+    row, shape = results.rows[i], arrays["occlusion/probability"].shape[1:]
+    arrays["occlusion/probability"][row] = random.random(shape)
+    arrays["occlusion/total"][row] = 100 * random.random(shape)
+    arrays["occlusion/class"][row, ..., 0] = random.integers(0, 3, shape)
+    return arrays
 
 
 def with_results(audit: Audit, kind: str, arrays: dict[str, np.ndarray], folder: Path) -> Audit:
@@ -230,9 +245,7 @@ def with_results(audit: Audit, kind: str, arrays: dict[str, np.ndarray], folder:
 
 def test_occlusion_without_effect_is_a_sentence_and_no_picture(report: RunSummary, tmp_path: Path) -> None:
     """Of the image with the pattern, made up so that no square changes the class, and then not the probability."""
-    results = report.audit.main.selected["occlusion"]
-    arrays = {name: np.array(results.table[name]) for name in results.table.names()}
-    row = results.rows[4]
+    row, arrays = report.audit.main.selected["occlusion"].rows[4], with_effect(report.audit, 4)
     arrays["occlusion/class"][row, ..., 0] = arrays["occlusion/class"][row, 0, 0, 0]
     first = report.audit.classes[int(arrays["occlusion/class"][row, 0, 0, 0])]
     positions = arrays["occlusion/probability"][row].size
