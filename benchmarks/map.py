@@ -27,7 +27,7 @@ from reportgen.embedding.regions import find_regions
 from reportgen.gallery.components.embedding_chunks import write_embedding_chunks
 from reportgen.gallery.components.embedding_regions import write_region_chunk
 from reportgen.gallery.core.assets import ON_DEMAND
-from reportgen.gallery.core.data_chunks import script, write_chunk, write_chunk_urls
+from reportgen.gallery.core.data_chunks import CHUNKS, script, write_chunk
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.writer import environment, write_assets, write_if_changed
 from reportgen.gallery.pages.embedding import EmbeddingPage
@@ -162,7 +162,8 @@ def made_up_page(site: Path, images: int) -> Path:
     Image.new("RGB", (500, 375), "grey").save(site / PHOTO)
     page = EmbeddingPage([], None, [], len(regions), regions.n_clustered, None, None, images, images, data)
     urls = write_assets(site)
-    write_chunk_urls(site, {name: urls[name] for name in ON_DEMAND})
+    on_demand = {name: urls[name] for name in ON_DEMAND}
+    write_if_changed(site / CHUNKS, script("chunks", {}, {}, {"urls": on_demand}))
     html = (
         environment()
         .get_template("embedding.html")
