@@ -49,8 +49,8 @@ class InsertionDeletionPage:
 
 @page(
     "insertion-deletion/index.html",
-    nav=("Localization", "Insertion and deletion"),
-    order=42,
+    nav=("Method", "Insertion and deletion"),
+    order=71,
     requires=("faithfulness/deletion", "faithfulness/insertion"),
     about="Insertion and deletion curves of the predicted class (Petsiuk et al. 2018), over some selected images.",
 )
