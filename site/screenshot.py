@@ -1,37 +1,89 @@
-"""The pictures of README and manual: `python site/screenshot.py REPORT` photographs pages of the demo's report (needs
-Chromium).
+"""The manual's pictures: `python site/screenshot.py REPORT [NAME …]` photographs a report of the demo (needs Chromium).
 
-Writes site/docs/img/overview.png, of the overview and an image page, findings.png, of the findings, and
-embedding-map.png, of the map with a region selected: 1280 pixels wide, 256 colours, at most 250 KiB each.
+Writes site/docs/img/overview.png, the README's picture, and a picture of every visualization, site/docs/img/NAME.webp.
+`reportgen demo --feature-visualization _swish:12 --out REPORT` makes a report that has all but `gap-gmp`, which is of a
+report with heads of both kinds (see site/docs/heads.md).
 """
 
-import csv
 import io
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-PICTURES = Path(__file__).parent / "docs" / "img"
-WIDTH, HEIGHTS, GAP = 1280, (596, 684, 900, 1000), 12
-PAUSE = 3000
-"""Milliseconds in which the thumbnails of the map are drawn."""
+IMG = Path(__file__).parent / "docs" / "img"
+OVERVIEW = IMG / "overview.png"
+WIDTH, HEIGHTS, GAP = 1280, (596, 684), 12
 LARGEST = 250 * 1024
+MAX_HEIGHT = 900
+"""Of a picture: what is below is cut."""
 
 
-def photograph(page: Path, height: int, state: str = "") -> Image.Image:
-    """The top of a page, in light colours. state: of its address, which takes a moment to be drawn."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+class Shot(NamedTuple):
+    """A picture of the part `selector` of the first page that matches `page`."""
+
+    page: str
+    selector: str
+    width: int = 1100
+
+
+SHOTS = {
+    "wall": Shot("index.html", ".wall"),
+    "findings": Shot("findings/index.html", "main"),
+    "class-comparison": Shot("images/*-chelsea.html", "#comparison"),
+    "viewer": Shot("images/*-motorcycle.html", "#viewer"),
+    "top-classes": Shot("images/*-motorcycle.html", "#top_classes"),
+    "occlusion": Shot("images/*-motorcycle.html", "#occlusion"),
+    "saliency": Shot("images/*-motorcycle.html", "#saliency"),
+    "strongest-units": Shot("images/*-motorcycle.html", "#strongest_units"),
+    "image-neighbours": Shot("images/*-motorcycle.html", "#neighbours"),
+    "class-mean-map": Shot("classes/*-tabby.html", "#class_mean_map"),
+    "unit": Shot("units/blocks-10-*/0003.html", "main", 900),
+    "filters": Shot("filters/index.html", "main .mosaic, main figure"),
+    "activations": Shot("activations/*-motorcycle/blocks-4-*.html", "main", 900),
+    "feature-visualization": Shot("units/swish-*/0012.html", "#optimized_input"),
+    "embedding-map": Shot("embedding/index.html", "#embedding"),
+    "neighbours": Shot("neighbours/index.html", ".strips"),
+    "confusions": Shot("confusions/index.html", "main", 1000),
+    "calibration": Shot("confusions/index.html", "figure.chart"),
+    "localization": Shot("localization/index.html", "figure.chart"),
+    "gap-gmp": Shot("gap-gmp/index.html", "main", 1000),
+    "failures": Shot("failures/index.html", ".quadrants"),
+}
+"""The pictures of the page Visualizations, by name."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": WIDTH, "height": height}, color_scheme="light")
-        tab.goto(page.resolve().as_uri() + state, wait_until="load")
-        tab.wait_for_timeout(PAUSE if state else 0)
-        shot = tab.screenshot()
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
         browser.close()
-    return Image.open(io.BytesIO(shot)).convert("RGB")
+
+
+def top_of_page(browser: Browser, page: Path, height: int) -> Image.Image:
+    """The top of a page, in light colours."""
+    tab = browser.new_page(viewport={"width": WIDTH, "height": height}, color_scheme="light")
+    tab.goto(page.resolve().as_uri(), wait_until="load")
+    return Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+
+
+def part_of_page(browser: Browser, page: Path, shot: Shot) -> Image.Image:
+    """One element, in light colours. Lazy pictures are loaded by a window that holds the whole page."""
+    tab = browser.new_page(viewport={"width": shot.width, "height": 6000}, color_scheme="light")
+    tab.goto(page.resolve().as_uri(), wait_until="networkidle")
+    part = tab.locator(shot.selector).first
+    part.scroll_into_view_if_needed()
+    tab.wait_for_timeout(500)
+    picture = Image.open(io.BytesIO(part.screenshot())).convert("RGB")
+    return picture.crop((0, 0, picture.width, min(picture.height, MAX_HEIGHT)))
 
 
 def stacked(pictures: list[Image.Image]) -> Image.Image:
@@ -50,22 +102,28 @@ def small_png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def write_pictures(site: Path, names: list[str]) -> None:
+    """Write the pictures of these names, or all."""
+    IMG.mkdir(exist_ok=True)
+    with chromium() as browser:
+        if not names or "overview" in names:
+            pages = (site / "index.html", next(site.glob("images/*-chelsea.html")))
+            tops = [top_of_page(browser, page, height) for page, height in zip(pages, HEIGHTS, strict=True)]
+            data = small_png(stacked(tops))
+            if len(data) > LARGEST:
+                sys.exit(f"the picture has {len(data):,} bytes, more than {LARGEST:,}")
+            OVERVIEW.write_bytes(data)
+        for name, shot in SHOTS.items():
+            if names and name not in names:
+                continue
+            page = next(iter(sorted(site.glob(shot.page))), None)
+            if page is None:
+                print(f"no picture {name}: the report has no page {shot.page}")
+                continue
+            part_of_page(browser, page, shot).save(IMG / f"{name}.webp", quality=80, method=6)
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python site/screenshot.py REPORT")
-    site = Path(sys.argv[1]) / "site"
-    image = next(site.glob("images/*-chelsea.html"))  # of the demo
-    regions = list(csv.DictReader((Path(sys.argv[1]) / "regions.csv").open(encoding="utf-8")))
-    worst = max(regions, key=lambda region: int(region["wrong"] or 0) / int(region["images"]))
-    shots = {
-        "overview.png": [(site / "index.html", HEIGHTS[0]), (image, HEIGHTS[1])],
-        "findings.png": [(site / "findings" / "index.html", HEIGHTS[2])],
-        "embedding-map.png": [(site / "embedding" / "index.html", HEIGHTS[3], f"#region={worst['region']}")],
-    }
-    for name, pages in shots.items():
-        picture = small_png(stacked([photograph(*page) for page in pages]))
-        if len(picture) > LARGEST:
-            sys.exit(f"{name} has {len(picture):,} bytes, more than {LARGEST:,}")
-        PICTURES.mkdir(exist_ok=True)
-        (PICTURES / name).write_bytes(picture)
-        print(f"{PICTURES / name}: {len(picture):,} bytes")
+    if len(sys.argv) < 2:
+        sys.exit("usage: python site/screenshot.py REPORT [NAME …]")
+    write_pictures(Path(sys.argv[1]) / "site", sys.argv[2:])

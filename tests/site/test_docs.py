@@ -76,6 +76,16 @@ def test_picture_of_the_readme_is_small() -> None:
         assert image.width == 1280
 
 
+def test_every_visualization_of_the_manual_has_its_picture() -> None:
+    """All are made by the script, and together they are small."""
+    shots = runpy.run_path(str(ROOT / "site" / "screenshot.py"))["SHOTS"]
+    text = (DOCS / "visualizations.md").read_text("utf-8")
+    assert sorted(re.findall(r"\]\(img/([\w-]+)\.webp\)", text)) == sorted(shots)
+    sizes = [(DOCS / "img" / f"{name}.webp").stat().st_size for name in shots]
+    assert max(sizes) <= 150 * 1024
+    assert sum(sizes) <= 1500 * 1024
+
+
 @pytest.mark.parametrize("line", command_lines())
 def test_parser_accepts_a_command_of_the_manual(line: str) -> None:
     """Flags and arguments are parsed; nothing is run."""
