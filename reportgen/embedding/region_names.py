@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from reportgen.embedding.regions import MapRegions
 from reportgen.metrics.intervals import Rate
@@ -93,6 +92,8 @@ def _most_over_represented(
     attribute: Attribute, inside: np.ndarray, placed: np.ndarray, tests: int
 ) -> RegionName | None:
     """Return the most over-represented value of an attribute, if there is one. inside, placed: `(N,)` bool."""
+    from scipy.stats import hypergeom  # heavy, and not needed to list the pages
+
     n_inside, n = int(inside.sum()), int(placed.sum())
     values, counts = np.unique(attribute.values[inside & (attribute.values >= 0)], return_counts=True)
     found = []

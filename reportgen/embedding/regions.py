@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 
 import numpy as np
-import sklearn
 from scipy.spatial import cKDTree
-from sklearn.cluster import HDBSCAN
 
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
@@ -56,7 +55,7 @@ def find_regions(positions: np.ndarray, seed: int = 0, cache: ResultsCache | Non
     All levels have the same `min_samples`, so their clusters are branches of one dendrogram: two of them are nested or
     disjoint. seed: of the sample of more than `MAX_CLUSTERED` images; cache: where regions are stored for the next run.
     """
-    inputs = [positions, seed, MIN_SHARES, MIN_IMAGES, MAX_CLUSTERED, SAME_SHARE, sklearn.__version__]
+    inputs = [positions, seed, MIN_SHARES, MIN_IMAGES, MAX_CLUSTERED, SAME_SHARE, version("scikit-learn")]
     arrays = cached(cache, "regions", inputs, partial(_cluster, positions, seed))
     return MapRegions(arrays["smallest"], arrays["parent"], arrays["levels"], int(arrays["n_clustered"]))
 
@@ -76,6 +75,8 @@ def _cluster(positions: np.ndarray, seed: int) -> Arrays:
 
 def _clusters_by_level(points: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """Return (level, members) of the clusters of all levels."""
+    from sklearn.cluster import HDBSCAN  # heavy, and not needed to list the pages
+
     clusters = []
     for level, share in enumerate(MIN_SHARES):
         size = max(MIN_IMAGES, round(share * len(points)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import fisher_exact
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings.class_not_localized import MIN_IMAGES, from_the_median
@@ -93,6 +92,8 @@ def _compare_groups(
 
     judged: n rows; is_first: `(n,)` bool; subjects, names: of the two groups, for the headline and for bars.
     """
+    from scipy.stats import fisher_exact  # heavy, and not needed to list the pages
+
     wrong, groups = ~localization.gt_known_correct[judged], model.groups[judged]
     rates = Rate.of(wrong[is_first], groups[is_first]), Rate.of(wrong[~is_first], groups[~is_first])
     if rates[0] is None or rates[1] is None or min(rates[0].n, rates[1].n) < MIN_IMAGES:
