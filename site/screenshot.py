@@ -1,8 +1,7 @@
 """The manual's pictures: `python site/screenshot.py REPORT [NAME …]` photographs a report of the demo (needs Chromium).
 
-Writes site/docs/img/overview.png, the README's picture, and a picture of every visualization, site/docs/img/NAME.webp.
-`reportgen demo --feature-visualization _swish:12 --out REPORT` makes a report that has all but `gap-gmp`, which is of a
-report with heads of both kinds (see site/docs/heads.md).
+Writes site/docs/img/overview.webp, the README's picture, and a picture of every visualization, site/docs/img/NAME.webp.
+`reportgen demo --feature-visualization _swish:12 --out REPORT` makes a report that has them all.
 """
 
 import io
@@ -17,9 +16,8 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 IMG = Path(__file__).parent / "docs" / "img"
-OVERVIEW = IMG / "overview.png"
 WIDTH, HEIGHTS, GAP = 1280, (596, 684), 12
-LARGEST = 250 * 1024
+QUALITY = 80
 MAX_HEIGHT = 900
 """Of a picture: what is below is cut."""
 
@@ -48,11 +46,10 @@ SHOTS = {
     "activations": Shot("activations/*-motorcycle/blocks-4-*.html", "main", 900),
     "feature-visualization": Shot("units/swish-*/0012.html", "#optimized_input"),
     "embedding-map": Shot("embedding/index.html", "#embedding"),
-    "neighbours": Shot("neighbours/index.html", ".strips"),
+    "neighbours": Shot("neighbours/index.html", "main", 1000),
     "confusions": Shot("confusions/index.html", "main", 1000),
     "calibration": Shot("confusions/index.html", "figure.chart"),
     "localization": Shot("localization/index.html", "figure.chart"),
-    "gap-gmp": Shot("gap-gmp/index.html", "main", 1000),
     "failures": Shot("failures/index.html", ".quadrants"),
 }
 """The pictures of the page Visualizations, by name."""
@@ -94,14 +91,6 @@ def stacked(pictures: list[Image.Image]) -> Image.Image:
     return whole
 
 
-def small_png(picture: Image.Image) -> bytes:
-    """The same picture with 256 colours, dithered, since bands in a map would look like a result."""
-    buffer = io.BytesIO()
-    colours = picture.quantize(256, kmeans=2)
-    picture.quantize(palette=colours, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
 def write_pictures(site: Path, names: list[str]) -> None:
     """Write the pictures of these names, or all."""
     IMG.mkdir(exist_ok=True)
@@ -109,10 +98,7 @@ def write_pictures(site: Path, names: list[str]) -> None:
         if not names or "overview" in names:
             pages = (site / "index.html", next(site.glob("images/*-chelsea.html")))
             tops = [top_of_page(browser, page, height) for page, height in zip(pages, HEIGHTS, strict=True)]
-            data = small_png(stacked(tops))
-            if len(data) > LARGEST:
-                sys.exit(f"the picture has {len(data):,} bytes, more than {LARGEST:,}")
-            OVERVIEW.write_bytes(data)
+            stacked(tops).save(IMG / "overview.webp", quality=QUALITY, method=6)
         for name, shot in SHOTS.items():
             if names and name not in names:
                 continue
@@ -120,7 +106,7 @@ def write_pictures(site: Path, names: list[str]) -> None:
             if page is None:
                 print(f"no picture {name}: the report has no page {shot.page}")
                 continue
-            part_of_page(browser, page, shot).save(IMG / f"{name}.webp", quality=80, method=6)
+            part_of_page(browser, page, shot).save(IMG / f"{name}.webp", quality=QUALITY, method=6)
 
 
 if __name__ == "__main__":
