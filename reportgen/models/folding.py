@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from reportgen.models.graph import is_node_of
+from reportgen.models.in_place import eliminate_dead_code
 
 CONV_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 OWN_OUTPUT = (nn.Conv2d, nn.BatchNorm2d), (operator.add, torch.add)
@@ -29,7 +30,7 @@ def fold(module: nn.Module) -> nn.Module:
         module = copy.deepcopy(module).eval()
         for change in (_convolutions_to_modules, _fold_batch_norms, _pad_in_convolutions, _activate_in_place):
             change(module)
-        module.graph.eliminate_dead_code()
+        eliminate_dead_code(module)
         module.delete_all_unused_submodules()
         module.recompile()
     return module.to(memory_format=torch.channels_last)

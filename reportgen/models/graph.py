@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from reportgen.errors import ModelError
 from reportgen.models.classifier import ConvWeights, LinearHead
 from reportgen.models.heads import POOLINGS
+from reportgen.models.in_place import eliminate_dead_code, make_in_place_changes_explicit
 
 POOLING_MODULES = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 POOLING_FUNCTIONS = (F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
@@ -30,6 +31,7 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     """
     try:
         graph = fx.symbolic_trace(module.eval())
+        make_in_place_changes_explicit(graph)
     except Exception as error:
         raise ModelError(
             f"cannot trace `{type(module).__name__}` ({first_line(error)})",
@@ -156,7 +158,7 @@ def truncated_at(graph: fx.GraphModule, last: fx.Node) -> fx.GraphModule:
             break
     copied.output(output[last])
     truncated = fx.GraphModule(graph, copied)
-    truncated.graph.eliminate_dead_code()
+    eliminate_dead_code(truncated)
     truncated.recompile()
     return truncated
 
