@@ -45,6 +45,7 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
         head=head,
         linear_head=_with_parameters(linear, linear_parameters),
         weights_digest=weights_digest(nn.ModuleList([trunk, head])),
+        original=None,
     )
 
 

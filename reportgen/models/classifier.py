@@ -90,6 +90,8 @@ class Classifier:
     source:         where the network and its weights come from.
     training_curve: numbers of each epoch of a training by `reportgen fit`.
     map_function:   the user's function for activation maps, or None.
+    original:       the module that trunk and head were cut from, with which they are compared; None if they were not
+        cut from one.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Classifier:
     source: str
     training_curve: tuple[Mapping[str, float], ...] = ()
     map_function: MapFunction | None = None
+    original: nn.Module | None = None
 
     @property
     def method(self) -> str:
@@ -117,4 +120,10 @@ class Classifier:
         head = self.linear_head
         if head is not None:
             head = replace(head, weight=head.weight.to(device), bias=head.bias.to(device))
-        return replace(self, trunk=self.trunk.to(device), head=self.head.to(device), linear_head=head)
+        return replace(
+            self,
+            trunk=self.trunk.to(device),
+            head=self.head.to(device),
+            linear_head=head,
+            original=self.original and self.original.to(device),
+        )

@@ -199,9 +199,10 @@ def find_linear_head(
         weight = linear.weight.detach().float()
         bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float()
         f = torch.randn(2, *maps.meta["shape"][1:], generator=torch.Generator().manual_seed(0))
+        logits = _run_head(head, f)
         with torch.inference_mode():
             for pooling, pool in POOLINGS.items():
-                if torch.allclose(head(f), pool(f) @ weight.T + bias, rtol=1e-4, atol=1e-4):
+                if torch.allclose(logits, pool(f) @ weight.T + bias, rtol=1e-4, atol=1e-4):
                     return LinearHead(weight, bias, pooling)
     if name is not None:
         listed = ", ".join(f"`{n}`" for n, _ in linears) or "none"
@@ -210,6 +211,18 @@ def find_linear_head(
             f"linear layers of the head: {listed}",
         )
     return None
+
+
+def _run_head(head: fx.GraphModule, maps: Tensor) -> Tensor:
+    try:
+        with torch.inference_mode():  # node by node: a GraphModule prints a traceback in addition to raising
+            logits: Tensor = fx.Interpreter(head).run(maps)
+    except Exception as error:
+        raise ModelError(
+            f"the network does not run on a batch of {len(maps)} images ({first_line(error)})",
+            "its `forward` must accept any number of images",
+        ) from error
+    return logits
 
 
 def convolutions(graph: fx.GraphModule) -> Iterator[ConvWeights]:

@@ -138,4 +138,5 @@ def replace_head(classifier: Classifier, pooling: Pooling, head: FittedHead, cla
         linear_head=LinearHead(head.weight, head.bias, pooling),
         class_names=replace(classifier.class_names, names=tuple(class_names), wnids=None),
         weights_digest=digest.hexdigest(),
+        original=None,
     ).to(device)

@@ -96,6 +96,7 @@ def classifier_from_module(
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
         source=source,
+        original=module,
     )
 
 

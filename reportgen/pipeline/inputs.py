@@ -28,6 +28,7 @@ from reportgen.pipeline.cross_fitting import run_with_fitted_heads
 from reportgen.pipeline.extraction import ModelRun, common_samples, resolve_feature_map_storage, run_model
 from reportgen.pipeline.feature_visualization import requested_units
 from reportgen.pipeline.model_info import model_info
+from reportgen.pipeline.network_check import check_network
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.store.table import Table
@@ -82,6 +83,7 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
         with clock("extract"):
             resolved, agreement = resolve_precision(dataset, classifier, wanted, device)
             resolved = resolve_feature_map_storage(dataset, classifier, resolved, device)
+            check_network(dataset, classifier, resolved, device)
             agreements.append(agreement)
             runs.append(
                 run_with_fitted_heads(dataset, training, classifier, resolved, device, progress)

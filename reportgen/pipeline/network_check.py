@@ -1,0 +1,94 @@
+"""Check of a network before its run: the forward pass computes what the untouched module computes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from reportgen.config import AuditConfig
+from reportgen.data.samples import Dataset
+from reportgen.errors import ModelError
+from reportgen.models.classifier import Classifier
+from reportgen.models.divergence import first_difference, relative_difference
+from reportgen.models.graph import first_line
+from reportgen.models.inference import eval_mode
+from reportgen.pipeline.extraction import forward_pass, store_settings
+from reportgen.pipeline.forward import ForwardPass, assemble_batches
+from reportgen.pipeline.image_loader import chunks, load_images
+from reportgen.store.table import fingerprint
+
+IMAGES = 4
+"""Images of the data set on which a network is checked: the first that can be read."""
+MAX_SAMPLES = 64
+"""Samples that are tried, in case that many cannot be read."""
+TOLERANCES = {"fp32": 0.01, "bf16": 0.25, "fp16": 0.25}
+"""Largest difference of a logit, in standard deviations of the logits, by precision of the trunk."""
+
+
+def check_network(dataset: Dataset, classifier: Classifier, settings: AuditConfig, device: torch.device) -> None:
+    """Check a network on a few images of the data set, unless the cache has results of it: they were checked before.
+
+    settings: as the network will be run, without `auto`. Errors: ModelError.
+    """
+    forward = forward_pass(classifier, settings)
+    store = settings.out / "cache" / fingerprint(store_settings(forward, settings, device))[:16]
+    if any(store.glob("[0-9]*.npz")):
+        return
+    pixels = first_images(dataset, classifier, settings)
+    if pixels is None or classifier.original is None:
+        return
+    with eval_mode(classifier), torch.no_grad():
+        compare_with_original(forward, classifier.original, pixels.to(device))
+
+
+def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig) -> Tensor | None:
+    """The pixels `(N, 3, S, S)` uint8 of the first images that can be read; None without any."""
+    how = (classifier.preprocessing, settings.resize, settings.decode, 2, IMAGES)
+    loaded = load_images(dataset.samples[:MAX_SAMPLES], lambda identity, label: False, *how)
+    images = (one.decoded for one in loaded if one.decoded)
+    batches = assemble_batches(chunks(images, min(IMAGES, settings.batch_size)), torch.device("cpu"))
+    return next((pixels for _, pixels in batches), None)
+
+
+def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Tensor) -> None:
+    """Compare the forward pass with the untouched module, in float32 and, if it is another one, in its own precision.
+
+    pixels: `(N, 3, S, S)` uint8, on the classifier's device. Errors: ModelError for logits beyond the tolerance.
+    """
+    classifier = forward.classifier
+    images = classifier.preprocessing.normalize(pixels)
+    expected = _logits(classifier.name, original, images)
+    passes = [forward] if forward.precision == "fp32" else [ForwardPass(classifier), forward]
+    for run in passes:
+        difference = relative_difference(run(pixels, [None] * len(pixels))["logits"], expected)
+        if difference > TOLERANCES[run.precision]:
+            raise _wrong_logits(run, original, images, difference)
+
+
+def _logits(name: str, original: nn.Module, images: Tensor) -> Tensor:
+    try:
+        logits: Tensor = original(images.clone())
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"`{name}` does not run on a batch of {len(images)} images ({first_line(error)})",
+            "its `forward` must accept any number of images",
+        ) from error
+    return logits
+
+
+def _wrong_logits(run: ForwardPass, original: nn.Module, images: Tensor, difference: float) -> ModelError:
+    classifier = run.classifier
+    much = f"{difference:.2g} times the standard deviation of the logits (tolerance {TOLERANCES[run.precision]:g})"
+    if run.precision != "fp32":
+        return ModelError(
+            f"in {run.precision}, the logits of `{classifier.name}` differ from those in float32 by {much}",
+            "use --precision fp32",
+        )
+    layer = first_difference(classifier, original, images, TOLERANCES["fp32"])
+    where = f"the first layer that differs is `{layer}`" if layer else "before folding, no layer differs"
+    return ModelError(
+        f"cut into trunk and head, `{classifier.name}` gives other logits than the module itself, by {much}; {where}",
+        "cut it elsewhere with --layer or --head, or return a `Classifier` from a `python:` factory; please report it",
+    )
