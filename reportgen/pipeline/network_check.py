@@ -1,4 +1,4 @@
-"""Check of a network before its run: the forward pass computes what the untouched module computes."""
+"""Check of a network before its run: it computes what the untouched module computes, and its outputs are logits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
 from reportgen.models.divergence import first_difference, relative_difference
 from reportgen.models.graph import first_line
+from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import eval_mode
+from reportgen.models.outputs import check_outputs, check_weights
 from reportgen.pipeline.extraction import forward_pass, store_settings
 from reportgen.pipeline.forward import ForwardPass, assemble_batches
 from reportgen.pipeline.image_loader import chunks, load_images
@@ -34,11 +36,17 @@ def check_network(dataset: Dataset, classifier: Classifier, settings: AuditConfi
     store = settings.out / "cache" / fingerprint(store_settings(forward, settings, device))[:16]
     if any(store.glob("[0-9]*.npz")):
         return
+    keeps_head = settings.head not in POOLINGS
+    check_weights(classifier, keeps_head)
     pixels = first_images(dataset, classifier, settings)
-    if pixels is None or classifier.original is None:
+    if pixels is None:
         return
+    pixels = pixels.to(device)
     with eval_mode(classifier), torch.no_grad():
-        compare_with_original(forward, classifier.original, pixels.to(device))
+        if classifier.original is not None:
+            compare_with_original(forward, classifier.original, pixels)
+        if keeps_head:
+            check_outputs(classifier, forward(pixels, [None] * len(pixels))["logits"])
 
 
 def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig) -> Tensor | None:

@@ -1,0 +1,79 @@
+"""Checks that a network's weights are numbers and that its outputs are logits of classes that exclude each other."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, fx, nn
+
+from reportgen.errors import ModelError
+from reportgen.models.classifier import Classifier
+
+SUM_TOLERANCE = 1e-3
+"""Largest deviation of the sum of a softmax from 1."""
+SHAPE_ONLY = {"flatten", "squeeze", "view", "reshape", "contiguous", "float", "identity", "dropout"}
+"""Operations that change no value in evaluation, in lower case."""
+SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
+
+
+def check_weights(classifier: Classifier, has_own_head: bool) -> None:
+    """Check the weights of the trunk and, if the network keeps its own head, of the head.
+
+    Errors: ModelError for parameters that are NaN or infinite, and for other stored values that are NaN.
+    """
+    for part in (classifier.trunk, classifier.head) if has_own_head else (classifier.trunk,):
+        for name, value in itertools.chain(part.named_parameters(), part.named_buffers()):
+            is_wrong = ~value.isfinite() if isinstance(value, nn.Parameter) else value.isnan()
+            if is_wrong.any():
+                raise ModelError(
+                    f"`{name}` of `{classifier.name}` has {int(is_wrong.sum()):,} of {value.numel():,} values that are "
+                    "NaN or infinite",
+                    "use a checkpoint from before the training diverged",
+                )
+
+
+def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
+    """Check the outputs `(N, K)` of a network for a few images.
+
+    Errors: ModelError for NaN or infinite values, a single output, and the outputs of a softmax or sigmoid.
+    """
+    name = f"`{classifier.name}`"
+    if outputs.shape[1] < 2:
+        raise ModelError(
+            f"{name} has one output; reportgen needs a logit for each of at least two classes",
+            "for a binary classifier with output z, return the logits (0, z) from a `python:` factory: give its last "
+            "layer a first row of zeros",
+        )
+    if not outputs.isfinite().all():
+        n = int((~outputs.isfinite()).any(1).sum())
+        raise ModelError(
+            f"{name} gives NaN or infinite logits for {n} of the first {len(outputs)} images",
+            "check its weights and its preprocessing; with a low --precision, use fp32",
+        )
+    if outputs.amin() >= 0 and (outputs.sum(1) - 1).abs().amax() <= SUM_TOLERANCE:
+        raise ModelError(
+            f"{name} returns probabilities, not logits: its outputs are ≥ 0 and their sum is 1",
+            "leave out the softmax at the end of its `forward`",
+        )
+    if _ends_with_sigmoid(classifier.head) and outputs.amin() >= 0 and outputs.amax() <= 1:
+        raise ModelError(
+            f"{name} ends with a sigmoid: its outputs are probabilities of independent labels, not logits",
+            "if one class is right per image, leave out the sigmoid; multi-label networks are not supported",
+        )
+
+
+def _ends_with_sigmoid(head: nn.Module) -> bool:
+    """Whether a sigmoid is the last operation that changes a value. Without a graph, the last module is looked at."""
+    if not isinstance(head, fx.GraphModule):
+        leaves = [module for module in head.modules() if not list(module.children())]
+        return isinstance(leaves[-1], (nn.Sigmoid, nn.Hardsigmoid))
+    node = next(iter(reversed(head.graph.nodes))).all_input_nodes[0]
+    while _operation(head, node) in SHAPE_ONLY and node.all_input_nodes:
+        node = node.all_input_nodes[0]
+    return _operation(head, node) in SIGMOIDS
+
+
+def _operation(graph: fx.GraphModule, node: fx.Node) -> str:
+    """Return the name of the module's class, the function or the method that a node calls, in lower case."""
+    called = type(graph.get_submodule(str(node.target))) if node.op == "call_module" else node.target
+    return str(getattr(called, "__name__", called)).lower()
