@@ -63,7 +63,7 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
 
 
 def _ends_with_sigmoid(head: nn.Module) -> bool:
-    """Whether a sigmoid is the last operation that changes a value. Without a graph, the last module is looked at."""
+    """Whether a sigmoid is the last operation that changes a value. Without a graph, that is the last module."""
     if not isinstance(head, fx.GraphModule):
         leaves = [module for module in head.modules() if not list(module.children())]
         return isinstance(leaves[-1], (nn.Sigmoid, nn.Hardsigmoid))
