@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
-from reportgen.metrics.classification import Classification
+from reportgen.metrics.classification import Classification, logit_deviation
 from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
@@ -91,6 +91,12 @@ class ModelAudit:
     def classes(self) -> Sequence[str]:
         """The class names, in the order of the network's outputs."""
         return self.dataset.classes
+
+    @cached_property
+    def cam_identity_relative(self) -> float | None:
+        """`cam_identity` in standard deviations of the logits; None where it is None or all logits are equal."""
+        deviation = logit_deviation(np.asarray(self.table["logits"])) if self.cam_identity is not None else None
+        return self.cam_identity / deviation if self.cam_identity is not None and deviation else None
 
     @cached_property
     def labels(self) -> np.ndarray:

@@ -118,8 +118,9 @@ def _figures(model: dict[str, Any], labelled: int) -> list[tuple[str, str]]:
         (name, "–" if rate is None else f"{100 * rate:.1f} %  ({round(rate * n):,} of {n:,})")
         for name, rate, n in rates
     ]
-    if model["cam_identity_max_abs"] is not None:
-        rows.append(("largest |mean(CAM) + bias − logit|", f"{model['cam_identity_max_abs']:.1e}"))
+    if model["cam_identity_relative"] is not None:
+        deviations = f"{model['cam_identity_relative']:.1e} standard deviations of the logits"
+        rows.append(("largest |mean(CAM) + bias − logit|", deviations))
     return rows
 
 

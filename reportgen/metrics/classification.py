@@ -8,6 +8,9 @@ import numpy as np
 
 from reportgen.metrics.intervals import Rate
 
+BLOCK = 4096
+"""Images whose logits are converted to float64 at once."""
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -67,3 +70,19 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities: np.ndarray = shifted / shifted.sum(-1, keepdims=True)
     return probabilities
+
+
+def logit_deviation(logits: np.ndarray) -> float:
+    """Standard deviation of logits `(N, K)` over images and classes; 0 without any. Images with NaN are left out.
+
+    It is summed up by blocks of images, so that the memory does not double: the variance is the mean variance of an
+    image's logits plus the variance of their means.
+    """
+    means, variances = [np.zeros(0)], [np.zeros(0)]
+    for start in range(0, len(logits), BLOCK):
+        block = logits[start : start + BLOCK].astype(np.float64)
+        block = block[np.isfinite(block).all(1)]
+        means.append(block.mean(1))
+        variances.append(block.var(1))
+    mean, variance = np.concatenate(means), np.concatenate(variances)
+    return float(np.sqrt(mean.var() + variance.mean())) if len(mean) else 0.0

@@ -48,6 +48,7 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
         "precision": info.precision,
         "precision_agreement": None if info.precision_agreement is None else asdict(info.precision_agreement),
         "cam_identity_max_abs": model.cam_identity,
+        "cam_identity_relative": model.cam_identity_relative,
         "classification": {
             "top1_error": _value(classification.top1_error),
             "top5_error": _value(classification.top5_error),

@@ -520,8 +520,9 @@ def test_demo_metrics_have_every_key(demo_report: Path) -> None:
         "classes": len({photo.label for photo in PHOTOS if photo.label}),
     }
     (model,) = metrics["models"]
-    identity = model.pop("cam_identity_max_abs")
+    identity, relative = model.pop("cam_identity_max_abs"), model.pop("cam_identity_relative")
     assert 0 <= identity < 1e-4
+    assert 0 <= relative < 1e-4
     assert {key: model[key] for key in ("name", "head", "method", "resize")} == {
         "name": "efficientnet_lite0",
         "head": "own",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from reportgen import __version__
 from reportgen.audit.audit import Audit
+from reportgen.audit.model_audit import ModelAudit
 from reportgen.gallery.components.chart import Chart
 from reportgen.gallery.components.learning_curves import learning_curves
 from reportgen.gallery.core.labels import (
@@ -86,19 +87,26 @@ def _data(audit: Audit) -> list[Fact]:
 
 
 def _network(audit: Audit) -> list[Fact]:
-    info, identity = audit.main.info, audit.main.cam_identity
-    exact = "not applicable: the maps are not exact CAMs" if identity is None else f"{identity:.1e}"
+    info = audit.main.info
     return [
         Fact("Model", f"{info.name} ({info.source})"),
         Fact("Parameters", f"{info.parameters:,}"),
         Fact("Feature maps", feature_maps_label(info)),
         Fact("Activation maps", method_label(info)),
-        Fact("CAM identity: largest |mean(CAM) + bias − logit|", exact),
+        Fact("CAM identity: largest |mean(CAM) + bias − logit|", _cam_identity(audit.main)),
         Fact("Preprocessing", preprocessing(info)),
         *([Fact("Head", head_label(info))] if info.head_fit else []),
         Fact("Precision", precision_label(info)),
         Fact("Weights, SHA-256", info.weights_digest[:16]),
     ]
+
+
+def _cam_identity(model: ModelAudit) -> str:
+    if model.cam_identity is None:
+        return "not applicable: the maps are not exact CAMs"
+    if model.cam_identity_relative is None:
+        return f"{model.cam_identity:.1e}; all logits are equal"
+    return f"{model.cam_identity_relative:.1e} standard deviations of the logits ({model.cam_identity:.1e})"
 
 
 def _protocol(audit: Audit) -> list[Fact]:
