@@ -17,7 +17,7 @@ from reportgen.models.classifier import Preprocessing
 from reportgen.models.divergence import relative_difference
 from reportgen.models.sources import classifier_from_module
 from reportgen.pipeline.forward import ForwardPass
-from reportgen.pipeline.network_check import compare_with_original
+from reportgen.pipeline.network_check import compare_with_original, effective_precision
 from reportgen.pipeline.run import run_audit
 from tests.support.square_images import squares
 from tests.support.tiny_networks import network
@@ -168,3 +168,9 @@ def test_relative_difference_follows_its_definition() -> None:
     assert relative_difference(constant + 1, constant) == float("inf")
     partly = torch.tensor([[torch.nan, 1.0], [2.0, torch.inf]])
     assert relative_difference(partly, partly) == 0
+
+
+def test_float32_is_tensor_float_on_cuda_alone() -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda", 1)
+    assert [effective_precision("fp32", device) for device in (cpu, cuda)] == ["fp32", "tf32"]
+    assert [effective_precision("bf16", device) for device in (cpu, cuda)] == ["bf16", "bf16"]
