@@ -1,6 +1,6 @@
-/* Which images of the embedding map are drawn as thumbnails: few of the whole map, which is dots first; the more it is
-   zoomed in, the more; then those without room fan out to a free place nearby. A grid shows
-   all, if they are large enough. */
+/* Which images of the embedding map are drawn as thumbnails: as many as have room if there are few images. Of more, few
+   on the whole map, which is dots first; the more it is zoomed in, the more; then those without room fan out to a free
+   place nearby. A grid shows all, if they are large enough. */
 window.reportgen.embeddingThumbnails = (chunk) => {
   "use strict";
   const { atlasSide } = window.reportgen.constants;
@@ -10,7 +10,8 @@ window.reportgen.embeddingThumbnails = (chunk) => {
   const LARGEST = 150;
   const FILLED = { grid: 0.96, other: 0.8 }; // share of the distance between images
   const OVERLAP = 0.9; // share of their size that thumbnails keep from each other
-  const [ROOM, DENSE_FROM] = [4, 3]; // how far apart they are at zoom 1, in sizes, and the zoom where they are close
+  const FEW = 300; // images
+  const [ROOM, DENSE_FROM] = [chunk.n > FEW ? 4 : 1, 3]; // how far apart they are at zoom 1, in sizes; where close
   const FAN_FROM = 2; // zoom
   const MOST_TRIES = 4000; // thumbnails that look for a free place
   /** @type {Point[]} */

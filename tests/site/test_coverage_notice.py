@@ -53,7 +53,7 @@ def test_running_report_names_what_is_still_computed_and_nothing_else() -> None:
     [
         (of_images(wanted=0, done=0), "none", "were not computed (select = none; --select all computes more)."),
         (of_images(wanted=3, done=3), "1", "were computed for 3 of 9 images (select = 1; --select all computes more)."),
-        (of_images(wanted=1, done=1), "a.jpg", "were computed for 1 of 9 images (select names other images; --select"),
+        (of_images(wanted=1, done=1), "a.jpg", "were computed for 1 of 9 images (select names the images; --select"),
         (of_images(done=4, over_budget=5), "auto", "were computed for 4 of 9 images (the time budget is spent; --bud"),
         (of_images(done=8), "all", "were computed for 8 of 9 images (the other files have changed"),
     ],

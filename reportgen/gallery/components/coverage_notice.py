@@ -69,7 +69,7 @@ def _reason(audit: Audit, one: Coverage) -> str:
 def _selection(audit: Audit) -> str:
     """The setting `select`; names of images may be many, so they are not repeated."""
     is_short = audit.select in ("auto", "all", "failures", "none") or audit.select.isdecimal()
-    return f"select = {audit.select}" if is_short else "select names other images"
+    return f"select = {audit.select}" if is_short else "select names the images"
 
 
 def _with_count(one: Coverage) -> str:

@@ -97,8 +97,8 @@ def heading(audit: Audit) -> str:
     with_box = int((model.classification.top1_correct & localization.judged).sum())
     both = int(localization.top1_correct.sum())
     if with_box == right:
-        return f"{text}; on {both:,} of them the map finds the object, too"
-    return f"{text}; on {both:,} of the {with_box:,} with a box, the map finds the object, too"
+        return f"{text}; on {both:,} of them the map finds the object"
+    return f"{text}; on {both:,} of the {with_box:,} with a box, the map finds the object"
 
 
 def lead(audit: Audit) -> str:
