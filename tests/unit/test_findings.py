@@ -202,7 +202,7 @@ def test_class_that_is_sometimes_localized_is_no_finding(n_wrong: int) -> None:
 def test_small_objects_that_are_localized_worse_are_found() -> None:
     right = [False] * 9 + [True] + [True] * 10
     (finding,) = of_kind("object_size", boxed([[SMALL]] * 10 + [[LARGE]] * 10, right, [0, 1] * 10))
-    assert finding.headline == "Small objects are localized worse: 9 of 10 boxes are wrong, otherwise 0 of 10"
+    assert finding.headline == "Smaller objects are localized worse: 9 of 10 boxes are wrong, otherwise 0 of 10"
     assert finding.images == list(range(9))
     one_side = math.comb(10, 9) / math.comb(20, 9)  # all nine wrong boxes among the ten small objects
     assert finding.p == pytest.approx(2 * one_side)
@@ -211,7 +211,7 @@ def test_small_objects_that_are_localized_worse_are_found() -> None:
 def test_large_objects_that_are_localized_worse_are_found() -> None:
     right = [True] * 10 + [False] * 9 + [True]
     (finding,) = of_kind("object_size", boxed([[SMALL]] * 10 + [[LARGE]] * 10, right, [0, 1] * 10))
-    assert finding.headline.startswith("Large objects are localized worse: 9 of 10")
+    assert finding.headline.startswith("Larger objects are localized worse: 9 of 10")
     assert finding.images == list(range(10, 19))
 
 

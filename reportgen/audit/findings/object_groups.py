@@ -43,7 +43,7 @@ def object_size(audit: Audit) -> Iterator[Finding]:
         localization,
         judged,
         share <= border,
-        ("Small objects", "Large objects"),
+        ("Smaller objects", "Larger objects"),
         (f"objects of at most {limit} of the image", f"objects of more than {limit} of the image"),
         "object size",
         "Read the error by object size before you compare data sets or networks; small objects need finer maps.",
