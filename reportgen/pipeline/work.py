@@ -98,8 +98,10 @@ class Work:
         """
         n = min(self.group_size, SHARD_SIZE, len(self.waiting))
         each = self.seconds_per_image
+        if seconds <= 0:
+            return 0
         if each is None:
-            return n if seconds > 0 else 0
+            return n
         affordable = n if each * n <= seconds else int(seconds / each)
         return min(n, affordable, max(1, int(MAX_GROUP_SECONDS / each)) if each else n)
 

@@ -95,6 +95,7 @@ def test_group_takes_at_most_its_seconds_and_the_budget_allows() -> None:
     assert slow.group(math.inf) == 2
     assert slow.group(MAX_GROUP_SECONDS / 2.5) == 1
     assert slow.group(MAX_GROUP_SECONDS / 2.5 - 0.1) == 0
+    assert slow.group(-10 * MAX_GROUP_SECONDS) == 0
     very_slow = work(range(9), Method(Clock(), log, each=10 * MAX_GROUP_SECONDS, done=[0]))
     very_slow.open()
     assert very_slow.group(math.inf) == 1
@@ -132,6 +133,14 @@ def test_what_earlier_runs_spent_counts() -> None:
     assert len(log) == 10
     opened(work(range(50), method), budget=25, clock=clock).run(silent)
     assert [row for _, row in log] == list(range(25))
+
+
+def test_nothing_is_computed_where_earlier_runs_spent_more_than_the_budget() -> None:
+    log: list[tuple[str, int]] = []
+    queue = opened(work(range(9), Method(Clock(), log, done=[0, 1, 2])), budget=1.5)
+    queue.run(silent)
+    assert queue.is_finished
+    assert log == []
 
 
 def test_works_get_equal_time() -> None:
