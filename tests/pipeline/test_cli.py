@@ -443,7 +443,8 @@ def test_hostile_names_change_no_markup_of_the_site(here: Command, tmp_path: Pat
     pages = sorted(path.relative_to(benign) for path in (benign / "site").rglob("*.html"))
     assert len(pages) == len(list((hostile / "site").rglob("*.html")))
     for page in pages:
-        if not page.name[0].isdigit():
+        is_named_by_class = page.parent.name == "findings" and page.name != "index.html"
+        if not page.name[0].isdigit() and not is_named_by_class:
             assert parse(hostile / page).tags == parse(benign / page).tags, page
     text = parse(hostile / "site" / "classes" / "index.html").text
     assert "<b>x</b>" in text

@@ -55,9 +55,9 @@ def test_results_have_an_entry_for_each_network(two: RunSummary) -> None:
     assert list(provenance["stores"]) == [m.table.fingerprint for m in two.audit.models]
 
 
-def test_overview_compares_the_networks(two: RunSummary) -> None:
-    page = read_html(two.index)
-    assert "Baselines" in page
+def test_models_page_compares_the_networks(two: RunSummary) -> None:
+    page = read_html(two.index.parent / "models" / "index.html")
+    assert "Localization error" in page
     assert '<th scope="row">another</th>' in page
 
 
