@@ -104,7 +104,7 @@ def test_filter_changes_map_table_and_address(browser: Browser, demo_report: Pat
         assert count(page) == len(listed(page)) == images_of("coffee", "cups")
         assert all("coffee" in name or "cups" in name for name in listed(page))
         assert "label=" in address(page)
-        page.get_by_role("button", name="clear").click()
+        page.get_by_role("button", name="clear", exact=True).click()
         assert count(page) == IMAGES
         page.get_by_label("outcome").select_option(label="wrong class")
         assert count(page) == len(listed(page)) < IMAGES
@@ -209,10 +209,10 @@ def test_dragged_map_moves_its_drawing_and_draws_it_again(browser: Browser, demo
         now = photographed(page)
         away = np.abs(now[40:, 80:] - before[40:, 80:]).mean()
         assert np.abs(now[75:, 140:] - before[40:-35, 80:-60]).mean() < 0.2 * away
-        page.mouse.move(x + 900, y + 300)
+        page.mouse.move(x + 800, y + 300)
         page.mouse.down()
-        for step in range(0, 900, 30):  # beyond what is drawn around the stage, a quarter of it on every side
-            page.mouse.move(x + 900 - step, y + 300 - step / 3)
+        for step in range(0, 800, 30):  # beyond what is drawn around the stage, a quarter of it on every side
+            page.mouse.move(x + 800 - step, y + 300 - step / 3)
             page.wait_for_timeout(20)
         page.mouse.up()
         moves = [re.findall(r"-?[\d.]+", text)[:2] for text in page.evaluate("carried")[len(carried) :] if text]
