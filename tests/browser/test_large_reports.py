@@ -91,7 +91,7 @@ def test_many_images_are_drawn_as_density_with_representatives(browser: Browser,
         expect(tab.locator("#embedding output.count")).not_to_have_text("400 of 400 images")
         tab.wait_for_timeout(200)
         alphas = tab.evaluate(
-            "(() => { const c = document.querySelector('.stage canvas'), found = new Set();"
+            "(() => { const c = document.querySelector('.stage .drawing'), found = new Set();"
             " const all = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
             " for (let at = 3; at < all.length; at += 4) found.add(all[at]); return [...found]; })()"
         )

@@ -120,8 +120,13 @@ def _ordered(audit: Audit, images: np.ndarray) -> list[int]:
 def _about(audit: Audit, i: int) -> str:
     """`tabby, predicted Egyptian cat 0.80`."""
     classification = audit.main.classification
-    predicted = f"{audit.classes[int(classification.top_classes[i, 0])]} {classification.scores[i, 0]:.2f}"
+    predicted = f"{_short(audit.classes[int(classification.top_classes[i, 0])])} {classification.scores[i, 0]:.2f}"
     label = int(audit.labels[i])
     if label < 0:
         return predicted
-    return f"{audit.classes[label]}, predicted {predicted}"
+    return f"{_short(audit.classes[label])}, predicted {predicted}"
+
+
+def _short(name: str) -> str:
+    """A name of at most 40 characters: long ones would make the page of all tiles large."""
+    return name if len(name) <= 40 else f"{name[:39]}…"
