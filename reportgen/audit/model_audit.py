@@ -11,7 +11,7 @@ import numpy as np
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
-from reportgen.metrics.classification import Classification, logit_deviation
+from reportgen.metrics.classification import Classification, logit_deviation, softmax
 from reportgen.metrics.confusion import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
@@ -97,6 +97,10 @@ class ModelAudit:
         """`cam_identity` in standard deviations of the logits; None where it is None or all logits are equal."""
         deviation = logit_deviation(np.asarray(self.table["logits"])) if self.cam_identity is not None else None
         return self.cam_identity / deviation if self.cam_identity is not None and deviation else None
+
+    def probabilities(self, rows: int | Sequence[int]) -> np.ndarray:
+        """`(…, K)` float64, the probability of each class for one image or several; only their logits are read."""
+        return softmax(np.asarray(self.table["logits"][rows], np.float64))
 
     @cached_property
     def labels(self) -> np.ndarray:

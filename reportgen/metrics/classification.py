@@ -32,6 +32,11 @@ class Classification:
     top1_error: Rate | None
     top5_error: Rate | None
 
+    def surest_first(self, rows: np.ndarray) -> np.ndarray:
+        """Return images `(n,)` in the order of the probability of their predicted class, the highest first."""
+        ordered: np.ndarray = rows[np.argsort(-self.scores[rows, 0], kind="stable")]
+        return ordered
+
 
 def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndarray | None = None) -> Classification:
     """Return predictions and errors.

@@ -44,10 +44,11 @@ def check_network(dataset: Dataset, classifier: Classifier, settings: AuditConfi
         return
     pixels = pixels.to(device)
     with eval_mode(classifier), torch.no_grad():
+        logits = None
         if classifier.original is not None:
-            compare_with_original(forward, classifier.original, pixels)
+            logits = compare_with_original(forward, classifier.original, pixels)
         if keeps_head:
-            check_outputs(classifier, forward(pixels, [None] * len(pixels))["logits"])
+            check_outputs(classifier, _logits_of(forward, pixels) if logits is None else logits)
 
 
 def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig) -> Tensor | None:
@@ -59,20 +60,27 @@ def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig
     return next((pixels for _, pixels in batches), None)
 
 
-def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Tensor) -> None:
+def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Tensor) -> Tensor:
     """Compare the forward pass with the untouched module, in float32 and, if it is another one, in its own precision.
 
-    pixels: `(N, 3, S, S)` uint8, on the classifier's device. Errors: ModelError for logits beyond the tolerance.
+    Return its logits `(N, K)`. pixels: `(N, 3, S, S)` uint8, on the classifier's device. Errors: ModelError for logits
+    beyond the tolerance.
     """
     classifier = forward.classifier
     images = classifier.preprocessing.normalize(pixels)
     expected = _logits(classifier.name, original, images)
     passes = [forward] if forward.precision == "fp32" else [ForwardPass(classifier), forward]
     for run in passes:
-        difference = relative_difference(run(pixels, [None] * len(pixels))["logits"], expected)
+        logits = _logits_of(run, pixels)
+        difference = relative_difference(logits, expected)
         tolerance = TOLERANCES[effective_precision(run.precision, pixels.device)]
         if difference > tolerance:
             raise _wrong_logits(run, original, images, difference, tolerance)
+    return logits
+
+
+def _logits_of(forward: ForwardPass, pixels: Tensor) -> Tensor:
+    return forward(pixels, [None] * len(pixels))["logits"]
 
 
 def effective_precision(precision: str, device: torch.device) -> str:

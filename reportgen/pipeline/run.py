@@ -147,24 +147,22 @@ def _write_growing_report(
     has_results: the cache may have results of the expensive methods, which the first report is to show.
     """
     schedule, queue = RebuildSchedule(), growing.queue
-    if has_results or growing.is_quick:
+    is_open = has_results or growing.is_quick
+    if is_open:
         with clock("expensive methods"):
             growing.open()
             if growing.is_quick:
                 queue.run(progress)
-    if not ((has_results or growing.is_quick) and queue.is_finished):
+    while not (is_open and queue.is_finished):
+        before = clock.seconds.get("build the site", 0.0)
         _write_report(growing.audit(is_running=True), summary, config, clock, progress)
-        schedule.note_built(clock.seconds["build the site"])
+        schedule.note_built(clock.seconds["build the site"] - before)
         ready(summary)
+        ready = ignore  # only the first report is told
         with clock("expensive methods"):
             growing.open()
+            is_open = True
             queue.run(progress, schedule.is_due)
-        while not queue.is_finished:
-            before = clock.seconds["build the site"]
-            _write_report(growing.audit(is_running=True), summary, config, clock, progress)
-            schedule.note_built(clock.seconds["build the site"] - before)
-            with clock("expensive methods"):
-                queue.run(progress, schedule.is_due)
     audit = growing.audit(is_running=False)
     summary.build_audit = lambda: audit
     return _write_report(audit, summary, config, clock, progress)

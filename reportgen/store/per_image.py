@@ -18,34 +18,24 @@ Arrays = Mapping[str, np.ndarray]
 """The results of one image: slash path → array without an image axis."""
 
 
-def per_image(
-    cache: Path,
-    kind: str,
-    settings: Mapping[str, Any],
-    keys: Sequence[Key],
-    compute: Callable[[list[Key]], Iterable[tuple[Key, Arrays]]],
-) -> Table:
-    """Return the results of these images as a table, computing those that are not in the cache.
+def per_image_store(cache: Path, kind: str, settings: Mapping[str, Any]) -> Store:
+    """The store of one kind of results.
 
     kind: what is computed, such as `occlusion`; settings: what else the results depend on, apart from the image.
-    compute: yields the results of the given keys, in any order. A key that it leaves out, because the image's file has
-        changed since the forward pass, is not in the table.
-    Errors: those of `compute`, OutputError.
+    Errors: StoreError.
     """
-    store = per_image_store(cache, kind, settings)
-    compute_missing(store, keys, compute)
-    return store.select(key for key in keys if key in store)
-
-
-def per_image_store(cache: Path, kind: str, settings: Mapping[str, Any]) -> Store:
-    """The store of one kind of results; kind, settings: see `per_image`. Errors: StoreError."""
     return Store(cache, {**settings, "kind": kind})
 
 
 def compute_missing(
     store: Store, keys: Sequence[Key], compute: Callable[[list[Key]], Iterable[tuple[Key, Arrays]]]
 ) -> None:
-    """Compute the results of the keys that the store does not have, and commit them in shards; see `per_image`."""
+    """Compute the results of the keys that the store does not have, and commit them in shards.
+
+    compute: yields the results of the given keys, in any order. A key that it leaves out, because the image's file has
+        changed since the forward pass, is not in the store.
+    Errors: those of `compute`, OutputError.
+    """
     missing = [key for key in dict.fromkeys(keys) if key not in store]
     if missing:
         results = iter(compute(missing))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reportgen.store.per_image import SHARD_SIZE, Arrays, PerImageResults, per_image
-from reportgen.store.table import Key, Store
+from reportgen.store.per_image import SHARD_SIZE, Arrays, PerImageResults, compute_missing, per_image_store
+from reportgen.store.table import Key, Store, Table
 
 KIND, SETTINGS = "test", {"weights": "w"}
 
@@ -40,6 +40,13 @@ class Compute:
     @property
     def computed(self) -> list[Key]:
         return [one for keys in self.calls for one in keys]
+
+
+def per_image(cache: Path, kind: str, settings: dict[str, str], keys: list[Key], compute: Compute) -> Table:
+    """The results of these images, with those computed that the cache does not have."""
+    store = per_image_store(cache, kind, settings)
+    compute_missing(store, keys, compute)
+    return store.select(key for key in keys if key in store)
 
 
 @pytest.fixture

@@ -94,13 +94,18 @@ def from_the_median(images: list[int], values: np.ndarray) -> list[int]:
     return [images[j] for j in np.argsort(distance, kind="stable")]
 
 
+def object_areas(model: ModelAudit, images: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """`(n,)` area of the largest object of each image in pixels, and its share of the image."""
+    largest = np.array([area(model.samples[i].boxes.astype(np.float64)).max() for i in images])
+    return largest, largest / model.sizes[images].prod(1, dtype=np.float64)
+
+
 def _median_areas(model: ModelAudit, localization: Localization, images: list[int]) -> tuple[float, float]:
     """Median over images of the predicted box's area ÷ the largest object's, and of that object's share of the image.
     A missing box counts as 0."""
-    largest = np.array([area(model.samples[i].boxes.astype(np.float64)).max() for i in images])
+    largest, share = object_areas(model, images)
     predicted = np.nan_to_num(area(localization.boxes[images, LABEL]))
-    image = model.sizes[images].prod(1, dtype=np.float64)
-    return float(np.median(predicted / largest)), float(np.median(largest / image))
+    return float(np.median(predicted / largest)), float(np.median(share))
 
 
 def _by_class(model: ModelAudit, localization: Localization, k: int) -> list[Bar]:

@@ -10,7 +10,6 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size, rows_of
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.model_audit import LABEL, ModelAudit
-from reportgen.metrics.classification import softmax
 from reportgen.metrics.confusion import Confusion, confusion_matrix
 from reportgen.metrics.formatting import interval
 from reportgen.metrics.intervals import Rate
@@ -57,14 +56,14 @@ def _finding(model: ModelAudit, pair: Confusion, rate: Rate) -> Finding:
     confidence = float(scores[images].mean())
     in_top = int(model.classification.top5_correct[images].sum())
     k = model.classification.top_classes.shape[1]
-    probabilities = softmax(np.asarray(model.table["logits"][images], np.float64)).mean(0)
+    probabilities = model.probabilities(images).mean(0)
     figures = [
         (f"mean probability of {other}", confidence),
         (f"mean probability of {label}", float(probabilities[pair.label])),
         (f"images with {label} among the top {k}", float(in_top)),
     ]
     inference, more = _position_of_evidence(model, images, label, other)
-    by_confidence = [images[j] for j in np.argsort(-scores[images], kind="stable")]
+    by_confidence = model.classification.surest_first(np.array(images)).tolist()
     return Finding(
         slug=f"{label} as {other}",
         headline=f"{subject} {verb} {other}, with {100 * confidence:.0f} % confidence on average",

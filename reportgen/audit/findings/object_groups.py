@@ -7,13 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.findings.class_not_localized import MIN_IMAGES, from_the_median
+from reportgen.audit.findings.class_not_localized import MIN_IMAGES, from_the_median, object_areas
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.metrics.formatting import p_equals
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.localization.boxes import area
 from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.metrics.paired import MAX_P
 
@@ -34,8 +33,7 @@ def object_size(audit: Audit) -> Iterator[Finding]:
     if localization is None:
         return
     judged: list[int] = np.flatnonzero(localization.judged).tolist()
-    largest = np.array([area(model.samples[i].boxes.astype(np.float64)).max() for i in judged])
-    share = largest / model.sizes[judged].prod(1, dtype=np.float64)
+    _, share = object_areas(model, judged)
     border = float(np.median(share))
     limit = f"{100 * border:.0f} %" if border >= 0.1 else f"{100 * border:.1f} %"
     yield from _compare_groups(

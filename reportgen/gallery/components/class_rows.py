@@ -12,7 +12,6 @@ from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import highest, image_size, map_layer, photograph, top_layers
 from reportgen.gallery.core.media import Media
-from reportgen.metrics.classification import softmax
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def label_column(model: ModelAudit, i: int) -> int:
 
 def probabilities(model: ModelAudit, i: int) -> np.ndarray:
     """`(K,)` float64, the probability of each class for image i; 0 where a logit is not a number."""
-    return np.asarray(np.nan_to_num(softmax(np.asarray(model.table["logits"][i], np.float64))))
+    return np.asarray(np.nan_to_num(model.probabilities(i)))
 
 
 def class_layers(model: ModelAudit, media: Media, i: int) -> dict[int, dict[str, Any]]:

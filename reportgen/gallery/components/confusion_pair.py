@@ -14,7 +14,6 @@ from reportgen.gallery.components.image_figures import figure_boxes, highest, im
 from reportgen.gallery.components.photo_cards import photo_card
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.urls import class_page, image_list, image_page
-from reportgen.metrics.classification import softmax
 from reportgen.metrics.confusion import Confusion
 
 MAX_MORE = 6
@@ -69,7 +68,7 @@ def confusion_pair(audit: Audit, media: Media, confusion: Confusion) -> Confusio
     images = np.flatnonzero(
         (audit.labels == confusion.label) & (classification.top_classes[:, 0] == confusion.predicted)
     )
-    images = images[np.argsort(-classification.scores[images, 0], kind="stable")]
+    images = classification.surest_first(images)
     first = int(images[0])
     return ConfusionPair(
         row=confusion_row(audit, confusion),
@@ -86,7 +85,7 @@ def _both_maps(audit: Audit, media: Media, i: int) -> list[Figure]:
     """Image i with the map and box of its predicted class, then with those of its label."""
     model = audit.main
     top = highest(model.cams[i, [0, LABEL]])
-    probabilities = softmax(np.asarray(model.table["logits"][i], np.float64))
+    probabilities = model.probabilities(i)
     figures = []
     for column, what in ((0, "predicted"), (LABEL, "label")):
         k = int(model.cam_classes[i, column])
@@ -110,8 +109,6 @@ def _reference(audit: Audit, media: Media, i: int, predicted: int) -> Figure | N
     images = audit.main.images_of_class(predicted)
     if not len(images):
         return None
-    rows = audit.feature_space.rows
-    distances = ((rows[images].astype(np.float64) - rows[i]) ** 2).sum(1)
-    nearest = int(images[np.where(np.isfinite(distances), distances, np.inf).argmin()])
-    figure = photo_card(audit, media, nearest)
+    found = audit.feature_space.nearest_of(i, images)
+    figure = photo_card(audit, media, found[0] if found else int(images[0]))
     return replace(figure, value="nearest image with this label")

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import numpy as np
-
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Bars, Evidence, Finding, Lines, Maps, Pairs, Size
 from reportgen.audit.findings.registry import Topic, kind_of
@@ -18,7 +16,6 @@ from reportgen.gallery.components.photo_cards import photo_card, reference_photo
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.urls import finding_page, image_list, image_page
-from reportgen.metrics.classification import softmax
 from reportgen.metrics.formatting import counted, interval, iou_text
 
 MAX_LINES = 5
@@ -142,7 +139,6 @@ def _map_figures(model: ModelAudit, media: Media, i: int, evidence: Maps) -> lis
 
 def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float, boxes: bool) -> Figure:
     k = int(model.cam_classes[i, column])
-    probability = float(softmax(np.asarray(model.table["logits"][i], np.float64))[k])
     iou = ""
     if boxes and model.localization is not None and model.localization.judged[i]:
         iou = f"IoU {iou_text(model.localization.best_iou[i, column])}"
@@ -153,7 +149,7 @@ def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float
         overlay=map_layer(model, media, i, column, top),
         boxes=figure_boxes(model, i, column) if boxes else (),
         title=f"{model.classes[k]} (label)" if column == LABEL else model.classes[k],
-        value=f"{probability:.2f}",
+        value=f"{model.probabilities(i)[k]:.2f}",
         caption=iou,
         href=image_page(model, i),
     )

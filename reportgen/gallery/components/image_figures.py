@@ -14,6 +14,7 @@ from reportgen.draw.tiles import card_picture
 from reportgen.gallery.components.figure import Figure, FigureBox
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.urls import image_page
+from reportgen.metrics.formatting import iou_text
 
 
 def highest(maps: np.ndarray) -> float:
@@ -111,7 +112,7 @@ def image_card(model: ModelAudit, media: Media, i: int, top: float | None = None
     label, predicted = model.samples[i].label, int(model.classification.top_classes[i, 0])
     value = ""
     if model.localization is not None and model.localization.judged[i]:
-        value = f"IoU {model.localization.best_iou[i, column]:.2f}"
+        value = f"IoU {iou_text(model.localization.best_iou[i, column])}"
     return Figure(
         picture=card_photograph(model, media, i),
         alt=f"{model.samples[i].name} with the activation map of {model.classes[k]}",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.coverage_notice import Notice, report_notice
 from reportgen.gallery.components.finding_cards import FindingCard, first_findings
@@ -16,7 +14,7 @@ from reportgen.gallery.components.wall import Wall, wall
 from reportgen.gallery.core.labels import method_label
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
-from reportgen.gallery.pages.class_list import ClassRow, class_rows
+from reportgen.gallery.pages.class_list import ClassRow, PredictedClass, class_rows, predicted_classes
 from reportgen.metrics.formatting import difference_text
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.localization.ilsvrc import IOU
@@ -24,16 +22,6 @@ from reportgen.metrics.localization.ilsvrc import IOU
 MAX_FINDINGS = 3
 MAX_CLASSES = 10
 """Rows of classes: about as high as the map."""
-
-
-@dataclass(frozen=True)
-class PredictedClass:
-    """A class that is predicted. images: for how many; url: of their list; score: its mean probability on them."""
-
-    name: str
-    url: str
-    images: int
-    score: float
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ def overview(audit: Audit, media: Media) -> OverviewPage:
         findings_total=len(audit.findings),
         rows=sorted(rows, key=lambda row: -(row.wrong.count if row.wrong else 0))[:MAX_CLASSES],
         rows_total=len(rows),
-        predicted=[] if rows else _predicted_classes(audit),
+        predicted=[] if rows else predicted_classes(audit)[:MAX_CLASSES],
         map=small_map(audit),
         run=_run(audit),
     )
@@ -117,22 +105,6 @@ def lead(audit: Audit) -> str:
     if not change.is_clear:
         return f"{text} The maps do not clearly beat the strongest control, {name} ({difference_text(change)})."
     return text if change.difference < 0 else f"{text} The {name} does better ({difference_text(change)})."
-
-
-def _predicted_classes(audit: Audit) -> list[PredictedClass]:
-    """The classes that are predicted most often."""
-    predicted, scores = audit.main.classification.top_classes[:, 0], audit.main.classification.scores[:, 0]
-    classes, counts = np.unique(predicted, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:MAX_CLASSES]
-    return [
-        PredictedClass(
-            name=audit.classes[int(classes[j])],
-            url=f"images/index.html#predicted={classes[j]}",
-            images=int(counts[j]),
-            score=float(scores[predicted == classes[j]].mean()),
-        )
-        for j in order
-    ]
 
 
 def _run(audit: Audit) -> list[str]:

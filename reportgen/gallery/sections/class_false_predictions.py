@@ -28,8 +28,7 @@ def class_false_predictions(audit: Audit, media: Media, k: int) -> Section | Non
     images = np.flatnonzero((classification.top_classes[:, 0] == k) & (audit.labels != k))
     if not len(images):
         return None
-    images = images[np.argsort(-classification.scores[images, 0], kind="stable")]
-    shown = images[:MAX_IMAGES]
+    shown = classification.surest_first(images)[:MAX_IMAGES]
     top = highest(audit.main.cams[shown, 0])
     figures = [
         replace(
