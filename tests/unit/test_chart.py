@@ -65,6 +65,7 @@ def test_axis_places_and_texts() -> None:
     assert [log.place(v) for v in (1, 10, 100)] == pytest.approx([0, 0.5, 1])
     assert Axis("k", 3, 3, (3,)).place(3) == 0.5
     assert (percent_axis("").tick_text(0.25), percent_axis("").text(1 / 3)) == ("25 %", "33.3 %")
+    assert [value_axis("", -1, 1).tick_text(value) for value in (-1, -0.5)] == ["−1", "−0.5"]
     assert (value_axis("", 0, 1).tick_text(0.2), count_axis("", 2000).text(1500)) == ("0.2", "1,500")
 
 

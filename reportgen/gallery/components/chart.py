@@ -48,7 +48,7 @@ class Axis:
         """`25 %`, `1,000`, `0.5`."""
         if self.percent:
             return f"{100 * value:.0f} %"
-        return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+        return (f"{value:,.0f}" if value == round(value) else f"{value:g}").replace("-", "−")
 
     def text(self, value: float) -> str:
         """`33.3 %`, `1,000`, `0.5123`; as in the table of numbers."""

@@ -13,6 +13,7 @@ from reportgen.embedding.density import density_contours
 from reportgen.embedding.maps import EmbeddingMaps, to_unit
 from reportgen.embedding.region_names import RegionSummary
 from reportgen.embedding.regions import MapRegions
+from reportgen.gallery.components.name_places import NamePlaces
 from reportgen.gallery.core.data_chunks import script, write_chunk
 from reportgen.metrics.intervals import Rate
 
@@ -132,7 +133,7 @@ def picture_names(
 
     unit: `(N, 2)` positions; margin: of the picture, in shares of its width and height; aspect: height ÷ width.
     """
-    taken: dict[str, list[tuple[float, float, float]]] = {size: [] for size in WIDTHS}
+    places = {size: NamePlaces(LETTER, LINE) for size in WIDTHS}
     names = []
     for summary, (u, v) in zip(summaries, anchors(summaries, unit).tolist(), strict=True):
         if not (text := region_title(summary)):
@@ -141,18 +142,9 @@ def picture_names(
         y -= margin[1] / 2  # above a thumbnail
         fits = {}
         for size, width in WIDTHS.items():
-            half = LETTER * len(text) / 2
-            left, right, line = x * width - half, x * width + half, y * width * aspect
-            fits[size] = (
-                left >= 0
-                and right <= width
-                and all(
-                    right < other_left or left > other_right or abs(line - other) > LINE
-                    for other_left, other_right, other in taken[size]
-                )
-            )
-            if fits[size]:
-                taken[size].append((left, right, line))
+            half = places[size].half_width(text)
+            is_inside = half <= x * width <= width - half
+            fits[size] = is_inside and places[size].take(text, x * width, y * width * aspect)
         if fits["wide"]:
             names.append(PictureName(text, round(100 * x, 2), round(100 * y, 2), fits["narrow"]))
     return names

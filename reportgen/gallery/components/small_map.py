@@ -9,6 +9,7 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.data.sampling import evenly_spaced
+from reportgen.gallery.components.name_places import NamePlaces
 from reportgen.gallery.components.outcome_bar import BAR_ORDER
 from reportgen.gallery.core.urls import class_page
 
@@ -67,16 +68,12 @@ def _names(audit: Audit, points: np.ndarray, placed: np.ndarray) -> list[MapName
     labels = audit.labels[placed]
     classes, counts = np.unique(labels[labels >= 0], return_counts=True)
     names: list[MapName] = []
+    places = NamePlaces(CHARACTER, LINE)
     for k in classes[np.argsort(-counts, kind="stable")].tolist():
+        name = audit.classes[k]
         x, y = np.median(points[placed[labels == k]], axis=0)
-        half = CHARACTER * len(audit.classes[k]) / 2
-        name = MapName(
-            audit.classes[k], class_page(audit, k), round(float(np.clip(x, half, SIZE[0] - half))), round(float(y)) - 12
-        )
-        if len(names) < MAX_NAMES and not any(_overlap(name, other) for other in names):
-            names.append(name)
+        half = places.half_width(name)
+        at = round(float(np.clip(x, half, SIZE[0] - half))), round(float(y)) - 12
+        if len(names) < MAX_NAMES and places.take(name, *at):
+            names.append(MapName(name, class_page(audit, k), *at))
     return names
-
-
-def _overlap(a: MapName, b: MapName) -> bool:
-    return abs(a.y - b.y) < LINE and abs(a.x - b.x) < CHARACTER * (len(a.name) + len(b.name)) / 2
