@@ -461,7 +461,7 @@ interface Cells {
 }
 
 interface ViewerControls {
-  tools: HTMLElement;
+  tools: HTMLElement[];
   help: HTMLElement;
   toggleHelp(): void;
   layer: HTMLSelectElement;

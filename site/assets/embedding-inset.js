@@ -1,5 +1,6 @@
-/* Small embedding maps on an image page: all images as dots, this one and its nearest neighbours in squares. They are
-   drawn when they come into view; without scripts the section is hidden, and until it is drawn it is not printed. */
+/* Small embedding maps on an image page: all images as dots, this one and its nearest neighbours in squares. Their
+   cards are there at once, so that nothing moves, and are drawn when they come into view. Without scripts the section
+   is hidden, and until it is drawn it is not printed. */
 (() => {
   "use strict";
   const { constants, data, dom, imageFigures } = window.reportgen;
@@ -25,14 +26,33 @@
     else if (number) row.push(Number(number[1]));
   }
 
+  /** An empty card for each map, in the same order. */
+  const cards = Object.keys(neighbours).map((layout) => {
+    const canvas = element("canvas", { width: WIDTH, height: HEIGHT, role: "img" });
+    const name = element("span", { className: "name", textContent: "\u00a0" });
+    const link = element(
+      "a",
+      { className: "card" },
+      element("span", { className: "frame" }, canvas),
+      name,
+      element("span", { className: "quiet", textContent: "open the embedding map here" }),
+    );
+    const item = element("li", {}, link);
+    holder.append(item);
+    return { layout, canvas, name, link, item };
+  });
+
   /**
    * @param {PlacesChunk} places
-   * @param {string} layout
-   * @param {string} label
+   * @param {(typeof cards)[number]} card
    */
-  const draw = (places, layout, label) => {
+  const draw = (places, { layout, canvas, name, link, item }) => {
+    const label = places.layouts.find(([key]) => key === layout)?.[1];
     const positions = /** @type {Uint16Array} */ (places[layout]);
-    if (positions[2 * image] === constants.noPosition) return;
+    if (!label || positions[2 * image] === constants.noPosition) {
+      item.remove(); // an image whose features are not finite is on no map
+      return;
+    }
     /** @param {number} i */
     const unit = (i) => [0, 1].map((axis) => positions[2 * i + axis] / (constants.noPosition - 1));
     /** @param {number} i @returns {Point} */
@@ -40,7 +60,6 @@
       const [x, y] = unit(i).map((value) => value * (HEIGHT - 2 * MARGIN) + MARGIN);
       return [(WIDTH - HEIGHT) / 2 + x, y];
     };
-    const canvas = element("canvas", { width: WIDTH, height: HEIGHT, role: "img" });
     canvas.ariaLabel = `This image among ${imageFigures.count(places.n)} images on the map ${label}`;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const style = getComputedStyle(section);
@@ -68,26 +87,21 @@
 
     const [x, y] = unit(image).map((value) => value.toFixed(4));
     const state = new URLSearchParams({ layout, at: `${x},${y},${ZOOM}` });
-    const link = element(
-      "a",
-      { className: "card", href: `${data.root}embedding/index.html#${state}` },
-      element("span", { className: "frame" }, canvas),
-      element("span", { className: "name", textContent: label }),
-      element("span", { className: "quiet", textContent: "open the embedding map here" }),
-    );
-    holder.append(element("li", {}, link));
+    link.href = `${data.root}embedding/index.html#${state}`;
+    name.textContent = label;
   };
 
   const drawAll = async () => {
     try {
       await data.load("places");
     } catch (error) {
-      holder.before(dom.empty(`Not drawn: ${/** @type {Error} */ (error).message}.`));
+      holder.replaceWith(dom.empty(`Not drawn: ${/** @type {Error} */ (error).message}.`));
       return;
     }
     const places = data.chunk("places");
-    for (const [layout, label] of places.layouts) if (layout in neighbours) draw(places, layout, label);
-    section.hidden = !holder.childElementCount; // an image whose features are not finite is on no map
+    for (const card of cards) draw(places, card);
+    section.hidden = !holder.childElementCount;
+    section.dataset.drawn = "";
   };
   const observer = new IntersectionObserver(
     (entries) => {

@@ -7,6 +7,10 @@
   const [DIMMED, FAINTEST, STRONGEST] = [22, 50, 235]; // opacities of dots
   /** @type {Rgb} */
   const LOADING = [128, 128, 128];
+  if (!data.has("places")) {
+    dom.byId("embedding").classList.add("missing"); // the pictures of the maps are shown
+    return;
+  }
   const chunk = data.chunk("places");
   const urls = dom.json(dom.byId("embedding-data"));
   const holder = dom.byId("embedding");
@@ -183,8 +187,6 @@
   const map = dom.element("div", {}, stage, controls.legend);
   const both = dom.element("div", { className: "map-and-panel" }, map, side);
   holder.append(controls.layoutControls, both, controls.filterControls, list);
-  holder.hidden = false;
-  dom.byId("stills").hidden = true;
   camera.extent = transition.to.extent;
   renderer.move(transition.from, transition.to.xy);
   paint();

@@ -16,7 +16,6 @@
     const texts = [...row.cells].map((cell) => cell.textContent.trim());
     const isDead = texts[2] === "dead";
     const tile = element("span", { className: "tile" });
-    tile.style.width = tile.style.height = `${side}px`;
     if (!isDead) {
       tile.style.backgroundImage = `url("${sheet.src}")`;
       tile.style.backgroundPosition = `-${(number % across) * side}px -${Math.floor(number / across) * side}px`;
@@ -30,7 +29,7 @@
       value,
     );
     link.title = heads.map((head, column) => `${head}: ${texts[column]}`).join("\n");
-    return { texts, isDead, value, item: element("li", { className: isDead ? "dead" : "" }, link) };
+    return { texts, isDead, value, link };
   });
   /** @type {[string, string, (a: typeof units[0], b: typeof units[0]) => number][]} */
   const ORDERS = [
@@ -47,7 +46,8 @@
   ];
   /** @type {Record<string, number>} */
   const SHOWN = { unit: 1, max: 1, active: 2, class: 3, selectivity: 5, dead: 1 };
-  const list = element("ul", { className: "unit-grid" });
+  const grid = dom.byId("unit-grid");
+  const cells = [...dom.find(grid, "ul").children];
   const order = dom.select(
     "order of the units",
     ORDERS.map(([key, text]) => [key, text]),
@@ -58,10 +58,12 @@
       const unit = key === "active" && !isDead ? " %" : "";
       value.textContent = isDead ? "dead" : texts[SHOWN[key]] + unit;
     }
-    list.replaceChildren(...units.toSorted(compare).map(({ item }) => item));
+    units.toSorted(compare).forEach(({ link, isDead }, k) => {
+      cells[k].className = isDead ? "dead" : "";
+      cells[k].replaceChildren(link);
+    });
   };
   order.addEventListener("input", show);
-  still.before(element("div", { className: "filters" }, labelled("order", order)), list);
-  still.hidden = true;
+  dom.find(grid, ".filters").append(labelled("order", order));
   show();
 })();

@@ -22,9 +22,7 @@ window.reportgen.viewerControls = (layers, defaults, zoomBy) => {
   const toggleHelp = () => {
     help.hidden = !help.hidden;
   };
-  const tools = element(
-    "div",
-    { className: "tools" },
+  const tools = [
     labelled("layer", layer),
     labelled("opacity", opacity),
     labelled("threshold", threshold, percent),
@@ -34,6 +32,6 @@ window.reportgen.viewerControls = (layers, defaults, zoomBy) => {
     button("+", () => zoomBy(1.5), "zoom in"),
     button("?", toggleHelp, "keys"),
     reading,
-  );
+  ];
   return { tools, help, toggleHelp, layer, opacity, threshold, percent, boxes, normalize, reading };
 };

@@ -17,7 +17,8 @@
   const drawing = R.viewerDrawing(viewer, data);
   const controls = R.viewerControls(layers, defaults, (factor) => zoom.set(zoom.level * factor));
   const { layer, opacity, threshold, boxes, normalize, reading } = controls;
-  dom.find(viewer, ".tools").after(controls.tools, controls.help);
+  dom.byId("viewer-controls").append(...controls.tools);
+  dom.byId("viewer-controls").after(controls.help);
   let isStarted = false; // until something is changed, the picture of the page is shown
 
   const current = () => layers[Number(layer.value)];

@@ -67,7 +67,7 @@ def test_image_page_links_to_its_position_on_the_map(browser: Browser, demo_repo
     assert '<section class="view" id="provenance">' in path.read_text()
     with visited(browser, path.as_uri(), offline=True) as page:
         page.locator("#embedding-inset").scroll_into_view_if_needed()
-        expect(page.locator("#embedding-inset .card")).to_have_count(2)
+        expect(page.locator("#embedding-inset .card[href]")).to_have_count(2)
         assert "ids=" in (page.locator("#embedding-inset p a").get_attribute("href") or "")
         page.locator("#embedding-inset .card").first.click()
         page.wait_for_url("**/embedding/index.html#*")
@@ -90,6 +90,6 @@ def test_position_on_the_map_is_hidden_without_its_picture(browser: Browser, dem
         assert not page.locator("#embedding-inset").is_visible()
         page.emulate_media(media="screen")
         page.locator("#embedding-inset").scroll_into_view_if_needed()
-        expect(page.locator("#embedding-inset canvas")).to_have_count(2)
+        expect(page.locator("#embedding-inset canvas[aria-label]")).to_have_count(2)
         page.emulate_media(media="print")
         assert page.locator("#embedding-inset canvas").first.is_visible()

@@ -30,6 +30,15 @@ def test_image_page_names_missing_data(browser: Browser, demo_report: Path, tmp_
         expect(page.locator("#embedding-inset .empty")).to_contain_text("cannot be read: the report is incomplete")
 
 
+def test_embedding_page_shows_pictures_without_positions(browser: Browser, demo_report: Path, tmp_path: Path) -> None:
+    shutil.copytree(demo_report / "site", tmp_path / "site")
+    next((tmp_path / "site" / "data").glob("places.*.js")).unlink()
+    with opened(browser, offline=True) as (page, _):
+        page.goto((tmp_path / "site" / "embedding" / "index.html").as_uri())
+        expect(page.locator("#stills img").first).to_be_visible()
+        expect(page.locator("#embedding")).not_to_be_visible()
+
+
 def test_embedding_page_names_missing_data(browser: Browser, demo_report: Path, tmp_path: Path) -> None:
     shutil.copytree(demo_report / "site", tmp_path / "site")
     next((tmp_path / "site" / "data").glob("images.*.js")).unlink()

@@ -165,7 +165,7 @@ def test_nothing_moves_from_image_to_image(browser: Browser, demo_report: Path, 
         for _ in range(30):
             page.keyboard.press("ArrowRight")
             assert page.evaluate(places) == first
-            page.wait_for_function("document.querySelector('#review .photo').complete")
+            page.evaluate("document.querySelector('#review .photo').decode()")
             sizes.add(
                 page.evaluate("(e => e.naturalWidth / e.naturalHeight)(document.querySelector('#review .photo'))")
             )
