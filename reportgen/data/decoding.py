@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import IO
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from reportgen.data.files import cause, one_line, read_regular
+from reportgen.data.formats import SIGNATURE_BYTES, formats_of, is_heif, register_heif
+from reportgen.data.pixel_modes import rgb
 from reportgen.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 178_956_970 // 2
 """Larger images are rejected: the size from which on Pillow warns of a decompression bomb."""
 ORIENTATION_TAG = 0x0112
@@ -34,6 +35,9 @@ SWAPS_SIDES = (
     Image.Transpose.ROTATE_90,
 )
 """Operations that swap width and height."""
+FIND_TRUNCATION = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"FTEX")
+"""Signatures of JPEG 2000 and FTEX: their decoders, as HEIF's, may read beyond the last byte that they need, and find
+truncation unless Pillow is set to load truncated images."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -65,24 +69,53 @@ def decode_scaled(data: bytes, name: str, min_side: int | None) -> tuple[Image.I
         as long as both sides keep at least so many pixels. None: every image is decoded at full size.
     """
     try:
-        with Image.open(_CompleteFile(data), formats=FORMATS) as image:
-            if not 0 < image.width * image.height <= MAX_PIXELS:
-                raise ValueError(f"{image.width} × {image.height} pixels are not between 1 and {MAX_PIXELS}")
+        with _open(_complete(data), name) as image:
             size = image.size
-            if min_side is not None:
-                image.draft(None, (min_side, min_side))
+            scaled = None if min_side is None else image.draft(None, (min_side, min_side))
             image.load()
+            if scaled is None:
+                size = image.size  # an icon's header may state another
+                _check_size(image)
             orientation = image.getexif().get(ORIENTATION_TAG, 1)  # read after `load`, which makes a TIFF upright
             transpose = TRANSPOSE_TO_UPRIGHT.get(orientation)
-            rgb = _rgb(image)
-        upright = rgb if transpose is None else rgb.transpose(transpose)
+            upright = rgb(image) if transpose is None else rgb(image).transpose(transpose)
         upright.info = {}
         return upright, size[::-1] if transpose in SWAPS_SIDES else size
-    except UnidentifiedImageError:
-        reason = "not a JPEG, PNG, WebP, BMP, GIF or TIFF image"
     except Exception as error:  # Pillow's decoders raise nearly every type of exception on damaged input
-        reason = cause(error)
-    raise ImageError(f"`{one_line(name)}` cannot be decoded: {reason}")
+        raise ImageError(f"`{one_line(name)}` cannot be decoded: {cause(error)}") from None
+
+
+def stored_size(file: IO[bytes], name: str) -> tuple[tuple[int, int], int]:
+    """Return the width and height as stored, and the EXIF orientation, of an image file. Errors: ImageError."""
+    try:
+        with _open(file, name) as image:
+            return image.size, image.getexif().get(ORIENTATION_TAG, 1)
+    except Exception as error:  # as in `decode_scaled`
+        raise ImageError(f"`{one_line(name)}` cannot be read: {cause(error)}") from None
+
+
+def _open(file: IO[bytes], name: str) -> Image.Image:
+    """Return the image in a file, its pixels not yet decoded. The name matters for formats without a signature.
+
+    Errors: ValueError if it is no image that can be read, or too large; what Pillow raises on damaged input.
+    """
+    formats, heif = formats_of(name), is_heif(file.read(SIGNATURE_BYTES))
+    file.seek(0)
+    if heif and register_heif():
+        formats += ("HEIF",)
+    try:
+        image = Image.open(file, formats=formats)
+    except UnidentifiedImageError:
+        if heif and not register_heif():
+            raise ValueError("HEIF needs an extra: pip install 'reportgen[heif]'") from None
+        raise ValueError("not an image in a format that can be read") from None
+    _check_size(image)
+    return image
+
+
+def _check_size(image: Image.Image) -> None:
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        raise ValueError(f"{image.width} × {image.height} pixels are not between 1 and {MAX_PIXELS}")
 
 
 def thumbnail_jpeg(image: Image.Image, side: int, quality: int = 82) -> bytes:
@@ -96,6 +129,14 @@ def thumbnail_jpeg(image: Image.Image, side: int, quality: int = 82) -> bytes:
     return buffer.getvalue()
 
 
+def _complete(data: bytes) -> IO[bytes]:
+    """Return a file that never passes for whole if it is truncated, whatever the settings of Pillow."""
+    if not (data.startswith(FIND_TRUNCATION) or is_heif(data)):
+        return _CompleteFile(data)
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return io.BytesIO(data)
+
+
 class _CompleteFile(io.BytesIO):
     """A file that raises at its end, so that truncated images are rejected even if a library has set Pillow's
     process-wide LOAD_TRUNCATED_IMAGES."""
@@ -105,18 +146,3 @@ class _CompleteFile(io.BytesIO):
         if not data and size and size > 0:
             raise OSError("the file is truncated")
         return data
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Convert a loaded image to RGB. Deep greyscale is scaled to 8 bits; `convert("RGB")` would clip it at 255.
-
-    Integers are taken as 16 bits deep (0 to 65535), floats as 0 to 1. Errors: ValueError for values beyond that.
-    """
-    if image.mode[0] not in "IF":
-        image.info.pop("transparency", None)  # alpha is dropped, and `convert` would warn about it
-        return image.convert("RGB")
-    white = 1.0 if image.mode == "F" else 65535.0
-    grey = np.asarray(image).astype(np.float32)
-    if not (grey.min() >= 0 and grey.max() <= white):  # written so that NaN is rejected too
-        raise ValueError(f"grey values from {grey.min():g} to {grey.max():g} are not between 0 and {white:g}")
-    return Image.fromarray(np.rint(grey * np.float32(255 / white)).astype(np.uint8)).convert("RGB")

@@ -85,10 +85,8 @@ def test_16_bit_pixels_are_scaled_and_not_clipped() -> None:
     np.testing.assert_array_equal(pixels(encoded(Image.fromarray(every), "PNG"))[..., 0], (every + 128.0) // 257)
 
 
-def test_float_pixels_count_from_0_to_1_and_other_ranges_are_refused() -> None:
-    grey = np.array([[0.0, 0.5, 1.0]], np.float32)
-    assert pixels(encoded(Image.fromarray(grey), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
-    for bad in (np.array([[0, 70000]], np.int32), np.array([[-1, 0]], np.int32), np.array([[np.nan, 0.0]], np.float32)):
+def test_grey_beyond_16_bits_or_below_zero_is_refused() -> None:
+    for bad in (np.array([[0, 70000]], np.int32), np.array([[-1, 0]], np.int32)):
         with pytest.raises(ImageError, match=r"`x` cannot be decoded: grey values from .* are not between 0 and"):
             decode(encoded(Image.fromarray(bad), "TIFF"), "x")
 
@@ -124,12 +122,6 @@ def test_first_frame_of_an_animation_is_decoded(form: str) -> None:
     options = {"lossless": True} if form == "WEBP" else {}
     data = encoded(frames[0], form, save_all=True, append_images=frames[1:], **options)
     assert pixels(data).reshape(-1, 3).tolist() == [[255, 0, 0]] * 12
-
-
-def test_other_file_formats_are_refused() -> None:
-    for form in ("PPM", "TGA", "ICO", "PDF", "EPS"):
-        with pytest.raises(ImageError, match="not a JPEG, PNG, WebP, BMP, GIF or TIFF image"):
-            decode(encoded(SAMPLE, form), "x")
 
 
 def test_decoding_errors_are_one_line_and_name_the_file() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
-from reportgen.data.readers.folder import is_image, read_folder
+from reportgen.data.formats import has_image_ending
+from reportgen.data.readers.folder import read_folder
 from reportgen.data.readers.published import annotate, is_published_format
 from reportgen.data.readers.table import ImageAnnotation, read_table
 from reportgen.data.samples import Dataset, RejectedInput, Sample
@@ -33,7 +34,7 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         samples, refused = read_folder(source, class_names, annotations)
         if annotations is not None:
             samples, refused = _add_annotations(source, samples, refused, annotations, class_names)
-    elif is_image(source.name):
+    elif has_image_ending(source.name):
         raise DataError(f"data {shown} is a single image", "give the folder that contains it")
     elif annotations is not None:
         raise DataError(

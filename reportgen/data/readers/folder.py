@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import Path
 
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import cause, one_line
+from reportgen.data.formats import has_image_ending, is_image, passed_over
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 
 
 def read_folder(
@@ -27,12 +27,12 @@ def read_folder(
     names, refused = list_files(root)
     if annotations is not None:
         ignored = os.path.abspath(annotations)
-        names = [n for n in names if is_image(n) or not f"{os.path.abspath(root / n)}/".startswith(f"{ignored}/")]
-    images = [name for name in names if is_image(name)]
-    suffixes = Counter(PurePosixPath(name).suffix.lower() for name in names if not is_image(name))
-    for suffix, count in sorted(suffixes.items()):
-        kind = f"with suffix `{one_line(suffix)}`" if suffix else "without a suffix"
-        refused.append(RejectedInput(f"*{one_line(suffix)}", f"{_count(count, 'file')} {kind}, not an image"))
+        names = [
+            n for n in names if has_image_ending(n) or not f"{os.path.abspath(root / n)}/".startswith(f"{ignored}/")
+        ]
+    images = list(filter(partial(is_image, root), names))
+    if others := set(names).difference(images):
+        refused.insert(0, RejectedInput("other files", f"passed over: {passed_over(others)}"))
     labels: dict[str, int | None] = {"": None}
     for folder, count in sorted(Counter(map(_class_folder, images)).items()):
         try:
@@ -50,7 +50,7 @@ def folder_class_names(source: Path) -> tuple[str, ...] | None:
     """
     if not source.is_dir():
         return None
-    images = [name for name in list_files(source)[0] if is_image(name)]
+    images = list(filter(partial(is_image, source), list_files(source)[0]))
     if not images or not all(map(_class_folder, images)):
         return None
     with os.scandir(source) as entries:
@@ -86,11 +86,6 @@ def list_files(root: Path) -> tuple[list[str], list[RejectedInput]]:
             else:
                 names.append(name)
     return sorted(names), sorted(refused, key=lambda row: row.where)
-
-
-def is_image(name: str) -> bool:
-    """Whether the suffix is that of an image file."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _problem_of(entry: os.DirEntry[str], real_root: Path) -> str | None:

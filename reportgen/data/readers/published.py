@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from reportgen.data.class_names import ClassNames
-from reportgen.data.decoding import FORMATS, ORIENTATION_TAG, SWAPS_SIDES, TRANSPOSE_TO_UPRIGHT
+from reportgen.data.decoding import SWAPS_SIDES, TRANSPOSE_TO_UPRIGHT, stored_size
 from reportgen.data.files import cause, one_line
 from reportgen.data.masks import ObjectMask, parse_segmentation
 from reportgen.data.readers.annotated_object import AnnotatedObject, Objects
@@ -24,6 +24,7 @@ from reportgen.data.readers.cub import is_cub, read_cub, without_number
 from reportgen.data.readers.imagenet import is_imagenet, read_imagenet
 from reportgen.data.readers.voc import read_voc
 from reportgen.data.samples import RejectedInput, Sample
+from reportgen.errors import ImageError
 
 
 def is_published_format(annotations: Path) -> bool:
@@ -145,10 +146,12 @@ def _in_upright_image(entry: AnnotatedObject, box: Box, path: Path) -> tuple[Box
 def _read_size(path: Path) -> tuple[tuple[int, int], int]:
     """Return the stored width and height and the EXIF orientation of an image file. Errors: AnnotationError."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            return image.size, image.getexif().get(ORIENTATION_TAG, 1)
-    except Exception as error:  # Pillow raises nearly every type of exception on damaged input
+        with open(path, "rb") as file:
+            return stored_size(file, path.name)
+    except OSError as error:
         raise AnnotationError(f"its image cannot be read: {cause(error)}") from None
+    except ImageError as error:
+        raise AnnotationError(f"its image {error}") from None
 
 
 def _transposed(box: Box, stored_size: tuple[int, int], transpose: Image.Transpose | None) -> Box:
