@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from reportgen.errors import ConfigError
-
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-"""A time: hours, minutes and seconds, each of which may be left out."""
+from reportgen.setting_values import (
+    parse_channels,
+    parse_deviations,
+    parse_duration,
+    parse_numbers,
+    parse_share,
+    parse_size,
+)
 
 
 def setting(
-    default: Any, help: str, choices: Sequence[str] = (), minimum: int | None = None, placeholder: str = ""
+    default: Any,
+    help: str,
+    choices: Sequence[str] = (),
+    minimum: int | None = None,
+    placeholder: str = "",
+    parse: Callable[[Any], Any] | None = None,
+    example: str = '""',
 ) -> Any:
     """Declare a setting: the one place that flag, TOML key, validation and manual are made from.
 
     help: a phrase for the manual and `--help`; minimum: the smallest number allowed; placeholder: what `--help` shows
-    for the flag's value.
+    for the flag's value; parse: makes the value from what a flag or a file gives, see `reportgen.setting_values`;
+    example: what `reportgen init` writes where there is no default.
     """
-    about = {"help": help, "choices": tuple(choices), "minimum": minimum, "placeholder": placeholder}
+    about = {
+        "help": help,
+        "choices": tuple(choices),
+        "minimum": minimum,
+        "placeholder": placeholder,
+        "parse": parse,
+        "example": example,
+    }
     return field(default=default, metadata=about)
 
 
@@ -37,7 +55,9 @@ class AuditConfig:
     """
 
     data: Path | None = setting(
-        None, "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`"
+        None,
+        "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
+        example='"photos"',
     )
     model: str = setting(
         "demo", "`demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`", placeholder="SOURCE"
@@ -73,8 +93,51 @@ class AuditConfig:
     )
     resize: str = setting(
         "warp",
-        "`warp` squashes the whole image into the network's square; `crop` cuts its centre, as in training",
+        "`warp` squashes the whole image into the network's input; `crop` cuts its centre, as in training",
         ("crop", "warp"),
+    )
+    input_size: tuple[int, int] | None = setting(
+        None,
+        "size of the network's input in pixels: a side, or HEIGHTxWIDTH (default: that of the network)",
+        placeholder="SIZE",
+        parse=parse_size,
+        example="224",
+    )
+    channels: int | None = setting(
+        None,
+        "channels of the network's input: 3, or 1 for grey (default: those of the network)",
+        placeholder="1|3",
+        parse=parse_channels,
+        example="1",
+    )
+    mean: tuple[float, ...] = setting(
+        (),
+        "mean that is subtracted from pixels in [0, 1]: one number, or one a channel (default: that of the network)",
+        placeholder="NUMBER,…",
+        parse=parse_numbers,
+        example="[0.485, 0.456, 0.406]",
+    )
+    std: tuple[float, ...] = setting(
+        (),
+        "standard deviation that pixels in [0, 1] are divided by: one number, or one a channel (default: that of the "
+        "network)",
+        placeholder="NUMBER,…",
+        parse=parse_deviations,
+        example="[0.229, 0.224, 0.225]",
+    )
+    interpolation: str | None = setting(
+        None,
+        "filter that images are resized with (default: that of the network)",
+        ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"),
+        example='"bicubic"',
+    )
+    crop_pct: float | None = setting(
+        None,
+        "with `resize = crop`: side of the input divided by the side that images are resized to before their centre "
+        "is cut, in (0, 1], as in timm (default: that of the network)",
+        placeholder="SHARE",
+        parse=parse_share,
+        example="0.875",
     )
     decode: str = setting(
         "exact",
@@ -95,7 +158,9 @@ class AuditConfig:
     )
     device: str = setting("auto", "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
     out: Path = setting(Path("report"), "the folder that the report is written to")
-    limit: int | None = setting(None, "use at most this many images, spread over the classes", minimum=1)
+    limit: int | None = setting(
+        None, "use at most this many images, spread over the classes", minimum=1, example="1000"
+    )
     batch_size: int = setting(32, "images in one forward pass", minimum=1)
     feature_visualization: tuple[str, ...] = setting(
         (),
@@ -167,26 +232,26 @@ class AuditConfig:
     def __post_init__(self) -> None:
         for key, about in SETTINGS.items():
             value = getattr(self, key)
+            if value in (None, ()):
+                continue
             if about["choices"] and value not in about["choices"]:
                 allowed = ", ".join(f"`{choice}`" for choice in about["choices"])
                 raise ConfigError(f"`{key}` is `{value}`", f"use one of {allowed}")
-            if about["minimum"] is not None and value is not None and value < about["minimum"]:
+            if about["minimum"] is not None and value < about["minimum"]:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number of at least {about['minimum']}")
+            if about["parse"]:
+                _parsed(f"`{key}`", value, about["parse"])
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
+        if self.crop_pct and self.resize == "warp" and not self.models:
+            raise ConfigError("`crop_pct` has no effect with `resize = warp`", "add `resize = crop`")
         self.budget_seconds  # noqa: B018 - a bad value is an error here already
         self.networks()  # a bad value in one of the tables is an error like any other
 
     @property
     def budget_seconds(self) -> float | None:
         """`budget` in seconds; None for `auto`. Errors: ConfigError if it is no time."""
-        found = DURATION.fullmatch(self.budget)
-        if self.budget == "auto":
-            return None
-        if not self.budget or not found:
-            raise ConfigError(f"`budget` is `{self.budget}`", "use a time such as `90s`, `30m` or `1h30m`, or `auto`")
-        hours, minutes, seconds = (float(number or 0) for number in found.groups())
-        return 3600 * hours + 60 * minutes + seconds
+        return None if self.budget == "auto" else float(_parsed("`budget`", self.budget, parse_duration))
 
     def networks(self) -> list[AuditConfig]:
         """The settings of each network of the audit: these, with the keys of one of `models` in their place."""
@@ -194,11 +259,14 @@ class AuditConfig:
 
 
 SETTINGS: dict[str, Mapping[str, Any]] = {f.name: f.metadata for f in fields(AuditConfig)}
-"""Each setting's `help`, `choices`, `minimum` and `placeholder`, see `setting`."""
+"""What each setting was declared with, see `setting`."""
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(AuditConfig)}
 GREY = (0.5, 0.5, 0.5)
 """`occlusion_fill = "grey"`: RGB in [0, 1]."""
-MODEL_KEYS = ("model", "weights", "layer", "head", "map_function", "layers", "resize", "precision")
+MODEL_KEYS = (
+    "model", "weights", "layer", "head", "map_function", "layers", "resize", "input_size", "channels", "mean", "std",
+    "interpolation", "crop_pct", "precision",
+)  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
 RENAMED = {
     "codes": "features",
@@ -276,6 +344,8 @@ def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) ->
             raise ConfigError(f"unknown key {where}", f"it is now called `{RENAMED[key]}`")
         near = difflib.get_close_matches(key, known, 1, 0.4)
         raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
+    if key in SETTINGS and (parse := SETTINGS[key]["parse"]):
+        return _parsed(where, value, parse)
     if get_origin(hint) is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where} is {value!r}", 'it must be a list of strings, as `["a", "b"]`')
@@ -286,6 +356,13 @@ def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) ->
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise ConfigError(f"{where} is {value!r}", f"it must be of type {wanted.__name__}")
     return value
+
+
+def _parsed(where: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ConfigError(f"{where} is {value!r}", str(error)) from None
 
 
 def override(config: AuditConfig, flags: Mapping[str, Any]) -> AuditConfig:
@@ -303,7 +380,6 @@ def commented_toml() -> str:
     """The text of a new `audit.toml`: each key with its explanation and default; keys without a default are commented
     out."""
     lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; flags override this file."]
-    examples = {"data": '"photos"', "limit": "1000"}
     for key, default in DEFAULTS.items():
         if key == "models":  # tables come last in TOML
             example = ["# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"']
@@ -311,7 +387,8 @@ def commented_toml() -> str:
             continue
         shown = list(default) if isinstance(default, tuple) else default
         quoted = f'"{shown}"' if isinstance(shown, str | Path) else shown
-        value = examples.get(key, '""') if shown is None else quoted
-        commented = "# " if default is None and key != "data" else ""
+        is_missing = default is None or (default == () and SETTINGS[key]["parse"])
+        value = SETTINGS[key]["example"] if is_missing else quoted
+        commented = "# " if is_missing and key != "data" else ""
         lines += ["", f"# {SETTINGS[key]['help']}", f"{commented}{key} = {value}"]
     return "\n".join(lines) + "\n"

@@ -92,7 +92,7 @@ def init(path: Path) -> None:
 
 @click.command()
 @click.argument("model", default="demo")
-@audit_options("weights", "layer")
+@audit_options("weights", "layer", "input_size", "channels")
 def layers(model: str, **flags: Any) -> None:
     """List the layers of a network.
 

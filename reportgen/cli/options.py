@@ -18,6 +18,21 @@ DEMO_SETTINGS = (
 """Settings that make sense for the demo, whose data and network are given."""
 
 
+class Parsed(click.ParamType[Any]):
+    """A value that a setting's `parse` makes from the text."""
+
+    name = "value"
+
+    def __init__(self, parse: Callable[[str], Any]) -> None:
+        self.parse = parse
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(f"`{value}`: {error}", param, ctx)
+
+
 class Names(click.ParamType[tuple[str, ...]]):
     """Names separated by commas."""
 
@@ -56,10 +71,12 @@ def _option(name: str) -> Callable[..., Any]:
 
 
 def _type_of(name: str) -> Any:
-    """The click type of a setting, from its annotation, choices and minimum."""
+    """The click type of a setting, from its annotation, choices, minimum and parser."""
     about, hint = SETTINGS[name], get_type_hints(AuditConfig)[name]
     if about["choices"]:
         return click.Choice(about["choices"])
+    if about["parse"]:
+        return Parsed(about["parse"])
     if get_origin(hint) is tuple:
         return Names()
     types = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]

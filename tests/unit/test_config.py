@@ -3,8 +3,10 @@
 from dataclasses import fields
 from pathlib import Path
 
+import click
 import pytest
 
+from reportgen.cli.options import audit_options
 from reportgen.config import SETTINGS, AuditConfig, commented_toml, override, read_config
 from reportgen.errors import ConfigError
 
@@ -69,6 +71,19 @@ def test_given_flags_override_the_file_and_others_do_not() -> None:
         ("batch_size = -1", "`batch_size` is -1", "use a whole number of at least 1"),
         ('resize = "stretch"', "`resize` is `stretch`", "use one of `crop`, `warp`"),
         ('device = "tpu"', "`device` is `tpu`", "use `auto`"),
+        ('input_size = "24x"', "`input_size` in", "use a side in pixels"),
+        ("input_size = 0", "is 0", "use a side in pixels"),
+        ("input_size = true", "is True", "use a side in pixels"),
+        ("input_size = 2.5", "is 2.5", "use a side in pixels"),
+        ("mean = [0.5, 0.5]", "is [0.5, 0.5]", "use one number, or three"),
+        ("mean = [0.5, true, 0.5]", "is [0.5, True, 0.5]", "use one number, or three"),
+        ('mean = "0.5,x,0.5"', "is '0.5,x,0.5'", "use one number, or three"),
+        ("mean = nan", "is nan", "use one number, or three"),
+        ("std = [0.5, 0.5, 0.0]", "is [0.5, 0.5, 0.0]", "use one positive number"),
+        ("channels = 4", "is 4", "use 1 for grey or 3"),
+        ('interpolation = "cubic"', "`interpolation` is `cubic`", "use one of `nearest`"),
+        ('resize = "crop"\ncrop_pct = 1.1', "is 1.1", "use a number above 0 and at most 1"),
+        ("crop_pct = 0.9", "`crop_pct` has no effect with `resize = warp`", "add `resize = crop`"),
         ("[data]\nx = 1", "`data` in", "it must be"),
         ('codes = "gap"', "unknown key `codes`", "it is now called `features`"),
         ("data = ", "is not TOML", None),
@@ -80,6 +95,35 @@ def test_bad_config_names_the_fault_and_the_way_out(tmp_path: Path, text: str, m
         read_config(write(tmp_path, text))
     assert message in str(caught.value)
     assert (caught.value.hint is None) if hint is None else caught.value.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "flag", "value"),
+    [
+        ("input_size = 32", "32", (32, 32)),
+        ('input_size = "480x640"', "480x640", (480, 640)),
+        ("mean = 0.5", "0.5", (0.5,)),
+        ("std = [0.5, 0.25, 1]", "0.5, 0.25,1", (0.5, 0.25, 1.0)),
+        ("channels = 1", "1", 1),
+        ('interpolation = "lanczos"', "lanczos", "lanczos"),
+    ],
+)
+def test_preprocessing_is_the_same_from_a_file_a_table_and_a_flag(
+    tmp_path: Path, text: str, flag: str, value: object
+) -> None:
+    key = text.split()[0]
+    assert getattr(read_config(write(tmp_path, text)), key) == value
+    table = read_config(write(tmp_path, f"[[models]]\n{text}"))
+    assert getattr(table.networks()[0], key) == value
+    parsed: dict[str, object] = {}
+    command = audit_options(key)(lambda **given: parsed.update(given))
+    click.command()(command).main([f"--{key.replace('_', '-')}", flag], standalone_mode=False)
+    assert parsed == {key: value}
+
+
+def test_tables_with_different_resizing_share_the_crop(tmp_path: Path) -> None:
+    text = 'crop_pct = 0.9\n[[models]]\nresize = "crop"\n[[models]]\nresize = "crop"\ncrop_pct = 1.0\n'
+    assert [network.crop_pct for network in read_config(write(tmp_path, text)).networks()] == [0.9, 1.0]
 
 
 def test_unreadable_config_file_is_a_config_error(tmp_path: Path) -> None:
