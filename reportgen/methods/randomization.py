@@ -34,9 +34,9 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
     drawn = [*_last_parameters(trunk, share), *head.named_parameters()]
     for name, parameter in drawn:
         parameter.data.copy_(_random_like(name, parameter, generator))
-    size = classifier.preprocessing.size
-    grains = torch.randn(8, 3, -(-size // NOISE_GRAIN), -(-size // NOISE_GRAIN), generator=generator)
-    noise = F.interpolate(grains, (size, size), mode="bilinear").to(next(trunk.parameters()).device)
+    _, channels, *size = classifier.preprocessing.input_shape
+    grains = torch.randn(8, channels, *(-(-side // NOISE_GRAIN) for side in size), generator=generator)
+    noise = F.interpolate(grains, size, mode="bilinear").to(next(trunk.parameters()).device)
     _compute_batch_statistics(trunk, head, noise, {id(parameter) for _, parameter in drawn})
     return replace(
         classifier,

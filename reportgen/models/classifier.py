@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -11,27 +11,59 @@ from torch import Tensor, nn
 
 from reportgen.data.class_names import ClassNames
 
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+"""Pillow's names of its filters. All but `nearest` are antialiased, as in torchvision on Pillow images."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
     """How an upright RGB image becomes the network's input.
 
-    size:        side of the square input in pixels.
-    resize_size: size of the shorter side before the centre crop (for `resize = "crop"` only).
+    size:        side of a square input in pixels, or its height and width.
+    resize_size: with `resize = "crop"`, the size from which the central part is cut: the image is scaled until it
+        covers this square, or this height and width.
     mean, std:   per channel, for values in [0, 1].
-    interpolation: Pillow's name, `bilinear` or `bicubic`; always antialiased, as torchvision does on Pillow images.
+    channels:    3, or 1: grey, by Pillow's `convert("L")`.
+    squash:      with `resize = "crop"`, the image is scaled to exactly `resize_size`, whatever its own aspect.
+    crop_offset: how a central part that is half a pixel off is moved: `round` (torchvision, timm) or `floor` (Hugging
+        Face).
+    source:      where these values come from, for the report.
     """
 
-    size: int = 224
-    resize_size: int = 256
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    size: int | tuple[int, int] = 224
+    resize_size: int | tuple[int, int] = 256
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+    channels: int = 3
+    squash: bool = False
+    crop_offset: Literal["round", "floor"] = "round"
+    source: str = field(default="", compare=False)
+
+    @property
+    def height(self) -> int:
+        """Height of the input in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[0]
+
+    @property
+    def width(self) -> int:
+        """Width of the input in pixels."""
+        return self.size if isinstance(self.size, int) else self.size[1]
+
+    @property
+    def resized(self) -> tuple[int, int]:
+        """`resize_size` as height and width."""
+        return (self.resize_size, self.resize_size) if isinstance(self.resize_size, int) else self.resize_size
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """Shape of a batch of one image."""
+        return 1, self.channels, self.height, self.width
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """Normalize pixels: `(N, 3, S, S)` in [0, 255], such as uint8, → float32."""
-        mean = torch.tensor(self.mean, device=pixels.device).view(1, 3, 1, 1) * 255
-        std = torch.tensor(self.std, device=pixels.device).view(1, 3, 1, 1) * 255
+        """Normalize pixels: `(N, C, H, W)` in [0, 255], such as uint8, → float32."""
+        mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1) * 255
+        std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1) * 255
         return (pixels.to(torch.float32) - mean) / std
 
 
@@ -67,7 +99,7 @@ class MapFunction:
     """A user's function that computes activation maps in place of CAM or Grad-CAM.
 
     digest:  SHA-256 of its source code, part of the key of stored results.
-    compute: (classifier, normalized images `(N, 3, S, S)`, classes `(N, M)`) → maps `(N, M, h, w)`.
+    compute: (classifier, normalized images `(N, C, H, W)`, classes `(N, M)`) → maps `(N, M, h, w)`.
     """
 
     name: str
@@ -79,7 +111,7 @@ class MapFunction:
 class Classifier:
     """A network that can be audited: `head(trunk(x))` are its logits.
 
-    trunk:          `(N, 3, S, S)` → feature maps `(N, C, h, w)`.
+    trunk:          images `(N, 3 or 1, H, W)` → feature maps `(N, C, h, w)`.
     head:           feature maps → logits `(N, K)`.
     linear_head:    weights of the head if it is global pooling and one linear layer, else None (Grad-CAM is used).
     feature_layer:  name of the layer whose output is the feature maps.

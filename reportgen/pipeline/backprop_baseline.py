@@ -70,7 +70,7 @@ def _chosen(select: str, judged: np.ndarray, labels: np.ndarray) -> list[int]:
 
 def evaluate_boxes(job: PerImageJob, judged: np.ndarray, boxes: Mapping[int, np.ndarray]) -> dict[str, Evaluation]:
     """The figures of both boxes. judged: `(n,)` rows; boxes: of some of them `(2, 4)`, in the network's input."""
-    images, side = sorted(boxes), job.run.classifier.preprocessing.size
+    images, side = sorted(boxes), job.run.classifier.preprocessing.height
     sizes, windows = np.asarray(job.table["samples/size"]), np.asarray(job.table["samples/window"])
     classes = np.asarray(job.table["cam/class"], np.int64)
     rank, top = label_rank(classes[judged]), classes.shape[1] - 1

@@ -144,9 +144,9 @@ def _add(store: Store, key: Key, compute: Callable[[], Arrays]) -> None:
 
 
 def _gradients(job: PerImageJob, probe: UnitVisualizer, u: int, patches: Sequence[tuple[int, int]]) -> Arrays:
-    """`guided/picture` `(k, S, S, 3)` uint8 of a unit's k top patches (image, position); grey where there are fewer."""
+    """`guided/picture` `(k, H, W, 3)` uint8 of a unit's k top patches (image, position); grey where there are fewer."""
     settings, preprocessing = job.run.settings, job.run.classifier.preprocessing
-    pictures = np.full((settings.top_patches, preprocessing.size, preprocessing.size, 3), 128, np.uint8)
+    pictures = np.full((settings.top_patches, preprocessing.height, preprocessing.width, 3), 128, np.uint8)
     for j, (i, where) in enumerate(patches):
         digest = job.table.keys[i][0]
         image = reload_image(job.samples[i], digest, preprocessing, settings.resize, settings.decode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -23,10 +24,9 @@ THUMBNAIL_SIDE = 512
 PIXEL_SPACE_SIDE = 32
 """Side of the RGB thumbnail that nearest neighbours in pixel space compare."""
 MAX_SCALED_SIDE = 8192
-"""Of a longer scaled image, such as a panorama of 1 × 20,000 pixels, only the central square is computed."""
+"""Of a longer scaled image, such as a panorama of 1 × 20,000 pixels, only the central part is computed."""
 T = TypeVar("T")
 R = TypeVar("R")
-FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
@@ -62,38 +62,45 @@ class LoadedImage:
 
 
 def network_input(image: Image.Image, preprocessing: Preprocessing, resize: str) -> Image.Image:
-    """The square RGB picture that the network sees.
+    """The picture that the network sees.
 
-    `warp`: the whole image squashed to S×S (wsolevaluation). `crop`: shorter side to `resize_size`, then the central
-    S×S, rounded as torchvision's Resize and CenterCrop round.
+    `warp`: the whole image squashed to the input's size (wsolevaluation). `crop`: scaled to cover `resize_size`, then
+    the central part, with the rounding of the library that the preprocessing comes from.
     """
-    size, filter_ = preprocessing.size, FILTERS[preprocessing.interpolation]
+    width, height = preprocessing.width, preprocessing.height
+    filter_ = Image.Resampling[preprocessing.interpolation.upper()]
     if resize == "warp":
-        return image.resize((size, size), filter_)
-    scaled, corner = _scaled(image.size, preprocessing)
+        return image.resize((width, height), filter_)
+    scaled, (left, top) = _scaled(image.size, preprocessing)
     if max(scaled) > MAX_SCALED_SIDE:
-        return image.resize((size, size), filter_, box=crop_window(image.size, preprocessing, resize))
-    left, top = corner
-    return image.resize(scaled, filter_).crop((left, top, left + size, top + size))
+        return image.resize((width, height), filter_, box=crop_window(image.size, preprocessing, resize))
+    return image.resize(scaled, filter_).crop((left, top, left + width, top + height))
 
 
 def _scaled(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Size of the scaled image, and the left upper corner of its central square (torchvision's rounding)."""
+    """Width and height of the scaled image, and the left upper corner of its central part."""
     width, height = size
-    short = preprocessing.resize_size
-    scaled = (short, int(short * height / width)) if width <= height else (int(short * width / height), short)
-    left, top = (round((side - preprocessing.size) / 2) for side in scaled)
+    high, wide = preprocessing.resized
+    if preprocessing.squash:
+        scaled = (wide, high)
+    elif high == wide:  # torchvision's rounding
+        scaled = (wide, int(wide * height / width)) if width <= height else (int(high * width / height), high)
+    else:  # timm's rounding
+        ratio = min(width / wide, height / high)
+        scaled = (round(width / ratio), round(height / ratio))
+    rounded = math.floor if preprocessing.crop_offset == "floor" else round
+    left, top = rounded((scaled[0] - preprocessing.width) / 2), rounded((scaled[1] - preprocessing.height) / 2)
     return scaled, (left, top)
 
 
 def crop_window(size: tuple[int, int], preprocessing: Preprocessing, resize: str) -> tuple[float, float, float, float]:
-    """Where the network's square lies in the upright image: x0, y0, x1, y1 in its pixels (may be fractions)."""
+    """Where the network's input lies in the upright image: x0, y0, x1, y1 in its pixels (may be fractions)."""
     width, height = size
     if resize == "warp":
         return (0.0, 0.0, float(width), float(height))
     scaled, (left, top) = _scaled(size, preprocessing)
     sx, sy = width / scaled[0], height / scaled[1]
-    return (left * sx, top * sy, (left + preprocessing.size) * sx, (top + preprocessing.size) * sy)
+    return (left * sx, top * sy, (left + preprocessing.width) * sx, (top + preprocessing.height) * sy)
 
 
 Known = Callable[[str, int | None], bool]
@@ -154,7 +161,7 @@ def reload_image(
 
 def _decoded(data: bytes, name: str, preprocessing: Preprocessing, decode: str) -> tuple[Image.Image, tuple[int, int]]:
     """The upright image, and the size of its original. Errors: ImageError."""
-    enough = max(THUMBNAIL_SIDE, preprocessing.resize_size, preprocessing.size)
+    enough = max(THUMBNAIL_SIDE, *preprocessing.resized, preprocessing.height, preprocessing.width)
     return decode_scaled(data, name, enough if decode == "fast" else None)
 
 

@@ -102,7 +102,7 @@ def order_of(images: int, epoch: int, seed: int) -> np.ndarray:
 
 def training_picture(image: Image.Image, preprocessing: Preprocessing, random: np.random.Generator) -> np.ndarray:
     """`(3, S, S)` uint8: squashed to a slightly larger square, a random part of it, mirrored or not."""
-    large, size = preprocessing.resize_size, preprocessing.size
+    large, size = preprocessing.resized[0], preprocessing.height
     pixels = np.asarray(image.resize((large, large), Image.Resampling.BILINEAR))
     top, left = random.integers(0, large - size + 1, 2)
     part = pixels[top : top + size, left : left + size]
@@ -121,7 +121,7 @@ def batches(
         image = decode(read_bytes(samples[row].path), samples[row].name)
         if seed is not None:
             return training_picture(image, preprocessing, np.random.default_rng([*seed, row]))
-        side = preprocessing.size
+        side = preprocessing.height
         return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -78,10 +78,10 @@ def test_optimized_input_is_reproducible_and_increases_its_objective() -> None:
     def objective(x: Tensor) -> Tensor:
         return x.mean()
 
-    one, two, other = (optimize_input(objective, 32, 2.0, 150, seed) for seed in (0, 0, 1))
+    one, two, other = (optimize_input(objective, (3, 32, 32), 2.0, 150, seed) for seed in (0, 0, 1))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
-    assert objective(optimize_input(objective, 32, 2.0, 0)[None]) == pytest.approx(0.5, abs=0.1)
+    assert objective(optimize_input(objective, (3, 32, 32), 2.0, 0)[None]) == pytest.approx(0.5, abs=0.1)
     assert objective(one[None]) > 0.7
     assert 0 <= one.min() <= one.max() <= 1
 

@@ -184,12 +184,13 @@ class Occluder:
 def make_occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float]) -> Occluder:
     """Return an exact occluder, which is incremental if this saves time and agrees with the definition.
 
-    side, stride: of the square, in pixels of the network's input; fill: its colour, RGB in [0, 1].
+    side, stride: of the square, in pixels of the network's input; fill: its colour, RGB in [0, 1]; grey for a network
+        of grey images.
     Errors: ValueError if the square does not fit into the input.
     """
     p = classifier.preprocessing
-    colour = tuple((v - m) / s for v, m, s in zip(fill, p.mean, p.std, strict=True))
-    grid = square_grid(p.size, p.size, side, stride, colour)
+    colour = tuple((v - m) / s for v, m, s in zip(fill[: p.channels], p.mean, p.std, strict=True))
+    grid = square_grid(p.height, p.width, side, stride, colour)
     backend, fallback_reason = _choose_backend(classifier, grid)
     device = next(classifier.trunk.parameters()).device.type
     cost = backend.relative_cost(grid, torch.arange(len(grid)))
@@ -213,9 +214,8 @@ def _choose_backend(classifier: Classifier, grid: SquareGrid) -> tuple[Occlusion
 
 def _matches_definition(classifier: Classifier, incremental: IncrementalOcclusion, grid: SquareGrid) -> bool:
     """Whether both backends agree on noise, for the first positions of the square."""
-    size = classifier.preprocessing.size
     device = next(classifier.trunk.parameters()).device
-    image = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0)).to(device)
+    image = torch.randn(classifier.preprocessing.input_shape, generator=torch.Generator().manual_seed(0)).to(device)
     few = SquareGrid(grid.side, grid.rows[:2], grid.columns[:2], grid.fill)
     try:
         logits = occlude(incremental, classifier.head, image, few, 0).logits
