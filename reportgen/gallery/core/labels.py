@@ -53,9 +53,12 @@ def cam_unit(info: ModelInfo) -> str:
 def preprocessing(info: ModelInfo) -> str:
     """The preprocessing of an image."""
     side = f"{info.input_size} × {info.input_size}"
-    resize = (
-        f"resized to {side}" if info.resize == "warp" else f"shorter side {info.resize_size}, centre crop of {side}"
-    )
+    if info.resize == "warp":
+        resize = f"resized to {side}"
+    elif info.squash:
+        resize = f"resized to {info.resize_size} × {info.resize_size}, centre crop of {side}"
+    else:
+        resize = f"shorter side {info.resize_size}, centre crop of {side}"
     if info.decode == "fast":
         resize += "; large JPEGs decoded at a fraction of their size, so pixels differ slightly"
     mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (info.mean, info.std))

@@ -57,6 +57,7 @@ def _network(info: ModelInfo, is_main: bool) -> Network:
         Fact("Parameters", f"{info.parameters:,}"),
         Fact("Input", f"{info.input_size} × {info.input_size} pixels"),
         Fact("Preprocessing", preprocessing(info)),
+        *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
         Fact("Head", head_label(info)),
         Fact("Activation maps", method_label(info)),
         Fact("Feature maps", feature_maps_label(info)),

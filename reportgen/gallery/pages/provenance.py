@@ -95,6 +95,7 @@ def _network(audit: Audit) -> list[Fact]:
         Fact("Activation maps", method_label(info)),
         Fact("CAM identity: largest |mean(CAM) + bias − logit|", _cam_identity(audit.main)),
         Fact("Preprocessing", preprocessing(info)),
+        *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
         *([Fact("Head", head_label(info))] if info.head_fit else []),
         Fact("Precision", precision_label(info)),
         Fact("Weights, SHA-256", info.weights_digest[:16]),
