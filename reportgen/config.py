@@ -56,7 +56,7 @@ class AuditConfig:
 
     data: Path | None = setting(
         None,
-        "a folder of class folders, a flat folder, or a CSV table `path,label,x0,y0,x1,y1`",
+        "a folder of class folders, a flat folder, a table `path,label,x0,y0,x1,y1`, or files with the images",
         example='"photos"',
     )
     model: str = setting(
@@ -68,7 +68,7 @@ class AuditConfig:
         "file, or `random`",
     )
     annotations: Path | None = setting(
-        None, "labels and boxes: a CSV table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
+        None, "labels and boxes: a table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
     )
     classes: Path | None = setting(None, "a text file with one class name a line, in the order of the model's outputs")
     layer: str | None = setting(

@@ -14,7 +14,7 @@ from PIL import Image
 from reportgen.data.decoding import decode, read_bytes
 from reportgen.data.demo_photos import INSTALL, PHOTOS, VARIANTS, Box, Photo, Variant
 from reportgen.data.files import cause, one_line
-from reportgen.data.readers.table import CORNERS, KNOWN_COLUMNS
+from reportgen.data.readers.table_rows import CORNERS, KNOWN_COLUMNS
 from reportgen.errors import ConfigError, ImageError, OutputError
 
 DEMO_NOTE = (

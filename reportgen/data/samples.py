@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from reportgen.data.decoding import read_bytes
 from reportgen.data.files import one_line
 from reportgen.data.masks import ObjectMask
 from reportgen.errors import DataError
@@ -21,11 +23,19 @@ def no_boxes() -> np.ndarray:
     return np.zeros((0, 4), np.float32)
 
 
+class ImagePart(Protocol):
+    """The place of an image within a file that has many; can be pickled."""
+
+    def read(self, path: Path) -> bytes:
+        """Return the bytes of the image. path: of the file. Errors: ImageError."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """An image of the data set with its annotations. Its file is read later, during the forward pass.
 
     path:  of the file.
+    part:  where the image is within the file; None: it is the whole file.
     name:  unique name that the report shows: the path relative to the data set's root, with forward slashes.
     label: index into the classifier's class names, or None.
     boxes: `(B, 4)` float32, x0 y0 x1 y1 of the objects of the label's class, half-open, in pixels of the upright image.
@@ -39,6 +49,11 @@ class Sample:
     boxes: np.ndarray = field(default_factory=no_boxes)
     object_masks: tuple[ObjectMask, ...] = ()
     group: str = ""
+    part: ImagePart | None = None
+
+    def read(self) -> bytes:
+        """Return the bytes of the image, whose digest identifies it. Errors: ImageError."""
+        return self.part.read(self.path) if self.part else read_bytes(self.path)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames, imagenet_names, imagenet_wnids, read_class_file
-from reportgen.data.readers.folder import folder_class_names
+from reportgen.data.readers.dataset import data_class_names
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
@@ -42,15 +42,15 @@ def load_classifier(config: AuditConfig) -> Classifier:
 
 
 def _with_folder_names(classifier: Classifier, data: Path | None) -> Classifier:
-    """Give a network without class names those of the data set's class folders, if there are as many.
+    """Give a network without class names those of the data set, if there are as many: see `data_class_names`.
 
-    They are sorted, as in torchvision's ImageFolder, with which such a network was most likely trained.
+    Class folders are sorted, as in torchvision's ImageFolder, with which such a network was most likely trained.
     """
     count = len(classifier.class_names.names)
-    folders = folder_class_names(data) if data and classifier.class_names == ClassNames.numbered(count) else None
-    if folders is None or len(folders) != count:
+    names = data_class_names(data) if data and classifier.class_names == ClassNames.numbered(count) else None
+    if names is None or len(names) != count:
         return classifier
-    return replace(classifier, class_names=ClassNames(folders))
+    return replace(classifier, class_names=ClassNames(names))
 
 
 def classifier_from_module(

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
-from reportgen.data.decoding import decode_scaled, digest, read_bytes, thumbnail_jpeg
+from reportgen.data.decoding import decode_scaled, digest, thumbnail_jpeg
 from reportgen.data.samples import Sample
 from reportgen.errors import ImageError
 from reportgen.models.classifier import Preprocessing
@@ -120,7 +120,7 @@ def load_image(
 def _read_file(sample: Sample, known: Known) -> LoadedImage | tuple[str, bytes]:
     """Digest and bytes of a file that has to be decoded; else the final result."""
     try:
-        data = read_bytes(sample.path)
+        data = sample.read()
     except ImageError as error:
         return LoadedImage(error=str(error))
     identity = digest(data)
@@ -149,7 +149,7 @@ def reload_image(
 ) -> NetworkInput | None:
     """The pixels that the forward pass saw; None where the file is gone, or no longer that of this digest."""
     try:
-        data = read_bytes(sample.path)
+        data = sample.read()
         if digest(data) != identity:
             return None
         image, _ = _decoded(data, sample.name, preprocessing, decode)

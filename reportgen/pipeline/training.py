@@ -18,7 +18,7 @@ import torch
 from reportgen import __version__
 from reportgen.config import FitConfig
 from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
-from reportgen.data.decoding import decode, digest, read_bytes
+from reportgen.data.decoding import decode, digest
 from reportgen.data.groups import connected_groups
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Sample
@@ -93,7 +93,7 @@ def _readable(config: FitConfig, class_names: ClassNames) -> tuple[list[Sample],
         if sample.label is None:
             continue
         try:
-            data = read_bytes(sample.path)
+            data = sample.read()
             decode(data, sample.name)
         except ImageError:
             continue

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from reportgen.data.decoding import decode, read_bytes
+from reportgen.data.decoding import decode
 from reportgen.data.samples import Sample
 from reportgen.models.cam_networks import CamNet
 from reportgen.models.classifier import Preprocessing
@@ -118,7 +118,7 @@ def batches(
     """
 
     def one(row: int) -> np.ndarray:
-        image = decode(read_bytes(samples[row].path), samples[row].name)
+        image = decode(samples[row].read(), samples[row].name)
         if seed is not None:
             return training_picture(image, preprocessing, np.random.default_rng([*seed, row]))
         side = preprocessing.height

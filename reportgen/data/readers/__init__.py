@@ -1,1 +1,1 @@
-"""Readers of data sets and annotations: folders, CSV tables, COCO, Pascal VOC, CUB, ImageNet."""
+"""Readers of data sets and annotations: folders, tables, files with the images, COCO, Pascal VOC, CUB, ImageNet."""

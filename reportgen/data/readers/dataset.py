@@ -11,25 +11,32 @@ from pathlib import Path
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
 from reportgen.data.formats import has_image_ending
-from reportgen.data.readers.folder import read_folder
+from reportgen.data.readers.folder import folder_class_names, read_folder
+from reportgen.data.readers.packed import find_packed, packed_class_names, read_packed
 from reportgen.data.readers.published import annotate, is_published_format
 from reportgen.data.readers.table import ImageAnnotation, read_table
+from reportgen.data.readers.table_rows import place
 from reportgen.data.samples import Dataset, RejectedInput, Sample
 from reportgen.errors import DataError
 
 
 def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None = None) -> Dataset:
-    """Return the data set of a folder of images or of a CSV table, sorted by name.
+    """Return the data set of a folder of images, of a table or of files that hold the images, sorted by name.
 
-    annotations: for a folder only: a CSV table whose paths are relative to the folder or to the table, or annotations
+    annotations: for a folder only: a table whose paths are relative to the folder or to the table, or annotations
         of a published data set (see `published`). Their labels replace those of the folders, and their boxes are added;
         images without an annotation do not change.
     Errors: DataError.
     """
     shown = f"`{one_line(str(source))}`"
-    if not source.exists():
-        raise DataError(f"data {shown} does not exist", "give a folder of images, or a CSV table")
-    if source.is_dir():
+    if packed := find_packed(source):
+        if annotations is not None:
+            raise DataError(f"data {shown} holds its own labels", "leave out the annotations")
+        name = Path(os.path.abspath(source)).name if source.is_dir() else source.stem
+        samples, refused = read_packed(packed, class_names)
+    elif not source.exists():
+        raise DataError(f"data {shown} does not exist", "give a folder of images, or a table")
+    elif source.is_dir():
         name = Path(os.path.abspath(source)).name
         samples, refused = read_folder(source, class_names, annotations)
         if annotations is not None:
@@ -47,6 +54,13 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         first = f"{refused[0].where}: {refused[0].reason}"
         raise DataError(f"data {shown} has no images; left out: {len(refused)}, the first: {first}")
     return Dataset(one_line(name) or "data", samples, class_names.names, refused)
+
+
+def data_class_names(source: Path) -> tuple[str, ...] | None:
+    """Return the class names of a data set, in the order of a network trained on it: those that its files state, else
+    those of its class folders; None if it has neither. Errors: DataError."""
+    packed = find_packed(source)
+    return packed_class_names(packed) if packed else folder_class_names(source)
 
 
 def _read_table_samples(table: Path, class_names: ClassNames) -> tuple[list[Sample], list[RejectedInput]]:
@@ -91,7 +105,7 @@ def _annotated(sample: Sample, annotation: ImageAnnotation, table: Path, refused
 
 
 def _rejected_row(table: Path, line: int, reason: str) -> RejectedInput:
-    return RejectedInput(f"{one_line(table.name)}:{line}", one_line(reason))
+    return RejectedInput(place(table, line), one_line(reason))
 
 
 def _unique_names(paths: Sequence[Path], root: Path) -> dict[Path, str]:

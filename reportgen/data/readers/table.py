@@ -1,29 +1,24 @@
-"""Reader of CSV tables `path,label,x0,y0,x1,y1` with one row for each image or box.
+"""Reader of tables `path,label,x0,y0,x1,y1` (CSV, JSON lines, Parquet) with one row for each image or box.
 
 A row that cannot be used is left out and reported; the other rows are not affected.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from reportgen.data.class_names import ClassNames
-from reportgen.data.files import cause, one_line, read_regular
+from reportgen.data.files import cause, one_line
 from reportgen.data.readers.boxes import AnnotationError, Box, checked_box
+from reportgen.data.readers.table_rows import CORNERS, place, read_rows
 from reportgen.data.samples import RejectedInput, no_boxes
-from reportgen.errors import DataError
-
-CORNERS = ("x0", "y0", "x1", "y1")
-COLUMNS = ("path", "label", *CORNERS)
-KNOWN_COLUMNS = (*COLUMNS, "group")
 
 
 @dataclass
@@ -54,29 +49,27 @@ def read_table(
     folders: where relative paths are searched, in order. A row with an unknown label or a bad box still adds its image.
     Errors: DataError if the file is not such a table.
     """
-    lines = _read_lines(table)
-    delimiter, columns, start = _parse_header(table, lines)
-    annotations: dict[Path, ImageAnnotation] = {}
+    annotations: dict[Path, ImageAnnotation] = defaultdict(ImageAnnotation)
     refused = []
-    for number, cells in _records(lines, delimiter, start):
+    found = read_rows(table)
+    for number, cells in found.rows:
         try:
             if isinstance(cells, str):
                 raise AnnotationError(cells)
-            _add_row(annotations, _by_column(cells, columns), number, folders, class_names)
+            row: Mapping[str, str] = defaultdict(str, cells)
+            add_row(annotations[_locate(row["path"], folders)], row, number, found.unit, class_names)
         except AnnotationError as error:
-            refused.append(RejectedInput(f"{one_line(table.name)}:{number}", one_line(str(error))))
-    return annotations, refused
+            refused.append(RejectedInput(place(table, number), one_line(str(error))))
+    return dict(annotations), refused
 
 
-def _add_row(
-    annotations: dict[Path, ImageAnnotation],
-    row: dict[str, str],
-    number: int,
-    folders: Sequence[Path],
-    class_names: ClassNames,
+def add_row(
+    annotation: ImageAnnotation, row: Mapping[str, str], number: int, unit: str, class_names: ClassNames
 ) -> None:
-    """Add a row to its image's annotation. Errors: AnnotationError for the part that cannot be used."""
-    annotation = annotations.setdefault(_locate(row["path"], folders), ImageAnnotation())
+    """Add a row to its image's annotation. row: its cells, "" for missing ones; unit: what `number` counts.
+
+    Errors: AnnotationError for the part that cannot be used.
+    """
     annotation.group = annotation.group or row["group"]
     label = None
     if row["label"]:
@@ -90,61 +83,8 @@ def _add_row(
     box = _parse_box([row[corner] for corner in CORNERS])
     key = label if box is None else box
     if key in annotation.lines:
-        raise AnnotationError(f"repeats line {annotation.lines[key]}")
+        raise AnnotationError(f"repeats {unit} {annotation.lines[key]}")
     annotation.lines[key] = number
-
-
-def _read_lines(table: Path) -> list[str]:
-    """Return the lines with their ends. Bytes that are not UTF-8 become surrogates, as they do in file names."""
-    try:
-        text = read_regular(table).decode("utf-8-sig", "surrogateescape")
-    except OSError as error:
-        raise DataError(f"table `{one_line(str(table))}` cannot be read: {cause(error)}") from None
-    return list(io.StringIO(text, newline=""))
-
-
-def _parse_header(table: Path, lines: list[str]) -> tuple[str, dict[str, int], int]:
-    """Return the delimiter, the position of each known column, and the index of the first line below the header."""
-    top = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    headers = {
-        delimiter: [cell.lower() for cell in cells]
-        for delimiter in ",;\t"
-        for _, cells in _records(lines[top : top + 1], delimiter, 0)
-        if isinstance(cells, list)
-    }
-    delimiter = max(headers, key=lambda sign: len(set(COLUMNS).intersection(headers[sign])), default=",")
-    header = headers.get(delimiter, [])
-    missing = [name for name in CORNERS if name not in header]
-    if "path" not in header or len(missing) in (1, 2, 3):
-        shown = ", ".join(f"`{one_line(name[:40])}`" for name in header[:12]) or "none"
-        lacking = "`path`" if "path" not in header else ", ".join(f"`{name}`" for name in missing)
-        message = f"table `{one_line(str(table))}` has no column {lacking}; columns found: {shown}"
-        raise DataError(message, "write the header `path,label,x0,y0,x1,y1` above the rows, as UTF-8 text")
-    return delimiter, {name: header.index(name) for name in KNOWN_COLUMNS if name in header}, top + 1
-
-
-def _records(lines: list[str], delimiter: str, start: int) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield the line number and the stripped cells of each row that is not blank, or the reason why it is not CSV.
-
-    A quoted cell may span several lines; a quote that is never closed makes only its own line invalid.
-    """
-    at = start
-    while at < len(lines):
-        reader = csv.reader((lines[i] for i in range(at, len(lines))), delimiter=delimiter, strict=True)
-        try:
-            cells = [cell.strip() for cell in next(reader)]
-        except csv.Error as error:
-            yield at + 1, f"not CSV: {cause(error)}"
-            at += 1
-            continue
-        if any(cells):
-            yield at + 1, cells
-        at += reader.line_num
-
-
-def _by_column(cells: list[str], columns: dict[str, int]) -> dict[str, str]:
-    """Return the cells of the known columns by name; cells missing at the end of a row are empty."""
-    return {name: cells[columns[name]] if columns.get(name, len(cells)) < len(cells) else "" for name in KNOWN_COLUMNS}
 
 
 def _locate(cell: str, folders: Sequence[Path]) -> Path:

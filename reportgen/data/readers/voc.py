@@ -20,7 +20,7 @@ def read_voc(folder: Path) -> Objects:
     if not files:
         raise DataError(
             f"annotations `{one_line(str(folder))}` contain neither XML files nor `images.txt`",
-            "give a folder of Pascal VOC files, CUB's folder, a COCO .json, or a CSV table",
+            "give a folder of Pascal VOC files, CUB's folder, a COCO .json, or a table",
         )
     for path in files:
         name = path.relative_to(folder).as_posix()

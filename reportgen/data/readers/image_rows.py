@@ -1,0 +1,72 @@
+"""Reader of Parquet and Arrow files whose rows hold the images themselves, as those of Hugging Face's `datasets`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from reportgen.data.arrow import ColumnFile, ImageCell, is_columnar
+from reportgen.data.class_names import ClassNames
+from reportgen.data.files import one_line
+from reportgen.data.readers.boxes import AnnotationError
+from reportgen.data.readers.table import ImageAnnotation, add_row
+from reportgen.data.readers.table_rows import known_column, named_cell, place
+from reportgen.data.samples import RejectedInput, Sample
+
+
+def has_images(path: Path) -> bool:
+    """Whether a file is Parquet or Arrow with a column of images. Errors: DataError if it cannot be read."""
+    return is_columnar(path) and ColumnFile(path).image_column is not None
+
+
+def class_names_of(path: Path) -> tuple[str, ...] | None:
+    """Return the class names that a file states for its label column, in their order, or None. Errors: DataError."""
+    file = ColumnFile(path)
+    column = _label_columns(file)[:1]
+    return file.label_names(column[0]) if column else None
+
+
+def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], list[RejectedInput]]:
+    """Return one sample a row, named `<file>/<row>` with the name in the image's cell, and what was left out.
+
+    A row with an unknown label or a bad box still adds its image. Errors: DataError.
+    """
+    file = ColumnFile(path)
+    image = file.image_column
+    assert image is not None, "see `has_images`"
+    columns = {name: known_column(name) for name in file.plain_columns}
+    refused = []
+    label, *other_labels = _label_columns(file) or [""]
+    if other_labels:
+        listed = ", ".join(f"`{one_line(name)}`" for name in other_labels)
+        refused.append(RejectedInput(one_line(path.name), f"labels are those of `{one_line(label)}`, not of {listed}"))
+    names = {name: file.label_names(name) for name in columns}
+    samples = []
+    for number, (values, file_name) in enumerate(file.cells(list(columns), image), 1):
+        annotation = ImageAnnotation()
+        try:
+            row = {columns[name]: named_cell(value, names[name]) for name, value in values.items()}
+            texts: Mapping[str, str] = defaultdict(str, row | {"label": row.get(columns.get(label, ""), "")})
+            add_row(annotation, texts, number, "row", class_names)
+            if annotation.box_lines and annotation.label is None:
+                raise AnnotationError("a box needs a label, and the image has none")
+        except AnnotationError as error:
+            refused.append(RejectedInput(place(path, number), one_line(str(error))))
+        boxes = annotation.boxes if annotation.label is not None else ImageAnnotation().boxes
+        name = _name(path, number, len(str(file.rows)), file_name)
+        samples.append(Sample(path, name, annotation.label, boxes, (), annotation.group, ImageCell(image, number - 1)))
+    return samples, refused
+
+
+def _label_columns(file: ColumnFile) -> list[str]:
+    """Return the columns that may hold the label, the one that counts first: `label`, else those of class numbers."""
+    numbers = [name for name in file.plain_columns if file.label_names(name)]
+    stated = [name for name in file.plain_columns if known_column(name) == "label"]
+    return stated[:1] or numbers
+
+
+def _name(path: Path, number: int, digits: int, file_name: str) -> str:
+    """Return the name of an image: `train-00000-of-00002/000012-cat.jpg`; digits: as many as the last row has."""
+    base = PurePosixPath(file_name.replace("\\", "/")).name
+    return f"{path.stem}/{number:0{digits}d}" + (f"-{base}" if base else "")
