@@ -30,7 +30,8 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
     trunk, head = copy.deepcopy(classifier.trunk), copy.deepcopy(classifier.head)
     generator = torch.Generator().manual_seed(seed)
     linear = classifier.linear_head
-    linear_parameters = [_find_parameter(head, values) for values in (linear.weight, linear.bias)] if linear else []
+    weight = _find_parameter(head, linear.weight) if linear else None
+    bias = _find_parameter(head, linear.bias) if linear else None
     drawn = [*_last_parameters(trunk, share), *head.named_parameters()]
     for name, parameter in drawn:
         parameter.data.copy_(_random_like(name, parameter, generator))
@@ -43,7 +44,7 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
         name=f"{classifier.name}, random weights",
         trunk=trunk,
         head=head,
-        linear_head=_with_parameters(linear, linear_parameters),
+        linear_head=_with_parameters(linear, weight, bias),
         weights_digest=weights_digest(nn.ModuleList([trunk, head])),
         original=None,
     )
@@ -57,15 +58,23 @@ def _last_parameters(trunk: nn.Module, share: float) -> list[tuple[str, nn.Param
     return parameters if share >= 1 else parameters[weights[-n] :] if n else []
 
 
-def _with_parameters(head: LinearHead | None, parameters: list[nn.Parameter | None]) -> LinearHead | None:
-    """Return the linear head with the values of these parameters; None if there is no linear head."""
-    values = [parameter.detach().float() for parameter in parameters if parameter is not None]
-    return replace(head, weight=values[0], bias=values[1]) if head and len(values) == 2 else None
+def _with_parameters(
+    head: LinearHead | None, weight: nn.Parameter | None, bias: nn.Parameter | None
+) -> LinearHead | None:
+    """Return the linear head with the values of these parameters; None if there is none, or its weights are not one.
+
+    A layer without a bias has no parameter for it: it stays zero.
+    """
+    if head is None or weight is None:
+        return None
+    new_bias = head.bias if bias is None else bias.detach().float()
+    return replace(head, weight=weight.detach().float().view(head.weight.shape), bias=new_bias)
 
 
 def _find_parameter(module: nn.Module, values: Tensor) -> nn.Parameter | None:
-    """Return the parameter of a module that has these values."""
-    return next((p for p in module.parameters() if p.shape == values.shape and torch.equal(p.float(), values)), None)
+    """Return the parameter of a module that has these values, such as `(K, C, 1, 1)` of a convolution for `(K, C)`."""
+    same_size = (p for p in module.parameters() if p.numel() == values.numel() and len(p) == len(values))
+    return next((p for p in same_size if torch.equal(p.float().view(values.shape), values)), None)
 
 
 def _random_like(name: str, parameter: Tensor, generator: torch.Generator) -> Tensor:

@@ -33,7 +33,10 @@ def fold(module: nn.Module) -> nn.Module:
         eliminate_dead_code(module)
         module.delete_all_unused_submodules()
         module.recompile()
-    return module.to(memory_format=torch.channels_last)
+    for parameter in module.parameters():
+        if parameter.ndim == 4:  # `Module.to` refuses networks with a 3-D convolution
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def _convolutions_to_modules(graph: fx.GraphModule) -> None:

@@ -9,28 +9,29 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
 from reportgen.errors import ModelError
-from reportgen.models.classifier import ConvWeights, LinearHead
-from reportgen.models.heads import POOLINGS
+from reportgen.models.classifier import ConvWeights
+from reportgen.models.example_tracer import GraphTracer, trace_with_examples, unchanged_attributes
 from reportgen.models.in_place import eliminate_dead_code, make_in_place_changes_explicit
+from reportgen.models.position_mixing import mixing_node
 
 POOLING_MODULES = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 POOLING_FUNCTIONS = (F.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_max_pool2d)
 NO_OP_MODULES = (nn.Dropout, nn.Dropout2d, nn.Identity)
 NO_OP_FUNCTIONS = (F.dropout, F.dropout2d)
-# Attention or a convolution after the feature maps would mean that they are not those of the last convolution.
-POSITION_MIXING_MODULES = (nn.Conv2d, nn.MultiheadAttention)
-POSITION_MIXING_FUNCTIONS = (torch.conv2d, F.conv2d, F.scaled_dot_product_attention, F.multi_head_attention_forward)
 
 
 def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     """Trace a module in evaluation mode. `meta["shape"]` of a node is its output's shape for `example`, or None.
 
-    Errors: ModelError if torch.fx cannot trace the module, or the module does not run on the example.
+    example: `(1, channels, height, width)`; where `forward` asks for shapes, the graph holds for its size only.
+    Errors: ModelError if the module cannot be traced, or does not run on the example.
     """
+    module.eval()
     try:
-        graph = fx.symbolic_trace(module.eval())
+        graph = _symbolic_or_with_examples(module, example)
         make_in_place_changes_explicit(graph)
     except Exception as error:
         raise ModelError(
@@ -47,6 +48,15 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     return graph
 
 
+def _symbolic_or_with_examples(module: nn.Module, example: Tensor) -> fx.GraphModule:
+    """Trace without an example if possible: such a graph holds for images of every size."""
+    try:
+        with unchanged_attributes(module):
+            return fx.GraphModule(module, GraphTracer().trace(module), type(module).__name__)
+    except Exception:  # whatever `forward` does with the proxies of torch.fx
+        return trace_with_examples(module, tuple(example.shape[1:]))
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message: those of PyTorch have many."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
@@ -54,11 +64,12 @@ def first_line(error: Exception) -> str:
 
 
 class _Shapes(fx.Interpreter):
-    """Runs the graph once and stores the shape of every node's output."""
+    """Runs the graph once and stores the shape of every node's output, and whether it is or has a tensor."""
 
     def run_node(self, n: fx.Node) -> object:
         result = super().run_node(n)
         n.meta["shape"] = tuple(result.shape) if isinstance(result, Tensor) else None
+        n.meta["has_tensors"] = any(isinstance(part, Tensor) for part in tree_leaves(result))
         return result
 
 
@@ -72,9 +83,12 @@ def is_node_of(
 
 
 def _is_spatial(node: fx.Node) -> bool:
-    """Whether the output is `(N, C, h, w)` with h = w > 1. The example is square, so channels-last tensors are not."""
+    """Whether the output is `(N, C, h, w)` with h, w > 1 and the image's aspect, which channels-last tensors lack."""
     shape = node.meta.get("shape")
-    return shape is not None and len(shape) == 4 and shape[2] == shape[3] > 1
+    if shape is None or len(shape) != 4 or min(shape[2:]) < 2:
+        return False
+    image = next(iter(node.graph.nodes)).meta["shape"]
+    return bool(abs(shape[2] * image[3] - shape[3] * image[2]) < (1 if image[2] == image[3] else max(image[2:])))
 
 
 def _dependents(graph: fx.GraphModule, maps: fx.Node) -> list[fx.Node]:
@@ -112,9 +126,10 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
         if _is_cut(graph, node):
             while is_node_of(node, graph, POOLING_MODULES + NO_OP_MODULES, POOLING_FUNCTIONS + NO_OP_FUNCTIONS):
                 node = node.all_input_nodes[0]
-            head = _dependents(graph, node)
-            if any(is_node_of(n, graph, POSITION_MIXING_MODULES, POSITION_MIXING_FUNCTIONS) for n in head):
-                raise _not_found(graph, nodes, "the layers after them mix positions (attention?)")
+            mixing = mixing_node(split(graph, node)[1], node.meta["shape"][1:])
+            if mixing:
+                reason = f"after `{_owner(node)}`, `{_owner(mixing)}` mixes positions, as attention does, so a map of"
+                raise _not_found(graph, nodes, f"{reason} `{_owner(node)}` would not show where the evidence is")
             return node
     raise _not_found(graph, nodes, "no layer with output (channels, height, width) leads to the logits")
 
@@ -142,7 +157,9 @@ def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.Grap
         if node.op == "get_attr" and any(user in dependents for user in node.users):
             inside[node] = head.node_copy(node, lambda n: inside[n])
         elif node in dependents:
-            _adopt_batch_size(node, graph, inside, head)
+            for parent in node.all_input_nodes:
+                if parent not in inside:
+                    inside[parent] = _copied_number(parent, inside[maps], head)
             inside[node] = head.node_copy(node, lambda n: inside[n])
     head.lint()
     return truncated_at(graph, maps), fx.GraphModule(graph, head)
@@ -163,66 +180,32 @@ def truncated_at(graph: fx.GraphModule, last: fx.Node) -> fx.GraphModule:
     return truncated
 
 
-def _adopt_batch_size(node: fx.Node, graph: fx.GraphModule, inside: dict[fx.Node, fx.Node], head: fx.Graph) -> None:
-    """Let the head read the batch size from its own input where the network uses `x.size(0)`, as in `view`."""
-    for parent in node.all_input_nodes:
-        if parent not in inside:
-            maps = next(iter(inside.values()))
-            by_method = parent.op == "call_method" and parent.target == "size" and parent.args[1:] == (0,)
-            by_shape = parent.target is operator.getitem and parent.args[1] == 0
-            if by_method or by_shape:
-                inside[parent] = head.call_method("size", (maps, 0))
-            else:
-                raise ModelError(
-                    f"the head reads `{parent.name}` in addition to the feature maps", "name another --layer"
-                )
+def _copied_number(node: fx.Node, maps: fx.Node, head: fx.Graph) -> Any:
+    """Compute a number that the network reads before the feature maps in the head: one made of sizes, as for `view`.
 
-
-def find_linear_head(
-    graph: fx.GraphModule, head: fx.GraphModule, maps: fx.Node, name: str | None = None
-) -> LinearHead | None:
-    """Return the weights of a head that is global pooling and one linear layer; None for any other head.
-
-    Candidate is the head's only linear layer, with as many inputs as there are feature maps (and called `name`, if
-    given). It is accepted if `head(f) = W mean(f) + b` or `head(f) = W max(f) + b` holds for random feature maps f.
-    Errors: ModelError if `name` is given and the layer is not accepted.
+    The size of the batch is that of the feature maps; other sizes are those of the example.
+    Errors: ModelError for a tensor, or for a number that is not made of sizes.
     """
-    channels = maps.meta["shape"][1]
-    linears = [
-        (str(n.target), module)
-        for n in head.graph.nodes
-        if n.op == "call_module" and isinstance(module := graph.get_submodule(str(n.target)), nn.Linear)
-    ]
-    chosen = [m for n, m in linears if (name is None or n == name) and m.in_features == channels]
-    if len(linears) == 1 and len(chosen) == 1:
-        linear = chosen[0]
-        weight = linear.weight.detach().float()
-        bias = torch.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float()
-        f = torch.randn(2, *maps.meta["shape"][1:], generator=torch.Generator().manual_seed(0))
-        logits = _run_head(head, f)
-        with torch.inference_mode():
-            for pooling, pool in POOLINGS.items():
-                if torch.allclose(logits, pool(f) @ weight.T + bias, rtol=1e-4, atol=1e-4):
-                    return LinearHead(weight, bias, pooling)
-    if name is not None:
-        listed = ", ".join(f"`{n}`" for n, _ in linears) or "none"
-        raise ModelError(
-            f"head `{name}` is not a linear layer on the mean or maximum of the feature maps",
-            f"linear layers of the head: {listed}",
-        )
-    return None
+    measured = _measured_size(node)
+    if measured is not None:
+        tensor, dimension = measured
+        shape = tensor.meta["shape"]
+        return head.call_method("size", (maps, 0)) if dimension % len(shape) == 0 else shape[dimension]
+    if node.op != "call_function" or node.meta["has_tensors"] or not node.all_input_nodes:
+        raise ModelError(f"the head reads `{node.name}` in addition to the feature maps", "name another --layer")
+    return head.node_copy(node, lambda source: _copied_number(source, maps, head))
 
 
-def _run_head(head: fx.GraphModule, maps: Tensor) -> Tensor:
-    try:
-        with torch.inference_mode():  # node by node: a GraphModule prints a traceback in addition to raising
-            logits: Tensor = fx.Interpreter(head).run(maps)
-    except Exception as error:
-        raise ModelError(
-            f"the network does not run on a batch of {len(maps)} images ({first_line(error)})",
-            "its `forward` must accept any number of images",
-        ) from error
-    return logits
+def _measured_size(node: fx.Node) -> tuple[fx.Node, int] | None:
+    """Return tensor and dimension of `x.size(d)`, `x.size()[d]` and `x.shape[d]`."""
+    if node.op == "call_method" and node.target == "size" and len(node.args) == 2:
+        return node.args[0], node.args[1]  # type: ignore[return-value]
+    if node.target is not operator.getitem or not isinstance(node.args[1], int):
+        return None
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    is_shape = source.target is getattr and source.args[1] == "shape"
+    return (source.all_input_nodes[0], node.args[1]) if is_shape or source.target == "size" else None
 
 
 def convolutions(graph: fx.GraphModule) -> Iterator[ConvWeights]:

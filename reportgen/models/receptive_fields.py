@@ -68,22 +68,28 @@ class ReceptiveField:
 def receptive_fields(graph: fx.GraphModule) -> dict[str, ReceptiveField]:
     """Return the receptive field of every node with output `(N, …, h, w)`, by the node's name.
 
-    graph: from `models.graph.trace` or cut from one; the fields hold for the input size of the trace.
+    graph: from `models.graph.trace` or cut from one; the fields hold for the input size of the trace. What was reshaped
+    to fewer dimensions on the way, such as tokens, is taken to depend on the whole image.
     """
     fields: dict[fx.Node, ReceptiveField] = {}
+    reshaped: set[fx.Node] = set()
     for node in graph.graph.nodes:
         shape = node.meta.get("shape")
         if node.op == "placeholder":
             fields[node] = ReceptiveField(*(Axis(_single_pixels(n), (1, 0, 1)) for n in shape[-2:]))
             image = shape[-2:]
+            continue
+        if node.op == "output":
+            break
         sources = [fields[source] for source in node.all_input_nodes if source in fields]
-        if not sources or node.op == "output":
+        is_reshaped = any(source in reshaped for source in node.all_input_nodes)
+        if (not sources and not is_reshaped) or not node.meta["has_tensors"]:
             continue
-        kind = locality(graph, node)
-        if shape is None and not isinstance(kind, Pointwise):
+        kind = Global() if is_reshaped else locality(graph, node)
+        is_tuple = shape is None and isinstance(kind, Pointwise)  # of `chunk`, whose parts have the shape of its input
+        if not is_tuple and (shape is None or len(shape) < 4):
+            reshaped.add(node)
             continue
-        if shape is not None and len(shape) < 4:
-            continue  # no longer spatial
         sides = shape[-2:] if shape else [len(sources[0].rows.intervals), len(sources[0].columns.intervals)]
         rows = _through(kind, [f.rows for f in sources], sides[0], image[0], 0)
         columns = _through(kind, [f.columns for f in sources], sides[1], image[1], 1)

@@ -21,8 +21,9 @@ from reportgen.data.readers.dataset import data_class_names
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import convolutions, find_feature_maps, find_linear_head, first_line, split, trace
+from reportgen.models.graph import convolutions, find_feature_maps, first_line, split, trace
 from reportgen.models.layers import find_layers
+from reportgen.models.linear_head import find_linear_head
 from reportgen.models.preprocessing_sources import DEFAULTS, from_torchvision, preprocessing_for, with_settings
 from reportgen.models.weights import load_weights, read_metadata, read_weights, weights_digest
 
@@ -85,14 +86,14 @@ def classifier_from_module(
             f"`{name}` has {classes} outputs but {len(class_names.names)} class names",
             "give as many names, one a line, with --classes",
         )
-    shape = feature_maps.meta["shape"]
+    shape = tuple(feature_maps.meta["shape"][1:])
     return Classifier(
         name=name,
         trunk=trunk,
         head=head_module,
-        linear_head=find_linear_head(graph, head_module, feature_maps, head),
+        linear_head=find_linear_head(head_module, shape, head),
         feature_layer=find_layers(trunk, head_module)[-1].name,
-        feature_shape=(shape[1], shape[2], shape[3]),
+        feature_shape=shape,
         class_names=class_names,
         preprocessing=preprocessing,
         first_conv=next(convolutions(graph), None),

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError
+from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import convolutions, find_feature_maps, find_linear_head, split, trace
+from reportgen.models.graph import convolutions, find_feature_maps, split, trace
+from reportgen.models.linear_head import find_linear_head
 from reportgen.models.sources import classifier_from_module, load_classifier
 
 
@@ -72,7 +74,7 @@ def test_torchvision_networks_are_split_at_their_last_feature_maps(
     logits, last = network(image), trunk(image)
     assert logits.std() > 0
     torch.testing.assert_close(head(last), logits)
-    found = find_linear_head(graph, head, node)
+    found = find_linear_head(head, node.meta["shape"][1:])
     assert (found is not None) is own
     if found is not None:
         torch.testing.assert_close(
@@ -83,7 +85,7 @@ def test_torchvision_networks_are_split_at_their_last_feature_maps(
 
 def test_vision_transformer_is_refused_with_candidate_layers() -> None:
     graph = trace(torchvision_network("vit_b_16"), torch.zeros(1, 3, 224, 224))
-    with pytest.raises(ModelError, match="mix positions") as caught:
+    with pytest.raises(ModelError, match="mixes positions") as caught:
         find_feature_maps(graph)
     assert caught.value.hint == "name one with --layer; candidates: `conv_proj`"
     assert find_feature_maps(graph, "conv_proj").meta["shape"] == (1, 768, 14, 14)
@@ -447,3 +449,43 @@ def test_number_of_class_names_must_equal_the_outputs(own_code: Callable[[str], 
 
 def test_module_without_class_names_gets_numbered_ones() -> None:
     assert cut(small()).class_names == ClassNames(("class 0", "class 1", "class 2", "class 3"))
+
+
+class WithConvolutionHead(nn.Module):
+    """Pooling and then a 1 × 1 convolution, as in DPN, DLA and BiT; an auxiliary layer is computed and not used."""
+
+    def __init__(self, bias: bool = True, is_function: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.trunk = nn.Sequential(nn.Conv2d(3, 6, 3, 2), nn.ReLU())
+        self.classifier, self.auxiliary = nn.Conv2d(6, 4, 1, bias=bias), nn.Linear(6, 4)
+        self.is_function = is_function
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.trunk(x)
+        pooled = maps.mean((2, 3), keepdim=True)
+        self.auxiliary(pooled.flatten(1))
+        if self.is_function:
+            return nn.functional.conv2d(pooled, self.classifier.weight, self.classifier.bias).flatten(1)
+        return self.classifier(pooled).flatten(1)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("is_function", [True, False])
+def test_pooling_and_a_1x1_convolution_have_exact_activation_maps(bias: bool, is_function: bool) -> None:
+    network = WithConvolutionHead(bias, is_function).eval()
+    classifier = cut(network)
+    assert classifier.method == "cam"
+    assert classifier.linear_head is not None
+    assert torch.equal(classifier.linear_head.weight, network.classifier.weight[:, :, 0, 0])
+    assert cut(network, head="classifier").method == "cam"
+    with pytest.raises(ModelError, match="not a linear layer on the mean"):
+        cut(network, head="auxiliary")
+    randomized = randomize_weights(classifier)
+    assert randomized.method == "cam"
+    assert randomized.linear_head is not None
+    images = torch.randn(2, 3, 32, 32)
+    with torch.inference_mode():
+        maps = randomized.trunk(images)
+        logits = maps.mean((2, 3)) @ randomized.linear_head.weight.T + randomized.linear_head.bias
+        torch.testing.assert_close(randomized.head(maps), logits)

@@ -185,3 +185,29 @@ def test_global_operations_see_the_whole_image() -> None:
     assert field.size is None
     assert field.box(0, 0) == field.box(9, 7) == (0, 0, 10, 12)
     assert field.stride == (1.2, 1.25)  # 10 × 8 positions of 12 × 10 pixels
+
+
+class Reshaped(nn.Module):
+    """Attention between positions in three dimensions, added to a path that sees little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(x)
+        n, c, h, w = maps.shape
+        tokens = maps.view(n, c, h * w)
+        mixed = tokens @ torch.softmax(tokens.transpose(1, 2) @ tokens, -1)
+        return self.last(maps + mixed.view(n, c, h, w))
+
+
+def test_field_through_three_dimensions_is_the_whole_image() -> None:
+    size = (32, 32)
+    graph = trace(Reshaped(), torch.zeros(1, 3, *size))
+    fields = receptive_fields(graph)
+    assert fields["conv"].size == (3, 3)
+    assert fields["last"].size is None
+    assert fields["last"].box(3, 4) == support(
+        graph, next(n for n in graph.graph.nodes if n.name == "last"), size, 3, 4
+    )
