@@ -10,18 +10,20 @@ MAX_BYTES = 1 << 30
 """Far more than any image within `decoding.MAX_PIXELS` needs; protects the memory from huge sparse files."""
 
 
-def read_regular(path: Path) -> bytes:
-    """Return the bytes of a regular file. Never waits for the other end of a FIFO.
+def read_regular(path: Path, offset: int = 0, size: int | None = None) -> bytes:
+    """Return the bytes of a regular file, from `offset` on, at most `size`. Never waits for the other end of a FIFO.
 
-    Errors: OSError if the file is not regular, larger than `MAX_BYTES`, or cannot be read.
+    Errors: OSError if the file is not regular, if that is more than `MAX_BYTES`, or if it cannot be read.
     """
     with open(path, "rb", opener=_open_nonblocking) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError("not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise OSError(f"{status.st_size} bytes exceed the limit of {MAX_BYTES}")
-        return file.read(MAX_BYTES)
+        wanted = status.st_size if size is None else size
+        if wanted > MAX_BYTES:
+            raise OSError(f"{wanted} bytes exceed the limit of {MAX_BYTES}")
+        file.seek(offset)
+        return file.read(MAX_BYTES if size is None else size)
 
 
 def _open_nonblocking(path: str, flags: int) -> int:

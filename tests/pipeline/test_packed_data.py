@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,20 @@ def packed_as_parquet(table: Path, folder: Path) -> Path:
     return folder / "squares.parquet"
 
 
-PACKERS = {"parquet": packed_as_parquet}
+def packed_as_tar(table: Path, folder: Path) -> Path:
+    """The images of a table of squares in one WebDataset shard."""
+    with open(table, newline="") as file, tarfile.open(folder / "squares-000.tar", "w") as tar:
+        for row in csv.DictReader(file):
+            image = table.parent / row.pop("path")
+            tar.add(image, image.name)
+            text = json.dumps(row).encode()
+            member = tarfile.TarInfo(f"{image.stem}.json")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text))
+    return folder / "squares-{000..000}.tar"
+
+
+PACKERS = {"parquet": packed_as_parquet, "tar": packed_as_tar}
 
 
 def run(folder: Path, data: Path, classes: Path) -> RunSummary:

@@ -15,17 +15,20 @@ from reportgen.data.readers.folder import folder_class_names, read_folder
 from reportgen.data.readers.packed import find_packed, packed_class_names, read_packed
 from reportgen.data.readers.published import annotate, is_published_format
 from reportgen.data.readers.table import ImageAnnotation, read_table
-from reportgen.data.readers.table_rows import place
+from reportgen.data.readers.table_rows import names_images, place
 from reportgen.data.samples import Dataset, RejectedInput, Sample
 from reportgen.errors import DataError
+
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""Files that describe the images of a folder without being named as annotations."""
 
 
 def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None = None) -> Dataset:
     """Return the data set of a folder of images, of a table or of files that hold the images, sorted by name.
 
-    annotations: for a folder only: a table whose paths are relative to the folder or to the table, or annotations
-        of a published data set (see `published`). Their labels replace those of the folders, and their boxes are added;
-        images without an annotation do not change.
+    annotations: for a folder only, by default its table of `METADATA`: a table whose paths are relative to the folder
+        or to the table, or annotations of a published data set (see `published`). Their labels replace those of the
+        folders, and their boxes are added; images without an annotation do not change.
     Errors: DataError.
     """
     shown = f"`{one_line(str(source))}`"
@@ -38,6 +41,7 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         raise DataError(f"data {shown} does not exist", "give a folder of images, or a table")
     elif source.is_dir():
         name = Path(os.path.abspath(source)).name
+        annotations = annotations or _metadata(source)
         samples, refused = read_folder(source, class_names, annotations)
         if annotations is not None:
             samples, refused = _add_annotations(source, samples, refused, annotations, class_names)
@@ -71,6 +75,11 @@ def _read_table_samples(table: Path, class_names: ClassNames) -> tuple[list[Samp
         _annotated(Sample(path, names[path]), annotation, table, refused) for path, annotation in annotations.items()
     ]
     return sorted(samples, key=lambda sample: sample.name), refused
+
+
+def _metadata(folder: Path) -> Path | None:
+    """Return the table of a folder's images that `imagefolder` of `datasets` reads too, or None. Errors: DataError."""
+    return next((folder / name for name in METADATA if names_images(folder / name)), None)
 
 
 def _add_annotations(

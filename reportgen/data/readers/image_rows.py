@@ -9,8 +9,7 @@ from pathlib import Path, PurePosixPath
 from reportgen.data.arrow import ColumnFile, ImageCell, is_columnar
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
-from reportgen.data.readers.boxes import AnnotationError
-from reportgen.data.readers.table import ImageAnnotation, add_row
+from reportgen.data.readers.table import annotate_one
 from reportgen.data.readers.table_rows import known_column, named_cell, place
 from reportgen.data.samples import RejectedInput, Sample
 
@@ -44,18 +43,14 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
     names = {name: file.label_names(name) for name in columns}
     samples = []
     for number, (values, file_name) in enumerate(file.cells(list(columns), image), 1):
-        annotation = ImageAnnotation()
-        try:
-            row = {columns[name]: named_cell(value, names[name]) for name, value in values.items()}
-            texts: Mapping[str, str] = defaultdict(str, row | {"label": row.get(columns.get(label, ""), "")})
-            add_row(annotation, texts, number, "row", class_names)
-            if annotation.box_lines and annotation.label is None:
-                raise AnnotationError("a box needs a label, and the image has none")
-        except AnnotationError as error:
-            refused.append(RejectedInput(place(path, number), one_line(str(error))))
-        boxes = annotation.boxes if annotation.label is not None else ImageAnnotation().boxes
+        row = {columns[name]: named_cell(value, names[name]) for name, value in values.items()}
+        texts: Mapping[str, str] = defaultdict(str, row | {"label": row.get(columns.get(label, ""), "")})
+        annotation, reason = annotate_one(texts, class_names)
+        if reason:
+            refused.append(RejectedInput(place(path, number), one_line(reason)))
+        cell = ImageCell(image, number - 1)
         name = _name(path, number, len(str(file.rows)), file_name)
-        samples.append(Sample(path, name, annotation.label, boxes, (), annotation.group, ImageCell(image, number - 1)))
+        samples.append(Sample(path, name, annotation.label, annotation.boxes, (), annotation.group, cell))
     return samples, refused
 
 

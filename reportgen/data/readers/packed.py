@@ -14,6 +14,7 @@ from reportgen.data.files import cause, one_line
 from reportgen.data.formats import is_image
 from reportgen.data.readers.folder import list_files
 from reportgen.data.readers.image_rows import class_names_of, has_images, read_image_rows
+from reportgen.data.readers.tar import class_folders, is_tar, read_tar
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError
 
@@ -38,19 +39,22 @@ def read_packed(files: Sequence[Path], class_names: ClassNames) -> tuple[list[Sa
     samples: list[Sample] = []
     refused: list[RejectedInput] = []
     for path in files:
-        found, left_out = read_image_rows(path, class_names)
+        found, left_out = (read_tar if is_tar(path) else read_image_rows)(path, class_names)
         samples += found
         refused += left_out
     return sorted(samples, key=lambda sample: sample.name), refused
 
 
 def packed_class_names(files: Sequence[Path]) -> tuple[str, ...] | None:
-    """Return the class names that the files state, in their order, or None. Errors: DataError."""
-    return class_names_of(files[0])
+    """Return the class names that the files state, in their order, or None: for tar files, the class folders.
+
+    Errors: DataError.
+    """
+    return class_folders(files) if is_tar(files[0]) else class_names_of(files[0])
 
 
 def _is_packed(path: Path) -> bool:
-    return has_images(path)
+    return is_tar(path) or has_images(path)
 
 
 def _expand(pattern: Path) -> list[Path]:
@@ -78,7 +82,8 @@ def _files_of_folder(folder: Path) -> list[Path]:
         splits = sorted(path.parent.name for path in folder.glob("*/state.json"))
         raise _several(folder, splits, f"give one of its folders: --data {one_line(str(folder / splits[0]))}")
     names, _ = list_files(folder)
-    candidates = [folder / name for name in names if "/" not in name and _has_packed_ending(folder / name)]
+    top = [folder / name for name in names if "/" not in name]
+    candidates = [path for path in top if is_columnar(path) or path.suffix.lower() == ".tar"]
     if not candidates or any(is_image(folder, name) for name in names):
         return []
     files = [path for path in candidates if _is_packed(path)]
@@ -86,10 +91,6 @@ def _files_of_folder(folder: Path) -> list[Path]:
     if len(splits) > 1:
         raise _several(folder, splits, f"give one: --data '{one_line(str(folder / splits[0]))}*{files[0].suffix}'")
     return files
-
-
-def _has_packed_ending(path: Path) -> bool:
-    return is_columnar(path)
 
 
 def _files_saved_to_disk(folder: Path) -> list[Path]:

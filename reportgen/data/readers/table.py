@@ -87,6 +87,21 @@ def add_row(
     annotation.lines[key] = number
 
 
+def annotate_one(row: Mapping[str, str], class_names: ClassNames) -> tuple[ImageAnnotation, str]:
+    """Return the annotation of an image that has one row, and the reason why a part of it is left out, or "".
+
+    row: its cells, "" for missing ones.
+    """
+    annotation = ImageAnnotation()
+    try:
+        add_row(annotation, row, 1, "row", class_names)
+    except AnnotationError as error:
+        return annotation, str(error)
+    if annotation.label is None and annotation.box_lines:
+        return ImageAnnotation(group=annotation.group), "a box needs a label, and the image has none"
+    return annotation, ""
+
+
 def _locate(cell: str, folders: Sequence[Path]) -> Path:
     """Return the file that a cell names, as a normalized absolute path. Errors: AnnotationError if there is none."""
     if not cell:

@@ -40,12 +40,20 @@ def read_rows(table: Path) -> TableRows:
 
     The ending decides on the format; CSV is the default. Errors: DataError if the file is not such a table.
     """
-    if is_columnar(table):
-        found = _read_columns(table)
-    else:
-        found = (_read_json_lines if table.suffix.lower() in JSON_LINES_ENDINGS else _read_csv)(_read_lines(table))
+    found = _read(table)
     _check_columns(table, found.columns)
     return found
+
+
+def names_images(table: Path) -> bool:
+    """Whether a file is a table with a column of paths. Errors: DataError if it cannot be read."""
+    return table.is_file() and "path" in _read(table).columns
+
+
+def _read(table: Path) -> TableRows:
+    if is_columnar(table):
+        return _read_columns(table)
+    return (_read_json_lines if table.suffix.lower() in JSON_LINES_ENDINGS else _read_csv)(_read_lines(table))
 
 
 def place(table: Path, number: int) -> str:
@@ -59,15 +67,20 @@ def cell_text(value: Any) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, (list, dict, tuple, bytes)):
+    if not is_plain(value):
         raise AnnotationError(f"{str(value)[:40]} is neither text nor a number")
     return str(value).strip()
 
 
+def is_plain(value: Any) -> bool:
+    """Whether a value is text, a number or the like, and not a list or an object."""
+    return not isinstance(value, (list, dict, tuple, bytes))
+
+
 def known_column(name: str) -> str:
-    """Return the name of a column, in lower case if it is a known one."""
+    """Return the name of a column, in lower case if it is a known one; `file_name`, as `datasets` has it, is `path`."""
     folded = name.strip().lower()
-    return folded if folded in KNOWN_COLUMNS else name.strip()
+    return "path" if folded == "file_name" else folded if folded in KNOWN_COLUMNS else name.strip()
 
 
 def _check_columns(table: Path, columns: list[str]) -> None:
@@ -150,7 +163,8 @@ def _json_row(line: str) -> dict[str, str] | str:
         row = json.loads(line)
         if not isinstance(row, dict):
             return "not a JSON object"
-        return {known_column(name): cell_text(value) for name, value in row.items()}
+        columns = {known_column(name): value for name, value in row.items()}
+        return {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
     except json.JSONDecodeError as error:
         return f"not JSON at character {error.pos + 1}: {cause(ValueError(error.msg))}"
     except RecursionError as error:
