@@ -64,8 +64,8 @@ class AuditConfig:
     )
     weights: str = setting(
         "DEFAULT",
-        "of a `torchvision:` or `cam:` model: `DEFAULT`, a member of its weights enum, a .pth or .safetensors "
-        "file, or `random`",
+        "a checkpoint file (.pth, .ckpt, .safetensors, …), or of a `torchvision:` or `cam:` model: `DEFAULT`, a member "
+        "of its weights enum, or `random`",
     )
     annotations: Path | None = setting(
         None, "labels and boxes: a table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
@@ -333,7 +333,8 @@ def _values(table: Mapping[str, Any], path: Path, known: Sequence[str], of: str 
     for key, value in values.items():
         if isinstance(value, Path):
             values[key] = base / value
-    if "weights" in values and (base / values["weights"]).is_file():
+    weights = values.get("weights", "DEFAULT")
+    if weights not in ("DEFAULT", "random") and (base / weights).exists():
         values["weights"] = str(base / values["weights"])
     return values
 

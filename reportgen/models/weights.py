@@ -1,18 +1,53 @@
-"""Weights of a network: reading them from a file without running code, loading them, and their digest."""
+"""Weights of a network: which tensors of a checkpoint they are, loading them, and their digest."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from reportgen.data.files import one_line
 from reportgen.errors import ModelError
-from reportgen.models.graph import first_line
+from reportgen.models.checkpoints import EMA, PLAIN, Checkpoint, StateDict
+
+PREFIXES = ("module", "model", "net", "network", "backbone", "encoder", "_orig_mod", *EMA)
+"""Names that wrappers, compilers and training scripts put before all keys of a network, also several of them."""
+UNUSED_IN_EVALUATION = r"(.+\.)?num_batches_tracked"
+"""Keys that a checkpoint need not have: files from before PyTorch 0.4.1 do not."""
+NOT_OF_A_NETWORK = re.compile(
+    r"n_averaged"  # torch.optim.swa_utils.AveragedModel
+    r"|(.+\.)?(total_ops|total_params)"  # thop
+    rf"|{UNUSED_IN_EVALUATION}"
+    r"|(aux1|aux2|AuxLogits)\..+"  # auxiliary classifiers of GoogLeNet and Inception, which evaluation does not use
+)
+"""Keys that may be left over: a network does not need them."""
+SHOWN = 3
+"""Keys that a message names."""
+
+
+@dataclass(frozen=True)
+class MatchedWeights:
+    """Tensors under the network's keys, and how they were found.
+
+    prefix: what was removed from the keys, with its final point; left_out: keys of the checkpoint that are not the
+        network's; missing: keys of the network that the checkpoint does not have.
+    """
+
+    tensors: Mapping[str, Tensor]
+    entry: tuple[str, ...]
+    prefix: str
+    left_out: Sequence[str]
+    missing: Sequence[str]
+
+    @property
+    def unexpected(self) -> list[str]:
+        """Keys that are left over and may be a part of another network: those that share the prefix."""
+        keys = [key for key in self.left_out if key.startswith(self.prefix)]
+        return [key for key in keys if not NOT_OF_A_NETWORK.fullmatch(key.removeprefix(self.prefix))]
 
 
 def weights_digest(graph: nn.Module) -> str:
@@ -27,40 +62,123 @@ def weights_digest(graph: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the state dict of a .safetensors or .pth file. Pickled code is never run. Errors: ModelError."""
-    state: Any
-    try:
-        if path.suffix == ".safetensors":
-            state = safetensors.torch.load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the readers raise nearly every type of exception on a damaged file
-        raise ModelError(
-            f"cannot read weights `{path}` ({first_line(error)})",
-            "save a plain state dict: torch.save(model.state_dict(), …) or safetensors",
-        ) from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise ModelError(f"`{path}` is not a state dict", "save a plain state dict: torch.save(model.state_dict(), …)")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+def match_weights(checkpoint: Checkpoint, module: nn.Module) -> MatchedWeights:
+    """Return the first state dict of a checkpoint that has a network's keys. Shapes are not compared.
 
-
-def load_weights(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load a state dict into a network. Errors: ModelError if it does not match."""
+    Errors: ModelError if none has them.
+    """
     expected = module.state_dict()
-    # GoogLeNet and Inception are published with auxiliary classifiers, which evaluation does not use.
-    state = {k: v for k, v in state.items() if k in expected or not k.startswith(("aux", "AuxLogits"))}
+    matches = [_match(state, expected) for state in checkpoint.states]
+    for match in matches:
+        if not match.missing and not match.unexpected:
+            return match
+    closest = max(matches, key=lambda match: len(match.tensors))
+    causes = [
+        f"{len(keys)} {'key is' if len(keys) == 1 else 'keys are'} {what} ({_listed(keys)})"
+        for keys, what in ((closest.missing, "missing"), (closest.unexpected, "unexpected"))
+        if keys
+    ]
+    raise ModelError(
+        f"`{checkpoint.path}` does not match the network: {', '.join(causes)}",
+        "name the network that these weights were saved from",
+    )
+
+
+def load_weights(module: nn.Module, checkpoint: Checkpoint) -> str:
+    """Load the weights of a checkpoint into a network.
+
+    Return the file's name, and what of the checkpoint was chosen, removed or left out. Errors: ModelError.
+    """
+    match = match_weights(checkpoint, module)
+    expected = module.state_dict()
+    differing = [key for key, tensor in match.tensors.items() if tensor.shape != expected[key].shape]
+    if differing:
+        key = differing[0]
+        others = f" (and {len(differing) - 1} more)" if len(differing) > 1 else ""
+        raise ModelError(
+            f"`{checkpoint.path}` does not match the network: `{key}` is {_size(match.tensors[key])}, the network's is "
+            f"{_size(expected[key])}{others}",
+            "build the network that was saved, with as many classes; that of `torchvision:` has those of the file",
+        )
     try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:3]]
-        raise ModelError(f"`{path}` does not match the network ({' '.join(lines)[:300]})") from None
+        module.load_state_dict(dict(match.tensors), strict=False)
+    except RuntimeError:  # there is no conversion, such as from quantized tensors
+        kinds = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in match.tensors.values()})
+        raise ModelError(
+            f"`{checkpoint.path}` cannot be loaded into the network: its tensors are of type {', '.join(kinds)}",
+            "save them in float32",
+        ) from None
+    return _described(checkpoint, match)
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata of a .safetensors file; empty for other files."""
-    if path.suffix != ".safetensors":
-        return {}
-    with safetensors.safe_open(path, "pt") as file:
-        return file.metadata() or {}
+def classes_of(checkpoint: Checkpoint, module: nn.Module) -> int:
+    """Return the number of classes of a checkpoint: the rows of the network's last weight matrix or convolution.
+
+    module: the network with any number of classes; it may be on the device `meta`. Errors: ModelError if the keys do
+        not match.
+    """
+    last = [key for key, value in module.state_dict().items() if value.ndim in (2, 4)][-1]
+    return match_weights(checkpoint, module).tensors[last].shape[0]
+
+
+def _match(state: StateDict, expected: Mapping[str, Tensor]) -> MatchedWeights:
+    """Match with the prefix that leads to the most keys of the network; averaged weights and few removals first."""
+
+    def found(prefix: str) -> dict[str, Tensor]:
+        keys = {key.removeprefix(prefix): key for key in state.tensors if key.startswith(prefix)}
+        return {key: state.tensors[keys[key]] for key in expected if key in keys}
+
+    prefix = max(
+        _prefixes(state.tensors),
+        key=lambda prefix: (len(found(prefix)), _is_ema(prefix.split(".")), -len(prefix)),
+    )
+    tensors = found(prefix)
+    return MatchedWeights(
+        tensors=tensors,
+        entry=state.entry,
+        prefix=prefix,
+        left_out=[key for key in state.tensors if not (key.startswith(prefix) and key.removeprefix(prefix) in tensors)],
+        missing=[key for key in expected if key not in tensors and not re.fullmatch(UNUSED_IN_EVALUATION, key)],
+    )
+
+
+def _prefixes(keys: Mapping[str, Tensor]) -> set[str]:
+    """Every beginning of a key that consists of `PREFIXES`, and the empty one."""
+    found = {""}
+    for key in keys:
+        parts = key.split(".")
+        for n, part in enumerate(parts[:-1], 1):
+            if part not in PREFIXES:
+                break
+            found.add(".".join(parts[:n]) + ".")
+    return found
+
+
+def _described(checkpoint: Checkpoint, match: MatchedWeights) -> str:
+    """`best.ckpt: EMA weights, prefix “model.” removed, left out: criterion.weight`. Pages show it."""
+    notes = []
+    if _is_ema([*match.entry, *match.prefix.split(".")]):
+        notes.append("EMA weights")
+    elif any(_is_ema(state.entry) for state in checkpoint.states):
+        notes.append("not the EMA weights, which do not match")
+    elif any(name not in PLAIN for name in match.entry):
+        notes.append(f"entry “{'.'.join(match.entry)}”")
+    if match.prefix:
+        notes.append(f"prefix “{match.prefix}” removed")
+    if match.left_out:
+        notes.append(f"left out: {_listed(match.left_out, '')}")
+    return one_line(checkpoint.path.name + (f": {', '.join(notes)}" if notes else ""))
+
+
+def _is_ema(names: Sequence[str]) -> bool:
+    return any(name in EMA for name in names)
+
+
+def _listed(keys: Sequence[str], quote: str = "`") -> str:
+    """The first keys, and how many more there are."""
+    shown = ", ".join(f"{quote}{one_line(key)}{quote}" for key in keys[:SHOWN])
+    return shown + (f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else "")
+
+
+def _size(tensor: Tensor) -> str:
+    return " × ".join(map(str, tensor.shape)) or "a number"

@@ -318,14 +318,14 @@ def test_file_without_weights_is_a_one_line_error(tmp_path: Path, name: str, con
 
 
 def test_missing_or_foreign_weights_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"a\.pth` \(No such file or directory\)"):
+    with pytest.raises(ModelError, match=r"a\.pth`: no such file"):
         load(tmp_path / "a.pth")
     for other in ([1, 2], {1: torch.zeros(1)}, {"a": 1}):
         torch.save(other, tmp_path / "list.pth")
         with pytest.raises(ModelError, match="is not a state dict"):
             load(tmp_path / "list.pth")
     torch.save(small().state_dict(), tmp_path / "small.pth")
-    with pytest.raises(ModelError, match=r"small\.pth` does not match the network \(Missing key"):
+    with pytest.raises(ModelError, match=r"small\.pth` does not match the network: 282 keys are missing \("):
         load(tmp_path / "small.pth")
 
 
