@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from reportgen.models.classifier import Classifier, LinearHead, Preprocessing
-from reportgen.models.graph import convolutions, trace
+from reportgen.models.first_convolution import first_convolution
+from reportgen.models.graph import trace
 from reportgen.models.sources import imagenet_class_names
 from reportgen.models.weights import weights_digest
 
@@ -61,7 +62,7 @@ def build() -> Classifier:
         feature_shape=(classes, 6, 6),
         class_names=class_names,
         preprocessing=Preprocessing(),
-        first_conv=next(convolutions(trunk), None),
+        first_conv=first_convolution(trunk),
         parameters=sum(p.numel() for p in network.parameters()),
         weights_digest=weights_digest(network),
         source="examples/nin.py",

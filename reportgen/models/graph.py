@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from reportgen.errors import ModelError
 from reportgen.models.classifier import ConvWeights
+from reportgen.models.constants import compute_constants
 from reportgen.models.example_tracer import GraphTracer, trace_with_examples, unchanged_attributes
 from reportgen.models.in_place import eliminate_dead_code, make_in_place_changes_explicit
 from reportgen.models.position_mixing import mixing_node
@@ -33,6 +34,7 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     try:
         graph = _symbolic_or_with_examples(module, example)
         make_in_place_changes_explicit(graph)
+        compute_constants(graph)
     except Exception as error:
         raise ModelError(
             f"cannot trace `{type(module).__name__}` ({first_line(error)})",
@@ -118,7 +120,7 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
     """
     nodes: list[fx.Node] = [n for n in graph.graph.nodes if _is_spatial(n) and n.op != "placeholder"]
     if layer is not None:
-        inside = [n for n in nodes if _owner(n) == layer or _owner(n).startswith(layer + ".")]
+        inside = [n for n in nodes if owner(n) == layer or owner(n).startswith(layer + ".")]
         if not inside or not _is_cut(graph, inside[-1]):
             raise _not_found(graph, nodes, f"not all paths to the logits pass through layer `{layer}`")
         return inside[-1]
@@ -128,13 +130,13 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
                 node = node.all_input_nodes[0]
             mixing = mixing_node(split(graph, node)[1], node.meta["shape"][1:])
             if mixing:
-                reason = f"after `{_owner(node)}`, `{_owner(mixing)}` mixes positions, as attention does, so a map of"
-                raise _not_found(graph, nodes, f"{reason} `{_owner(node)}` would not show where the evidence is")
+                reason = f"after `{owner(node)}`, `{owner(mixing)}` mixes positions, as attention does, so a map of"
+                raise _not_found(graph, nodes, f"{reason} `{owner(node)}` would not show where the evidence is")
             return node
     raise _not_found(graph, nodes, "no layer with output (channels, height, width) leads to the logits")
 
 
-def _owner(node: fx.Node) -> str:
+def owner(node: fx.Node) -> str:
     """Return the dotted name of the module that a node belongs to."""
     stack = node.meta.get("nn_module_stack") or {}
     names = [str(path) for path, _ in stack.values()] if stack else []
@@ -142,7 +144,7 @@ def _owner(node: fx.Node) -> str:
 
 
 def _not_found(graph: fx.GraphModule, nodes: Iterable[fx.Node], reason: str) -> ModelError:
-    names = list(dict.fromkeys(_owner(n) for n in nodes if _is_cut(graph, n)))[-6:]
+    names = list(dict.fromkeys(owner(n) for n in nodes if _is_cut(graph, n)))[-6:]
     candidates = ", ".join(f"`{name}`" for name in names) or "none, the network has no feature maps"
     return ModelError(f"the feature maps were not found: {reason}", f"name one with --layer; candidates: {candidates}")
 
@@ -208,15 +210,16 @@ def _measured_size(node: fx.Node) -> tuple[fx.Node, int] | None:
     return (source.all_input_nodes[0], node.args[1]) if is_shape or source.target == "size" else None
 
 
-def convolutions(graph: fx.GraphModule) -> Iterator[ConvWeights]:
-    """Yield the weights of every convolution, in the order of execution."""
+def convolutions(graph: fx.GraphModule) -> Iterator[tuple[ConvWeights, fx.Node]]:
+    """Yield the weights of every convolution whose weights are parameters, and its node, in the order of execution."""
     for node in graph.graph.nodes:
         if is_node_of(node, graph, (nn.Conv2d,)):
-            yield ConvWeights(str(node.target), _attribute(graph, f"{node.target}.weight"))
+            yield ConvWeights(str(node.target), _attribute(graph, f"{node.target}.weight")), node
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
             weight = node.all_input_nodes[1]
             if weight.op == "get_attr":
-                yield ConvWeights(str(weight.target).removesuffix(".weight"), _attribute(graph, str(weight.target)))
+                name = str(weight.target).removesuffix(".weight")
+                yield ConvWeights(name, _attribute(graph, str(weight.target))), node
 
 
 def _attribute(graph: fx.GraphModule, path: str) -> Tensor:
@@ -224,3 +227,16 @@ def _attribute(graph: fx.GraphModule, path: str) -> Tensor:
     parameter = operator.attrgetter(path)(graph)
     assert isinstance(parameter, Tensor)
     return parameter.detach().float().cpu()
+
+
+def nodes_on_all_paths(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the nodes that all paths from input to output contain: after them, no earlier value is used."""
+    order = {node: i for i, node in enumerate(graph.graph.nodes)}
+    tensors = [node for node in order if node.meta.get("shape") is not None and node.op != "get_attr"]
+    last_use = {node: max((order[user] for user in node.users), default=-1) for node in tensors}
+    reach, on_all_paths = -1, set()
+    for node in tensors:
+        if reach <= order[node]:
+            on_all_paths.add(node)
+        reach = max(reach, last_use[node])
+    return on_all_paths

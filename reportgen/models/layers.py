@@ -15,7 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.errors import ConfigError
-from reportgen.models.graph import NO_OP_MODULES, POOLING_FUNCTIONS, POOLING_MODULES, is_node_of
+from reportgen.models.first_convolution import first_convolution_node
+from reportgen.models.graph import (
+    NO_OP_MODULES,
+    POOLING_FUNCTIONS,
+    POOLING_MODULES,
+    is_node_of,
+    nodes_on_all_paths,
+)
 from reportgen.models.locality import Pointwise, locality
 
 NOT_LAYER_MODULES = (*NO_OP_MODULES, nn.ZeroPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d)
@@ -98,8 +105,8 @@ def _modules_ending_at(trunk: nn.Module, head: nn.Module, node: fx.Node) -> list
 
 def _first_convolution(trunk: fx.GraphModule) -> list[fx.Node]:
     """Return the first convolution and the pointwise operations that follow it: normalization, activation."""
-    convolutions = (n for n in trunk.graph.nodes if is_node_of(n, trunk, (nn.Conv2d,), (torch.conv2d, F.conv2d)))
-    chain = list(itertools.islice(convolutions, 1))
+    first = first_convolution_node(trunk)
+    chain = [first] if first else []
     while chain and len(chain[-1].users) == 1:
         (after,) = chain[-1].users
         is_chain = after.op != "output" and after.all_input_nodes == [chain[-1]]
@@ -133,7 +140,7 @@ def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> s
     residuals first expand their input at the old size. That block is the outermost module around the next stage's first
     node outside of which the stage still has nodes.
     """
-    bottlenecks = _nodes_on_all_paths(trunk)
+    bottlenecks = nodes_on_all_paths(trunk)
     stages: dict[int, list[fx.Node]] = {}
     for node in nodes:
         if is_node_of(node, trunk, NOT_LAYER_MODULES, NOT_LAYER_FUNCTIONS):
@@ -151,19 +158,6 @@ def _stage_ends(trunk: fx.GraphModule, nodes: Sequence[fx.Node], side: int) -> s
                 break
         ends.update(candidates[-1:])
     return ends
-
-
-def _nodes_on_all_paths(trunk: fx.GraphModule) -> set[fx.Node]:
-    """Return the nodes that all paths from input to output contain: after them, no earlier value is used."""
-    order = {node: i for i, node in enumerate(trunk.graph.nodes)}
-    tensors = [node for node in order if node.meta.get("shape") is not None and node.op != "get_attr"]
-    last_use = {node: max((order[user] for user in node.users), default=-1) for node in tensors}
-    reach, on_all_paths = -1, set()
-    for node in tensors:
-        if reach <= order[node]:
-            on_all_paths.add(node)
-        reach = max(reach, last_use[node])
-    return on_all_paths
 
 
 def unit_maxima(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,8 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import convolutions, find_feature_maps, first_line, split, trace
+from reportgen.models.first_convolution import first_convolution
+from reportgen.models.graph import find_feature_maps, first_line, split, trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.preprocessing_sources import DEFAULTS, from_torchvision, preprocessing_for, with_settings
@@ -97,7 +98,7 @@ def classifier_from_module(
         feature_shape=shape,
         class_names=class_names,
         preprocessing=preprocessing,
-        first_conv=next(convolutions(graph), None),
+        first_conv=first_convolution(graph),
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
         source=source,

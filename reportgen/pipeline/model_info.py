@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +12,8 @@ from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.metrics.filters import KernelGrid, strongest_kernels
 from reportgen.models.classifier import Classifier
-from reportgen.models.graph import convolutions
+from reportgen.models.field_check import checked_receptive_fields
+from reportgen.models.first_convolution import deeper_convolutions
 from reportgen.models.layers import find_layers, parameters_before
 from reportgen.models.receptive_fields import receptive_fields
 from reportgen.models.sources import load_classifier
@@ -24,18 +24,18 @@ def layer_infos(classifier: Classifier, wanted: Sequence[str]) -> list[LayerInfo
     """The layers whose units are recorded, with their receptive fields; empty if the trunk is not a traced graph."""
     if not isinstance(classifier.trunk, GraphModule):
         return []
-    fields = receptive_fields(classifier.trunk)
+    layers = [layer for layer in find_layers(classifier.trunk, classifier.head) if layer.name in wanted]
+    fields = checked_receptive_fields(classifier.trunk, [layer.node for layer in layers])
     infos = []
     earlier: set[int] = set()
-    for layer in find_layers(classifier.trunk, classifier.head):
-        if layer.name in wanted:
-            field = fields[layer.node.name]
-            seen = (field.rows.intervals, field.columns.intervals)
-            parameters = parameters_before(classifier.trunk, layer.node)
-            own = sum(count for which, count in parameters.items() if which not in earlier)
-            total = sum(parameters.values())
-            infos.append(LayerInfo(layer.name, layer.shape, *seen, field.size, field.stride, total, own))
-            earlier |= parameters.keys()
+    for layer in layers:
+        field = fields[layer.node.name]
+        seen = (field.rows.intervals, field.columns.intervals)
+        parameters = parameters_before(classifier.trunk, layer.node)
+        own = sum(count for which, count in parameters.items() if which not in earlier)
+        total = sum(parameters.values())
+        infos.append(LayerInfo(layer.name, layer.shape, *seen, field.size, field.stride, total, own))
+        earlier |= parameters.keys()
     return infos
 
 
@@ -43,7 +43,7 @@ def deeper_kernels(classifier: Classifier) -> list[KernelGrid]:
     """The strongest kernels of every convolution except the first, where they are larger than 1 × 1."""
     if not isinstance(classifier.trunk, GraphModule):
         return []
-    deeper = itertools.islice(convolutions(classifier.trunk), 1, None)
+    deeper = deeper_convolutions(classifier.trunk)
     return [strongest_kernels(k.layer, k.weight.numpy()) for k in deeper if k.weight[0, 0].numel() > 1]
 
 

@@ -18,7 +18,8 @@ from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.graph import convolutions, find_feature_maps, split, trace
+from reportgen.models.first_convolution import first_convolution
+from reportgen.models.graph import find_feature_maps, split, trace
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.sources import classifier_from_module, load_classifier
 
@@ -80,7 +81,7 @@ def test_torchvision_networks_are_split_at_their_last_feature_maps(
         torch.testing.assert_close(
             last.mean((2, 3)) @ found.weight.T + found.bias, logits, rtol=1e-3, atol=1e-3 * float(logits.std())
         )
-    assert tuple(next(convolutions(graph)).weight.shape) == filters
+    assert first_convolution(graph).weight.shape == filters
 
 
 def test_vision_transformer_is_refused_with_candidate_layers() -> None:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 import torchvision.models as M
 from torch import Tensor, fx, nn
 
+from reportgen.models.field_check import checked_receptive_fields
 from reportgen.models.graph import trace
 from reportgen.models.receptive_fields import ReceptiveField, receptive_fields
 
@@ -167,15 +168,27 @@ def test_receptive_fields_are_where_the_gradient_is(name: str) -> None:
 
 
 class Standardised(nn.Conv2d):
-    """Weights that the forward pass computes, as in BiT and NFNet: no kernel that is known beforehand."""
+    """Weights that the forward pass computes from the parameter alone, as in BiT and NFNet, or from the image too."""
+
+    by_image = False
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(x, weight * x.mean() if self.by_image else weight, self.bias)
 
 
-def test_convolution_with_computed_weights_sees_the_whole_image() -> None:
+class WeightsByImage(Standardised):
+    by_image = True
+
+
+def test_convolution_with_standardized_weights_has_the_field_of_its_kernel() -> None:
     graph, fields = fields_of(lambda: nn.Sequential(Standardised(3, 4, 3), nn.ReLU()), (9, 8))
     assert [node.name for node in graph.graph.nodes if node.target is F.conv2d]
+    assert fields["conv2d"].box(2, 2) == (2, 2, 5, 5)
+
+
+def test_convolution_with_weights_from_the_image_sees_all_of_it() -> None:
+    _, fields = fields_of(lambda: nn.Sequential(WeightsByImage(3, 4, 3), nn.ReLU()), (9, 8))
     assert fields["conv2d"].box(2, 2) == (0, 0, 8, 9)
 
 
@@ -211,3 +224,31 @@ def test_field_through_three_dimensions_is_the_whole_image() -> None:
     assert fields["last"].box(3, 4) == support(
         graph, next(n for n in graph.graph.nodes if n.name == "last"), size, 3, 4
     )
+
+
+class Disguised(nn.ReLU):
+    """Called a pointwise module, and a leaf of the graph, but it shifts its input by two rows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.roll(2, 2))
+
+
+Disguised.__module__ = "torch.nn.modules.activation"
+
+
+def test_field_that_gradients_contradict_is_the_whole_image() -> None:
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 3), Disguised(), nn.Conv2d(4, 4, 3)), torch.zeros(1, 3, 24, 20))
+    nodes = [node for node in graph.graph.nodes if node.op == "call_module"]
+    assert receptive_fields(graph)[nodes[1].name].size == (3, 3)  # what the module's type says
+    fields = checked_receptive_fields(graph, nodes)
+    assert [field.size for field in fields.values()] == [(3, 3), None, None]
+    assert fields[nodes[2].name].box(4, 5) == (0, 0, 20, 24)
+
+
+def test_fields_that_gradients_confirm_are_kept() -> None:
+    make, size = NETWORKS["shufflenet"]
+    graph = trace(make(), torch.zeros(1, 3, *size))
+    fields = receptive_fields(graph)
+    nodes = [node for node in graph.graph.nodes if node.name in fields and node.op == "call_module"][-20:-5]
+    for name, field in checked_receptive_fields(graph, nodes).items():
+        assert field.size == fields[name].size
