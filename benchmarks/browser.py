@@ -212,7 +212,7 @@ def synthetic_audit(n: int) -> Audit:
         weights_digest="",
         precision="fp32",
         device="cpu",
-        input_size=224,
+        input_size=(224, 224),
         resize="warp",
     )
     outcomes = ["right" if right else "class" for right in figures.top1_correct]

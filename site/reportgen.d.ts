@@ -181,7 +181,8 @@ interface ImagesChunk {
 /** The activation map of every image's predicted class, in eight bits between its own least and largest value. */
 interface CamsChunk {
   shape: [number, number];
-  input: number;
+  /** Width and height of the network's input. */
+  input: Point;
   grid: Uint8Array;
   low: Float32Array;
   high: Float32Array;
@@ -412,14 +413,15 @@ interface Cam {
   valueAt(grid: Grid, x: number, y: number): number;
   /** The largest value. */
   maximum(...grids: Grid[]): number;
-  enlarge(grid: Grid, side: number): EnlargedCam;
+  enlarge(grid: Grid, input: Point): EnlargedCam;
   draw(canvas: HTMLCanvasElement, grid: Grid, top: number, opacity: number, window: Box, size: Point): void;
 }
 
-/** An activation map at the resolution of the network's input, `side` × `side`. */
+/** An activation map at the resolution of the network's input, row by row. */
 interface EnlargedCam {
   values: Float64Array;
-  side: number;
+  width: number;
+  height: number;
   peak: number;
 }
 
@@ -434,7 +436,7 @@ interface Boxes {
 interface ViewerData {
   size: Point;
   window: Box;
-  input: number;
+  input: Point;
   threshold: number;
   unit: string;
   ground_truth: Box[];

@@ -36,8 +36,8 @@ LABEL = -1
 class FeatureVisualization:
     """What was computed for a unit that the setting `feature_visualization` names.
 
-    picture: `(S, S, 3)` uint8, the optimized input; reached, where: the unit's maximum in it and its flat position.
-    gradients: `(k, S, S, 3)` uint8, guided backpropagation of its value in each of its top patches; 128 is zero.
+    picture: `(H, W, 3)` uint8, the optimized input; reached, where: the unit's maximum in it and its flat position.
+    gradients: `(k, H, W, 3)` uint8, guided backpropagation of its value in each of its top patches; 128 is zero.
     """
 
     picture: np.ndarray

@@ -107,7 +107,8 @@ class ModelInfo:
     head:     `own`, `own-gmp`, `other`, or `gap` or `gmp` for heads that were fitted; see `head_fit`.
     method:   `cam`, `grad-cam`, or the name of the user's function that computes the activation maps.
     feature_layer, feature_shape: the layer whose output is the feature maps; channels, height, width.
-    resize, resize_size, interpolation, mean, std, decode: the preprocessing; std: `(3,)` standard deviations.
+    input_size: height and width of the input.
+    resize, resize_size, interpolation, mean, std, decode: the preprocessing; std: standard deviations of the channels.
     squash, preprocessing_source: as in `Preprocessing`.
     pooling:  `gap` or `gmp` where the maps are weighted with the head's weights, else "".
     training_curve: how a network of `reportgen fit` was trained.
@@ -127,9 +128,9 @@ class ModelInfo:
     weights_digest: str
     precision: str
     device: str
-    input_size: int
+    input_size: tuple[int, int]
     resize: str
-    resize_size: int = 0
+    resize_size: tuple[int, int] = (0, 0)
     interpolation: str = "bilinear"
     mean: Sequence[float] = ()
     std: Sequence[float] = ()

@@ -39,22 +39,21 @@ class GridPlacement:
     """The placement of a grid on an image."""
 
     def __init__(
-        self, rows: np.ndarray, columns: np.ndarray, input_size: int, window: np.ndarray, size: np.ndarray
+        self, rows: np.ndarray, columns: np.ndarray, input_size: tuple[int, int], window: np.ndarray, size: np.ndarray
     ) -> None:
-        """rows, columns: centres of the cells in the network's input of side `input_size`; window: x0 y0 x1 y1 of that
-        input in the image; size: width and height of the image."""
+        """rows, columns: centres of the cells in the network's input of this height and width; window: x0 y0 x1 y1 of
+        that input in the image; size: width and height of the image."""
+        input_height, input_width = input_size
         scale = MAX_SIDE / max(size)
         self.width, self.height = (max(1, round(float(v) * scale)) for v in size)
-        self.y, self.inside_y = _nearest(rows, self.height, input_size, window[1] / size[1], window[3] / size[1])
-        self.x, self.inside_x = _nearest(columns, self.width, input_size, window[0] / size[0], window[2] / size[0])
+        self.y, self.inside_y = _nearest(rows, self.height, input_height, window[1] / size[1], window[3] / size[1])
+        self.x, self.inside_x = _nearest(columns, self.width, input_width, window[0] / size[0], window[2] / size[0])
 
 
-def _nearest(
-    centres: np.ndarray, target: int, input_size: int, start: float, stop: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(centres: np.ndarray, target: int, extent: int, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest cell of each of `target` pixels, and which pixels are at most half a cell off the grid."""
-    position = ((np.arange(target) + 0.5) / target - start) / (stop - start) * input_size
-    half = np.diff(centres).max() / 2 if len(centres) > 1 else input_size
+    position = ((np.arange(target) + 0.5) / target - start) / (stop - start) * extent
+    half = np.diff(centres).max() / 2 if len(centres) > 1 else extent
     nearest = np.abs(position[:, None] - centres).argmin(1)
     return nearest, (position >= centres[0] - half) & (position <= centres[-1] + half)
 

@@ -12,6 +12,7 @@ from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.core.data_chunks import remove_unlisted_chunks, write_chunk
+from reportgen.gallery.core.labels import input_size_label
 from reportgen.gallery.core.media import AddedMedia, Media, MediaFile
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
@@ -43,7 +44,7 @@ def build_site(
     media = open_media(site, image_format)
     info = audit.main.info
     footer = (
-        f"{len(audit.samples):,} images · {info.name} · {info.input_size} × {info.input_size}, "
+        f"{len(audit.samples):,} images · {info.name} · {input_size_label(info)}, "
         f"{info.resize} · {info.precision} · reportgen {__version__}"
     )
     cards, photographs = make_cards(audit, media)

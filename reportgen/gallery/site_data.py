@@ -72,7 +72,7 @@ def cams_chunk(audit: Audit) -> bytes:
         "window": audit.main.windows.astype(np.float32).ravel(),
     }
     boxes = [";".join(",".join(f"{v:.1f}" for v in box) for box in sample.boxes) for sample in audit.samples]
-    more = {"shape": list(maps.shape[1:]), "input": audit.main.info.input_size}
+    more = {"shape": list(maps.shape[1:]), "input": audit.main.info.input_size[::-1]}
     return script("cams", columns, {"ground_truth": boxes}, more)
 
 

@@ -13,7 +13,7 @@ from reportgen.models.map_function import apply_map_function
 def activation_maps(classifier: Classifier, images: Tensor, maps: Tensor, classes: Tensor) -> Tensor:
     """Return `(N, M, h, w)`: CAM where it is exact, else Grad-CAM, or the maps of the user's function.
 
-    images: `(N, 3, S, S)` normalized; maps: their feature maps `(N, C, h, w)`; classes: `(N, M)` int64.
+    images: `(N, 3 or 1, H, W)` normalized; maps: their feature maps `(N, C, h, w)`; classes: `(N, M)` int64.
     """
     if classifier.map_function is not None:
         return apply_map_function(classifier, classifier.map_function, images, classes)

@@ -28,7 +28,7 @@ class Activations:
         self._head = classifier.head
 
     def __call__(self, x: Tensor) -> dict[str, np.ndarray]:
-        """Return the results of the image x `(1, 3, S, S)`, normalized.
+        """Return the results of the image x `(1, C, H, W)`, normalized.
 
         `activations/class` int32: the top class. For each layer:
         `activations/<layer>/map` and `gradients/<layer>/map` `(C, r, c)` uint8: means over squares of `coarseness`

@@ -27,8 +27,9 @@ class GradientMass:
 
     def __call__(self, x: Tensor, units: Sequence[UnitPosition]) -> np.ndarray:
         """Return `(layers, 2, 2·S + 1)` float32: for each layer, down and across, the share of the gradient at distance
-        −S … S from the unit's position, summed over the units. x: the image `(1, 3, S, S)`, normalized."""
-        size = x.shape[-1]
+        −S … S from the unit's position, summed over the units. x: the image `(1, C, H, W)`, normalized; S: the larger
+        of H and W."""
+        size = max(x.shape[2:])
         result = np.zeros((len(self.layers), 2, 2 * size + 1), np.float32)
         with torch.enable_grad():
             leaf = x.detach().clone().requires_grad_()
@@ -40,7 +41,7 @@ class GradientMass:
             if 0 < mass.sum() < np.inf:
                 for axis, origin in enumerate(origins):
                     start = size - origin
-                    result[number, axis, start : start + size] += mass.sum(1 - axis) / mass.sum()
+                    result[number, axis, start : start + mass.shape[axis]] += mass.sum(1 - axis) / mass.sum()
         return result
 
 

@@ -27,7 +27,7 @@ class InsertionDeletion:
         """Return `faithfulness/deletion` and `faithfulness/insertion`, `(3, STEPS + 1)` float32: the probability of the
         predicted class, a row for each of `ORDERS`.
 
-        x: the normalized image `(1, 3, S, S)`; map_: `(h, w)`, the activation map of the predicted class.
+        x: the normalized image `(1, C, H, W)`; map_: `(h, w)`, the activation map of the predicted class.
         """
         from torchvision.transforms.functional import gaussian_blur  # takes seconds: not before the first report
 
@@ -47,7 +47,7 @@ class InsertionDeletion:
 
 
 def orders(map_: np.ndarray, x: Tensor) -> list[Tensor]:
-    """Return the values `(S, S)` by which pixels are ordered, for each of `ORDERS`; arguments as above.
+    """Return the values `(H, W)` by which pixels are ordered, for each of `ORDERS`; arguments as above.
 
     A random order of single pixels would destroy edges everywhere at once, so random values have the map's grid.
     """
@@ -59,9 +59,9 @@ def orders(map_: np.ndarray, x: Tensor) -> list[Tensor]:
 
 
 def frames(start: Tensor, end: Tensor, order: Tensor) -> Tensor:
-    """Return the images `(STEPS + 1, 3, S, S)` between `start` and `end`, each `(3, S, S)`.
+    """Return the images `(STEPS + 1, C, H, W)` between `start` and `end`, each `(C, H, W)`.
 
-    order: `(S, S)`; image k has the pixels of `end` where the order is among the k / STEPS highest.
+    order: `(H, W)`; image k has the pixels of `end` where the order is among the k / STEPS highest.
     """
     rank = order.flatten().argsort(descending=True, stable=True).argsort().reshape(order.shape)
     changed = torch.arange(STEPS + 1, device=order.device) * order.numel() / STEPS

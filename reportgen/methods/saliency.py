@@ -22,9 +22,9 @@ SALIENCY_SIDE = 112
 
 
 def input_gradients(trunk: nn.Module, head: nn.Module, images: Tensor, classes: Tensor) -> Tensor:
-    """Return `∂logit_c / ∂x` `(N, M, 3, H, W)`, from one forward pass and one batched backward pass for all classes.
+    """Return `∂logit_c / ∂x` `(N, M, C, H, W)`, from one forward pass and one batched backward pass for all classes.
 
-    trunk: images → feature maps; head: feature maps → logits; images: `(N, 3, H, W)` normalized; classes: `(N, M)`
+    trunk: images → feature maps; head: feature maps → logits; images: `(N, C, H, W)` normalized; classes: `(N, M)`
     int64.
     """
     n, m = classes.shape
@@ -50,7 +50,7 @@ def saliency(trunk: nn.Module, head: nn.Module, images: Tensor, classes: Tensor)
 def smooth_grad(trunk: nn.Module, head: nn.Module, image: Tensor, classes: Tensor, copies: int) -> Tensor:
     """Return `max_channels |mean of ∂logit_c / ∂x over noisy copies|` `(1, M, H, W)`.
 
-    image: `(1, 3, H, W)`; classes: `(1, M)`; copies: number of noisy images. The noise is Gaussian with a fixed seed.
+    image: `(1, C, H, W)`; classes: `(1, M)`; copies: number of noisy images. The noise is Gaussian with a fixed seed.
     Source: Smilkov et al., SmoothGrad, 2017.
     """
     generator = torch.Generator().manual_seed(0)
@@ -135,7 +135,7 @@ class SaliencyMaps:
         self._classifier, self._copies = classifier, copies
 
     def __call__(self, x: Tensor) -> dict[str, np.ndarray]:
-        """Return the results of the image x `(1, 3, S, S)`, normalized.
+        """Return the results of the image x `(1, C, H, W)`, normalized.
 
         `saliency/map` `(3 or 4, 112, 112)` float32: the maps in the order above; `saliency/class` int32: the top class.
         """

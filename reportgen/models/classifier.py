@@ -99,7 +99,7 @@ class MapFunction:
     """A user's function that computes activation maps in place of CAM or Grad-CAM.
 
     digest:  SHA-256 of its source code, part of the key of stored results.
-    compute: (classifier, normalized images `(N, C, H, W)`, classes `(N, M)`) → maps `(N, M, h, w)`.
+    compute: (classifier, normalized images `(N, 3 or 1, H, W)`, classes `(N, M)`) → maps `(N, M, h, w)`.
     """
 
     name: str

@@ -36,7 +36,7 @@ def relative_difference(found: Tensor, expected: Tensor) -> float:
 def first_difference(classifier: Classifier, original: nn.Module, images: Tensor, tolerance: float) -> str | None:
     """Return the name of the first layer whose output is not that of the original module; None if there is none.
 
-    images: `(N, 3, S, S)`, normalized; tolerance: see `relative_difference`. Only modules are compared, not functions.
+    images: `(N, C, H, W)`, normalized; tolerance: see `relative_difference`. Only modules are compared, not functions.
     """
     parts = [part for part in (classifier.trunk, classifier.head) if isinstance(part, fx.GraphModule)]
     names = {str(node.target) for part in parts for node in part.graph.nodes if node.op == "call_module"}

@@ -38,7 +38,7 @@ def load_map_function(spec: str) -> MapFunction:
 
 
 def apply_map_function(classifier: Classifier, map_function: MapFunction, images: Tensor, classes: Tensor) -> Tensor:
-    """Return activation maps `(N, M, h, w)` float32. images: `(N, 3, S, S)` normalized; classes: `(N, M)` int64.
+    """Return activation maps `(N, M, h, w)` float32. images: `(N, 3 or 1, H, W)` normalized; classes: `(N, M)` int64.
 
     Errors: ModelError if the function fails or returns another shape.
     """

@@ -72,8 +72,6 @@ def classifier_from_module(
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
-    if preprocessing.height != preprocessing.width or preprocessing.channels != 3:
-        raise ModelError(f"`{name}` reads images of {preprocessing.input_shape[1:]}, which are not square or not RGB")
     graph = trace(module, torch.zeros(preprocessing.input_shape))
     feature_maps = find_feature_maps(graph, layer)
     trunk, head_module = split(graph, feature_maps)

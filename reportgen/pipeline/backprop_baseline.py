@@ -28,7 +28,7 @@ from reportgen.store.per_image import PerImageResults
 MAX_IMAGES = 128
 """Images that get it, evenly over those with a label and boxes: a gradient and a minimum cut take half a second."""
 CUT_SIDE = 112
-"""Side of the square in which the cut is made: its time grows faster than the number of pixels."""
+"""Longer side of the picture in which the cut is made: its time grows faster than the number of pixels."""
 PIPELINES = {"paper": "the CAM box recipe on the saliency map", "graphcut": "GraphCut on colours, seeded by saliency"}
 
 
@@ -70,15 +70,18 @@ def _chosen(select: str, judged: np.ndarray, labels: np.ndarray) -> list[int]:
 
 def evaluate_boxes(job: PerImageJob, judged: np.ndarray, boxes: Mapping[int, np.ndarray]) -> dict[str, Evaluation]:
     """The figures of both boxes. judged: `(n,)` rows; boxes: of some of them `(2, 4)`, in the network's input."""
-    images, side = sorted(boxes), job.run.classifier.preprocessing.height
+    images, preprocessing = sorted(boxes), job.run.classifier.preprocessing
+    input_size = (preprocessing.height, preprocessing.width)
     sizes, windows = np.asarray(job.table["samples/size"]), np.asarray(job.table["samples/window"])
     classes = np.asarray(job.table["cam/class"], np.int64)
     rank, top = label_rank(classes[judged]), classes.shape[1] - 1
-    places = [ImageGroundTruth(job.samples[i].boxes.astype(np.float64), sizes[i], windows[i], side) for i in images]
+    places = [
+        ImageGroundTruth(job.samples[i].boxes.astype(np.float64), sizes[i], windows[i], input_size) for i in images
+    ]
     groups, evaluations = image_groups(job.table, job.samples)[judged], {}
     for j, (name, about) in enumerate(PIPELINES.items()):
         each = [
-            evaluate_box(to_image(boxes[i][j], place.window, side, place.size), place)
+            evaluate_box(to_image(boxes[i][j], place.window, input_size, place.size), place)
             for i, place in zip(images, places, strict=True)
         ]
         evaluations[name] = add_intervals(summarize(about, np.searchsorted(judged, images), each, rank, top, groups))
@@ -89,8 +92,11 @@ def backprop_boxes(classifier: Classifier, image: NetworkInput, x: Tensor) -> np
     """`(2, 4)` float32 boxes of `PIPELINES`, in pixels of the network's input; NaN for none."""
     label = torch.tensor([[image.label]], device=x.device)
     map_ = saliency(classifier.trunk, classifier.head, x, label)[0].detach().float()
-    side = min(CUT_SIDE, map_.shape[-1])
-    small = F.adaptive_avg_pool2d(map_, side)[0].cpu().numpy().astype(np.float64)
-    picture = Image.fromarray(image.pixels.transpose(1, 2, 0)).resize((side, side), Image.Resampling.BOX)
-    cut = graphcut_box(small, np.asarray(picture)) * map_.shape[-1] / side
+    height, width = map_.shape[1:]
+    share = min(1, CUT_SIDE / max(height, width))
+    rows, columns = max(1, round(share * height)), max(1, round(share * width))
+    small = F.adaptive_avg_pool2d(map_, (rows, columns))[0].cpu().numpy().astype(np.float64)
+    rgb = np.broadcast_to(image.pixels, (3, height, width)).transpose(1, 2, 0)
+    picture = Image.fromarray(rgb).resize((columns, rows), Image.Resampling.BOX)
+    cut = graphcut_box(small, np.asarray(picture)) * np.array([width, height] * 2) / [columns, rows, columns, rows]
     return np.stack((paper_box(map_[0].cpu().numpy(), THRESHOLD), cut)).astype(np.float32)

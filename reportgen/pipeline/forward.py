@@ -58,7 +58,7 @@ class ForwardPass:
     def __call__(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
         """Run one batch through the network, in parts where the device's memory is too small for all of it.
 
-        pixels: `(N, 3, S, S)` uint8, on the classifier's device.
+        pixels: `(N, C, H, W)` uint8, on the classifier's device.
         Returns `logits (N, K)`, `features/gap (N, C)`, `features/gmp (N, C)`, `features/code (N, D)` (see `aliases`),
         `units/<layer>/max (N, U)` and `units/<layer>/where (N, U) int32` (see `unit_maxima`), `cam/class (N, M) int32`
         with the top five classes and then the label's (−1: none), `cam/map (N, M, h, w)` in logit units (zeros for
@@ -80,7 +80,7 @@ class ForwardPass:
         return parts[0] if len(parts) == 1 else {k: torch.cat([part[k] for part in parts]) for k in parts[0]}
 
     def maxima(self, pixels: Tensor) -> dict[str, Tensor]:
-        """`(N, 3, S, S)` uint8 → the units' maxima `(N, U)` float32 of each layer."""
+        """`(N, C, H, W)` uint8 → the units' maxima `(N, U)` float32 of each layer."""
         with torch.no_grad():
             _, maps, seen = self._run_trunk(pixels)
             found = {name: maximum.float() for name, (maximum, _) in zip(self.layers, seen, strict=False)}
@@ -125,7 +125,7 @@ class ForwardPass:
 
 
 Batch = tuple[list[DecodedImage], Tensor]
-"""Images, and their pixels `(N, 3, S, S)` uint8."""
+"""Images, and their pixels `(N, C, H, W)` uint8."""
 
 
 def extract(

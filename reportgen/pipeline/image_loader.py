@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """One image, ready for the network. id: the digest of its bytes; pixels: `(3, S, S)` uint8."""
+    """One image, ready for the network. id: the digest of its bytes; pixels: `(C, H, W)` uint8, C is 3 or 1."""
 
     id: str
     label: int | None
@@ -135,13 +135,13 @@ def _decode_if_needed(
     identity, data = found
     try:
         image, size = _decoded(data, sample.name, preprocessing, decode)
-        pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
-        tiny = np.asarray(image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR))
+        pixels = _planes(network_input(image, preprocessing, resize))
+        tiny = image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR).convert("RGB")
         picture = thumbnail_jpeg(image, THUMBNAIL_SIDE)
     except ImageError as error:
         return LoadedImage(error=str(error))
     window = crop_window(size, preprocessing, resize)
-    return LoadedImage(identity, DecodedImage(identity, sample.label, pixels, size, window, picture, tiny))
+    return LoadedImage(identity, DecodedImage(identity, sample.label, pixels, size, window, picture, np.asarray(tiny)))
 
 
 def reload_image(
@@ -155,14 +155,19 @@ def reload_image(
         image, _ = _decoded(data, sample.name, preprocessing, decode)
     except ImageError:
         return None
-    pixels = np.asarray(network_input(image, preprocessing, resize)).transpose(2, 0, 1)
-    return NetworkInput(identity, sample.label, pixels)
+    return NetworkInput(identity, sample.label, _planes(network_input(image, preprocessing, resize)))
+
+
+def _planes(picture: Image.Image) -> np.ndarray:
+    """`(C, H, W)` uint8."""
+    return np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1)
 
 
 def _decoded(data: bytes, name: str, preprocessing: Preprocessing, decode: str) -> tuple[Image.Image, tuple[int, int]]:
-    """The upright image, and the size of its original. Errors: ImageError."""
+    """The upright image, RGB or grey as the network reads it, and the size of its original. Errors: ImageError."""
     enough = max(THUMBNAIL_SIDE, *preprocessing.resized, preprocessing.height, preprocessing.width)
-    return decode_scaled(data, name, enough if decode == "fast" else None)
+    image, size = decode_scaled(data, name, enough if decode == "fast" else None)
+    return (image.convert("L") if preprocessing.channels == 1 else image), size
 
 
 def load_images(

@@ -52,7 +52,7 @@ def check_network(dataset: Dataset, classifier: Classifier, settings: AuditConfi
 
 
 def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig) -> Tensor | None:
-    """The pixels `(N, 3, S, S)` uint8 of the first images that can be read; None without any."""
+    """The pixels `(N, C, H, W)` uint8 of the first images that can be read; None without any."""
     how = (classifier.preprocessing, settings.resize, settings.decode, 2, IMAGES)
     loaded = load_images(dataset.samples[:MAX_SAMPLES], lambda identity, label: False, *how)
     images = (one.decoded for one in loaded if one.decoded)
@@ -63,7 +63,7 @@ def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig
 def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Tensor) -> Tensor:
     """Compare the forward pass with the untouched module, in float32 and, if it is another one, in its own precision.
 
-    Return its logits `(N, K)`. pixels: `(N, 3, S, S)` uint8, on the classifier's device. Errors: ModelError for logits
+    Return its logits `(N, K)`. pixels: `(N, C, H, W)` uint8, on the classifier's device. Errors: ModelError for logits
     beyond the tolerance.
     """
     classifier = forward.classifier

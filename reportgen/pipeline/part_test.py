@@ -54,8 +54,9 @@ def part_test_work(
     def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
         nearest = boxes[row][int(iou(predicted[row], boxes[row]).argmax())]
         window = job.table["samples/window"][row].astype(np.float64)
-        side = image.pixels.shape[-1]
-        masks = occluding_masks(to_input(predicted[row], window, side), to_input(nearest, window, side), side)
+        _, height, width = image.pixels.shape
+        found, true = (to_input(box, window, (height, width)) for box in (predicted[row], nearest))
+        masks = occluding_masks(found, true, (height, width))
         return {"part/probability": _probabilities(job, row, image, masks, colour)}
 
     def show(results: Sequence[PerImageResults]) -> Mapping[str, Any]:
@@ -83,16 +84,16 @@ def _part_only_test(
     return PartOnlyTest(rows[tested], scores[tested], probability[tested, 0], occluded, n_failures)
 
 
-def occluding_masks(predicted: np.ndarray, true: np.ndarray, side: int) -> np.ndarray | None:
-    """Return `(2, DRAWS, side, side)` bool: squares of the predicted box, and of the object without it, to occlude.
+def occluding_masks(predicted: np.ndarray, true: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+    """Return `(2, DRAWS, H, W)` bool: squares of the predicted box, and of the object without it, to occlude.
 
     All masks have the same number of squares: half of those that the smaller of the two regions has. A square belongs
     to a region if its centre does, and to the predicted box only if it is on the object. None if a region has fewer
     than `MIN_SQUARES`.
-    predicted, true: `(4,)` int boxes in the network's input.
+    predicted, true: `(4,)` int boxes in the network's input; size: its height and width.
     """
-    edges = np.linspace(0, side, GRID + 1).round().astype(int)
-    y, x = np.meshgrid(*[(edges[1:] + edges[:-1]) / 2] * 2, indexing="ij")
+    rows, columns = (np.linspace(0, side, GRID + 1).round().astype(int) for side in size)
+    y, x = np.meshgrid((rows[1:] + rows[:-1]) / 2, (columns[1:] + columns[:-1]) / 2, indexing="ij")
     in_box, on_object = (
         (x >= x0) & (x < x1) & (y >= y0) & (y < y1) for x0, y0, x1, y1 in (predicted.tolist(), true.tolist())
     )
@@ -104,8 +105,7 @@ def occluding_masks(predicted: np.ndarray, true: np.ndarray, side: int) -> np.nd
     for region, squares in enumerate(regions):
         for draw in range(DRAWS):
             cells[region, draw, random.choice(squares, count, replace=False)] = True
-    widths = np.diff(edges)
-    return cells.reshape(2, DRAWS, GRID, GRID).repeat(widths, 2).repeat(widths, 3)
+    return cells.reshape(2, DRAWS, GRID, GRID).repeat(np.diff(rows), 2).repeat(np.diff(columns), 3)
 
 
 def _probabilities(
@@ -115,7 +115,8 @@ def _probabilities(
     if masks is None:
         return np.full(1 + 2 * DRAWS, np.nan, np.float32)
     classifier = job.run.classifier_for(job.samples[row].name)
-    each = [image.pixels, *(np.where(mask, colour[:, None, None], image.pixels) for half in masks for mask in half)]
+    fill = colour[: len(image.pixels), None, None]
+    each = [image.pixels, *(np.where(mask, fill, image.pixels) for half in masks for mask in half)]
     with torch.no_grad():
         x = classifier.preprocessing.normalize(torch.from_numpy(np.stack(each).astype(np.uint8)).to(job.device))
         logits = classifier.head(classifier.trunk(x)).cpu().double()

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 AHEAD = 8
 """Images that are decoded before their turn."""
 Compute = Callable[[int, NetworkInput, Tensor], Arrays]
-"""`compute(row, image, x)`: the results of one image. row: of the sample; x: its normalised input `(1, 3, S, S)`."""
+"""`compute(row, image, x)`: the results of one image. row: of the sample; x: its normalised input `(1, C, H, W)`."""
 
 
 @dataclass(frozen=True)

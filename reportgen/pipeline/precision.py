@@ -32,7 +32,7 @@ def is_sufficient(agreement: PrecisionAgreement) -> bool:
 
 
 def measure_agreement(low: ForwardPass, full: ForwardPass, batches: Iterable[Tensor]) -> PrecisionAgreement:
-    """Run both passes over the same batches `(N, 3, S, S)` uint8, on their device."""
+    """Run both passes over the same batches `(N, C, H, W)` uint8, on their device."""
     same, images, cosines = 0, 0, []
     for pixels in batches:
         labels = [None] * len(pixels)

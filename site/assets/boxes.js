@@ -45,18 +45,20 @@ window.reportgen.boxes = (() => {
 
   // The recipe "paper" (`metrics/localization/boxes.py`).
   /** @type {Boxes["predicted"]} */
-  const predicted = ({ values, side, peak }, threshold, [x0, y0, x1, y1], [width, height]) => {
+  const predicted = ({ values, peak, ...input }, threshold, [x0, y0, x1, y1], [width, height]) => {
     if (!(peak > 0)) return null;
-    const bordered = side + 2;
-    const free = new Uint8Array(bordered * bordered);
-    for (let y = 0, p = 0; y < side; y++) {
-      for (let x = 0; x < side; x++, p++) free[(y + 1) * bordered + x + 1] = Number(values[p] >= threshold * peak);
+    const bordered = input.width + 2;
+    const free = new Uint8Array(bordered * (input.height + 2));
+    for (let y = 0, p = 0; y < input.height; y++) {
+      for (let x = 0; x < input.width; x++, p++) {
+        free[(y + 1) * bordered + x + 1] = Number(values[p] >= threshold * peak);
+      }
     }
     const [left, upper, right, lower] = largestRegion(free, bordered);
     /** @param {number} column */
-    const toX = (column) => Math.min(Math.max(x0 + (column / side) * (x1 - x0), 0), width);
+    const toX = (column) => Math.min(Math.max(x0 + (column / input.width) * (x1 - x0), 0), width);
     /** @param {number} row */
-    const toY = (row) => Math.min(Math.max(y0 + (row / side) * (y1 - y0), 0), height);
+    const toY = (row) => Math.min(Math.max(y0 + (row / input.height) * (y1 - y0), 0), height);
     return [toX(left), toY(upper), toX(right + 1), toY(lower + 1)];
   };
 

@@ -49,9 +49,9 @@ window.reportgen.cam = (() => {
   const centres = (n) => Array.from({ length: n }, (_, i) => (i + 0.5) / n);
 
   /** @type {Cam["enlarge"]} */
-  const enlarge = (grid, side) => {
-    const values = sample(grid, centres(side), centres(side));
-    return { values, side, peak: values.reduce((a, b) => Math.max(a, b)) };
+  const enlarge = (grid, [width, height]) => {
+    const values = sample(grid, centres(width), centres(height));
+    return { values, width, height, peak: values.reduce((a, b) => Math.max(a, b)) };
   };
 
   // The canvas covers the whole image; what lies outside of the window is no input of the network and stays clear.

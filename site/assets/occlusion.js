@@ -8,7 +8,7 @@
    * @typedef {object} OcclusionData
    * @property {Point} size - of the image
    * @property {Box} window
-   * @property {number} input - side of the network's input
+   * @property {Point} input - width and height of the network's input
    * @property {number} side - of the square, in pixels of the input
    * @property {number[]} rows - upper edges of the square
    * @property {number[]} columns - left edges of the square
@@ -39,8 +39,8 @@
   let row = Math.floor(data.rows.length / 2);
   let column = Math.floor(data.columns.length / 2);
   const show = () => {
-    const scaleX = (x1 - x0) / data.input;
-    const scaleY = (y1 - y0) / data.input;
+    const scaleX = (x1 - x0) / data.input[0];
+    const scaleY = (y1 - y0) / data.input[1];
     const attributes = {
       x: x0 + data.columns[column] * scaleX,
       y: y0 + data.rows[row] * scaleY,
@@ -68,8 +68,8 @@
       const area = frame.getBoundingClientRect();
       const x = ((event.clientX - area.left) / area.width) * width;
       const y = ((event.clientY - area.top) / area.height) * height;
-      column = nearest(data.columns, ((x - x0) / (x1 - x0)) * data.input - data.side / 2);
-      row = nearest(data.rows, ((y - y0) / (y1 - y0)) * data.input - data.side / 2);
+      column = nearest(data.columns, ((x - x0) / (x1 - x0)) * data.input[0] - data.side / 2);
+      row = nearest(data.rows, ((y - y0) / (y1 - y0)) * data.input[1] - data.side / 2);
       show();
     });
     frame.addEventListener("keydown", (event) => {

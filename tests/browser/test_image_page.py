@@ -42,14 +42,15 @@ def test_occluding_square_follows_pointer_and_arrow_keys(browser: Browser, demo_
         assert readout.get_attribute("aria-live") == "polite"
         box = frame.bounding_box()
         row, column = 6, 17  # the pointer on the centre of this square; the demo squashes the whole image
-        x, y = ((data[axis][n] + data["side"] / 2) / data["input"] for axis, n in (("columns", column), ("rows", row)))
+        places = (data["columns"][column], data["rows"][row])
+        x, y = ((place + data["side"] / 2) / side for place, side in zip(places, data["input"], strict=True))
         frame.hover(position={"x": x * box["width"], "y": y * box["height"]})
         assert readout.inner_text() == readout_of(data, row, column)
         square = page.locator("#occlusion rect").nth(1)
-        left = float(square.get_attribute("x")) / data["size"][0] * data["input"]
+        left = float(square.get_attribute("x")) / data["size"][0] * data["input"][0]
         assert left == pytest.approx(data["columns"][column], abs=0.5)
         assert float(square.get_attribute("height")) == pytest.approx(
-            data["side"] / data["input"] * data["size"][1], abs=0.5
+            data["side"] / data["input"][1] * data["size"][1], abs=0.5
         )
         frame.focus()
         page.keyboard.press("ArrowRight")

@@ -200,11 +200,12 @@ def test_preview_box_is_that_of_the_recipe_at_the_threshold(browser: Browser, de
         for percent in (35, 60):
             page.get_by_label("threshold").fill(str(percent))
             grid = np.array(data["cams"][0]["grid"])
-            box = paper_box(upsample(grid, data["input"], data["input"]), percent / 100)
-            expected = to_image(box, np.array(data["window"]), data["input"], np.array(data["size"]))
+            width, height = data["input"]
+            box = paper_box(upsample(grid, height, width), percent / 100)
+            expected = to_image(box, np.array(data["window"]), (height, width), np.array(data["size"]))
             live = page.locator("#viewer rect.preview")
-            x, y, width, height = (float(live.get_attribute(k) or "nan") for k in ("x", "y", "width", "height"))
-            assert [x, y, x + width, y + height] == pytest.approx(expected, abs=data["size"][0] / data["input"])
+            x, y, w, h = (float(live.get_attribute(k) or "nan") for k in ("x", "y", "width", "height"))
+            assert [x, y, x + w, y + h] == pytest.approx(expected, abs=data["size"][0] / width)
             assert "preview" in page.locator("#viewer").inner_text()
         page.get_by_label("threshold").fill("20")
         assert page.locator("#viewer rect.preview").count() == 0

@@ -86,7 +86,7 @@ def make_model_info(**changes: Any) -> ModelInfo:
         weights_digest="0" * 64,
         precision="fp32",
         device="cpu",
-        input_size=SIDE,
+        input_size=(SIDE, SIDE),
         resize="warp",
         pooling="gap",
     )
@@ -137,7 +137,7 @@ def make_model_audit(
     maps = random.random((n, cam_classes.shape[1], 2, 2)) if maps is None else maps
     cam_classes = np.column_stack((cam_classes[:, : maps.shape[1] - 1], y))
     sizes, windows = np.full((n, 2), SIDE, np.int32), np.tile(np.array([0, 0, SIDE, SIDE], np.float32), (n, 1))
-    where = ([sample.boxes.astype(np.float64) for sample in samples], sizes, windows, SIDE)
+    where = ([sample.boxes.astype(np.float64) for sample in samples], sizes, windows, (SIDE, SIDE))
     localization = localize(maps, cam_classes, *where, group_of)
     unit_maxima = unit_maxima or {}
     layers = [make_layer_info(name, (values.shape[1], 1, 1)) for name, values in unit_maxima.items()]

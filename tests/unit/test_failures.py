@@ -90,7 +90,7 @@ def test_part_is_confirmed_by_chance_in_few_images() -> None:
 
 def test_occluded_areas_are_equal_and_each_in_its_region() -> None:
     predicted, true = np.array([20, 30, 90, 160]), np.array([10, 20, 200, 200])
-    masks = occluding_masks(predicted, true, 224)
+    masks = occluding_masks(predicted, true, (224, 224))
     assert masks is not None
     areas = masks.sum((2, 3))
     assert (areas == areas[0, 0]).all()
@@ -102,7 +102,9 @@ def test_occluded_areas_are_equal_and_each_in_its_region() -> None:
     assert not (centres[1] & (in_box | ~on_object)).any()
     assert areas[0, 0] == min((in_box & on_object).sum(), (on_object & ~in_box).sum()) // 2 * 256
     assert len({mask.tobytes() for half in masks for mask in half}) == 20
-    assert occluding_masks(np.array([10, 20, 200, 197]), true, 224) is None  # the rest of the object is too small
+    assert (
+        occluding_masks(np.array([10, 20, 200, 197]), true, (224, 224)) is None
+    )  # the rest of the object is too small
 
 
 def test_peaks_count_the_maxima_of_each_cell() -> None:
@@ -132,9 +134,9 @@ def test_mean_maps_average_maps_divided_by_their_maximum() -> None:
 def test_box_goes_to_the_input_and_back_unchanged(window: list[float]) -> None:
     size, frame = np.array([640, 480]), np.array(window)
     for box in ([10, 20, 100, 200], [0, 0, 224, 224], [3, 4, 5, 6]):
-        there = to_image(np.array(box, float), frame, 224, size)
-        assert to_input(there, frame, 224).tolist() == box
-    assert to_input(np.array([0.0, 0, 3, 3]), np.array([0.0, 0, 640, 480]), 224).tolist() == [0, 0, 2, 2]
+        there = to_image(np.array(box, float), frame, (224, 224), size)
+        assert to_input(there, frame, (224, 224)).tolist() == box
+    assert to_input(np.array([0.0, 0, 3, 3]), np.array([0.0, 0, 640, 480]), (224, 224)).tolist() == [0, 0, 2, 2]
 
 
 def test_peak_sentence_names_the_cell_that_most_maps_peak_in() -> None:

@@ -96,13 +96,13 @@ def test_upsampling_equals_bilinear_interpolation_of_torch(source: tuple[int, in
 def test_box_in_the_input_is_mapped_to_the_image() -> None:
     size = np.array([400, 300])
     whole = np.array([0.0, 0, 400, 300])
-    assert to_image(np.array([0.0, 0, 224, 224]), whole, 224, size).tolist() == [0, 0, 400, 300]
-    assert to_image(np.array([56.0, 112, 112, 224]), whole, 224, size).tolist() == [100, 150, 200, 300]
+    assert to_image(np.array([0.0, 0, 224, 224]), whole, (224, 224), size).tolist() == [0, 0, 400, 300]
+    assert to_image(np.array([56.0, 112, 112, 224]), whole, (224, 224), size).tolist() == [100, 150, 200, 300]
     centre = np.array([100.0, 50, 300, 250])
-    assert to_image(np.array([0.0, 56, 112, 224]), centre, 224, size).tolist() == [100, 100, 200, 250]
+    assert to_image(np.array([0.0, 56, 112, 224]), centre, (224, 224), size).tolist() == [100, 100, 200, 250]
     beyond = np.array([-20.0, -10, 420, 310])
-    assert to_image(np.array([0.0, 0, 224, 224]), beyond, 224, size).tolist() == [0, 0, 400, 300]
-    assert np.isnan(to_image(NAN_BOX, whole, 224, size)).all()
+    assert to_image(np.array([0.0, 0, 224, 224]), beyond, (224, 224), size).tolist() == [0, 0, 400, 300]
+    assert np.isnan(to_image(NAN_BOX, whole, (224, 224), size)).all()
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_localization_errors_match_values_by_hand() -> None:
     true = [np.array(row[2], float).reshape(-1, 4) * [10, 5, 10, 5] for row in rows]
     sizes = np.array([[80, 40]] * 7)
     windows = np.array([[0.0, 0, 80, 40]] * 7)
-    found = localize(maps, classes, true, sizes, windows, 8)
+    found = localize(maps, classes, true, sizes, windows, (8, 8))
     assert found is not None
     assert found.judged.tolist() == [True] * 5 + [False] * 2
     assert found.top1_correct.tolist() == [True, False, False, False, True, False, False]
@@ -254,7 +254,7 @@ def test_localization_errors_match_values_by_hand() -> None:
 
 def test_iou_of_exactly_one_half_counts_as_correct() -> None:
     maps = np.array([[place(0, 0, 4, 8), place(0, 0, 4, 8)]])
-    arguments = (np.array([[8, 8]]), np.array([[0.0, 0, 8, 8]]), 8)
+    arguments = (np.array([[8, 8]]), np.array([[0.0, 0, 8, 8]]), (8, 8))
     exactly = localize(maps, np.array([[0, 0]]), [np.array([[0.0, 0, 8, 8]])], *arguments)
     assert exactly is not None
     assert exactly.best_iou.tolist() == [[0.5, 0.5]]
@@ -267,15 +267,15 @@ def test_iou_of_exactly_one_half_counts_as_correct() -> None:
 def test_localization_without_boxes_is_none() -> None:
     maps, sizes, windows = np.ones((1, 2, 2, 2)), np.array([[4, 4]]), np.array([[0.0, 0, 4, 4]])
     box = np.array([[0.0, 0, 4, 4]])
-    assert localize(maps, np.array([[0, 0]]), [np.zeros((0, 4))], sizes, windows, 4) is None
-    assert localize(maps, np.array([[0, -1]]), [box], sizes, windows, 4) is None
+    assert localize(maps, np.array([[0, 0]]), [np.zeros((0, 4))], sizes, windows, (4, 4)) is None
+    assert localize(maps, np.array([[0, -1]]), [box], sizes, windows, (4, 4)) is None
 
 
 @pytest.mark.filterwarnings("error")
 def test_maps_without_evidence_have_no_box_and_count_as_errors() -> None:
     maps = np.stack([np.full((2, 4, 4), value) for value in (-1.0, 0.0, np.nan, np.inf, -np.inf)])
     box = [np.array([[0.0, 0, 4, 4]])] * 5
-    found = localize(maps, np.zeros((5, 2), int), box, np.full((5, 2), 4), np.array([[0.0, 0, 4, 4]] * 5), 4)
+    found = localize(maps, np.zeros((5, 2), int), box, np.full((5, 2), 4), np.array([[0.0, 0, 4, 4]] * 5), (4, 4))
     assert found is not None
     assert np.isnan(found.boxes).all()
     assert (found.top1_error, found.top5_error, found.gt_known_error, found.whole_image_error) == (

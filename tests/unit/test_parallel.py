@@ -81,7 +81,7 @@ def test_maps_are_evaluated_alike_by_one_process_and_by_many(three, monkeypatch)
     maps = [random.normal(size=(7, 7)).astype(np.float32) for _ in range(processes.MIN_PARALLEL_ITEMS)]
     maps[3][:], maps[4][2, 2] = 0, np.nan
     box = np.array([[10.0, 20, 60, 90]])
-    places = [ImageGroundTruth(box, np.array([100, 120]), np.array([0.0, 0, 100, 120]), 64)] * len(maps)
+    places = [ImageGroundTruth(box, np.array([100, 120]), np.array([0.0, 0, 100, 120]), (64, 64))] * len(maps)
     many = evaluate_maps(maps, places)
     monkeypatch.setattr(processes, "MIN_PARALLEL_ITEMS", 10**9)
     for one, other in zip(evaluate_maps(maps, places), many, strict=True):

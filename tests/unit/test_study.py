@@ -111,9 +111,9 @@ def test_maps_without_evidence_have_no_caffe_boxes() -> None:
 
 def test_inside_counts_pixel_centres_in_the_box() -> None:
     whole = np.array([0.0, 0, 8, 4])
-    mask = box_mask(np.array([[2.0, 1, 6, 3], [7, 0, 8, 1]]), whole, 4)
+    mask = box_mask(np.array([[2.0, 1, 6, 3], [7, 0, 8, 1]]), whole, (4, 4))
     assert mask.astype(int).tolist() == [[0, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
-    assert box_mask(np.array([[0.0, 0, 8, 4]]), np.array([2.0, 0, 6, 4]), 4).all()
+    assert box_mask(np.array([[0.0, 0, 8, 4]]), np.array([2.0, 0, 6, 4]), (4, 4)).all()
 
 
 def test_pointing_energy_and_completeness_match_values_by_hand() -> None:
@@ -168,9 +168,9 @@ def test_bootstrap_interval_of_a_mean_is_close_to_the_normal_one() -> None:
 # --------------------------------------------------------------------------------------------------- controls
 
 
-def at(true: list, size: tuple, mask: np.ndarray | None = None, input_size: int = 4) -> ImageGroundTruth:
+def at(true: list, size: tuple, mask: np.ndarray | None = None, side: int = 4) -> ImageGroundTruth:
     """An image of which the network sees everything."""
-    return ImageGroundTruth(np.array(true, float), np.array(size), np.array([0.0, 0, *size]), input_size, mask)
+    return ImageGroundTruth(np.array(true, float), np.array(size), np.array([0.0, 0, *size]), (side, side), mask)
 
 
 def of(control: tuple, rank: list[int]) -> Evaluation:
@@ -239,7 +239,10 @@ def test_map_that_is_a_box_has_the_figures_of_the_box() -> None:
     map_ = np.zeros((224, 224))
     map_[40:160, 20:100] = 3
     place = at([[10, 30, 90, 200], [0, 0, 5, 5]], (224, 224), np.eye(224, dtype=bool), 224)
-    by_map, by_box = evaluate_map(boxes_of_map(map_, 224), place), evaluate_box(np.array([20.0, 40, 100, 160]), place)
+    by_map, by_box = (
+        evaluate_map(boxes_of_map(map_, (224, 224)), place),
+        evaluate_box(np.array([20.0, 40, 100, 160]), place),
+    )
     assert by_map.correct_by_threshold.tolist() == by_box.correct_by_threshold.tolist()
     assert by_map.energy_in_boxes == pytest.approx(by_box.energy_in_boxes)
     assert by_map.completeness == by_box.completeness
@@ -289,12 +292,12 @@ def case() -> tuple[LocalizationStudy, Localization, Classification, dict]:
         x, y = random.integers(0, 15, (2, 1 + i % 3))
         true.append(np.stack((x, y, x + random.integers(9, 25), y + random.integers(9, 25)), 1) * 1.0)
     true[8] = np.zeros((0, 4))
-    where = localize(maps, classes, true, sizes, windows, SIDE)
+    where = localize(maps, classes, true, sizes, windows, (SIDE, SIDE))
     assert where is not None
     given = {"maps": maps, "classes": classes, "true_boxes": true, "sizes": sizes, "windows": windows}
     mask = {0: np.random.default_rng(0).random((224, 224)) < 0.3}
     found = study_localization(
-        where, named, **given, input_size=SIDE, random_maps={0: maps[1, -1], 4: maps[2, -1]}, masks=mask
+        where, named, **given, input_size=(SIDE, SIDE), random_maps={0: maps[1, -1], 4: maps[2, -1]}, masks=mask
     )
     return found, where, named, given
 

@@ -12,10 +12,21 @@ DECADE = 63.5
 """Steps of `magnitudes` for a factor of ten: 254 of them span four decades."""
 
 
-def cells(rows: np.ndarray, columns: np.ndarray, input_size: int, layers: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The cells' centres as shares of the network's input. rows, columns: in its pixels; layers: what `numbers`,
-    `kinds` or `magnitudes` gives, one for each picture."""
-    y, x = ((axis / input_size).round(5).tolist() for axis in (rows, columns))
+def cell_centres(grid: np.ndarray, input_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the cells' centres of a grid `(R, C)` that covers the network's input, in its pixels.
+
+    input_size: its height and width.
+    """
+    rows, columns = ((np.arange(n) + 0.5) * side / n for n, side in zip(grid.shape, input_size, strict=True))
+    return rows, columns
+
+
+def cells(
+    rows: np.ndarray, columns: np.ndarray, input_size: tuple[int, int], layers: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The cells' centres as shares of the network's input, of this height and width. rows, columns: in its pixels;
+    layers: what `numbers`, `categories` or `magnitudes` gives, one for each picture."""
+    y, x = ((axis / side).round(5).tolist() for axis, side in zip((rows, columns), input_size, strict=True))
     return {"x": x, "y": y, "layers": list(layers)}
 
 

@@ -59,7 +59,7 @@ def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:
     return {
         "size": model.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in model.windows[i]],
-        "input": model.info.input_size,
+        "input": model.info.input_size[::-1],
         "threshold": THRESHOLD,
         "unit": cam_unit(model.info),
         "ground_truth": [[round(float(v), 1) for v in box] for box in model.samples[i].boxes],

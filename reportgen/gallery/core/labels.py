@@ -50,15 +50,23 @@ def cam_unit(info: ModelInfo) -> str:
     return " logit" if info.method in METHOD_LABELS else ""
 
 
+def input_size_label(info: ModelInfo) -> str:
+    """`224 × 224`, height first; `32 × 100, grey` for a network of grey images."""
+    height, width = info.input_size
+    return f"{height} × {width}" + (", grey" if len(info.mean) == 1 else "")
+
+
 def preprocessing(info: ModelInfo) -> str:
     """The preprocessing of an image."""
-    side = f"{info.input_size} × {info.input_size}"
+    side, (height, width) = input_size_label(info), info.resize_size
     if info.resize == "warp":
         resize = f"resized to {side}"
     elif info.squash:
-        resize = f"resized to {info.resize_size} × {info.resize_size}, centre crop of {side}"
+        resize = f"resized to {height} × {width}, centre crop of {side}"
+    elif height == width:
+        resize = f"shorter side {height}, centre crop of {side}"
     else:
-        resize = f"shorter side {info.resize_size}, centre crop of {side}"
+        resize = f"scaled to cover {height} × {width}, centre crop of {side}"
     if info.decode == "fast":
         resize += "; large JPEGs decoded at a fraction of their size, so pixels differ slightly"
     mean, std = (", ".join(f"{v:.3g}" for v in values) for values in (info.mean, info.std))

@@ -184,7 +184,7 @@ def _mosaics(audit: Audit, media: Media, i: int, layer: LayerInfo, stored: Layer
         figures.append(Figure(picture, alt, size, title=title, value=value, caption=caption))
     figures.append(image_figure(audit.main, media, i))
     caption = "Channels in their order, row by row."
-    pooled = layer.shape[1] / stored.levels.shape[1]
+    pooled = max(whole / shown for whole, shown in zip(layer.shape[1:], stored.levels.shape[1:], strict=True))
     if pooled > 1:
         caption += f" Each point is the mean of {pooled:.0f} × {pooled:.0f} positions."
     data = _mosaic_data(audit, i, layer, stored, gradients, sheet)

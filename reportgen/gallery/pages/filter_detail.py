@@ -16,6 +16,7 @@ from reportgen.draw.mosaic import Sheet, draw_sheet, mosaic, normalize_each
 from reportgen.draw.raster import GridPlacement, draw_values
 from reportgen.gallery.components.channel_maps import dequantized, range_text
 from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.grid_values import cell_centres
 from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.components.patch import Patch, unit_patch
 from reportgen.gallery.components.section import Section
@@ -126,8 +127,8 @@ def _responses(audit: Audit, media: Media, layer: LayerInfo, number: int) -> Sec
         if not np.isfinite(ranges).all():
             continue
         map_ = dequantized(codes, ranges)[0]
-        centres = (np.arange(len(map_)) + 0.5) * audit.main.info.input_size / len(map_)
-        place = GridPlacement(centres, centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
+        centres = cell_centres(map_, audit.main.info.input_size)
+        place = GridPlacement(*centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
         low, high = (float(v) for v in ranges[0])
         figures.append(
             Figure(

@@ -10,6 +10,7 @@ from reportgen.audit.model_info import ModelInfo
 from reportgen.gallery.core.labels import (
     feature_maps_label,
     head_label,
+    input_size_label,
     method_label,
     precision_label,
     preprocessing,
@@ -55,7 +56,7 @@ def _network(info: ModelInfo, is_main: bool) -> Network:
     facts = [
         Fact("Source", info.source),
         Fact("Parameters", f"{info.parameters:,}"),
-        Fact("Input", f"{info.input_size} × {info.input_size} pixels"),
+        Fact("Input", f"{input_size_label(info)} pixels"),
         Fact("Preprocessing", preprocessing(info)),
         *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
         Fact("Head", head_label(info)),

@@ -11,7 +11,7 @@ from reportgen.gallery.components.finding_cards import FindingCard, first_findin
 from reportgen.gallery.components.headline import Headline, headlines
 from reportgen.gallery.components.small_map import SmallMap, small_map
 from reportgen.gallery.components.wall import Wall, wall
-from reportgen.gallery.core.labels import method_label
+from reportgen.gallery.core.labels import input_size_label, method_label
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.pages.class_list import ClassRow, PredictedClass, class_rows, predicted_classes
@@ -114,7 +114,7 @@ def _run(audit: Audit) -> list[str]:
     return [
         f"{len(audit.samples):,} images, {labelled:,} with a label",
         f"{info.name}{networks}",
-        f"input {info.input_size} × {info.input_size}, {info.resize}",
+        f"input {input_size_label(info)}, {info.resize}",
         method_label(info),
         info.precision,
     ]

@@ -187,7 +187,7 @@ def _data(audit: Audit, i: int, arrays: Mapping[str, np.ndarray], layers: Sequen
     return {
         "size": audit.main.sizes[i].tolist(),
         "window": [round(float(v), 2) for v in audit.main.windows[i]],
-        "input": audit.main.info.input_size,
+        "input": audit.main.info.input_size[::-1],
         "side": settings["side"],
         "rows": settings["rows"],
         "columns": settings["columns"],

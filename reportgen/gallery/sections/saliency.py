@@ -7,7 +7,7 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.draw.raster import GridPlacement, draw_values
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.grid_values import cells, magnitudes
+from reportgen.gallery.components.grid_values import cell_centres, cells, magnitudes
 from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
@@ -38,8 +38,8 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     if not np.isfinite(maps).all():
         return None
     name = audit.classes[int(arrays["saliency/class"])]
-    centres = (np.arange(maps.shape[1]) + 0.5) * audit.main.info.input_size / maps.shape[1]
-    place = GridPlacement(centres, centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
+    centres = cell_centres(maps[0], audit.main.info.input_size)
+    place = GridPlacement(*centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
     correlation = float(spearmanr(maps[0].ravel(), maps[2].ravel()).statistic)
     captions = (
         f"Of the logit of {name}.",
@@ -70,5 +70,5 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     )
     if equals_gradient:
         caption += " Guided backpropagation is left out: it equals the gradient, because no ReLU was found."
-    data = {"cells": cells(centres, centres, audit.main.info.input_size, [magnitudes(maps[n]) for n in used])}
+    data = {"cells": cells(*centres, audit.main.info.input_size, [magnitudes(maps[n]) for n in used])}
     return Section("Saliency (input gradient)", caption, figures, "four", data=data)

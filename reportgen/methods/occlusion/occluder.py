@@ -60,7 +60,7 @@ class Occluder:
     similarity: float = 1.0
 
     def __call__(self, x: Tensor, label: int | None) -> dict[str, np.ndarray]:
-        """Return the results of the image x `(1, 3, S, S)`, normalized. R × C are the positions of the square.
+        """Return the results of the image x `(1, C, H, W)`, normalized. R × C are the positions of the square.
 
         `occlusion/subject` int32: the class whose probability is recorded: the label, or the top class without one;
         `occlusion/clean` `(2,)` float32: its probability and the unit's total without a square;

@@ -46,21 +46,22 @@ def paper_box(map_: np.ndarray, threshold: float = 0.2) -> np.ndarray:
     return np.array([xs.start, ys.start, xs.stop, ys.stop], np.float64)
 
 
-def to_image(box: np.ndarray, window: np.ndarray, input_size: int, size: np.ndarray) -> np.ndarray:
+def to_image(box: np.ndarray, window: np.ndarray, input_size: tuple[int, int], size: np.ndarray) -> np.ndarray:
     """Convert boxes `(…, 4)` in the network's input to pixels of the image, clipped at its border.
 
-    window: `(4,)` of the input in the image; input_size: side of the input; size: `(2,)` width and height of the image.
+    window: `(4,)` of the input in the image; input_size: height and width of the input; size: `(2,)` width and height
+    of the image.
     """
     x0, y0, x1, y1 = window
-    scale = np.array([x1 - x0, y1 - y0] * 2) / input_size
+    scale = np.array([x1 - x0, y1 - y0] * 2) / np.array(input_size[::-1] * 2)
     clipped: np.ndarray = np.clip(box * scale + [x0, y0, x0, y0], 0, [size[0], size[1]] * 2)
     return clipped
 
 
-def to_input(box: np.ndarray, window: np.ndarray, input_size: int) -> np.ndarray:
+def to_input(box: np.ndarray, window: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
     """Return the box in whole pixels of the network's input that covers a box `(4,)` of the image."""
     x0, y0, x1, y1 = window
-    scaled = (box - [x0, y0, x0, y0]) * input_size / np.array([x1 - x0, y1 - y0] * 2)
+    scaled = (box - [x0, y0, x0, y0]) * np.array(input_size[::-1] * 2) / np.array([x1 - x0, y1 - y0] * 2)
     return np.concatenate((np.floor(scaled[:2] + 1e-6), np.ceil(scaled[2:] - 1e-6))).astype(np.int64)
 
 

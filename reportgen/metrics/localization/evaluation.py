@@ -44,14 +44,14 @@ class ImageGroundTruth:
     """The objects of an image.
 
     boxes: `(B, 4)`, B ≥ 1, in pixels of the image; size: `(2,)` its width and height.
-    window: `(4,)` x0 y0 x1 y1 of the network's input in the image; input_size: side of that input.
+    window: `(4,)` x0 y0 x1 y1 of the network's input in the image; input_size: height and width of that input.
     mask: `(SIDE, SIDE)` bool, the pixels of the objects in that window, or None.
     """
 
     boxes: np.ndarray
     size: np.ndarray
     window: np.ndarray
-    input_size: int
+    input_size: tuple[int, int]
     mask: np.ndarray | None = None
 
 
@@ -59,7 +59,7 @@ class ImageGroundTruth:
 class MapBoxes:
     """The boxes of a map by all recipes and thresholds.
 
-    upsampled: `(S, S)` map at the network's input size; score_map: `(SIDE, SIDE)` in [0, 1].
+    upsampled: `(H, W)` map at the network's input size; score_map: `(SIDE, SIDE)` in [0, 1].
     paper_boxes: `(100, 4)` at `CURVE_THRESHOLDS`; caffe_boxes: `(≤ 2, 4)`; both in the network's input.
     level_sets: the contours of the score map.
     """
@@ -161,10 +161,10 @@ class Evaluation:
         return self.recipes["paper"].gt_known
 
 
-def boxes_of_map(map_: np.ndarray, input_size: int) -> MapBoxes:
+def boxes_of_map(map_: np.ndarray, input_size: tuple[int, int]) -> MapBoxes:
     """Return the boxes of a map `(h, w)` by all recipes and thresholds."""
     with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
-        upsampled = upsample(map_, input_size, input_size)
+        upsampled = upsample(map_, *input_size)
     score = score_map(map_)
     return MapBoxes(
         upsampled=upsampled,
@@ -215,7 +215,7 @@ def evaluate_box(box: np.ndarray, truth: ImageGroundTruth) -> ImageEvaluation:
     flat_map, view_mask = (box_mask(b, truth.window, truth.input_size).astype(float) for b in (box[None], truth.boxes))
     x, y = (box[:2] + box[2:]) / 2
     x0, y0, x1, y1 = truth.boxes.T
-    score = None if truth.mask is None else box_mask(box[None], truth.window, SIDE).astype(float)
+    score = None if truth.mask is None else box_mask(box[None], truth.window, (SIDE, SIDE)).astype(float)
     return ImageEvaluation(
         correct_by_threshold=np.full(len(CURVE_THRESHOLDS), is_correct),
         caffe_correct=(caffe_correct, False),

@@ -49,14 +49,14 @@ def localize(
     true_boxes: Sequence[np.ndarray],
     sizes: np.ndarray,
     windows: np.ndarray,
-    input_size: int,
+    input_size: tuple[int, int],
     groups: np.ndarray | None = None,
 ) -> Localization | None:
     """Return boxes and errors; None if no image has both a label and a box.
 
     maps: `(N, M, h, w)` of the top classes and, as the last, the label; classes: `(N, M)`, −1 for no label;
     true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, the network's input in the image;
-    groups: `(N,)` of images that are not independent.
+    input_size: its height and width; groups: `(N,)` of images that are not independent.
     """
     n, m = classes.shape
     judged = np.array([len(b) > 0 for b in true_boxes]) & (classes[:, -1] >= 0)
@@ -65,7 +65,7 @@ def localize(
 
     def boxes_of(i: int) -> np.ndarray:
         with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
-            upsampled = upsample(maps[i], input_size, input_size)
+            upsampled = upsample(maps[i], *input_size)
         boxes = np.full((m, 4), np.nan)
         for j in np.flatnonzero(classes[i] >= 0):
             boxes[j] = to_image(paper_box(upsampled[j], THRESHOLD), windows[i], input_size, sizes[i])

@@ -13,14 +13,15 @@ EDGES = np.append(THRESHOLDS, 1.0)
 """Lower edges of the score bins. As in the released code, the highest score has its own bin."""
 
 
-def box_mask(true_boxes: np.ndarray, window: np.ndarray, side: int) -> np.ndarray:
-    """Return `(side, side)` bool: whether the centre of each pixel of the network's input lies in one of the boxes.
+def box_mask(true_boxes: np.ndarray, window: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return whether the centre of each pixel of the network's input lies in one of the boxes: bool of its size.
 
-    true_boxes: `(B, 4)` in pixels of the image; window: `(4,)` of the input in the image.
+    true_boxes: `(B, 4)` in pixels of the image; window: `(4,)` of the input in the image; size: height and width.
     """
     x0, y0, x1, y1 = window.astype(np.float64)
-    x = x0 + (np.arange(side) + 0.5) * (x1 - x0) / side
-    y = y0 + (np.arange(side) + 0.5) * (y1 - y0) / side
+    height, width = size
+    x = x0 + (np.arange(width) + 0.5) * (x1 - x0) / width
+    y = y0 + (np.arange(height) + 0.5) * (y1 - y0) / height
     columns = (true_boxes[:, None, 0] <= x) & (x < true_boxes[:, None, 2])
     rows = (true_boxes[:, None, 1] <= y) & (y < true_boxes[:, None, 3])
     mask: np.ndarray = (rows[:, :, None] & columns[:, None, :]).any(0)

@@ -74,7 +74,7 @@ def study_localization(
     true_boxes: Sequence[np.ndarray],
     sizes: np.ndarray,
     windows: np.ndarray,
-    input_size: int,
+    input_size: tuple[int, int],
     random_maps: Mapping[int, np.ndarray] | None = None,
     masks: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
