@@ -72,6 +72,8 @@ def classifier_from_module(
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
+    if preprocessing.height != preprocessing.width:
+        raise ModelError("an input that is not square is not supported yet", "give one side with --input-size")
     graph = trace(module, torch.zeros(preprocessing.input_shape))
     feature_maps = find_feature_maps(graph, layer)
     trunk, head_module = split(graph, feature_maps)

@@ -98,28 +98,6 @@ def assert_boxes_fit(audit: Audit, input_size: tuple[int, int]) -> None:
         assert (np.abs(localization.boxes[i, 0] - visible) <= cell).all(), sample.name
 
 
-@pytest.mark.parametrize("resize", ["warp", "crop"])
-def test_boxes_of_an_input_that_is_not_square_are_in_place(table: Path, tmp_path: Path, resize: str) -> None:
-    model = f"python:{__name__}:colour"
-    audit = audited(table, tmp_path / "out", model=model, resize=resize, input_size=INPUT)
-    info = audit.main.info
-    assert info.input_size == INPUT
-    assert info.feature_shape == (2, 8, 16)
-    assert_boxes_fit(audit, INPUT)
-    occlusion = audit.main.selected["occlusion"].of_image(0)
-    drop = occlusion["occlusion/clean"][0] - occlusion["occlusion/probability"]
-    row, column = np.unravel_index(drop.argmax(), drop.shape)
-    x0, y0, x1, y1 = audit.main.windows[0]
-    settings = audit.main.selected["occlusion"].table.settings
-    x = x0 + (settings["columns"][column] + 4) * (x1 - x0) / INPUT[1]
-    y = y0 + (settings["rows"][row] + 4) * (y1 - y0) / INPUT[0]
-    left, top, right, bottom = audit.samples[0].boxes[0]
-    assert left <= x <= right
-    assert top <= y <= bottom
-    assert audit.main.feature_visualizations["relu", 0].picture.shape == (*INPUT, 3)
-    assert "32 × 64" in (tmp_path / "out" / "site" / "index.html").read_text("utf-8")
-
-
 def test_grey_network_sees_and_shows_grey_images(table: Path, tmp_path: Path) -> None:
     audit = audited(table, tmp_path / "out", model=f"python:{__name__}:grey", input_size=(32, 32))
     assert_boxes_fit(audit, (32, 32))
