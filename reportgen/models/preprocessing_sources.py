@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -17,8 +17,8 @@ from reportgen.models.classifier import Interpolation, Preprocessing
 DEFAULTS = "the defaults of torchvision's ImageNet networks"
 """Source of the preprocessing of a network that states none."""
 TIMM_KEYS = {"input_size", "interpolation", "crop_pct", "crop_mode", "mean", "std"}
-TIMM_CROP_PCT = 0.875
-"""timm's `crop_pct` of networks that state none."""
+CROP_PCT = 0.875
+"""`crop_pct` of networks that state none, as in timm."""
 CONVNEXT_SQUASHED_SIDE = 384
 """From this side on, Hugging Face's ConvNeXT processor squashes whole images, and below it crops."""
 LEVIT_SCALE = 256 / 224
@@ -40,7 +40,8 @@ def preprocessing_of(module: nn.Module, image_processor: object | None = None) -
     """Return the preprocessing that a module, or else the first of its submodules that has one, carries; or None.
 
     It is read from the attribute `pretrained_cfg` or `default_cfg` (timm), or from the image processor of Hugging Face:
-    `image_processor`, the module's attribute of this name, or the one in the folder that it was loaded from.
+    `image_processor`, the module's attribute of this name, or the one in the folder that it was loaded from. Without
+    one, the size is that of Hugging Face's `config`, where it has an `image_size`.
     Errors: ModelError for a step that is not supported.
     """
     if image_processor is not None:
@@ -54,6 +55,8 @@ def preprocessing_of(module: nn.Module, image_processor: object | None = None) -
         processor = getattr(part, "image_processor", None) or _stored_processor(part)
         if processor is not None and hasattr(processor, "to_dict"):
             return from_image_processor(_mapping(processor), f"{_class_name(processor)}{where}")
+        if _is_of_transformers(part) and (side := getattr(getattr(part, "config", None), "image_size", None)):
+            return _of_image_size(side, where)
     return None
 
 
@@ -69,7 +72,7 @@ def from_timm(cfg: Mapping[str, Any], source: str) -> Preprocessing:
     defaults = Preprocessing()
     try:
         channels, height, width = map(int, cfg.get("input_size") or (3, 224, 224))
-        share = float(cfg.get("crop_pct") or TIMM_CROP_PCT)
+        share = float(cfg.get("crop_pct") or CROP_PCT)
         preprocessing = Preprocessing(
             size=_size(height, width),
             resize_size=_size(math.floor(height / share), math.floor(width / share)),
@@ -157,10 +160,22 @@ def _processor_normalization(settings: Mapping[str, Any]) -> tuple[tuple[float, 
     return tuple((m + offset) / white for m in means or ()), tuple(s / white for s in deviations or ())
 
 
+def _of_image_size(image_size: int | Sequence[int], where: str) -> Preprocessing:
+    """The default preprocessing at another size."""
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    resized = _size(math.floor(height / CROP_PCT), math.floor(width / CROP_PCT))
+    source = f"`image_size` of `config`{where} (transformers), otherwise {DEFAULTS}"
+    return Preprocessing(size=_size(height, width), resize_size=resized, source=source)
+
+
+def _is_of_transformers(part: nn.Module) -> bool:
+    return type(part).__module__.startswith("transformers.")
+
+
 def _stored_processor(part: nn.Module) -> object | None:
     """The image processor of a Hugging Face module that was loaded from a folder or the local cache; None without."""
     name = getattr(part, "name_or_path", "")
-    if not name or not type(part).__module__.startswith("transformers."):
+    if not name or not _is_of_transformers(part):
         return None
     from transformers import AutoImageProcessor  # the module is of this package
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,9 @@ def prepared(image: Image.Image, p: Preprocessing) -> Tensor:
     return p.normalize(torch.from_numpy(pixels.copy())[None])[0]
 
 
-def assert_equal_inputs(p: Preprocessing, reference: Any) -> None:
+def assert_equal_inputs(p: Preprocessing, reference: Any, sizes: Sequence[tuple[int, int]] = SIZES) -> None:
     """Within the rounding of float32: another value of a pixel would differ by more than 1/255."""
-    for size in SIZES:
+    for size in sizes:
         image = photo(*size)
         torch.testing.assert_close(prepared(image, p), torch.as_tensor(reference(image)), rtol=1e-5, atol=1e-5)
 
@@ -87,10 +88,11 @@ def test_timm_networks_are_prepared_as_by_timm() -> None:
     data = pytest.importorskip("timm.data")
     squashed = {"input_size": (3, 64, 64), "crop_mode": "squash", "crop_pct": 0.9, "interpolation": "lanczos"}
     wide = {"input_size": (3, 48, 96), "crop_pct": 0.87, "interpolation": "bilinear"}
-    for cfg in [*timm_configs(), squashed, wide, {"input_size": (3, 64, 64)}]:
+    small = [squashed, wide, {"input_size": (3, 64, 64)}]
+    for cfg, sizes in [*((cfg, SIZES) for cfg in small), *((cfg, SIZES[:2]) for cfg in timm_configs())]:
         found = preprocessing_of(Carrier(pretrained_cfg=cfg))
         assert found is not None
-        assert_equal_inputs(found, data.create_transform(**data.resolve_data_config({}, pretrained_cfg=cfg)))
+        assert_equal_inputs(found, data.create_transform(**data.resolve_data_config({}, pretrained_cfg=cfg)), sizes)
 
 
 def test_timm_module_is_read_where_it_is_part_of_another() -> None:
@@ -144,6 +146,14 @@ def test_image_processor_in_the_folder_of_the_weights_is_read(tmp_path: Path) ->
     found = preprocessing_of(nn.Sequential(module))
     assert (found.size, found.mean, found.interpolation) == (64, (0.1, 0.2, 0.3), "bicubic")
     assert "of its module `0`" in found.source
+
+
+def test_hugging_face_network_without_an_image_processor_has_the_size_of_its_config() -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.SwinConfig(image_size=64, embed_dim=8, depths=[1], num_heads=[1], window_size=4)
+    found = preprocessing_of(nn.Sequential(transformers.SwinForImageClassification(config)))
+    assert (found.size, found.resize_size, found.mean) == (64, 73, Preprocessing().mean)
+    assert "`image_size` of `config` of its module `0`" in found.source
 
 
 @pytest.mark.parametrize(
