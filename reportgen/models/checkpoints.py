@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,11 @@ def weights_path(value: str) -> Path | None:
     return None
 
 
+def is_ema(names: Iterable[str]) -> bool:
+    """Return whether one of the entries, or of the parts of a prefix, is for averaged weights."""
+    return any(name in EMA for name in names)
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a file of weights, an index of several, or a folder that has one of them. Code in a file is never run.
 
@@ -78,7 +83,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"cannot read weights `{path}`: {cause(error)}") from None
     except Exception:  # the readers raise nearly every type of exception on a damaged file
         raise ModelError(f"cannot read weights `{path}`: the file is damaged or incomplete", DOWNLOAD) from None
-    states = tuple(_state_dicts(content))
+    states = tuple(sorted(_state_dicts(content), key=lambda state: not is_ema(state.entry)))
     if not states:
         raise _without_state_dict(path, content)
     return Checkpoint(path, states, metadata)
@@ -134,7 +139,7 @@ def _read_shards(index: Path) -> dict[object, object]:
 def _state_dicts(content: object, entry: tuple[str, ...] = ()) -> Iterator[StateDict]:
     """The state dicts in a checkpoint, the preferred first: the mappings that have a tensor under a name.
 
-    The states of an optimizer have numbers for names.
+    The states of an optimizer have numbers for names, so they are none.
     """
     if not isinstance(content, Mapping):
         return

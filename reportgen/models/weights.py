@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from reportgen.data.files import one_line
 from reportgen.errors import ModelError
-from reportgen.models.checkpoints import EMA, PLAIN, Checkpoint, StateDict
+from reportgen.models.checkpoints import EMA, PLAIN, Checkpoint, StateDict, is_ema
 
 PREFIXES = ("module", "model", "net", "network", "backbone", "encoder", "_orig_mod", *EMA)
 """Names that wrappers, compilers and training scripts put before all keys of a network, also several of them."""
@@ -25,6 +26,8 @@ NOT_OF_A_NETWORK = re.compile(
     r"|(aux1|aux2|AuxLogits)\..+"  # auxiliary classifiers of GoogLeNet and Inception, which evaluation does not use
 )
 """Keys that may be left over: a network does not need them."""
+DENSENET_LAYER = re.compile(r"(.*denselayer\d+\.(?:norm|conv))([12]\..+)")
+"""Keys of torchvision's DenseNet that have another point in its published files: `norm.1.weight`."""
 SHOWN = 3
 """Keys that a message names."""
 
@@ -33,13 +36,15 @@ SHOWN = 3
 class MatchedWeights:
     """Tensors under the network's keys, and how they were found.
 
-    prefix: what was removed from the keys, with its final point; left_out: keys of the checkpoint that are not the
-        network's; missing: keys of the network that the checkpoint does not have.
+    prefix: what was removed from the keys, with its final point; added: what was put before them instead; left_out:
+        keys of the checkpoint that are not the network's; missing: keys of the network that the checkpoint does not
+        have.
     """
 
     tensors: Mapping[str, Tensor]
     entry: tuple[str, ...]
     prefix: str
+    added: str
     left_out: Sequence[str]
     missing: Sequence[str]
 
@@ -122,24 +127,36 @@ def classes_of(checkpoint: Checkpoint, module: nn.Module) -> int:
 
 
 def _match(state: StateDict, expected: Mapping[str, Tensor]) -> MatchedWeights:
-    """Match with the prefix that leads to the most keys of the network; averaged weights and few removals first."""
+    """Match with the prefixes that lead to the most keys of the network; averaged weights and few changes first.
 
-    def found(prefix: str) -> dict[str, Tensor]:
-        keys = {key.removeprefix(prefix): key for key in state.tensors if key.startswith(prefix)}
-        return {key: state.tensors[keys[key]] for key in expected if key in keys}
+    The network may be a part of the module, which then has a prefix of its own before all keys.
+    """
 
-    prefix = max(
-        _prefixes(state.tensors),
-        key=lambda prefix: (len(found(prefix)), _is_ema(prefix.split(".")), -len(prefix)),
+    def found(prefix: str, added: str) -> dict[str, str]:
+        keys = {key: prefix + key.removeprefix(added) for key in expected if key.startswith(added)}
+        renamed = {key: DENSENET_LAYER.sub(r"\1.\2", stored) for key, stored in keys.items()}
+        return {key: stored for names in (keys, renamed) for key, stored in names.items() if stored in state.tensors}
+
+    prefix, added = max(
+        itertools.product(_prefixes(state.tensors), {"", _common_prefix(expected)}),
+        key=lambda pair: (len(found(*pair)), is_ema(pair[0].split(".")), -len("".join(pair))),
     )
-    tensors = found(prefix)
+    keys = found(prefix, added)
+    used = set(keys.values())
     return MatchedWeights(
-        tensors=tensors,
+        tensors={key: state.tensors[stored] for key, stored in keys.items()},
         entry=state.entry,
         prefix=prefix,
-        left_out=[key for key in state.tensors if not (key.startswith(prefix) and key.removeprefix(prefix) in tensors)],
-        missing=[key for key in expected if key not in tensors and not re.fullmatch(UNUSED_IN_EVALUATION, key)],
+        added=added,
+        left_out=[key for key in state.tensors if key not in used],
+        missing=[key for key in expected if key not in keys and not re.fullmatch(UNUSED_IN_EVALUATION, key)],
     )
+
+
+def _common_prefix(keys: Iterable[str]) -> str:
+    """The names of modules that all keys begin with, with a final point; empty if there are none."""
+    levels = zip(*(key.split(".")[:-1] for key in keys), strict=False)
+    return "".join(f"{names[0]}." for names in itertools.takewhile(lambda names: len(set(names)) == 1, levels))
 
 
 def _prefixes(keys: Mapping[str, Tensor]) -> set[str]:
@@ -157,21 +174,19 @@ def _prefixes(keys: Mapping[str, Tensor]) -> set[str]:
 def _described(checkpoint: Checkpoint, match: MatchedWeights) -> str:
     """`best.ckpt: EMA weights, prefix “model.” removed, left out: criterion.weight`. Pages show it."""
     notes = []
-    if _is_ema([*match.entry, *match.prefix.split(".")]):
+    if is_ema([*match.entry, *match.prefix.split(".")]):
         notes.append("EMA weights")
-    elif any(_is_ema(state.entry) for state in checkpoint.states):
+    elif any(is_ema(state.entry) for state in checkpoint.states):
         notes.append("not the EMA weights, which do not match")
     elif any(name not in PLAIN for name in match.entry):
         notes.append(f"entry “{'.'.join(match.entry)}”")
     if match.prefix:
         notes.append(f"prefix “{match.prefix}” removed")
+    if match.added:
+        notes.append(f"prefix “{match.added}” added")
     if match.left_out:
         notes.append(f"left out: {_listed(match.left_out, '')}")
     return one_line(checkpoint.path.name + (f": {', '.join(notes)}" if notes else ""))
-
-
-def _is_ema(names: Sequence[str]) -> bool:
-    return any(name in EMA for name in names)
 
 
 def _listed(keys: Sequence[str], quote: str = "`") -> str:

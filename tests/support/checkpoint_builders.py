@@ -169,6 +169,15 @@ def averaged_model(folder: Path, module: nn.Module) -> Path:
     return folder / "swa.pt"
 
 
+def of_a_gpu(folder: Path, module: nn.Module) -> Path:
+    """A file as it is saved from a GPU: the tensors' device, a string in the pickle, is CUDA's."""
+    path = saved("last.pth")(folder, module)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(folder / "gpu.pth", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"X\x03\0\0\0cpu", b"X\x06\0\0\0cuda:0"))
+    return folder / "gpu.pth"
+
+
 def safetensors_file(folder: Path, module: nn.Module, name: str = "model.safetensors") -> Path:
     safetensors.torch.save_file(module.state_dict(), folder / name, {"format": "pt"})
     return folder / name

@@ -34,6 +34,7 @@ from tests.support.checkpoint_builders import (
     lightning_checkpoint,
     network,
     npz_file,
+    of_a_gpu,
     other_weights,
     pickle_of_arrays,
     pickle_of_sklearn,
@@ -140,6 +141,10 @@ TAKEN: dict[str, Build] = {
         "last.ckpt",
         lambda s: {"state_dict": {**with_prefix("model.", other_weights()), **with_prefix("ema.module.", s)}},
     ),
+    "Lightning with a callback for averaged weights": saved(
+        "last.ckpt",
+        lambda s: {"state_dict": other_weights(), "callbacks": {"EMACallback": {"ema_state_dict": s}}},
+    ),
     "encoder and projection head": prefixed("module.encoder.", {"module.projector.weight": torch.ones(2, 2)}),
     # other keys
     "AveragedModel": averaged_model,
@@ -153,7 +158,8 @@ TAKEN: dict[str, Build] = {
             "conv.total_params": torch.zeros(1),
         },
     ),
-    # precisions
+    # devices and precisions
+    "tensors of a GPU": of_a_gpu,
     "float16": saved("last.pth", cast_to(torch.float16)),
     "bfloat16": saved("last.pth", cast_to(torch.bfloat16)),
     "float64": saved("last.pth", cast_to(torch.float64)),

@@ -7,6 +7,7 @@ import builtins
 import contextlib
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ NOTES = {
         "last.ckpt: EMA weights, prefix “ema.module.” removed, "
         "left out: model.conv.weight, model.bn.weight, model.bn.bias and 5 more"
     ),
+    "Lightning with a callback for averaged weights": "last.ckpt: EMA weights",
     "AveragedModel": "swa.pt: prefix “module.” removed, left out: n_averaged",
     "without num_batches_tracked": "last.pth",
 }
@@ -125,6 +127,29 @@ def test_other_forms_are_refused_in_one_line_with_a_way_out(tmp_path: Path, form
     for line in (str(caught.value), str(caught.value.hint)):
         assert line.isprintable()
     assert caught.value.hint
+
+
+def test_network_may_be_a_part_of_the_module(tmp_path: Path) -> None:
+    original = network()
+    for form, note in (
+        ("state dict .pth", "last.pth: prefix “inner.net.” added"),
+        ("prefix module.", "last.ckpt: prefix “module.” removed, prefix “inner.net.” added"),
+    ):
+        module = nn.ModuleDict({"inner": nn.ModuleDict({"net": network(1)})})
+        assert load_weights(module, read_checkpoint(TAKEN[form](tmp_path, original))) == note
+        expect(module.get_submodule("inner.net"), original)
+
+
+def test_published_files_of_densenet_are_read(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    options = {"growth_rate": 4, "block_config": (2, 2), "num_init_features": 8, "num_classes": 3}
+    original, other = (torchvision.models.DenseNet(**options).eval() for _ in range(2))
+    old_name = re.compile(r"(denselayer\d+\.(?:norm|conv))([12])")
+    state = {old_name.sub(r"\1.\2", key): value for key, value in original.state_dict().items()}
+    assert "features.denseblock1.denselayer2.norm.1.running_mean" in state
+    torch.save(state, tmp_path / "densenet121-a639ec97.pth")
+    assert load_weights(other, read_checkpoint(tmp_path / "densenet121-a639ec97.pth")) == "densenet121-a639ec97.pth"
+    expect(other, original)
 
 
 def test_way_out_of_a_pickled_module_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
