@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from reportgen.audit.columns import ImageColumns, image_columns
 from reportgen.audit.coverage import Coverage
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
@@ -63,6 +64,11 @@ class Audit:
     def labels(self) -> np.ndarray:
         """`(N,)` int64, −1 for none."""
         return self.main.labels
+
+    @cached_property
+    def columns(self) -> ImageColumns:
+        """The further columns of the annotations that group images."""
+        return image_columns(self.samples)
 
     def has_array(self, name: str) -> bool:
         """Whether an array of this slash path exists, of the forward pass or of selected images.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -35,11 +35,12 @@ class Sample:
     """An image of the data set with its annotations. Its file is read later, during the forward pass.
 
     path:  of the file.
-    part:  where the image is within the file; None: it is the whole file.
     name:  unique name that the report shows: the path relative to the data set's root, with forward slashes.
     label: index into the classifier's class names, or None.
     boxes: `(B, 4)` float32, x0 y0 x1 y1 of the objects of the label's class, half-open, in pixels of the upright image.
     object_masks: segmentation masks of these objects, if the annotations have them.
+    part:  where the image is within the file; None: it is the whole file.
+    columns: text of each further column of the annotations; empty cells are missing.
     group: name that related images share, such as the photograph that they were cut from, or "".
     """
 
@@ -50,6 +51,7 @@ class Sample:
     object_masks: tuple[ObjectMask, ...] = ()
     group: str = ""
     part: ImagePart | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def read(self) -> bytes:
         """Return the bytes of the image, whose digest identifies it. Errors: ImageError."""

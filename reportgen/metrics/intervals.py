@@ -42,6 +42,13 @@ class Rate:
         """Wilson's 95 % interval (Wilson, JASA 22, 1927), which stays in [0, 1] for small n."""
         return wilson(self.value, self.n if self.n_effective is None else self.n_effective)
 
+    @property
+    def independent_counts(self) -> tuple[int, int]:
+        """The counted images and the others; with groups, of as many independent images as would vary as much."""
+        n = self.n if self.n_effective is None else round(self.n_effective)
+        count = round(self.value * n)
+        return count, n - count
+
     def p_above(self, share: float) -> float:
         """p value of the exact binomial test that the true share is at most `share` (one-sided)."""
         n = self.n if self.n_effective is None else self.n_effective

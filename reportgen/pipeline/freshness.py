@@ -32,7 +32,7 @@ def input_digest(config: AuditConfig, inputs: AuditInputs) -> str:
     code, templates and assets, and the libraries."""
     dataset, samples, reference = inputs.dataset, inputs.samples, inputs.reference
     settings = {key: value for key, value in asdict(config).items() if not isinstance(value, Path)}  # but their content
-    about = (dataset.name, dataset.note, list(dataset.refused), [sample.group for sample in samples])
+    about = (dataset.name, dataset.note, list(dataset.refused), [(s.group, list(s.columns.items())) for s in samples])
     annotations = replace(dataset, samples=samples).annotation_digest
     tables = [(model.table.fingerprint, np.asarray(model.table["samples/id"])) for model in inputs.models]
     other = reference and (

@@ -96,7 +96,7 @@ def _compare_groups(
     rates = Rate.of(wrong[is_first], groups[is_first]), Rate.of(wrong[~is_first], groups[~is_first])
     if rates[0] is None or rates[1] is None or min(rates[0].n, rates[1].n) < MIN_IMAGES:
         return
-    p = float(fisher_exact([_independent_counts(rate) for rate in rates if rate])[1])
+    p = float(fisher_exact([rate.independent_counts for rate in rates if rate])[1])
     if p >= MAX_P:
         return
     first_is_worse = rates[0].value > rates[1].value
@@ -132,13 +132,6 @@ def _compare_groups(
         p=p,
         model=model.info.name,
     )
-
-
-def _independent_counts(rate: Rate) -> tuple[int, int]:
-    """Wrong and right boxes; with groups of images, those of as many independent images as would vary as much."""
-    n = rate.n if rate.n_effective is None else round(rate.n_effective)
-    wrong = round(rate.value * n)
-    return wrong, n - wrong
 
 
 def _share_of_one_class(model: ModelAudit, images: list[int]) -> str:

@@ -104,7 +104,7 @@ def _add_annotations(
 
 def _annotated(sample: Sample, annotation: ImageAnnotation, table: Path, refused: list[RejectedInput]) -> Sample:
     """Return the sample with a table's label and boxes; add boxes of an image without a label to `refused`."""
-    sample = replace(sample, group=annotation.group)
+    sample = replace(sample, group=annotation.group, columns=annotation.columns)
     label = sample.label if annotation.label is None else annotation.label
     if label is None:
         reason = "a box needs a label, and the image has none"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from reportgen.data.arrow import ColumnFile, ImageCell, is_columnar
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
-from reportgen.data.readers.table import annotate_one
+from reportgen.data.readers.table import annotate_one, columns_left_out
 from reportgen.data.readers.table_rows import known_column, named_cell, place
 from reportgen.data.samples import RejectedInput, Sample
 
@@ -35,7 +34,7 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
     image = file.image_column
     assert image is not None, "see `has_images`"
     columns = {name: known_column(name) for name in file.plain_columns}
-    refused = []
+    refused = list(filter(None, [columns_left_out(path, list(columns.values()))]))
     label, *other_labels = _label_columns(file) or [""]
     if other_labels:
         listed = ", ".join(f"`{one_line(name)}`" for name in other_labels)
@@ -44,13 +43,12 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
     samples = []
     for number, (values, file_name) in enumerate(file.cells(list(columns), image), 1):
         row = {columns[name]: named_cell(value, names[name]) for name, value in values.items()}
-        texts: Mapping[str, str] = defaultdict(str, row | {"label": row.get(columns.get(label, ""), "")})
-        annotation, reason = annotate_one(texts, class_names)
+        label_text = row.pop(columns.get(label, ""), "")
+        annotation, reason = annotate_one(defaultdict(str, row | {"label": label_text}), class_names)
         if reason:
             refused.append(RejectedInput(place(path, number), one_line(reason)))
-        cell = ImageCell(image, number - 1)
         name = _name(path, number, len(str(file.rows)), file_name)
-        samples.append(Sample(path, name, annotation.label, annotation.boxes, (), annotation.group, cell))
+        samples.append(annotation.applied_to(Sample(path, name, part=ImageCell(image, number - 1))))
     return samples, refused
 
 

@@ -9,7 +9,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,26 @@ import numpy as np
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import cause, one_line
 from reportgen.data.readers.boxes import AnnotationError, Box, checked_box
-from reportgen.data.readers.table_rows import CORNERS, place, read_rows
-from reportgen.data.samples import RejectedInput, no_boxes
+from reportgen.data.readers.table_rows import CORNERS, KNOWN_COLUMNS, place, read_rows
+from reportgen.data.samples import RejectedInput, Sample, no_boxes
+
+MAX_COLUMNS = 40
+"""Further columns that are kept of an image."""
+MAX_NAME, MAX_TEXT = 80, 2000
+"""Characters that are kept of a column's name and of a cell."""
 
 
 @dataclass
 class ImageAnnotation:
-    """The rows of one image. lines: the line number of each box, and of rows that have a label (or None) alone."""
+    """The rows of one image.
+
+    lines: the line number of each box, and of rows that have a label (or None) alone; columns: further ones, by name.
+    """
 
     label: int | None = None
     lines: dict[Box | int | None, int] = field(default_factory=dict)
     group: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
 
     @property
     def boxes(self) -> np.ndarray:
@@ -40,6 +49,10 @@ class ImageAnnotation:
         """The line numbers of the boxes."""
         return [line for key, line in self.lines.items() if isinstance(key, tuple)]
 
+    def applied_to(self, sample: Sample) -> Sample:
+        """Return the sample with this annotation."""
+        return replace(sample, label=self.label, boxes=self.boxes, group=self.group, columns=self.columns)
+
 
 def read_table(
     table: Path, folders: Sequence[Path], class_names: ClassNames
@@ -50,8 +63,10 @@ def read_table(
     Errors: DataError if the file is not such a table.
     """
     annotations: dict[Path, ImageAnnotation] = defaultdict(ImageAnnotation)
-    refused = []
+    refused: list[RejectedInput] = []
     found = read_rows(table)
+    if note := columns_left_out(table, found.columns):
+        refused.append(note)
     for number, cells in found.rows:
         try:
             if isinstance(cells, str):
@@ -71,6 +86,7 @@ def add_row(
     Errors: AnnotationError for the part that cannot be used.
     """
     annotation.group = annotation.group or row["group"]
+    _add_columns(annotation.columns, row)
     label = None
     if row["label"]:
         try:
@@ -87,6 +103,21 @@ def add_row(
     annotation.lines[key] = number
 
 
+def _add_columns(columns: dict[str, str], row: Mapping[str, str]) -> None:
+    """Add the further columns of a row; of several rows of an image, the first that has a value counts."""
+    for name, text in row.items():
+        if name and text and name not in KNOWN_COLUMNS and (name in columns or len(columns) < MAX_COLUMNS):
+            columns.setdefault(one_line(name)[:MAX_NAME], one_line(text[:MAX_TEXT]))
+
+
+def columns_left_out(table: Path, columns: Sequence[str]) -> RejectedInput | None:
+    """Return the note that a table has too many further columns, or None."""
+    extra = [name for name in columns if name and name not in KNOWN_COLUMNS]
+    if len(extra) <= MAX_COLUMNS:
+        return None
+    return RejectedInput(one_line(table.name), f"of {len(extra)} further columns, the first {MAX_COLUMNS} are kept")
+
+
 def annotate_one(row: Mapping[str, str], class_names: ClassNames) -> tuple[ImageAnnotation, str]:
     """Return the annotation of an image that has one row, and the reason why a part of it is left out, or "".
 
@@ -98,7 +129,7 @@ def annotate_one(row: Mapping[str, str], class_names: ClassNames) -> tuple[Image
     except AnnotationError as error:
         return annotation, str(error)
     if annotation.label is None and annotation.box_lines:
-        return ImageAnnotation(group=annotation.group), "a box needs a label, and the image has none"
+        return replace(annotation, lines={}), "a box needs a label, and the image has none"
     return annotation, ""
 
 

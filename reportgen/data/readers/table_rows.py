@@ -145,7 +145,10 @@ def _by_column(cells: list[str] | str, columns: list[str]) -> dict[str, str] | s
     """Return the cells by column, the first of each name; cells missing at the end of a row are missing here too."""
     if isinstance(cells, str):
         return cells
-    return dict(reversed(list(zip(columns, cells, strict=False))))
+    row: dict[str, str] = {}
+    for name, cell in zip(columns, cells, strict=False):
+        row.setdefault(name, cell)
+    return row
 
 
 # JSON lines

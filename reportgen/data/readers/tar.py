@@ -17,7 +17,7 @@ from reportgen.data.files import cause, one_line
 from reportgen.data.formats import has_image_ending, passed_over
 from reportgen.data.readers.boxes import AnnotationError
 from reportgen.data.readers.table import ImageAnnotation, annotate_one
-from reportgen.data.readers.table_rows import KNOWN_COLUMNS, cell_text, known_column
+from reportgen.data.readers.table_rows import KNOWN_COLUMNS, cell_text, is_plain, known_column
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError, ImageError
 
@@ -157,8 +157,7 @@ def _described(
             annotation, reason = ImageAnnotation(), str(error)
         if reason:
             refused.append(RejectedInput(where, one_line(reason)))
-        label, boxes, group_name = annotation.label, annotation.boxes, annotation.group
-        samples.append(Sample(path, f"{path.stem}/{name}", label, boxes, (), group_name, members[name]))
+        samples.append(annotation.applied_to(Sample(path, f"{path.stem}/{name}", part=members[name])))
     if further:
         listed = ", ".join(f"{count} .{one_line(text)}" for text, count in further.most_common(12))
         refused.append(RejectedInput(one_line(path.name), f"a sample has one image; further ones left out: {listed}"))
@@ -166,7 +165,7 @@ def _described(
 
 
 def _description(path: Path, members: Mapping[str, FilePart], group: _Group) -> Mapping[str, str]:
-    """Return the known columns of a sample; the label of `.cls` replaces that of `.json`.
+    """Return the columns of a sample; the label of `.cls` replaces that of `.json`.
 
     Errors: AnnotationError, ImageError.
     """
@@ -178,8 +177,8 @@ def _description(path: Path, members: Mapping[str, FilePart], group: _Group) -> 
             raise AnnotationError("its .json is not JSON") from None
         if not isinstance(row, dict):
             raise AnnotationError("its .json is not a JSON object")
-        known = ((known_column(key), value) for key, value in row.items())
-        cells |= {key: cell_text(value) for key, value in known if key in KNOWN_COLUMNS}
+        columns = {known_column(name): value for name, value in row.items()}
+        cells |= {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
     if name := group.labels.get("cls"):
         cells["label"] = _text(path, members[name]).strip()
     return cells

@@ -31,7 +31,7 @@ class ImageDetailPage:
 
     id: in URLs; report: the network's weights, whose reviews concern it; heading: its label or predicted class;
     comparison: of predicted class and label, if they differ; viewer: the large figure; classes: those that it has maps
-    of; sections: the rest.
+    of; columns: the further ones of the annotations; sections: the rest.
     """
 
     id: str
@@ -48,6 +48,7 @@ class ImageDetailPage:
     sections: Sequence[Section]
     coverage: Notice | None
     facts: Sequence[Fact]
+    columns: Sequence[Fact]
     provenance: Sequence[Fact]
     previous: Link | None
     next: Link | None
@@ -85,6 +86,7 @@ def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, fol
         sections=draw_sections("image", audit, media, i),
         coverage=image_notice(audit, i),
         facts=_facts(audit, i),
+        columns=[Fact(name, text) for name, text in audit.samples[i].columns.items()],
         provenance=_provenance(audit, i),
         previous=previous,
         next=following,
