@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from reportgen.errors import ConfigError
 from reportgen.setting_values import (
@@ -240,7 +238,7 @@ class AuditConfig:
             if about["minimum"] is not None and value < about["minimum"]:
                 raise ConfigError(f"`{key}` is {value}", f"use a whole number of at least {about['minimum']}")
             if about["parse"]:
-                _parsed(f"`{key}`", value, about["parse"])
+                parsed(f"`{key}`", value, about["parse"])
         if self.device not in ("auto", "cpu", "mps") and not self.device.startswith("cuda"):
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
         if self.crop_pct and self.resize == "warp" and not self.models:
@@ -251,7 +249,7 @@ class AuditConfig:
     @property
     def budget_seconds(self) -> float | None:
         """`budget` in seconds; None for `auto`. Errors: ConfigError if it is no time."""
-        return None if self.budget == "auto" else float(_parsed("`budget`", self.budget, parse_duration))
+        return None if self.budget == "auto" else float(parsed("`budget`", self.budget, parse_duration))
 
     def networks(self) -> list[AuditConfig]:
         """The settings of each network of the audit: these, with the keys of one of `models` in their place."""
@@ -297,69 +295,8 @@ class FitConfig:
     seed: int = 0
 
 
-def read_config(path: Path) -> AuditConfig:
-    """Read `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read `{path}` ({cause})", "`reportgen init` writes a commented one") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"`{path}` is not TOML: {error}") from None
-    models = table.pop("models", [])
-    if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
-        raise ConfigError(
-            f"`models` in `{path}` is not a list of tables", "begin each network with a line `[[models]]`"
-        )
-    known = list(SETTINGS)
-    return AuditConfig(
-        **_values(table, path, known), models=tuple(_network(model, path, n) for n, model in enumerate(models, 1))
-    )
-
-
-def _network(table: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    """One `[[models]]` table; its `name` is the network's, not the data set's."""
-    values = _values(table, path, ["name", *MODEL_KEYS], f" of [[models]] {number}")
-    return {"model_name" if key == "name" else key: value for key, value in values.items()}
-
-
-def _values(table: Mapping[str, Any], path: Path, known: Sequence[str], of: str = "") -> dict[str, Any]:
-    """The values of a table, each of its type, paths relative to the file."""
-    hints = get_type_hints(AuditConfig)
-    values = {
-        key: _typed(f"`{key}`{of} in `{path}`", value, hints.get(key), key, known) for key, value in table.items()
-    }
-    base = path.parent
-    for key, value in values.items():
-        if isinstance(value, Path):
-            values[key] = base / value
-    weights = values.get("weights", "DEFAULT")
-    if weights not in ("DEFAULT", "random") and (base / weights).exists():
-        values["weights"] = str(base / values["weights"])
-    return values
-
-
-def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) -> Any:
-    if key not in known:
-        if RENAMED.get(key) in known:
-            raise ConfigError(f"unknown key {where}", f"it is now called `{RENAMED[key]}`")
-        near = difflib.get_close_matches(key, known, 1, 0.4)
-        raise ConfigError(f"unknown key {where}", f"did you mean `{near[0]}`?" if near else "see `reportgen init`")
-    if key in SETTINGS and (parse := SETTINGS[key]["parse"]):
-        return _parsed(where, value, parse)
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where} is {value!r}", 'it must be a list of strings, as `["a", "b"]`')
-        return tuple(value)
-    wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
-    if wanted is Path and isinstance(value, str):
-        return Path(value)
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise ConfigError(f"{where} is {value!r}", f"it must be of type {wanted.__name__}")
-    return value
-
-
-def _parsed(where: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+def parsed(where: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+    """Return what `parse` makes of a value. where: names the setting. Errors: ConfigError for a bad value."""
     try:
         return parse(value)
     except ValueError as error:
@@ -375,21 +312,3 @@ def override(config: AuditConfig, flags: Mapping[str, Any]) -> AuditConfig:
     tables = () if "model" in given else config.models
     kept = tuple({key: value for key, value in table.items() if key not in given} for table in tables)
     return replace(config, **given, models=kept)
-
-
-def commented_toml() -> str:
-    """The text of a new `audit.toml`: each key with its explanation and default; keys without a default are commented
-    out."""
-    lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; flags override this file."]
-    for key, default in DEFAULTS.items():
-        if key == "models":  # tables come last in TOML
-            example = ["# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"']
-            lines += ["", f"# {SETTINGS[key]['help']}", *example]
-            continue
-        shown = list(default) if isinstance(default, tuple) else default
-        quoted = f'"{shown}"' if isinstance(shown, str | Path) else shown
-        is_missing = default is None or (default == () and SETTINGS[key]["parse"])
-        value = SETTINGS[key]["example"] if is_missing else quoted
-        commented = "# " if is_missing and key != "data" else ""
-        lines += ["", f"# {SETTINGS[key]['help']}", f"{commented}{key} = {value}"]
-    return "\n".join(lines) + "\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from reportgen.cli import cli
-from reportgen.config import DEFAULTS, SETTINGS, commented_toml
+from reportgen.config import DEFAULTS, SETTINGS
+from reportgen.config_file import commented_toml
 from reportgen.data.demo_photos import PHOTOS
 from reportgen.gallery.core.registry import all_pages, all_sections
 from reportgen.gallery.pages.findings import finding_kinds

@@ -12,7 +12,8 @@ import click
 
 from reportgen.cli.console import console, progress
 from reportgen.cli.options import DEMO_SETTINGS, audit_options, defaulted, help_text, quiet_option
-from reportgen.config import AuditConfig, FitConfig, commented_toml, override, read_config
+from reportgen.config import AuditConfig, FitConfig, override
+from reportgen.config_file import commented_toml, read_config
 from reportgen.errors import OutputError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reportgen.config import AuditConfig, override, read_config
+from reportgen.config import AuditConfig, override
+from reportgen.config_file import read_config
 from reportgen.errors import ConfigError, ReportgenError
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary

@@ -10,13 +10,13 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "reportgen"
 ORDER = [
     "",  # reportgen/__init__.py: the version
-    "errors", "setting_values", "config", "parallel",
+    "errors", "setting_values", "config", "config_file", "parallel",
     "data", "models", "methods", "store", "metrics", "embedding", "audit", "results", "draw", "gallery",
     "pipeline", "cli", "__main__",
 ]  # fmt: skip
 NEEDS_TORCH = {"models", "methods", "pipeline"}
 WITHOUT_TORCH = ("store", "metrics", "embedding", "audit", "results", "draw", "gallery")
-FOR_CLI = {"", "errors", "config"}
+FOR_CLI = {"", "errors", "config", "config_file"}
 LAZY_FOR_CLI = FOR_CLI | {"cli", "pipeline", "store", "gallery"}
 
 

@@ -7,7 +7,8 @@ import click
 import pytest
 
 from reportgen.cli.options import audit_options
-from reportgen.config import SETTINGS, AuditConfig, commented_toml, override, read_config
+from reportgen.config import SETTINGS, AuditConfig, override
+from reportgen.config_file import commented_toml, read_config
 from reportgen.errors import ConfigError
 
 

@@ -17,7 +17,8 @@ import torch
 import torchvision
 from torch import nn
 
-from reportgen.config import AuditConfig, read_config
+from reportgen.config import AuditConfig
+from reportgen.config_file import read_config
 from reportgen.errors import ConfigError, ModelError, ReportgenError
 from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier
