@@ -32,8 +32,9 @@ from torchcam.methods import CAM
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.models.classifier import Classifier
+from reportgen.models.from_module import classifier_from_module
 from reportgen.models.inference import N_TOP_CLASSES, eval_mode
-from reportgen.models.sources import RANDOM_WEIGHTS_SEED, classifier_from_module
+from reportgen.models.sources.common import RANDOM_WEIGHTS_SEED
 from reportgen.pipeline.forward import ForwardPass
 
 LIMIT = 1e-4

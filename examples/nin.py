@@ -16,7 +16,7 @@ from torch import nn
 from reportgen.models.classifier import Classifier, LinearHead, Preprocessing
 from reportgen.models.first_convolution import first_convolution
 from reportgen.models.graph import trace
-from reportgen.models.sources import imagenet_class_names
+from reportgen.models.sources.common import imagenet_class_names
 from reportgen.models.weights import weights_digest
 
 WEIGHTS = Path("nin.safetensors")

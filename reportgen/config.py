@@ -58,7 +58,10 @@ class AuditConfig:
         example='"photos"',
     )
     model: str = setting(
-        "demo", "`demo`, `torchvision:NAME`, `cam:NAME` or `python:package.module:factory`", placeholder="SOURCE"
+        "demo",
+        "`demo`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` or `hf:FOLDER`, `cam:NAME` or "
+        "`python:package.module:factory`",
+        placeholder="SOURCE",
     )
     weights: str = setting(
         "DEFAULT",

@@ -41,3 +41,9 @@ class CorruptError(StoreError):
 
 class OutputError(ReportgenError):
     """A folder or file that cannot be written."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message: those of PyTorch have many."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
+    return (text.splitlines() or [type(error).__name__])[0]

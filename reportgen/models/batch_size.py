@@ -8,6 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from reportgen.errors import ModelError, first_line
+
+
+def batch_refused(count: int, error: Exception) -> ModelError:
+    """Return the error of a network that runs on one image, but not on several."""
+    return ModelError(
+        f"the network does not run on a batch of {count} images ({first_line(error)})",
+        "its `forward` must accept any number of images",
+    )
+
 
 class TraceError(Exception):
     """A `forward` that cannot be written as one graph for all images."""

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_leaves
 
-from reportgen.errors import ModelError
+from reportgen.errors import ModelError, first_line
 from reportgen.models.classifier import ConvWeights
 from reportgen.models.constants import compute_constants
 from reportgen.models.example_tracer import GraphTracer, trace_with_examples, unchanged_attributes
 from reportgen.models.in_place import eliminate_dead_code, make_in_place_changes_explicit
+from reportgen.models.outputs import logits_in
 from reportgen.models.position_mixing import mixing_node
 
 POOLING_MODULES = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
@@ -34,6 +35,7 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     try:
         graph = _symbolic_or_with_examples(module, example)
         make_in_place_changes_explicit(graph)
+        _return_logits_alone(graph)
         compute_constants(graph)
     except Exception as error:
         raise ModelError(
@@ -59,10 +61,14 @@ def _symbolic_or_with_examples(module: nn.Module, example: Tensor) -> fx.GraphMo
         return trace_with_examples(module, tuple(example.shape[1:]))
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message: those of PyTorch have many."""
-    text = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
-    return (text.splitlines() or [type(error).__name__])[0]
+def _return_logits_alone(graph: fx.GraphModule) -> None:
+    """Let the graph return the logits without what else the module returns, such as hidden states."""
+    output = next(iter(reversed(graph.graph.nodes)))
+    logits = logits_in(output.args[0], fx.Node)
+    if logits is None:
+        raise ValueError("it returns no tensor, and no dict, tuple or list with one")
+    output.args = (logits,)
+    eliminate_dead_code(graph)
 
 
 class _Shapes(fx.Interpreter):
@@ -84,7 +90,7 @@ def is_node_of(
     return node.op == "call_function" and node.target in functions
 
 
-def _is_spatial(node: fx.Node) -> bool:
+def is_spatial(node: fx.Node) -> bool:
     """Whether the output is `(N, C, h, w)` with h, w > 1 and the image's aspect, which channels-last tensors lack."""
     shape = node.meta.get("shape")
     if shape is None or len(shape) != 4 or min(shape[2:]) < 2:
@@ -118,7 +124,7 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
         13 × 13 and 14 × 14, not the pooled ones.
     Errors: ModelError that lists the candidates.
     """
-    nodes: list[fx.Node] = [n for n in graph.graph.nodes if _is_spatial(n) and n.op != "placeholder"]
+    nodes: list[fx.Node] = [n for n in graph.graph.nodes if is_spatial(n) and n.op != "placeholder"]
     if layer is not None:
         inside = [n for n in nodes if owner(n) == layer or owner(n).startswith(layer + ".")]
         if not inside or not _is_cut(graph, inside[-1]):

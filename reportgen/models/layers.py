@@ -21,6 +21,7 @@ from reportgen.models.graph import (
     POOLING_FUNCTIONS,
     POOLING_MODULES,
     is_node_of,
+    is_spatial,
     nodes_on_all_paths,
 )
 from reportgen.models.locality import Pointwise, locality
@@ -48,7 +49,7 @@ class Layer:
 
 
 def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
-    """Return every module of the trunk with square output, and functional operations outside of modules, in order.
+    """Return every module of the trunk with output of the image's aspect, in order, and functions outside of modules.
 
     If several modules end at one node (`layer1`, `layer1.2`, `layer1.2.relu`), the outermost gives the name. A module
     that continues in the head, such as AlexNet's `features` with its last pooling, does not end in the trunk.
@@ -56,7 +57,7 @@ def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
     """
     if not isinstance(trunk, fx.GraphModule):
         return []
-    nodes = [node for node in trunk.graph.nodes if _is_spatial(node)]
+    nodes = [node for node in trunk.graph.nodes if node.op not in ("get_attr", "output") and is_spatial(node)]
     names = {node: paths[0] for node in nodes[1:] if (paths := _modules_ending_at(trunk, head, node))}
     names |= {node: node.name for node in nodes[1:] if not _modules(node)}
     names.setdefault(nodes[-1], nodes[-1].name)
@@ -84,11 +85,6 @@ def select_layers(trunk: nn.Module, head: nn.Module, names: Sequence[str]) -> li
             question = f"did you mean {' or '.join(f'`{n}`' for n in close)}? " if close else ""
             raise ConfigError(f"the network has no layer `{name}`", f"{question}`reportgen layers MODEL` lists them")
     return list(dict.fromkeys(known[name] for name in names))
-
-
-def _is_spatial(node: fx.Node) -> bool:
-    shape: tuple[int, ...] = node.meta.get("shape") or ()
-    return node.op not in ("get_attr", "output") and len(shape) == 4 and shape[2] == shape[3] > 1
 
 
 def _modules(node: fx.Node) -> list[str]:

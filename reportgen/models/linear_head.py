@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.errors import ModelError
+from reportgen.models.batch_size import batch_refused
 from reportgen.models.classifier import LinearHead
-from reportgen.models.graph import first_line, is_node_of
+from reportgen.models.graph import is_node_of
 from reportgen.models.heads import POOLINGS
 
 LINEAR_MODULES = (nn.Linear, nn.Conv2d)
@@ -75,8 +76,5 @@ def _run(head: fx.GraphModule, maps: Tensor) -> Tensor:
         with torch.inference_mode():  # node by node: a GraphModule prints a traceback in addition to raising
             logits: Tensor = fx.Interpreter(head).run(maps)
     except Exception as error:
-        raise ModelError(
-            f"the network does not run on a batch of {len(maps)} images ({first_line(error)})",
-            "its `forward` must accept any number of images",
-        ) from error
+        raise batch_refused(len(maps), error) from error
     return logits

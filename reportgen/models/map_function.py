@@ -12,9 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reportgen.errors import ConfigError, ModelError
+from reportgen.errors import ConfigError, ModelError, first_line
 from reportgen.models.classifier import Classifier, MapFunction
-from reportgen.models.graph import first_line
 
 
 def load_map_function(spec: str) -> MapFunction:

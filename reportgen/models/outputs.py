@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from torch import Tensor, fx, nn
 
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
 
+T = TypeVar("T")
 SUM_TOLERANCE = 1e-3
 """Largest deviation of the sum of a softmax from 1."""
 SHAPE_ONLY = {"flatten", "squeeze", "view", "reshape", "contiguous", "float", "identity", "dropout"}
 """Operations that change no value in evaluation, in lower case."""
 SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
+
+
+def logits_in(output: Any, kind: type[T]) -> T | None:
+    """Return the logits in what a network returns: a tensor, or the one called `logits` in a dict or `ModelOutput`, or
+    the first one in a dict, tuple or list. None if there is none. kind: Tensor, or Node for the output of a graph."""
+    if isinstance(output, kind):
+        return output
+    if isinstance(output, Mapping):
+        output = [output["logits"]] if "logits" in output else list(output.values())
+    if not isinstance(output, tuple | list):
+        return None
+    return next((found for part in output if (found := logits_in(part, kind)) is not None), None)
 
 
 def check_weights(classifier: Classifier, has_own_head: bool) -> None:

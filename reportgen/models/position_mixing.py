@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, fx
 
+from reportgen.models.batch_size import batch_refused
+
 MAX_EXTRA_TOKENS = 8
 """Tokens in addition to one a position, such as that of the class."""
 TOLERANCE = 1e-5
@@ -23,7 +25,8 @@ def mixing_node(head: fx.GraphModule, shape: Sequence[int]) -> fx.Node | None:
     """Return the first node of a head in which a position depends on another one; None if there is none.
 
     shape: `(C, h, w)` of the feature maps. One position of random maps is changed, at the first, the last and a central
-    position in turn, and the positions of all later values are compared.
+    position in turn, and the positions of all later values are compared. Errors: ModelError if the head does not run on
+    several images.
     """
     channels, height, width = shape
     count = height * width
@@ -33,8 +36,11 @@ def mixing_node(head: fx.GraphModule, shape: Sequence[int]) -> fx.Node | None:
     for row, position in enumerate(positions, 1):
         maps[row, :, position] = torch.randn(channels, generator=generator)
     watched = _Mixing(head, positions, (height, width))
-    with torch.inference_mode():
-        watched.run(maps.view(-1, channels, height, width))
+    try:
+        with torch.inference_mode():
+            watched.run(maps.view(-1, channels, height, width))
+    except Exception as error:
+        raise batch_refused(len(maps), error) from error
     return watched.found
 
 

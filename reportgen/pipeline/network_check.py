@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
 from reportgen.data.samples import Dataset
-from reportgen.errors import ModelError
+from reportgen.errors import ModelError, first_line
 from reportgen.models.classifier import Classifier
 from reportgen.models.divergence import first_difference, relative_difference
-from reportgen.models.graph import first_line
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import eval_mode
-from reportgen.models.outputs import check_outputs, check_weights
+from reportgen.models.outputs import check_outputs, check_weights, logits_in
 from reportgen.pipeline.extraction import forward_pass, store_settings
 from reportgen.pipeline.forward import ForwardPass, assemble_batches
 from reportgen.pipeline.image_loader import chunks, load_images
@@ -90,7 +89,7 @@ def effective_precision(precision: str, device: torch.device) -> str:
 
 def _logits(name: str, original: nn.Module, images: Tensor) -> Tensor:
     try:
-        logits: Tensor = original(images.clone())
+        logits = logits_in(original(images.clone()), Tensor)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
@@ -98,6 +97,7 @@ def _logits(name: str, original: nn.Module, images: Tensor) -> Tensor:
             f"`{name}` does not run on a batch of {len(images)} images ({first_line(error)})",
             "its `forward` must accept any number of images",
         ) from error
+    assert logits is not None  # the graph has them
     return logits
 
 

@@ -26,7 +26,7 @@ from reportgen.errors import ConfigError, DataError, ImageError, ModelError
 from reportgen.models.cam_networks import cam_network
 from reportgen.models.heads import assign_folds
 from reportgen.models.inference import out_of_memory_as_error, pick_device, use_all_cores
-from reportgen.models.sources import check_cam_network
+from reportgen.models.sources.cam_source import check_cam_network
 from reportgen.pipeline.progress import Progress, silent
 from reportgen.pipeline.training_loop import Training, batches, order_of
 from reportgen.store.files import exclusive_run, write_atomic

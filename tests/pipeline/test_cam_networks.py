@@ -14,7 +14,8 @@ from reportgen.errors import ConfigError
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.cam_networks import CAM_NETWORKS, TRUNKS, CamNet, TransformInput, cam_network
 from reportgen.models.classifier import Pooling
-from reportgen.models.sources import classifier_from_module, load_classifier
+from reportgen.models.from_module import classifier_from_module
+from reportgen.models.sources import load_classifier
 from reportgen.pipeline.run import run_audit
 from tests.support.square_images import squares
 

@@ -16,9 +16,9 @@ from reportgen.config import AuditConfig
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.folding import fold
+from reportgen.models.from_module import classifier_from_module
 from reportgen.models.inference import eval_mode, native_precision, out_of_memory_as_error
 from reportgen.models.layers import find_layers, with_intermediates
-from reportgen.models.sources import classifier_from_module
 from reportgen.pipeline.forward import ForwardPass, prefetched
 from reportgen.pipeline.precision import is_sufficient, measure_agreement
 from reportgen.pipeline.run import run_audit

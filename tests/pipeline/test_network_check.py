@@ -15,7 +15,7 @@ from reportgen.config import AuditConfig
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Preprocessing
 from reportgen.models.divergence import relative_difference
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.network_check import compare_with_original, effective_precision
 from reportgen.pipeline.run import run_audit

@@ -13,7 +13,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.run import run_audit
 from tests.support.square_images import squares
 from tests.support.tiny_networks import network

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from tests.support.tiny_networks import network
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from torch import nn
 
 from reportgen.data.class_names import ClassNames
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 
 SIDE = 64
 COLOURS = {"blue": (50, 70, 220), "green": (50, 190, 70), "red": (215, 60, 50)}

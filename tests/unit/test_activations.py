@@ -16,8 +16,8 @@ from reportgen.draw.mosaic import N_COLOURS, Sheet, draw_sheet
 from reportgen.gallery.components.channel_maps import dequantized, shared_scale
 from reportgen.methods.activations import MAX_VALUES, Activations, coarseness, quantize_per_channel
 from reportgen.models.classifier import Classifier
+from reportgen.models.from_module import classifier_from_module
 from reportgen.models.layers import find_layers, parameters_before
-from reportgen.models.sources import classifier_from_module
 
 
 class InPlace(nn.Module):

@@ -14,7 +14,7 @@ from reportgen.data.class_names import ClassNames
 from reportgen.methods.randomization import randomize_weights
 from reportgen.metrics.localization.cascade import cascade, rank_correlation
 from reportgen.models.classifier import Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from tests.site.reports import page_at
 from tests.support.factories import SIDE, make_audit, make_model_audit
 from tests.support.tiny_networks import network

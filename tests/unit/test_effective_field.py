@@ -12,7 +12,7 @@ from torch import nn
 from reportgen.audit.model_info import LayerInfo
 from reportgen.config import AuditConfig
 from reportgen.methods.effective_field import GradientMass, central_interval
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.unit_images import effective_fields_work
 from tests.support.html import read_html

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reportgen.models.classifier import Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.forward import ForwardPass
 
 RELU = nn.ReLU(inplace=True)

@@ -12,7 +12,7 @@ from torch import nn
 
 from reportgen.gallery.pages.insertion_deletion import area_row, area_under
 from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion, frames, orders
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.store.per_image import PerImageResults
 from tests.site.reports import page_at
 from tests.support.factories import make_audit, make_model_audit, make_table

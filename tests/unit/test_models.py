@@ -19,9 +19,10 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.first_convolution import first_convolution
+from reportgen.models.from_module import classifier_from_module
 from reportgen.models.graph import find_feature_maps, split, trace
 from reportgen.models.linear_head import find_linear_head
-from reportgen.models.sources import classifier_from_module, load_classifier
+from reportgen.models.sources import load_classifier
 
 
 def torchvision_network(name: str) -> nn.Module:
@@ -191,10 +192,9 @@ class NoMaps(nn.Module):
         return self.fc(x.flatten(1))
 
 
-class Twice(nn.Module):
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        y = (2 * x).mean((2, 3))
-        return y, y
+class Nothing(nn.Module):
+    def forward(self, x: Tensor) -> dict[str, str]:
+        return {"answer": "cat"}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ class Twice(nn.Module):
     [
         (Untraceable(), "cannot trace `Untraceable`"),
         (NoMaps(), "no layer with output"),
-        (Twice(), "not a row of logits"),
+        (Nothing(), "it returns no tensor"),
         (nn.Sequential(nn.Conv2d(3, 4, 3)), "not a row of logits"),
         (nn.Sequential(nn.Conv2d(1, 4, 3)), r"does not run on \(1, 3, 32, 32\)"),
         (nn.Sequential(nn.Conv2d(3, 4, 64)), r"does not run on \(1, 3, 32, 32\)"),
@@ -337,7 +337,7 @@ def test_unknown_models_and_weights_are_named() -> None:
         ("torchvision:r3d_18", "random"): "torchvision has no classifier `r3d_18`",
         ("torchvision:resnet18", "IMAGENET"): "`resnet18` has no weights `IMAGENET`",
         ("torchvision:", "random"): "unknown model `torchvision:`",
-        ("timm:resnet18", "random"): "unknown model `timm:resnet18`",
+        ("keras:resnet18", "random"): "unknown model `keras:resnet18`",
         ("demo:x", "random"): "unknown model `demo:x`",
         ("python:package", "random"): "`python:package` does not name a factory",
     }
@@ -375,7 +375,7 @@ CLASSIFIER = (
     + """
 from reportgen.data.class_names import ClassNames
 from reportgen.models.classifier import Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 def make():
     return classifier_from_module(net(), "mine", ClassNames(("a", "b", "c")), Preprocessing(size=96))
 """

@@ -18,7 +18,7 @@ from reportgen.methods.occlusion.definition import DirectOcclusion, occlude, squ
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
 from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.run import run_audit
 from tests.support.html import read_html
 from tests.unit.test_occlusion import halves

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 
 CHANNELS, SIDE = 8, 6
 

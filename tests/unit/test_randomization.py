@@ -7,7 +7,7 @@ from reportgen.methods.cam import class_activation_maps
 from reportgen.methods.gradcam import grad_cam
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Preprocessing
-from reportgen.models.sources import classifier_from_module
+from reportgen.models.from_module import classifier_from_module
 from tests.support.tiny_networks import network
 
 

@@ -324,7 +324,7 @@ def test_weights_that_a_source_does_not_have_are_refused(model: str, weights: st
 def test_classifier_of_a_factory_takes_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "with_classifier.py").write_text(
-        "from reportgen.models.sources import classifier_from_module\n"
+        "from reportgen.models.from_module import classifier_from_module\n"
         "from tests.support.checkpoint_builders import network\n"
         "def make(): return classifier_from_module(network(), 'mine')\n"
     )

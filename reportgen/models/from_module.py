@@ -1,0 +1,63 @@
+"""A classifier from a module: traced, cut at its feature maps, and described."""
+
+from __future__ import annotations
+
+import torch
+from torch import fx, nn
+
+from reportgen.data.class_names import ClassNames
+from reportgen.errors import ModelError
+from reportgen.models.classifier import Classifier, Preprocessing
+from reportgen.models.first_convolution import first_convolution
+from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.layers import find_layers
+from reportgen.models.linear_head import find_linear_head
+from reportgen.models.weights import weights_digest
+
+
+def classifier_from_module(
+    module: nn.Module,
+    name: str,
+    class_names: ClassNames | None = None,
+    preprocessing: Preprocessing | None = None,
+    layer: str | None = None,
+    head: str | None = None,
+    source: str = "",
+) -> Classifier:
+    """Cut a network at its feature maps.
+
+    class_names: by default `class 0`, `class 1`, …; layer: name of the module whose output the feature maps are; head:
+        name of the linear layer; both are found automatically by default.
+    Errors: ModelError.
+    """
+    preprocessing = preprocessing or Preprocessing()
+    graph = trace(module, torch.zeros(preprocessing.input_shape))
+    feature_maps = find_feature_maps(graph, layer)
+    trunk, head_module = split(graph, feature_maps)
+    output = next(iter(reversed(graph.graph.nodes)))
+    logits_shape = output.args[0].meta["shape"] if isinstance(output.args[0], fx.Node) else None
+    if logits_shape is None or len(logits_shape) != 2:
+        raise ModelError(f"`{name}` returns shape {logits_shape} for one image, not a row of logits")
+    classes = logits_shape[1]
+    class_names = class_names or ClassNames.numbered(classes)
+    if len(class_names.names) != classes:
+        raise ModelError(
+            f"`{name}` has {classes} outputs but {len(class_names.names)} class names",
+            "give as many names, one a line, with --classes",
+        )
+    shape = tuple(feature_maps.meta["shape"][1:])
+    return Classifier(
+        name=name,
+        trunk=trunk,
+        head=head_module,
+        linear_head=find_linear_head(head_module, shape, head),
+        feature_layer=find_layers(trunk, head_module)[-1].name,
+        feature_shape=shape,
+        class_names=class_names,
+        preprocessing=preprocessing,
+        first_conv=first_convolution(graph),
+        parameters=sum(p.numel() for p in module.parameters()),
+        weights_digest=weights_digest(graph),
+        source=source,
+        original=module,
+    )

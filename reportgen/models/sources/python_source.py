@@ -1,0 +1,85 @@
+"""`python:package.module:factory`: a network of your own code."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from reportgen.config import AuditConfig
+from reportgen.errors import ConfigError, ModelError, first_line
+from reportgen.models.checkpoints import read_checkpoint, weights_path
+from reportgen.models.classifier import Classifier
+from reportgen.models.from_module import classifier_from_module
+from reportgen.models.preprocessing_sources import preprocessing_for, with_settings
+from reportgen.models.sources.common import chosen_class_names
+from reportgen.models.weights import load_weights, weights_digest
+
+
+def load_python(spec: str, config: AuditConfig) -> Classifier:
+    """Call a user's factory, which returns a module or a Classifier. The working folder is added to `sys.path`."""
+    module_name, _, factory_name = spec.partition(":")
+    if not factory_name:
+        raise ConfigError(f"`python:{spec}` does not name a factory", "use `python:package.module:factory`")
+    path = weights_path(config.weights)
+    if not path and config.weights != "DEFAULT":
+        raise ConfigError(
+            f"`python:{spec}` has no weights `{config.weights}`",
+            "give a file, or leave out --weights to take the network as the factory made it",
+        )
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        factory: Callable[[], object] = getattr(importlib.import_module(module_name), factory_name)
+        result = factory()
+    except Exception as error:
+        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})") from error
+    if isinstance(result, Classifier):
+        if path:
+            raise ConfigError(
+                f"`python:{spec}` returns a Classifier, which has its weights",
+                "leave out --weights, or return the module",
+            )
+        return _checked(result, spec, config)
+    if not isinstance(result, nn.Module):
+        raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
+    source = f"python:{spec}" + (f", {load_weights(result, read_checkpoint(path))}" if path else "")
+    class_names, preprocessing = chosen_class_names(config, None), preprocessing_for(result, config)
+    return classifier_from_module(result, factory_name, class_names, preprocessing, config.layer, config.head, source)
+
+
+def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifier:
+    """Check that the parts of a user's Classifier fit together: errors in the middle of a run would be less clear."""
+    if config.layer or config.head:
+        raise ConfigError(f"`python:{spec}` returns a Classifier, which sets layer and head", "leave out the flag")
+    if config.input_size or config.channels:
+        raise ConfigError(f"`python:{spec}` returns a Classifier, which sets its input's size", "leave out the flag")
+    classifier = replace(
+        classifier,
+        class_names=chosen_class_names(config, None) or classifier.class_names,
+        preprocessing=with_settings(classifier.preprocessing, config),
+    )
+    classes = len(classifier.class_names.names)
+    try:
+        with torch.inference_mode():
+            maps = classifier.trunk.eval()(torch.zeros(classifier.preprocessing.input_shape))
+            logits = classifier.head.eval()(maps)
+        shapes = (tuple(maps.shape), tuple(logits.shape))
+    except Exception as error:
+        raise ModelError(f"the Classifier of `python:{spec}` does not run ({first_line(error)})") from error
+    if shapes != ((1, *classifier.feature_shape), (1, classes)):
+        raise ModelError(
+            f"the Classifier of `python:{spec}` returns feature maps {shapes[0]} and logits {shapes[1]} for one image, "
+            f"not {(1, *classifier.feature_shape)} and one logit for each of its {classes} class names"
+        )
+    # The digest that the user's code states may be older than its weights.
+    digest = weights_digest(nn.ModuleList([classifier.trunk, classifier.head]))
+    return replace(
+        classifier, weights_digest=hashlib.sha256(f"{classifier.weights_digest} {digest}".encode()).hexdigest()
+    )
