@@ -52,6 +52,7 @@ from tests.support.checkpoint_builders import (
     truncated,
     two_files,
     with_prefix,
+    without_checksums,
     without_keys,
     wrapped,
     written,
@@ -98,6 +99,7 @@ TAKEN: dict[str, Build] = {
     "folder with an index of safetensors": in_folder(sharded("safetensors")),
     "folder with an index of .bin": in_folder(sharded("bin")),
     "folder with one file": in_folder(saved("best.pth")),
+    "without checksums": without_checksums,
     "legacy format": saved("last.pth", _use_new_zipfile_serialization=False),
     "pickle protocol 3": saved("last.pth", pickle_protocol=3),
     # wrappers
