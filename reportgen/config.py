@@ -185,8 +185,20 @@ class AuditConfig:
         "images on",
         ("auto", "exact", "fast"),
     )
-    occlusion_side: int = setting(32, "side of the occluding square, in pixels of the network's input", minimum=1)
-    occlusion_stride: int = setting(8, "distance between positions of the occluding square, in pixels", minimum=1)
+    occlusion_side: int | None = setting(
+        None,
+        "side of the occluding square, in pixels of the network's input (default: 32, or for a smaller input than 224 "
+        "pixels a seventh of its shorter side)",
+        minimum=1,
+        example="32",
+    )
+    occlusion_stride: int | None = setting(
+        None,
+        "distance between positions of the occluding square, in pixels (default: 8, or for a smaller input than 224 "
+        "pixels a 28th of its shorter side)",
+        minimum=1,
+        example="8",
+    )
     occlusion_fill: str = setting(
         "mean", "colour of the occluding square: `mean` of the data set, or `grey`", ("mean", "grey")
     )

@@ -17,6 +17,7 @@ from reportgen.methods.activations import Activations
 from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion
 from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.methods.saliency import SaliencyMaps
+from reportgen.models.classifier import Preprocessing
 from reportgen.pipeline.image_loader import NetworkInput
 from reportgen.pipeline.per_image import Compute, PerImageJob, PerImageMethod
 from reportgen.pipeline.selection import select_images, worst_first
@@ -116,13 +117,14 @@ def _occlusion(job: PerImageJob, images: int) -> PerImageMethod:
     """Occlusion, exact or fast. images: number of those that are selected. Errors: ConfigError."""
     settings = job.run.settings
     fill = fill_colour(job.table, settings.occlusion_fill)
+    side, stride = occlusion_square(settings, job.run.classifier.preprocessing)
     try:
-        exact = make_occluder(job.run.classifier, settings.occlusion_side, settings.occlusion_stride, fill)
+        exact = make_occluder(job.run.classifier, side, stride, fill)
     except ValueError as error:
         raise ConfigError(str(error), "choose a smaller `occlusion_side`") from None
     mode = _resolved_mode(settings, images, exact.seconds_per_image)
     key = {
-        "side": settings.occlusion_side,
+        "side": side,
         "rows": list(exact.grid.rows),
         "columns": list(exact.grid.columns),
         "fill": list(fill),
@@ -135,6 +137,14 @@ def _occlusion(job: PerImageJob, images: int) -> PerImageMethod:
         return lambda row, image, x: occluder(x, image.label)
 
     return job.method("occlusion", key, prepare)
+
+
+def occlusion_square(settings: AuditConfig, preprocessing: Preprocessing) -> tuple[int, int]:
+    """Side and stride of the square in pixels: those of the settings, or by default 32 and 8, and in proportion for
+    inputs of less than 224 pixels."""
+    shorter = min(preprocessing.height, preprocessing.width)
+    side = settings.occlusion_side or min(32, max(1, round(shorter / 7)))
+    return side, settings.occlusion_stride or min(8, max(1, round(shorter / 28)))
 
 
 def _resolved_mode(settings: AuditConfig, images: int, seconds_per_image: float) -> str:
