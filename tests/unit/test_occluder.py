@@ -78,18 +78,25 @@ def ready() -> Occluder:
     return make_occluder(classifier(), 16, 5, (0.5, 0.5, 0.5))
 
 
-@pytest.mark.parametrize("mixing", [Gate, Attention])
 @pytest.mark.parametrize(
     ("size", "given", "square"),
-    [(224, {}, (32, 8)), (299, {}, (32, 8)), (112, {}, (16, 4)), (28, {}, (4, 1)), ((32, 100), {}, (5, 1)), (3, {}, (1, 1)),
-     (28, {"occlusion_side": 7}, (7, 1)), (28, {"occlusion_stride": 2}, (4, 2))],
-)  # fmt: skip
+    [
+        (224, {}, (32, 8)),
+        (299, {}, (32, 8)),
+        (112, {}, (16, 4)),
+        ((32, 100), {}, (5, 1)),
+        (3, {}, (1, 1)),
+        (28, {"occlusion_side": 7}, (7, 1)),
+        (28, {"occlusion_stride": 2}, (4, 2)),
+    ],
+)
 def test_occluding_square_is_smaller_for_small_inputs(
     size: int | tuple[int, int], given: dict[str, int], square: tuple[int, int]
 ) -> None:
     assert occlusion_square(AuditConfig(**given), Preprocessing(size)) == square
 
 
+@pytest.mark.parametrize("mixing", [Gate, Attention])
 def test_network_that_mixes_positions_early_is_run_in_full_with_the_reason(mixing: type[nn.Module]) -> None:
     found = make_occluder(classifier(mixing(3)), 16, 16, (0.5, 0.5, 0.5))
     assert isinstance(found.exact_backend, DirectOcclusion)
