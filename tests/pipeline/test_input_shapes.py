@@ -18,6 +18,7 @@ from reportgen.config import AuditConfig
 from reportgen.gallery.core.check import check_site
 from reportgen.pipeline.run import run_audit
 
+pytestmark = pytest.mark.slow
 INPUT = (32, 64)
 CELL = 4
 """Side of the cells of the feature maps, in pixels of the input."""
@@ -57,7 +58,7 @@ def write_rectangles(folder: Path) -> Path:
     """Dark images with a bright rectangle each, away from the middle; its place is the box."""
     folder.mkdir()
     rows = [("path", "label", "x0", "y0", "x1", "y1")]
-    for i, (width, height) in enumerate(SIZES * 2):
+    for i, (width, height) in enumerate(SIZES):
         pixels = np.full((height, width, 3), (40, 10, 30), np.uint8)
         shares = np.array([0.375, 0.125, 0.625, 0.5]) if i % 2 else np.array([0.4, 0.375, 0.6, 0.875])
         x0, y0, x1, y1 = (shares * [width, height, width, height]).round().astype(int).tolist()
@@ -96,6 +97,28 @@ def assert_boxes_fit(audit: Audit, input_size: tuple[int, int]) -> None:
         cell = CELL * np.array([(x1 - x0) / input_size[1], (y1 - y0) / input_size[0]] * 2)
         visible = np.clip(sample.boxes[0], [x0, y0, x0, y0], [x1, y1, x1, y1])
         assert (np.abs(localization.boxes[i, 0] - visible) <= cell).all(), sample.name
+
+
+@pytest.mark.parametrize("resize", ["warp", "crop"])
+def test_boxes_of_an_input_that_is_not_square_are_in_place(table: Path, tmp_path: Path, resize: str) -> None:
+    model = f"python:{__name__}:colour"
+    audit = audited(table, tmp_path / "out", model=model, resize=resize, input_size=INPUT)
+    info = audit.main.info
+    assert info.input_size == INPUT
+    assert info.feature_shape == (2, 8, 16)
+    assert_boxes_fit(audit, INPUT)
+    occlusion = audit.main.selected["occlusion"].of_image(0)
+    drop = occlusion["occlusion/clean"][0] - occlusion["occlusion/probability"]
+    row, column = np.unravel_index(drop.argmax(), drop.shape)
+    x0, y0, x1, y1 = audit.main.windows[0]
+    settings = audit.main.selected["occlusion"].table.settings
+    x = x0 + (settings["columns"][column] + 4) * (x1 - x0) / INPUT[1]
+    y = y0 + (settings["rows"][row] + 4) * (y1 - y0) / INPUT[0]
+    left, top, right, bottom = audit.samples[0].boxes[0]
+    assert left <= x <= right
+    assert top <= y <= bottom
+    assert audit.main.feature_visualizations["relu", 0].picture.shape == (*INPUT, 3)
+    assert "32 × 64" in (tmp_path / "out" / "site" / "index.html").read_text("utf-8")
 
 
 def test_grey_network_sees_and_shows_grey_images(table: Path, tmp_path: Path) -> None:
