@@ -53,7 +53,7 @@ def run(quick: bool) -> Result:
 
         def peer() -> None:
             p = plain.preprocessing
-            steps = [transforms.Resize((p.size, p.size)), transforms.ToTensor(), transforms.Normalize(p.mean, p.std)]
+            steps = [transforms.Resize((p.height, p.width)), transforms.ToTensor(), transforms.Normalize(p.mean, p.std)]
             loader = DataLoader(ImageFolder(folder, transforms.Compose(steps)), 32, num_workers=2)
             batches = []
             with torch.inference_mode():

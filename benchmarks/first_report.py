@@ -37,7 +37,8 @@ p, paths, predicted = classifier.preprocessing, sorted(Path(sys.argv[1]).rglob("
 how = getattr(Image.Resampling, p.interpolation.upper())
 with torch.inference_mode():
     for start in range(0, len(paths), 32):
-        images = [Image.open(path).convert("RGB").resize((p.size, p.size), how) for path in paths[start : start + 32]]
+        part = paths[start : start + 32]
+        images = [Image.open(path).convert("RGB").resize((p.width, p.height), how) for path in part]
         batch = torch.from_numpy(np.stack([np.asarray(image) for image in images])).permute(0, 3, 1, 2)
         predicted += classifier.head(classifier.trunk(p.normalize(batch))).argmax(1).tolist()
 print(json.dumps(predicted))
