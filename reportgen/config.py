@@ -65,8 +65,8 @@ class AuditConfig:
     )
     weights: str = setting(
         "DEFAULT",
-        "a checkpoint file (.pth, .ckpt, .safetensors, …), or of a `torchvision:` or `cam:` model: `DEFAULT`, a member "
-        "of its weights enum, or `random`",
+        "a checkpoint file (.pth, .ckpt, .safetensors, …), `DEFAULT`, `random`, or of a `torchvision:` model a member "
+        "of its weights enum",
     )
     annotations: Path | None = setting(
         None, "labels and boxes: a table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"

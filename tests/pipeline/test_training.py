@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from torch import nn
 
 from reportgen.config import AuditConfig, FitConfig
 from reportgen.errors import ReportgenError
-from reportgen.models import sources
 from reportgen.models.cam_networks import CamNet
 from reportgen.models.classifier import Preprocessing
+from reportgen.models.sources import cam_source
 from reportgen.pipeline import training as job
 from reportgen.pipeline import training_loop as training
 from reportgen.pipeline.run import run_audit
@@ -42,9 +43,9 @@ def small(name: str, classes: int, pretrained: bool, seed: int) -> CamNet:
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(job, "cam_network", small)
-    monkeypatch.setattr(sources, "cam_network", small)
+    monkeypatch.setattr(cam_source, "cam_network", small)
     monkeypatch.setattr(training, "Preprocessing", lambda: SMALL)
-    monkeypatch.setattr(sources, "Preprocessing", lambda: SMALL)
+    monkeypatch.setattr(cam_source, "Preprocessing", lambda source: replace(SMALL, source=source))
     monkeypatch.setattr(job, "STEPS_PER_CHECKPOINT", 3)
     threads = torch.get_num_threads()
     yield
