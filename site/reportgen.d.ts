@@ -161,6 +161,12 @@ interface ImagesChunk {
   finding_ends: Integers;
   /** Names of the classes that occur, by their number. */
   classes: Record<string, string>;
+  /** Further columns of the annotations; `range` of one of numbers. */
+  table_columns: { name: string; groups: string[]; range: Point | null }[];
+  /** Group of each image, −1 for an empty cell. */
+  [column: `column_${number}`]: Integers;
+  /** Position of each image's number in the range, in steps of `shareSteps`; −1 for an empty cell. */
+  [value: `value_${number}`]: Integers;
   label: Integers;
   predicted: Integers;
   score: Integers;
@@ -377,6 +383,8 @@ interface ImageFilter {
   describe(images: ImagesChunk, state: Record<string, string>): string;
   /** Names in lower case, made once. */
   lowerNames(images: ImagesChunk): string[];
+  /** Chosen groups of each further column in the text of the filter `column`. */
+  columnGroups(text: string | undefined): Map<number, number[]>;
 }
 
 interface ImageOrder {

@@ -33,6 +33,18 @@ class NumberColumn:
     values: np.ndarray
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value."""
+        return float(np.nanmin(self.values)), float(np.nanmax(self.values))
+
+    def steps(self, count: int) -> np.ndarray:
+        """Return `(N,)` int64 from 0 for the least to `count` for the largest value, and −1 for an empty cell."""
+        low, high = self.range
+        with np.errstate(over="ignore"):
+            share = np.clip((self.values - low) / ((high - low) or 1.0), 0, 1)
+        return np.where(np.isfinite(share), np.round(count * np.nan_to_num(share)), -1).astype(np.int64)
+
+    @property
     def groups(self) -> ColumnGroups:
         """The quantiles: groups of about as many images each, fewer if values repeat."""
         finite = self.values[np.isfinite(self.values)]

@@ -16,6 +16,12 @@ from reportgen.gallery.core.labels import OUTCOME_LABELS
 from reportgen.gallery.core.media import MediaFile
 from reportgen.gallery.core.page import NavEntry
 from reportgen.gallery.core.urls import image_page, layer_page
+from reportgen.metrics.formatting import shortened
+
+MAX_COLUMNS = 12
+"""Further columns of the annotations that filter and colour the images: each adds up to three bytes an image."""
+MAX_NAME = 40
+"""Characters of such a column's name and of its groups' names."""
 
 
 def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[MediaFile]) -> bytes:
@@ -46,6 +52,11 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
         "thumbnail": [card.picture.url for card in cards],
         "layer": [card.overlay.url if card.overlay else "" for card in cards],
     }
+    groups, numbers = audit.columns.groups[:MAX_COLUMNS], {column.name: column for column in audit.columns.numbers}
+    for k, group in enumerate(groups):
+        columns[f"column_{k}"] = group.group_of.astype(np.int8)
+        if group.column in numbers:
+            columns[f"value_{k}"] = numbers[group.column].steps(SHARE_STEPS).astype(np.int16)
     used = sorted({*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()})
     more = {
         "n": len(audit.samples),
@@ -55,6 +66,14 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
         "flag_names": list(IMAGE_FLAGS.items()),
         "findings": [[finding.slug, finding.headline] for finding in audit.findings],
         "classes": {str(k): audit.classes[k] for k in used},
+        "table_columns": [
+            {
+                "name": shortened(group.column, MAX_NAME),
+                "groups": [shortened(name, MAX_NAME) for name in group.names],
+                "range": numbers[group.column].range if group.column in numbers else None,
+            }
+            for group in groups
+        ],
     }
     return script("images", columns, texts, more)
 

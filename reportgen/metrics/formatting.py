@@ -95,3 +95,8 @@ def slug(text: str) -> str:
     """The text in lower-case ASCII letters, digits and single dashes, at most 60 bytes; "x" if nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "x"
+
+
+def shortened(text: str, length: int) -> str:
+    """Return the text with at most `length` characters, the last one `…` if it is cut."""
+    return text if len(text) <= length else text[: length - 1] + "…"

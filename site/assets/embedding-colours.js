@@ -53,9 +53,14 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
     return /** @type {Point} */ ([least, most]);
   };
 
-  /** @param {"label" | "predicted"} key @returns {Colours} */
-  const byClass = (key) => {
-    const column = images[key];
+  /**
+   * @param {Integers} column - −1: no group
+   * @param {(k: number) => string} name
+   * @param {string} filter - key of the state that a click in the legend changes
+   * @param {(k: number) => string} value - of the filter
+   * @returns {Colours}
+   */
+  const byGroup = (column, name, filter, value) => {
     /** @type {Map<number, number>} */
     const counts = new Map();
     for (const k of column) counts.set(k, (counts.get(k) ?? 0) + 1);
@@ -66,11 +71,13 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
     const of = (k) => colours.get(k) ?? UNKNOWN;
     return {
       of: (i) => of(column[i]),
-      legend: order.slice(0, LEGEND_CLASSES).map((k) => [of(k), imageFigures.className(images, k), String(k)]),
+      legend: order.slice(0, LEGEND_CLASSES).map((k) => [of(k), name(k), value(k)]),
       more: order.length - LEGEND_CLASSES,
-      filter: key,
+      filter,
     };
   };
+  /** @param {"label" | "predicted"} key */
+  const byClass = (key) => byGroup(images[key], (k) => imageFigures.className(images, k), key, String);
   /**
    * @param {Integers} column - below `low`: no value
    * @param {number} low
@@ -120,6 +127,22 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
   const byCount = (column) => byNumber(column, 0, range(column)[1], whole);
   /** @param {Integers} column */
   const varies = (column) => range(column)[0] < range(column)[1];
+  /** @type {(column: ImagesChunk["table_columns"][number], k: number) => Colouring} */
+  const ofColumn = ({ name, groups, range: ends }, k) => {
+    const [low, high] = ends ?? [0, 0];
+    /** @param {number} step */
+    const number = (step) => String(Number((low + (step / constants.shareSteps) * (high - low)).toPrecision(4)));
+    const make = () =>
+      ends
+        ? byNumber(images[`value_${k}`], 0, constants.shareSteps, number)
+        : byGroup(
+            images[`column_${k}`],
+            (j) => groups[j],
+            "column",
+            (j) => `${k}.${j}`,
+          );
+    return { key: `column${k}`, label: name, make };
+  };
   const isLabelled = images.label.some((k) => k >= 0);
   /** @type {[boolean, Colouring][]} */
   const all = [
@@ -148,5 +171,6 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
     ],
     [true, { key: "hub", label: "times a neighbour", make: () => byCount(chunk.hub) }],
   ];
-  return all.filter(([isUseful]) => isUseful).map(([, colouring]) => colouring);
+  const useful = all.filter(([isUseful]) => isUseful).map(([, colouring]) => colouring);
+  return [...useful, ...images.table_columns.map(ofColumn)];
 };

@@ -1,7 +1,7 @@
 /* Controls that filter and sort the images, on the page Images. */
 window.reportgen.imageFilterControls = (images, actions) => {
   "use strict";
-  const { dom, imageFigures } = window.reportgen;
+  const { dom, imageFigures, imageFilter } = window.reportgen;
   const { element, button, labelled } = dom;
   const ORDERS = /** @type {[string, string][]} */ ([
     ["", "as in the data set"],
@@ -95,6 +95,21 @@ window.reportgen.imageFilterControls = (images, actions) => {
   const outcomeGroup = element("div", { className: "outcomes", role: "group", ariaLabel: "Outcome" });
   outcomeGroup.append(...outcomes.map(({ label }) => label));
 
+  // One choice a column; all of them together are one value of the state. The legend of the map may choose several.
+  let columnChoice = imageFilter.columnGroups("");
+  const columns = images.table_columns.map(({ name, groups }, k) => {
+    const options = groups.map((group, j) => /** @type {[string, string]} */ ([String(j), group]));
+    const input = dom.select(name, [["", "any"], ...options]);
+    input.addEventListener("input", () => {
+      columnChoice.set(k, input.value ? [Number(input.value)] : []);
+      actions.set(
+        "column",
+        [...columnChoice].flatMap(([column, numbers]) => numbers.map((j) => `${column}.${j}`)).join(","),
+      );
+    });
+    return { input, label: labelled(name, input) };
+  });
+
   const count = element("output", { className: "count" });
   const clear = button("clear", actions.clear);
   const exportCsv = button("export CSV", actions.exportCsv);
@@ -107,6 +122,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
     choice("predicted", "prediction", classesOf(images.predicted)),
     choice("flag", "flag", [["", "any"], ...images.flag_names]),
     choice("finding", "finding", [["", "any"], ...images.findings.filter((_, n) => hasImages(n))]),
+    ...columns.map(({ label }) => label),
     percentRange("score", "confidence"),
     percentRange("iou", "IoU"),
     labelled("shorter side, px", number("side", "shorter side from pixels", 100000)),
@@ -123,7 +139,9 @@ window.reportgen.imageFilterControls = (images, actions) => {
   /** @type {FilterControls["fill"]} */
   const fill = (state) => {
     for (const [key, input] of Object.entries(inputs)) input.value = state[key] ?? "";
-    more.open ||= Object.keys(inputs).some((key) => state[key]);
+    columnChoice = imageFilter.columnGroups(state.column);
+    for (const [k, { input }] of columns.entries()) input.value = String(columnChoice.get(k)?.[0] ?? "");
+    more.open ||= Boolean(state.column) || Object.keys(inputs).some((key) => state[key]);
   };
   /** @type {FilterControls["showOutcomes"]} */
   const showOutcomes = (rows, chosen) => {

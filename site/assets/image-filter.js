@@ -20,6 +20,16 @@ window.reportgen.imageFilter = (() => {
   const isNumber = (text) => text.trim() !== "" && Number.isFinite(Number(text));
   /** @param {string} text */
   const isClasses = (text) => /^\d+(,\d+)*$/.test(text);
+  /** @type {ImageFilter["columnGroups"]} */
+  const columnGroups = (text = "") => {
+    /** @type {Map<number, number[]>} */
+    const groups = new Map();
+    for (const pair of text.split(",").filter(Boolean)) {
+      const [column, group] = pair.split(".").map(Number);
+      groups.set(column, [...(groups.get(column) ?? []), group]);
+    }
+    return groups;
+  };
   /** @type {Record<string, (text: string, images: ImagesChunk) => boolean>} */
   const isValid = {
     label: isClasses,
@@ -32,6 +42,9 @@ window.reportgen.imageFilter = (() => {
     rows: (text, images) => text.startsWith(`${images.n}.`),
     flag: (text, images) => images.flag_names.some(([name]) => name === text),
     finding: (text, images) => images.findings.some(([slug]) => slug === text),
+    column: (text, images) =>
+      /^\d+\.\d+(,\d+\.\d+)*$/.test(text) &&
+      [...columnGroups(text)].every(([k, chosen]) => chosen.every((j) => images.table_columns[k]?.groups[j] != null)),
     outcome: (text, images) => text.split(",").some((outcome) => images.outcomes.some(([name]) => name === outcome)),
   };
   // Addresses are typed by hand and cut in mails: what is not valid is ignored.
@@ -75,6 +88,12 @@ window.reportgen.imageFilter = (() => {
     predicted: (images, value) => {
       const classes = classesOf(value);
       return (i) => classes.has(images.predicted[i]);
+    },
+    column: (images, value) => {
+      const chosen = [...columnGroups(value)].map(
+        ([k, groups]) => /** @type {[Integers, Set<number>]} */ ([images[`column_${k}`], new Set(groups)]),
+      );
+      return (i) => chosen.every(([column, groups]) => groups.has(column[i]));
     },
     scoreFrom: (images, value) => atLeast(images.score, value),
     scoreTo: (images, value) => atMost(images.score, value),
@@ -134,7 +153,7 @@ window.reportgen.imageFilter = (() => {
   /** @type {ImageFilter["describe"]} */
   const describe = (images, state) => {
     const { classes, outcomes, flag_names: flags, findings } = images;
-    const { outcome, flag, finding, label, predicted, q, side, ids, rows, ...given } = clean(images, state);
+    const { outcome, flag, finding, label, predicted, column, q, side, ids, rows, ...given } = clean(images, state);
     /** @type {(pairs: [string, string][], keys: string) => string} */
     const names = (pairs, keys) =>
       keys
@@ -149,6 +168,10 @@ window.reportgen.imageFilter = (() => {
       finding && names(findings, finding),
       label && `label ${names(Object.entries(classes), label) || label}`,
       predicted && `predicted ${names(Object.entries(classes), predicted) || predicted}`,
+      ...[...columnGroups(column)].map(([k, numbers]) => {
+        const { name, groups } = images.table_columns[k];
+        return `${name} ${numbers.map((j) => groups[j]).join(" or ")}`;
+      }),
       (given.scoreFrom || given.scoreTo) && `confidence ${range("score")}`,
       (given.iouFrom || given.iouTo) && `IoU ${range("iou")}`,
       side && `shorter side ≥ ${side} px`,
@@ -159,5 +182,5 @@ window.reportgen.imageFilter = (() => {
       .join(" · ");
   };
 
-  return { clean, select, lowerNames, chosen, describe };
+  return { clean, select, lowerNames, chosen, describe, columnGroups };
 })();

@@ -11,7 +11,9 @@
 window.reportgen.selection = (() => {
   "use strict";
   const { data, dom, state } = window.reportgen;
-  const KEYS = "q outcome label predicted scoreFrom scoreTo iouFrom iouTo side flag finding ids rows sort".split(" ");
+  const KEYS = "q outcome label predicted column scoreFrom scoreTo iouFrom iouTo side flag finding ids rows sort".split(
+    " ",
+  );
   const home = new URL(data.root || ".", location.href).href;
 
   /** @type {ImageSelection["of"]} */

@@ -87,7 +87,7 @@ def test_thumbnails_of_the_grid_fill_their_cells_and_none_is_clipped(
 COLOURS = """() => {
   const label = Int16Array.from({ length: 60 }, (_, k) => k), zeros = new Int16Array(60);
   const columns = { label, predicted: label, outcome: zeros, score: zeros, iou: zeros, width: zeros, height: zeros };
-  const images = { n: 60, outcomes: [["right", "right"]], classes: {}, ...columns };
+  const images = { n: 60, outcomes: [["right", "right"]], classes: {}, table_columns: [], ...columns };
   const [byLabel] = reportgen.embeddingColours(images, { agreement: zeros, hub: zeros }), { of } = byLabel.make();
   return [...label].map((k) => of(k));
 }"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from reportgen.data.class_names import ClassNames
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.readers.table import MAX_COLUMNS
 from reportgen.data.samples import Sample
+from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.core.media import MediaFile
+from reportgen.gallery.site_data import images_chunk
 from tests.support.factories import make_audit, make_logits, make_model_audit
 
 PETS = ClassNames(("cat", "dog"))
@@ -180,3 +184,28 @@ def test_hostile_names_of_columns_are_harmless_in_a_finding() -> None:
     (finding,) = column_group(audit_with("</td>" * 16, values, [k < 12 for k in range(50)]))
     assert len(finding.headline) < 250
     assert finding.slug
+
+
+# Data for the browser
+
+
+def test_images_chunk_has_the_groups_and_the_numbers_of_each_image() -> None:
+    audit = audit_with("age", ["10", "", "20", "30", "40"], [False] * 5)
+    samples = [replace(s, columns={**s.columns, "camera": "left"}) if k < 3 else s for k, s in enumerate(audit.samples)]
+    audit = make_audit(replace(audit.main, samples=samples))
+    figure = Figure(MediaFile("x.jpg", 8, 8), "", (8, 8))
+    text = images_chunk(audit, [figure] * 5, [MediaFile("x.jpg", 8, 8)] * 5).decode()
+    body = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    assert body["table_columns"] == [
+        {"name": "camera", "groups": ["left"], "range": None},
+        {"name": "age", "groups": ["10", "20", "30", "40"], "range": [10.0, 40.0]},
+    ]
+
+    def decoded(key: str) -> list[int]:
+        kind, packed = body["columns"][key]
+        return np.frombuffer(base64.b64decode(packed), f"<{kind[0]}{kind[1]}").tolist()
+
+    assert decoded("column_0") == [0, 0, 0, -1, -1]
+    assert decoded("column_1") == [0, -1, 1, 2, 3]
+    assert decoded("value_1") == [0, -1, 333, 667, 1000]
+    assert "value_0" not in body["columns"]

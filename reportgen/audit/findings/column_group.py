@@ -10,7 +10,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.columns import QUANTILES, ColumnGroups
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size, rows_of
 from reportgen.audit.findings.registry import finding_kind
-from reportgen.metrics.formatting import p_equals
+from reportgen.metrics.formatting import p_equals, shortened
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.paired import MAX_P
 
@@ -18,6 +18,8 @@ MIN_IMAGES = 10
 """Labelled images with the value, and without it, that a comparison needs."""
 MAX_BARS = 12
 """Values that a chart shows, the worst first."""
+MAX_NAME = 40
+"""Characters of a column's name and of a value in sentences."""
 
 
 @finding_kind(
@@ -63,12 +65,12 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
     inside, outside = _rates(audit, column.group_of == k)
     assert inside is not None
     assert outside is not None
-    value = f"{_short(column.column)} = {_short(column.names[k])}"
+    value = f"{shortened(column.column, MAX_NAME)} = {shortened(column.names[k], MAX_NAME)}"
     images = rows_of((column.group_of == k) & (audit.labels >= 0) & ~audit.main.classification.top1_correct)
     rates = [(j, rate) for j in range(len(column.names)) if (rate := _rates(audit, column.group_of == j)[0])]
     rates.sort(key=lambda item: -item[1].value)
     bars = [
-        Bar(_short(column.names[j]), rate.value, rate.interval, "wrong" if j == k else "")
+        Bar(shortened(column.names[j], MAX_NAME), rate.value, rate.interval, "wrong" if j == k else "")
         for j, rate in rates[:MAX_BARS]
     ]
     size = Size.sampled(inside, f"images with {value}")
@@ -79,7 +81,7 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
             f"{outside.count:,} of {outside.n:,}"
         ),
         size=size,
-        evidence=[Bars(f"Top-1 error by {_short(column.column)}", bars), Maps(images, (0,))],
+        evidence=[Bars(f"Top-1 error by {shortened(column.column, MAX_NAME)}", bars), Maps(images, (0,))],
         inference=f"{p_equals('p', p)} (Fisher's exact test, multiplied by the {tests:,} values of all columns).",
         next_step="Look at these images on the page Images, which filters by this column; collect more like them.",
         images=images,
@@ -89,7 +91,3 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
         p=p,
         model=audit.main.info.name,
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
