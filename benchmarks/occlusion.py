@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from benchmarks.timing import OURS, Result, Timings, measure, table
 from reportgen.methods.occlusion.definition import occlude, square_grid
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.graph import trace
 
 SIDE, STRIDE, INPUT = 16, 8, 224
 NETWORKS: dict[str, dict[str, bool]] = {"vgg16": {}, "googlenet": {"init_weights": False}, "resnet18": {}}

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.methods.saliency import saliency
+from reportgen.models.cut import find_feature_maps, split
 from reportgen.models.folding import fold
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.graph import trace
 
 IMAGES, CLASSES, INPUT = 16, 5, 224
 TOLERANCE = 1e-9

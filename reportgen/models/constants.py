@@ -23,8 +23,8 @@ def compute_constants(graph: fx.GraphModule) -> None:
     for node in graph.graph.nodes:
         if node.op in ("placeholder", "output") or not all(source in values for source in node.all_input_nodes):
             continue
-        if node.op == "call_module" or (not node.all_input_nodes and node.op != "get_attr"):
-            continue  # a module may be random; a function without a parameter, such as `torch.zeros`, is cheap
+        if not node.all_input_nodes and node.op != "get_attr":
+            continue  # without a parameter, such as `torch.zeros`: cheap, and perhaps random
         runner.env = values
         values[node] = runner.run_node(node)
         paths[node] = str(node.target) if node.op == "get_attr" else paths[node.all_input_nodes[0]]

@@ -7,6 +7,7 @@ Numbers that depend on the size of the batch are found by tracing two batches.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,7 +60,14 @@ def _copy_of(value: Any) -> Any:
 
 
 class GraphTracer(fx.Tracer):
-    """Refuses autocast, which a graph does not hold: it would run in another precision than the module."""
+    """Traces `forward` with the image alone; its other arguments keep their defaults.
+
+    Autocast is refused: a graph does not hold it, and would run in another precision than the module.
+    """
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        name = next(iter(inspect.signature(self.root.forward).parameters), "x")
+        return root_fn, [self.root, self.create_proxy("placeholder", name, (), {})]
 
     def create_node(self, *args: Any, **kwargs: Any) -> fx.Node:
         if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
@@ -78,10 +86,6 @@ class _ExampleTracer(GraphTracer):
     def trace(self, root: nn.Module, concrete_args: dict[str, Any] | None = None) -> fx.Graph:  # type: ignore[override]
         with torch.no_grad():
             return super().trace(root, concrete_args)
-
-    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
-        """The image alone: other arguments of `forward` keep their defaults."""
-        return root_fn, [self.root, self.create_proxy("placeholder", "x", (), {})]
 
     def proxy(self, node: fx.Node) -> _ExampleProxy:
         return _ExampleProxy(node, self)

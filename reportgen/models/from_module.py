@@ -8,8 +8,9 @@ from torch import fx, nn
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier, Preprocessing
+from reportgen.models.cut import find_feature_maps, split
 from reportgen.models.first_convolution import first_convolution
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.graph import trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.weights import weights_digest

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from reportgen.methods.cam import class_activation_maps
 from reportgen.methods.gradcam import grad_cam
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.graph import trace
 from reportgen.models.linear_head import find_linear_head
 
 

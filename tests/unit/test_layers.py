@@ -6,7 +6,8 @@ import torchvision
 from torch import Tensor, nn
 
 from reportgen.errors import ConfigError
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.graph import trace
 from reportgen.models.layers import feature_node, find_layers, select_layers, unit_maxima, with_intermediates
 
 

@@ -18,9 +18,10 @@ from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Classifier, Preprocessing
+from reportgen.models.cut import find_feature_maps, split
 from reportgen.models.first_convolution import first_convolution
 from reportgen.models.from_module import classifier_from_module
-from reportgen.models.graph import find_feature_maps, split, trace
+from reportgen.models.graph import trace
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.sources import load_classifier
 

@@ -69,13 +69,20 @@ def class_token() -> nn.Module:
     return Network(head, layer)
 
 
-@pytest.mark.parametrize("make", [lambda: Network(attention), transformer, mixer, recurrent, class_token])
+@pytest.mark.parametrize("make", [mixer, recurrent, class_token])
 def test_network_whose_head_mixes_positions_is_refused(make: Callable[[], nn.Module]) -> None:
     with pytest.raises(ModelError, match="mixes positions") as caught:
         cut(make())
     assert "`trunk" in str(caught.value)
     assert caught.value.hint is not None
     assert "--layer" in caught.value.hint
+
+
+@pytest.mark.parametrize("make", [lambda: Network(attention), transformer])
+def test_network_that_pools_its_tokens_is_cut_after_what_mixes_them(make: Callable[[], nn.Module]) -> None:
+    classifier = cut(make())
+    assert classifier.method == "cam"
+    assert classifier.feature_layer != "trunk"
 
 
 def pooled_convolution() -> nn.Module:

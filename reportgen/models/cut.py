@@ -1,0 +1,154 @@
+"""Where a traced network is cut into trunk and head: at its feature maps."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from torch import fx
+
+from reportgen.errors import ModelError
+from reportgen.models.graph import (
+    NO_OP_FUNCTIONS,
+    NO_OP_MODULES,
+    POOLING_FUNCTIONS,
+    POOLING_MODULES,
+    is_node_of,
+    is_spatial,
+    owner,
+    truncated_at,
+)
+from reportgen.models.position_mixing import mixing_node
+from reportgen.models.token_grids import as_feature_maps, keeps_positions, reads_all_positions, token_grid
+
+
+def _dependents(graph: fx.GraphModule, maps: fx.Node) -> list[fx.Node]:
+    """Return the nodes that depend on `maps`, in order."""
+    dependent = {maps}
+    for node in graph.graph.nodes:
+        if any(parent in dependent for parent in node.all_input_nodes):
+            dependent.add(node)
+    return [node for node in graph.graph.nodes if node in dependent and node is not maps]
+
+
+def _is_cut(graph: fx.GraphModule, maps: fx.Node) -> bool:
+    """Whether the output depends on the input's pixels through `maps` alone."""
+    inside = {maps, *_dependents(graph, maps)}
+    parents = {p for node in inside - {maps} for p in node.all_input_nodes} - inside
+    output = next(iter(reversed(graph.graph.nodes)))
+    return output in inside and not parents & _dependent_on_pixels(graph)
+
+
+def _dependent_on_pixels(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the nodes that depend on the input's values. Sizes do not, nor what is made of them, such as a mask."""
+    found: set[fx.Node] = set()
+    for node in graph.graph.nodes:
+        has_tensors = node.meta.get("has_tensors", node.op == "output")
+        if node.op == "placeholder" or (has_tensors and any(source in found for source in node.all_input_nodes)):
+            found.add(node)
+    return found
+
+
+def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Node:
+    """Return the node whose output is the feature maps. Tokens are turned into feature maps in the graph.
+
+    layer: the dotted name of a module whose output they are. By default, the last node with spatial output that all
+        logits depend on, before any pooling: the feature maps of AlexNet and VGG are those of the last convolution,
+        13 × 13 and 14 × 14, not the pooled ones.
+    Errors: ModelError that lists the candidates.
+    """
+    nodes: list[fx.Node] = [n for n in graph.graph.nodes if is_spatial(n) and n.op != "placeholder"]
+    known = {(shape[2], shape[3]) for node in nodes if (shape := node.meta["shape"])}
+    others: list[fx.Node] = [node for node in graph.graph.nodes if node not in nodes]
+    tokens = {node: grid for node in others if (grid := token_grid(node, known))}
+    if layer is not None:
+        inside: list[fx.Node] = [n for n in [*nodes, *tokens] if owner(n) == layer or owner(n).startswith(layer + ".")]
+        last = max(inside, key=list(graph.graph.nodes).index, default=None)
+        if last is None or not _is_cut(graph, last):
+            raise _not_found(graph, nodes, f"not all paths to the logits pass through layer `{layer}`")
+        if last not in tokens:
+            return last
+        if not keeps_positions(graph, last, tokens[last]):
+            raise _not_found(graph, nodes, f"the tokens of layer `{layer}` are not in the order of the image")
+        return as_feature_maps(graph, last, tokens[last])
+    maps = next((_before_pooling(graph, node) for node in reversed(nodes) if _is_cut(graph, node)), None)
+    mixing = mixing_node(split(graph, maps)[1], maps.meta["shape"][1:]) if maps else None
+    if maps and not mixing:
+        return maps
+    last = next((node for node in reversed(tokens) if _is_cut(graph, node)), None)
+    if last and not _has_fewer_tokens_after(graph, last) and keeps_positions(graph, last, tokens[last]):
+        found = as_feature_maps(graph, last, tokens[last])
+        head, shape = split(graph, found)[1], found.meta["shape"][1:]
+        if not mixing_node(head, shape) and reads_all_positions(head, shape):
+            return found
+    if not maps or not mixing:
+        raise _not_found(graph, nodes, "no layer with output (channels, height, width) leads to the logits")
+    reason = f"after `{owner(maps)}`, `{owner(mixing)}` mixes positions, as attention does, so a map of"
+    raise _not_found(graph, nodes, f"{reason} `{owner(maps)}` would not show where the evidence is")
+
+
+def _has_fewer_tokens_after(graph: fx.GraphModule, tokens: fx.Node) -> bool:
+    """Whether a network pools its tokens in steps (Hiera), so that these are not its last ones."""
+    count = math.prod(tokens.meta["shape"][1:-1])
+    shapes = (node.meta["shape"] for node in _dependents(graph, tokens) if _is_cut(graph, node))
+    return any(shape and len(shape) == 3 and count not in shape and 1 < shape[1] < count for shape in shapes)
+
+
+def _before_pooling(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
+    while is_node_of(node, graph, POOLING_MODULES + NO_OP_MODULES, POOLING_FUNCTIONS + NO_OP_FUNCTIONS):
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _not_found(graph: fx.GraphModule, nodes: Iterable[fx.Node], reason: str) -> ModelError:
+    names = list(dict.fromkeys(owner(n) for n in nodes if _is_cut(graph, n)))[-6:]
+    candidates = ", ".join(f"`{name}`" for name in names) or "none, the network has no feature maps"
+    return ModelError(f"the feature maps were not found: {reason}", f"name one with --layer; candidates: {candidates}")
+
+
+def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
+    """Cut a network into trunk (input → feature maps) and head (feature maps → logits), which share its parameters."""
+    head = fx.Graph()
+    # A copy, because the head's first layer may work in place (ReLU), and the feature maps are used after it.
+    inside = {maps: head.call_method("clone", (head.placeholder("maps"),))}
+    dependents = set(_dependents(graph, maps))
+    for node in graph.graph.nodes:
+        if node.op == "get_attr" and any(user in dependents for user in node.users):
+            inside[node] = head.node_copy(node, lambda n: inside[n])
+        elif node in dependents:
+            for parent in node.all_input_nodes:
+                if parent not in inside:
+                    inside[parent] = _copied_constant(parent, inside[maps], head)
+            inside[node] = head.node_copy(node, lambda n: inside[n])
+    head.lint()
+    return truncated_at(graph, maps), fx.GraphModule(graph, head)
+
+
+def _copied_constant(node: fx.Node, maps: fx.Node, head: fx.Graph) -> Any:
+    """Compute in the head what the network computes of sizes and parameters before its feature maps.
+
+    The size of the batch is that of the feature maps; other sizes are those of the example.
+    Errors: ModelError for what depends on the pixels.
+    """
+    measured = _measured_size(node)
+    if measured is not None:
+        tensor, dimension = measured
+        shape = tensor.meta["shape"]
+        return head.call_method("size", (maps, 0)) if dimension % len(shape) == 0 else shape[dimension]
+    if node.op == "placeholder":
+        raise ModelError("the head reads the image in addition to the feature maps", "name another --layer")
+    return head.node_copy(node, lambda source: _copied_constant(source, maps, head))
+
+
+def _measured_size(node: fx.Node) -> tuple[fx.Node, int] | None:
+    """Return tensor and dimension of `x.size(d)`, `x.size()[d]` and `x.shape[d]`."""
+    if node.op == "call_method" and node.target == "size" and len(node.args) == 2:
+        return node.args[0], node.args[1]  # type: ignore[return-value]
+    if node.target is not operator.getitem or not isinstance(node.args[1], int):
+        return None
+    source = node.args[0]
+    assert isinstance(source, fx.Node)
+    is_shape = source.target is getattr and source.args[1] == "shape"
+    return (source.all_input_nodes[0], node.args[1]) if is_shape or source.target == "size" else None

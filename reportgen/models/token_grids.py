@@ -1,0 +1,114 @@
+"""Feature maps of networks that keep positions as tokens `(N, h·w, C)` or with channels last `(N, h, w, C)`.
+
+Swin, FocalNet and vision transformers that pool their tokens do so. Tokens become feature maps `(N, C, h, w)` by moving
+their axes, and the head moves them back: no value changes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import fx
+
+from reportgen.models.graph import truncated_at
+
+Grid = tuple[int, int]
+MIN_IN_PLACE = 7
+"""Of nine tokens, those that must depend most on their own place. By chance one does."""
+RANDOM_MAPS = 16
+MIN_READ = 0.5
+"""Share of the positions that the logits must depend on in one of the random maps; with maxima, in few of each."""
+
+
+def token_grid(node: fx.Node, known: set[Grid]) -> Grid | None:
+    """Return rows and columns of the positions that a node's output has as tokens or with channels last; or None.
+
+    known: grids of other nodes of the network. Only such a grid is accepted for tokens `(N, h·w, C)`, since any number
+    of features could be read as one.
+    """
+    shape: tuple[int, ...] = node.meta.get("shape") or (0,)
+    if node.op == "placeholder" or len(shape) not in (3, 4) or shape[0] != 1:
+        return None
+    if len(shape) == 3:
+        return next((grid for grid in known if math.prod(grid) == shape[1]), None)
+    image = next(iter(node.graph.nodes)).meta["shape"]
+    rows, columns = shape[1:3]
+    has_aspect = abs(rows * image[3] - columns * image[2]) < max(image[2:])
+    return (rows, columns) if min(rows, columns) > 1 and has_aspect and shape[3] not in shape[1:3] else None
+
+
+def keeps_positions(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> bool:
+    """Whether the tokens of a node are in the order of the image's rows, by measurement.
+
+    The gradients of nine tokens are compared at the nine places where they should be. What all tokens see alike (by
+    attention) is subtracted. Then seven tokens at least must have the largest gradient at their own place.
+    """
+    image = next(iter(graph.graph.nodes)).meta["shape"]
+    parameter = next(graph.parameters(), torch.empty(0))
+    pixels = torch.randn(image, generator=torch.Generator().manual_seed(0)).to(parameter).requires_grad_()
+    places = list(itertools.product(*((0, n // 2, n - 1) for n in grid)))
+    strengths = []
+    with torch.enable_grad():
+        tokens = truncated_at(graph, node)(pixels).flatten(1, -2)
+        for row, column in places:
+            token = tokens[0, row * grid[1] + column]
+            (gradient,) = torch.autograd.grad(token.square().sum(), pixels, retain_graph=True)
+            cells = F.adaptive_avg_pool2d(gradient.square().sum(1, keepdim=True), grid)
+            around = F.avg_pool2d(cells, 3, 1, 1, count_include_pad=False)[0, 0]
+            strengths.append(torch.stack([around[place] for place in places]))
+    excess = torch.stack(strengths).double().clamp(min=torch.finfo(torch.float64).tiny).log()
+    excess = excess - excess.mean(0)
+    excess = excess - excess.mean(1, keepdim=True)
+    return int((excess.argmax(1) == torch.arange(len(places))).sum()) >= MIN_IN_PLACE
+
+
+def reads_all_positions(head: fx.GraphModule, shape: Sequence[int]) -> bool:
+    """Whether the logits depend on most positions of random maps `(C, h, w)`; those of an LSTM's last step do not."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(RANDOM_MAPS, *shape, generator=generator).requires_grad_()
+    with torch.enable_grad():
+        logits = head(maps)
+        weights = torch.randn(logits.shape, generator=generator)
+        (gradient,) = torch.autograd.grad((logits * weights).sum(), maps)
+    return float(gradient.abs().sum((0, 1)).ne(0).float().mean()) >= MIN_READ
+
+
+def as_feature_maps(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> fx.Node:
+    """Insert nodes that turn tokens into feature maps and back; return the one whose output is the feature maps."""
+    shape = node.meta["shape"]
+    with graph.graph.inserting_after(node):
+        if len(shape) == 3:
+            moved = graph.graph.call_method("transpose", (node, 1, 2))
+        else:
+            moved = graph.graph.call_method("permute", (node, 0, 3, 1, 2))
+    with graph.graph.inserting_after(moved):
+        maps = moved if len(shape) == 4 else graph.graph.call_method("unflatten", (moved, 2, grid))
+    with graph.graph.inserting_after(maps):
+        flat = maps if len(shape) == 4 else graph.graph.call_method("flatten", (maps, 2))
+    with graph.graph.inserting_after(flat):
+        if len(shape) == 3:
+            back = graph.graph.call_method("transpose", (flat, 1, 2))
+        else:
+            back = graph.graph.call_method("permute", (flat, 0, 2, 3, 1))
+    with graph.graph.inserting_after(back):
+        tokens = graph.graph.call_method("contiguous", (back,))  # the next layer may be a view
+    node.replace_all_uses_with(tokens, lambda user: user is not moved)
+    channels = shape[-1]
+    stack = node.meta.get("nn_module_stack")
+    for new, new_shape in (
+        (moved, (1, channels, *shape[1:-1])),
+        (maps, (1, channels, *grid)),
+        (flat, (1, channels, *shape[1:-1])),
+        (back, shape),
+        (tokens, shape),
+    ):
+        in_trunk = new in (moved, maps)
+        new.meta = {"shape": new_shape, "has_tensors": True} | (
+            {"nn_module_stack": stack} if stack and in_trunk else {}
+        )
+    graph.recompile()
+    return maps
