@@ -206,6 +206,7 @@ def with_settings(preprocessing: Preprocessing, config: AuditConfig) -> Preproce
             )
     keys = ("input_size", "channels", "mean", "std", "interpolation", "crop_pct")
     given = ", ".join(f"`{key}`" for key in keys if getattr(config, key))
+    sources = [p.source, f"{given} from the settings" if given else ""]
     return replace(
         p,
         size=_size(*size),
@@ -213,7 +214,7 @@ def with_settings(preprocessing: Preprocessing, config: AuditConfig) -> Preproce
         mean=_per_channel(config.mean or p.mean, p.channels),
         std=_per_channel(config.std or p.std, p.channels),
         interpolation=cast(Interpolation, config.interpolation or p.interpolation),
-        source=f"{p.source}; {given} from the settings" if given else p.source,
+        source="; ".join(filter(None, sources)),
     )
 
 

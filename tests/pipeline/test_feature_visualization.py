@@ -74,6 +74,27 @@ def test_jitter_keeps_or_shifts_pictures_by_whole_pixels(monkeypatch: pytest.Mon
     torch.testing.assert_close(random_transform(picture, 3.0, torch.Generator())[..., :9], picture[..., 3:])
 
 
+def test_jitter_of_an_image_that_is_not_square_turns_without_shearing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round spot in the middle stays as it is, and a shift by three pixels is one along both axes."""
+    y, x = torch.meshgrid(torch.arange(40) - 19.5, torch.arange(80) - 39.5, indexing="ij")
+    spot = torch.exp(-(x**2 + y**2) / 50).expand(1, 1, 40, 80)
+    drawn = torch.tensor([1.0, 0.5, 0.5, 0.5])  # the largest rotation; no scaling and no shifts
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
+    torch.testing.assert_close(random_transform(spot, 3.0, torch.Generator()), spot, rtol=0, atol=0.01)
+    drawn[:] = torch.tensor([0.5, 0.5, 1.0, 1.0])
+    moved = random_transform(spot, 3.0, torch.Generator())
+    torch.testing.assert_close(moved[..., :37, :77], spot[..., 3:, 3:], rtol=0, atol=1e-5)
+
+
+def test_grey_spectrum_that_is_not_square_is_one_wave() -> None:
+    """Coefficient (0, 2) of 8 × 16 pixels alone: a cosine with two periods along x, at frequency 2 / 16."""
+    spectrum = torch.zeros(1, 8, 9, 2)
+    spectrum[0, 0, 2, 0] = 1.0
+    x = torch.arange(16.0)
+    wave = 2 * torch.cos(2 * torch.pi * 2 * x / 16) / (8 * 16) * ((8 * 16) ** 0.5 / (2 / 16)) / 4
+    torch.testing.assert_close(spectrum_to_image(spectrum, 16)[0], torch.sigmoid(wave).expand(8, 16))
+
+
 def test_optimized_input_is_reproducible_and_increases_its_objective() -> None:
     def objective(x: Tensor) -> Tensor:
         return x.mean()

@@ -12,6 +12,7 @@ from torch import nn
 from reportgen.audit.model_info import LayerInfo
 from reportgen.config import AuditConfig
 from reportgen.methods.effective_field import GradientMass, central_interval
+from reportgen.models.classifier import Preprocessing
 from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.unit_images import effective_fields_work
@@ -40,6 +41,18 @@ def test_gradient_mass_of_one_convolution_is_its_kernel() -> None:
     np.testing.assert_allclose(found[0, 0, 224:227], [2 * 0.1, 2 * 0.8, 2 * 0.1], rtol=1e-6)
     np.testing.assert_allclose(found[0, 1, 224:227], [0, 2 * 0.7, 2 * 0.3], rtol=1e-6)
     assert found.sum() == np.float32(4)
+
+
+def test_gradient_mass_in_an_image_that_is_not_square_is_counted_from_the_position() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 2, 3, 2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+    kernel = torch.tensor([[0.0, 1, 0], [0, -6, 2], [0, 0, 1]])
+    with torch.no_grad():
+        module[0].weight[1] = kernel
+    mass = GradientMass(classifier_from_module(module, "one", preprocessing=Preprocessing((33, 65))), ["0"])
+    found = mass(torch.randn(1, 3, 33, 65), [(0, 1, 5 * 32 + 20, (10, 40))])
+    assert found.shape == (1, 2, 131)
+    np.testing.assert_allclose(found[0, 0, 65:68], [0.1, 0.8, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(found[0, 1, 65:68], [0, 0.7, 0.3], rtol=1e-6)
 
 
 def test_layer_box_is_the_effective_field_where_it_was_measured() -> None:

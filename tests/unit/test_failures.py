@@ -136,6 +136,12 @@ def test_box_goes_to_the_input_and_back_unchanged(window: list[float]) -> None:
     for box in ([10, 20, 100, 200], [0, 0, 224, 224], [3, 4, 5, 6]):
         there = to_image(np.array(box, float), frame, (224, 224), size)
         assert to_input(there, frame, (224, 224)).tolist() == box
+    assert to_input(np.array([100.0, 75, 200, 300]), np.array([0.0, 0, 400, 300]), (32, 128)).tolist() == [
+        32,
+        8,
+        64,
+        32,
+    ]
     assert to_input(np.array([0.0, 0, 3, 3]), np.array([0.0, 0, 640, 480]), (224, 224)).tolist() == [0, 0, 2, 2]
 
 

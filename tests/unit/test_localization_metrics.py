@@ -103,6 +103,7 @@ def test_box_in_the_input_is_mapped_to_the_image() -> None:
     beyond = np.array([-20.0, -10, 420, 310])
     assert to_image(np.array([0.0, 0, 224, 224]), beyond, (224, 224), size).tolist() == [0, 0, 400, 300]
     assert np.isnan(to_image(NAN_BOX, whole, (224, 224), size)).all()
+    assert to_image(np.array([32.0, 8, 64, 32]), whole, (32, 128), size).tolist() == [100, 75, 200, 300]
 
 
 @pytest.mark.parametrize(

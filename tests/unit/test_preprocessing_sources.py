@@ -202,6 +202,7 @@ def test_settings_override_what_the_network_carries() -> None:
     assert found.source.endswith("; `input_size`, `mean`, `std`, `interpolation`, `crop_pct` from the settings")
     kept = with_settings(Preprocessing(), AuditConfig(input_size=(448, 448)))
     assert (kept.size, kept.resize_size) == (448, 512)
+    assert kept.source == "`input_size` from the settings"
 
 
 def test_grey_networks_are_normalized_with_the_average_of_the_colours() -> None:

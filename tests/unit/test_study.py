@@ -114,6 +114,8 @@ def test_inside_counts_pixel_centres_in_the_box() -> None:
     mask = box_mask(np.array([[2.0, 1, 6, 3], [7, 0, 8, 1]]), whole, (4, 4))
     assert mask.astype(int).tolist() == [[0, 0, 0, 1], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
     assert box_mask(np.array([[0.0, 0, 8, 4]]), np.array([2.0, 0, 6, 4]), (4, 4)).all()
+    wide = box_mask(np.array([[2.0, 1, 6, 3]]), np.array([0.0, 0, 8, 4]), (2, 4))
+    assert wide.astype(int).tolist() == [[0, 1, 1, 0], [0, 0, 0, 0]]
 
 
 def test_pointing_energy_and_completeness_match_values_by_hand() -> None:
