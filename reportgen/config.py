@@ -72,6 +72,12 @@ class AuditConfig:
         None, "labels and boxes: a table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
     )
     classes: Path | None = setting(None, "a text file with one class name a line, in the order of the model's outputs")
+    outputs: str = setting(
+        "classes",
+        "what the model returns: `classes`, a logit for each class, one of which is right, or `binary`, one "
+        "logit, that of the second of two classes",
+        ("classes", "binary"),
+    )
     layer: str | None = setting(
         None, "the module whose output is used as the feature maps (default: found in the graph)", placeholder="NAME"
     )
@@ -278,7 +284,7 @@ GREY = (0.5, 0.5, 0.5)
 """`occlusion_fill = "grey"`: RGB in [0, 1]."""
 MODEL_KEYS = (
     "model", "weights", "layer", "head", "map_function", "layers", "resize", "input_size", "channels", "mean", "std",
-    "interpolation", "crop_pct", "precision",
+    "interpolation", "crop_pct", "precision", "outputs",
 )  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
 RENAMED = {

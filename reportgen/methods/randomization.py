@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reportgen.models.class_logits import one_row, two_rows
 from reportgen.models.classifier import Classifier, LinearHead
 from reportgen.models.weights import weights_digest
 
@@ -29,7 +30,9 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
     """
     trunk, head = copy.deepcopy(classifier.trunk), copy.deepcopy(classifier.head)
     generator = torch.Generator().manual_seed(seed)
-    linear = classifier.linear_head
+    linear, is_binary = classifier.linear_head, classifier.outputs == "binary"
+    if linear and is_binary:  # as the parameters of the head are
+        linear = replace(linear, weight=one_row(linear.weight), bias=one_row(linear.bias))
     weight = _find_parameter(head, linear.weight) if linear else None
     bias = _find_parameter(head, linear.bias) if linear else None
     drawn = [*_last_parameters(trunk, share), *head.named_parameters()]
@@ -39,12 +42,15 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
     grains = torch.randn(8, channels, *(-(-side // NOISE_GRAIN) for side in size), generator=generator)
     noise = F.interpolate(grains, size, mode="bilinear").to(next(trunk.parameters()).device)
     _compute_batch_statistics(trunk, head, noise, {id(parameter) for _, parameter in drawn})
+    linear = _with_parameters(linear, weight, bias)
+    if linear and is_binary:
+        linear = replace(linear, weight=two_rows(linear.weight), bias=two_rows(linear.bias))
     return replace(
         classifier,
         name=f"{classifier.name}, random weights",
         trunk=trunk,
         head=head,
-        linear_head=_with_parameters(linear, weight, bias),
+        linear_head=linear,
         weights_digest=weights_digest(nn.ModuleList([trunk, head])),
         original=None,
     )

@@ -124,6 +124,8 @@ class Classifier:
     map_function:   the user's function for activation maps, or None.
     original:       the module that trunk and head were cut from, with which they are compared; None if they were not
         cut from one.
+    outputs:        what `original` returns: `classes`, a logit for each class, or `binary`, one logit z, for which the
+        head returns (−z/2, z/2).
     """
 
     name: str
@@ -141,6 +143,7 @@ class Classifier:
     training_curve: tuple[Mapping[str, float], ...] = ()
     map_function: MapFunction | None = None
     original: nn.Module | None = None
+    outputs: str = "classes"
 
     @property
     def method(self) -> str:

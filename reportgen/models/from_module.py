@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import fx, nn
+from torch import nn
 
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
+from reportgen.models.class_logits import return_class_logits
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.cut import find_feature_maps, split
 from reportgen.models.first_convolution import first_convolution
@@ -24,22 +25,20 @@ def classifier_from_module(
     layer: str | None = None,
     head: str | None = None,
     source: str = "",
+    outputs: str = "classes",
 ) -> Classifier:
     """Cut a network at its feature maps.
 
     class_names: by default `class 0`, `class 1`, …; layer: name of the module whose output the feature maps are; head:
-        name of the linear layer; both are found automatically by default.
+        name of the linear layer; both are found automatically by default; outputs: `binary` for a network with the one
+        logit z of a binary classifier, which becomes one of two classes with the logits (−z/2, z/2).
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
     graph = trace(module, torch.zeros(preprocessing.input_shape))
+    classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
     trunk, head_module = split(graph, feature_maps)
-    output = next(iter(reversed(graph.graph.nodes)))
-    logits_shape = output.args[0].meta["shape"] if isinstance(output.args[0], fx.Node) else None
-    if logits_shape is None or len(logits_shape) != 2:
-        raise ModelError(f"`{name}` returns shape {logits_shape} for one image, not a row of logits")
-    classes = logits_shape[1]
     class_names = class_names or ClassNames.numbered(classes)
     if len(class_names.names) != classes:
         raise ModelError(
@@ -61,4 +60,5 @@ def classifier_from_module(
         weights_digest=weights_digest(graph),
         source=source,
         original=module,
+        outputs=outputs,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from reportgen.errors import ModelError
 from reportgen.models.batch_size import batch_refused
+from reportgen.models.class_logits import two_rows
 from reportgen.models.classifier import LinearHead
 from reportgen.models.graph import is_node_of
 from reportgen.models.heads import POOLINGS
@@ -34,6 +35,8 @@ def find_linear_head(head: fx.GraphModule, shape: tuple[int, int, int], name: st
         maps = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
         logits = _run(head, maps)
         for weight, bias in chosen:
+            if len(weight) == 1:  # of a binary classifier
+                weight, bias = two_rows(weight), None if bias is None else two_rows(bias)
             for pooling, pool in POOLINGS.items():
                 expected = F.linear(pool(maps), weight, bias)
                 if expected.shape == logits.shape and torch.allclose(logits, expected, rtol=1e-4, atol=1e-4):

@@ -30,7 +30,7 @@ def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> l
         is_fitted = network.head in POOLINGS
         plain = replace(network, model_name=None)
         if is_fitted:
-            plain = replace(plain, head=None, classes=None)
+            plain = replace(plain, head=None, classes=None, outputs="classes")
         if plain not in loaded:
             map_function = load_map_function(plain.map_function) if plain.map_function else None
             loaded[plain] = replace(load_classifier(plain), map_function=map_function).to(device)

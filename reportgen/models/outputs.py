@@ -56,8 +56,7 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
     if outputs.shape[1] < 2:
         raise ModelError(
             f"{name} has one output; reportgen needs a logit for each of at least two classes",
-            "for a binary classifier with output z, return the logits (0, z) from a `python:` factory: give its last "
-            "layer a first row of zeros",
+            "if it is the logit of a binary classifier, add `--outputs binary`",
         )
     if not outputs.isfinite().all():
         n = int((~outputs.isfinite()).any(1).sum())
@@ -70,14 +69,14 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
             f"{name} returns probabilities, not logits: its outputs are ≥ 0 and their sum is 1",
             "leave out the softmax at the end of its `forward`",
         )
-    if _ends_with_sigmoid(classifier.head) and outputs.amin() >= 0 and outputs.amax() <= 1:
+    if ends_with_sigmoid(classifier.head) and outputs.amin() >= 0 and outputs.amax() <= 1:
         raise ModelError(
             f"{name} ends with a sigmoid: its outputs are probabilities of independent labels, not logits",
             "if one class is right per image, leave out the sigmoid; multi-label networks are not supported",
         )
 
 
-def _ends_with_sigmoid(head: nn.Module) -> bool:
+def ends_with_sigmoid(head: nn.Module) -> bool:
     """Whether a sigmoid is the last operation that changes a value. Without a graph, that is the last module."""
     if not isinstance(head, fx.GraphModule):
         leaves = [module for module in head.modules() if not list(module.children())]

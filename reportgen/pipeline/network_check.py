@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from reportgen.config import AuditConfig
 from reportgen.data.samples import Dataset
 from reportgen.errors import ModelError, first_line
+from reportgen.models.class_logits import class_logits
 from reportgen.models.classifier import Classifier
 from reportgen.models.divergence import first_difference, relative_difference
 from reportgen.models.heads import POOLINGS
@@ -67,7 +68,7 @@ def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Ten
     """
     classifier = forward.classifier
     images = classifier.preprocessing.normalize(pixels)
-    expected = _logits(classifier.name, original, images)
+    expected = _logits(classifier, original, images)
     passes = [forward] if forward.precision == "fp32" else [ForwardPass(classifier), forward]
     for run in passes:
         logits = _logits_of(run, pixels)
@@ -87,18 +88,18 @@ def effective_precision(precision: str, device: torch.device) -> str:
     return "tf32" if precision == "fp32" and device.type == "cuda" else precision
 
 
-def _logits(name: str, original: nn.Module, images: Tensor) -> Tensor:
+def _logits(classifier: Classifier, original: nn.Module, images: Tensor) -> Tensor:
     try:
         logits = logits_in(original(images.clone()), Tensor)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
         raise ModelError(
-            f"`{name}` does not run on a batch of {len(images)} images ({first_line(error)})",
+            f"`{classifier.name}` does not run on a batch of {len(images)} images ({first_line(error)})",
             "its `forward` must accept any number of images",
         ) from error
     assert logits is not None  # the graph has them
-    return logits
+    return class_logits(logits, len(images), classifier.outputs)
 
 
 def _wrong_logits(

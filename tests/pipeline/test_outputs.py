@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -103,7 +104,7 @@ def config(tmp_path: Path) -> AuditConfig:
 @pytest.mark.parametrize(
     ("factory", "message", "hint"),
     [
-        ("one_output", "`one_output` has one output; reportgen needs a logit", "return the logits \\(0, z\\)"),
+        ("one_output", "`one_output` has one output; reportgen needs a logit", "add `--outputs binary`"),
         ("softmax", "`softmax` returns probabilities, not logits.* their sum is 1", "leave out the softmax"),
         ("sigmoid", "`sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
         ("functional_sigmoid", "`functional_sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
@@ -126,6 +127,59 @@ def test_network_without_logits_of_classes_is_refused(factory, message, hint, co
 def test_small_positive_logits_are_taken(config: AuditConfig) -> None:
     done = run_audit(replace(config, model=f"python:{__name__}:positive_logits"))
     assert 0 < done.audit.main.table["logits"][:].min() < done.audit.main.table["logits"][:].max() < 1
+
+
+def two_outputs() -> nn.Module:
+    """The same as `one_output` with its output z as logits (−z/2, z/2), written out."""
+    made, one = network(classes=2), network(classes=1)[8]
+    made[:6].load_state_dict(network(classes=1)[:6].state_dict())
+    made[8].weight.data = torch.cat((-one.weight, one.weight)).detach() / 2
+    made[8].bias.data = torch.cat((-one.bias, one.bias)).detach() / 2
+    return made
+
+
+@pytest.fixture
+def two_folders(config: AuditConfig, tmp_path: Path) -> AuditConfig:
+    """The settings with a data set of two class folders, each image with the place of its square."""
+    assert config.data is not None
+    rows = (line.split(",", 1) for line in config.data.read_text().splitlines()[1:])
+    boxes = {name: rest for name, rest in rows if not name.startswith("green")}
+    for name in boxes:
+        place = tmp_path / "two" / name.partition("-")[0] / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (config.data.parent / name).rename(place)
+    lines = [f"{name.partition('-')[0]}/{name},{rest}" for name, rest in boxes.items()]
+    table = tmp_path / "boxes.csv"
+    table.write_text("\n".join(["path,label,x0,y0,x1,y1", *lines]))
+    return replace(config, data=tmp_path / "two", annotations=table)
+
+
+def test_binary_network_is_one_of_two_classes(two_folders: AuditConfig) -> None:
+    made = [
+        run_audit(
+            replace(two_folders, model=f"python:{__name__}:{factory}", outputs=outputs, out=two_folders.out / factory)
+        )
+        for factory, outputs in (("one_output", "binary"), ("two_outputs", "classes"))
+    ]
+    (binary, plain) = (done.audit.main for done in made)
+    assert list(binary.classes) == ["blue", "red"]
+    assert binary.info.method == "cam"
+    for name in ("logits", "cam/class", "cam/map"):
+        np.testing.assert_allclose(binary.table[name][:], plain.table[name][:], atol=1e-5)
+    assert binary.localization_study is not None
+    assert plain.localization_study is not None
+    (ours, theirs) = (done.metrics["models"][0] for done in made)
+    assert ours["classification"] == theirs["classification"]
+    for result in (ours, theirs):
+        del result["localization"]["controls"]["random_weights"]  # drawn for other parameters
+    assert ours["localization"] == theirs["localization"]
+
+
+def test_fitted_head_ignores_the_outputs_of_the_own_one(two_folders: AuditConfig) -> None:
+    done = run_audit(
+        replace(two_folders, model=f"python:{__name__}:softmax", outputs="binary", head="gap", select="none")
+    )
+    assert done.metrics["models"][0]["head"] == "gap"
 
 
 @pytest.mark.parametrize("factory", ["one_output", "softmax", "infinite_head"])

@@ -42,7 +42,9 @@ def load_cam(name: str, config: AuditConfig) -> Classifier:
         )
     source = f"cam:{name}, {loaded}"
     preprocessing = with_settings(Preprocessing(source=DEFAULTS), config)
-    classifier = classifier_from_module(module, name, class_names, preprocessing, config.layer, config.head, source)
+    classifier = classifier_from_module(
+        module, name, class_names, preprocessing, config.layer, config.head, source, config.outputs
+    )
     return replace(classifier, training_curve=tuple(curve))
 
 

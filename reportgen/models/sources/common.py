@@ -15,5 +15,10 @@ def imagenet_class_names() -> ClassNames:
 
 
 def chosen_class_names(config: AuditConfig, default: ClassNames | None) -> ClassNames | None:
-    """Return the names in the file of the setting `classes`, or else the default."""
-    return ClassNames(read_class_file(config.classes)) if config.classes else default
+    """Return the names in the file of the setting `classes`, or else the default.
+
+    The one name that a source has for the output of a binary classifier names no pair of classes.
+    """
+    if config.classes:
+        return ClassNames(read_class_file(config.classes))
+    return None if config.outputs == "binary" and default and len(default.names) == 1 else default

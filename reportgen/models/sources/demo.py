@@ -33,6 +33,7 @@ def load_demo(_: str, config: AuditConfig) -> Classifier:
     mean, std = 127 / 255, 128 / 255
     made_for = Preprocessing(mean=(mean,) * 3, std=(std,) * 3, interpolation="bicubic", source="the network's own")
     preprocessing = with_settings(made_for, config)
+    names, where = imagenet_class_names(), (config.layer, config.head)
     return classifier_from_module(
-        module, "efficientnet_lite0", imagenet_class_names(), preprocessing, config.layer, config.head, "demo"
+        module, "efficientnet_lite0", names, preprocessing, *where, source="demo", outputs=config.outputs
     )

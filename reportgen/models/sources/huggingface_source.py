@@ -38,7 +38,9 @@ def load_huggingface(name: str, config: AuditConfig) -> Classifier:
     preprocessing = preprocessing_for(module, config)
     short = name.rstrip("/").rpartition("/")[2]
     source = f"hf:{name}, {loaded}"
-    return classifier_from_module(module, short, names, preprocessing, config.layer, config.head, source)
+    return classifier_from_module(
+        module, short, names, preprocessing, config.layer, config.head, source, config.outputs
+    )
 
 
 def _load(transformers: Any, name: str, with_weights: bool) -> Any:

@@ -51,13 +51,20 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
         raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
     source = f"python:{spec}" + (f", {load_weights(result, read_checkpoint(path))}" if path else "")
     class_names, preprocessing = chosen_class_names(config, None), preprocessing_for(result, config)
-    return classifier_from_module(result, factory_name, class_names, preprocessing, config.layer, config.head, source)
+    return classifier_from_module(
+        result, factory_name, class_names, preprocessing, config.layer, config.head, source, config.outputs
+    )
 
 
 def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifier:
     """Check that the parts of a user's Classifier fit together: errors in the middle of a run would be less clear."""
     if config.layer or config.head:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets layer and head", "leave out the flag")
+    if config.outputs != "classes":
+        raise ConfigError(
+            f"`python:{spec}` returns a Classifier, which must return a logit for each class",
+            "leave out `outputs`; let the head return `reportgen.models.class_logits.two_logits(z)`",
+        )
     if config.input_size or config.channels:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets its input's size", "leave out the flag")
     classifier = replace(

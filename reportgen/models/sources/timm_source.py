@@ -52,7 +52,7 @@ def load_timm(name: str, config: AuditConfig) -> Classifier:
     names = chosen_class_names(config, _class_names(module, is_published=checkpoint is None))
     preprocessing = preprocessing_for(module, config)
     source = f"timm:{name}, {loaded}"
-    return classifier_from_module(module, name, names, preprocessing, config.layer, config.head, source)
+    return classifier_from_module(module, name, names, preprocessing, config.layer, config.head, source, config.outputs)
 
 
 def _create(timm: Any, name: str, options: dict[str, Any]) -> nn.Module:

@@ -62,6 +62,7 @@ def load_torchvision(name: str, config: AuditConfig) -> Classifier:
         config.layer,
         config.head,
         f"{name}, {loaded}",
+        config.outputs,
     )
 
 

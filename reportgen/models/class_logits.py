@@ -1,0 +1,76 @@
+"""The outputs of a network as a row of logits, one for each class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, fx
+
+from reportgen.errors import ModelError
+from reportgen.models.outputs import ends_with_sigmoid
+
+
+def two_logits(z: Tensor) -> Tensor:
+    """Return logits (−z/2, z/2) of two classes, `(N, 2)`, whose softmax is (1 − sigmoid(z), sigmoid(z)).
+
+    z: the logit of the second class, one an image: `(N,)`, `(N, 1)`, …
+    """
+    column = z.reshape(-1, 1) / 2
+    return torch.cat((-column, column), 1)
+
+
+def two_rows(values: Tensor) -> Tensor:
+    """Return the weight `(2, C)` or bias `(2,)` of two logits for those of one logit z, `(1, C)` or `(1,)`."""
+    return torch.cat((-values / 2, values / 2))
+
+
+def one_row(values: Tensor) -> Tensor:
+    """Invert `two_rows`. Both are exact: halving and doubling change the exponent of a number alone."""
+    return values[1:] * 2
+
+
+def class_logits(values: Tensor, images: int, outputs: str) -> Tensor:
+    """Return the logits `(images, K)` of what a network returned for some images, as `return_class_logits` does."""
+    return two_logits(values) if outputs == "binary" else values.reshape(images, -1)
+
+
+def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
+    """Let a traced network return a row of logits for each image. Return the number of classes.
+
+    Its output for one image may have any number of dimensions, all but one of them of size 1: `(K,)` after `squeeze()`,
+    `(1, K)`, or `(1, K, 1, 1)` of a fully convolutional head. name: of the network, for messages.
+    Errors: ModelError for an output of another shape, and, for `binary`, of more than one value or of a sigmoid.
+    """
+    output = next(iter(reversed(graph.graph.nodes)))
+    (returned,) = output.all_input_nodes
+    shape = returned.meta["shape"]
+    values = [size for size in shape or () if size > 1]
+    if shape is None or len(values) > 1:
+        raise ModelError(f"`{name}` returns shape {shape} for one image, not a row of logits")
+    count = values[0] if values else 1
+    if outputs == "classes" and shape == (1, count):
+        return count
+    if outputs == "binary":
+        _check_binary(graph, name, count)
+    with graph.graph.inserting_before(output):
+        if outputs == "binary":
+            logits = graph.graph.call_function(two_logits, (returned,))
+        else:
+            logits = graph.graph.call_method("reshape", (returned, -1, count))
+    classes = 2 if outputs == "binary" else count
+    logits.meta.update(shape=(1, classes), has_tensors=True)
+    output.args = (logits,)
+    graph.recompile()
+    return classes
+
+
+def _check_binary(graph: fx.GraphModule, name: str, count: int) -> None:
+    if count != 1:
+        raise ModelError(
+            f"`{name}` has {count} outputs; with `outputs = binary` it must have one, the logit of the second class",
+            "leave out `outputs`" + (": its two logits are taken as they are" if count == 2 else ""),
+        )
+    if ends_with_sigmoid(graph):
+        raise ModelError(
+            f"`{name}` ends with a sigmoid: its output is a probability, not a logit",
+            "leave out the sigmoid at the end of its `forward`",
+        )
