@@ -60,7 +60,8 @@ class _Mixing(fx.Interpreter):
 
     def _mixes(self, values: Tensor) -> bool:
         """Whether, however the dimensions are read, other positions changed than the one that was changed."""
-        if values.ndim < 3 or len(values) != len(self.positions) + 1 or not values.is_floating_point():
+        is_row = values[:1].squeeze().ndim < 2  # of pooled channels, which may be as many as there are positions
+        if is_row or len(values) != len(self.positions) + 1 or not values.is_floating_point():
             return False
         difference = (values[1:] - values[:1]).abs()
         changed = difference > TOLERANCE * values.abs().max()

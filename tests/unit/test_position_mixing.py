@@ -116,6 +116,12 @@ def test_network_whose_head_pools_each_position_by_itself_is_taken(make: Callabl
         torch.testing.assert_close(classifier.head(classifier.trunk(images)), network(images))
 
 
+def test_pooled_channels_are_no_positions_where_there_are_as_many() -> None:
+    """Of ResNet-20 for CIFAR-10, 64 channels of 8 × 8 positions."""
+    network = nn.Sequential(nn.Conv2d(3, SIDE**2, 4, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(SIDE**2, 5))
+    assert cut(network).feature_shape == (SIDE**2, SIDE, SIDE)
+
+
 def test_positions_are_not_confused_with_as_many_channels() -> None:
     """36 channels and 36 positions: only one of the readings of a shape has to be free of mixing."""
     layer = nn.Conv1d(SIDE * SIDE, CHANNELS, 1)
