@@ -38,19 +38,37 @@ def column_group(audit: Audit) -> Iterator[Finding]:
     columns = audit.columns.groups
     tests = sum(len(column.names) for column in columns)
     for column in columns:
-        found = [(p, k) for k in range(len(column.names)) if (p := _p_value(audit, column, k)) is not None]
+        found = [(_p_value(*_rates(audit, column.group_of == k)), k) for k in _candidates(audit, column, MAX_P / tests)]
         if found and tests * min(found)[0] < MAX_P:
             p, k = min(found)
             yield _finding(audit, column, k, min(1.0, tests * p), tests)
 
 
-def _p_value(audit: Audit, column: ColumnGroups, k: int) -> float | None:
-    """Return the p value of the comparison of one value with the others; None if it is not worse or too small."""
+def _candidates(audit: Audit, column: ColumnGroups, limit: float) -> list[int]:
+    """Return the values with enough images and more errors whose p value is below the limit if all are independent.
+
+    Groups of related images only raise it, and are counted for these values alone, which takes longer.
+    """
+    judged = (audit.labels >= 0) & (column.group_of >= 0)
+    wrong = ~audit.main.classification.top1_correct
+    total, total_wrong = int((audit.labels >= 0).sum()), int(wrong[audit.labels >= 0].sum())
+    sizes = np.bincount(column.group_of[judged], minlength=len(column.names)).tolist()
+    errors = np.bincount(column.group_of[judged & wrong], minlength=len(column.names)).tolist()
+    found = []
+    for k, (n, count) in enumerate(zip(sizes, errors, strict=True)):
+        if min(n, total - n) < MIN_IMAGES or count * (total - n) <= (total_wrong - count) * n:
+            continue
+        if _p_value(Rate(count, n), Rate(total_wrong - count, total - n)) < limit:
+            found.append(k)
+    return found
+
+
+def _p_value(inside: Rate | None, outside: Rate | None) -> float:
+    """Return the p value of Fisher's exact test, two-sided; 1 if one of the two has no images."""
     from scipy.stats import fisher_exact  # heavy, and not needed to list the pages
 
-    inside, outside = _rates(audit, column.group_of == k)
-    if inside is None or outside is None or min(inside.n, outside.n) < MIN_IMAGES or inside.value <= outside.value:
-        return None
+    if inside is None or outside is None:
+        return 1.0
     return float(fisher_exact([inside.independent_counts, outside.independent_counts])[1])
 
 

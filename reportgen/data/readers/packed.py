@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,10 +82,12 @@ def _files_of_folder(folder: Path) -> list[Path]:
     if (folder / "dataset_dict.json").is_file():
         splits = sorted(path.parent.name for path in folder.glob("*/state.json"))
         raise _several(folder, splits, f"give one of its folders: --data {one_line(str(folder / splits[0]))}")
-    names, _ = list_files(folder)
-    top = [folder / name for name in names if "/" not in name]
+    try:
+        top = sorted(Path(entry.path) for entry in os.scandir(folder) if not entry.name.startswith("."))
+    except OSError:
+        return []  # the reader of folders names the cause
     candidates = [path for path in top if is_columnar(path) or path.suffix.lower() == ".tar"]
-    if not candidates or any(is_image(folder, name) for name in names):
+    if not candidates or any(is_image(folder, name) for name in list_files(folder)[0]):
         return []
     files = [path for path in candidates if _is_packed(path)]
     splits = sorted({SHARD_NUMBER.sub("", path.stem) for path in files})
