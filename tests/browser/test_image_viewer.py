@@ -212,6 +212,24 @@ def test_preview_box_is_that_of_the_recipe_at_the_threshold(browser: Browser, de
         assert messages == []
 
 
+@pytest.mark.parametrize("threshold", [0.2, 0.5])
+def test_box_of_an_input_that_is_not_square_is_that_of_the_recipe(
+    browser: Browser, demo_report: Path, threshold: float
+) -> None:
+    grid = np.random.default_rng(3).normal(0, 1, (4, 11))
+    window, size = [10.0, 5.0, 190.0, 65.0], [200, 80]
+    expected = to_image(paper_box(upsample(grid, 32, 96), threshold), np.array(window), (32, 96), np.array(size))
+    with opened(browser, offline=True) as (page, messages):
+        open_image(page, demo_report)
+        script = """([grid, threshold, area, size]) => {
+            const { boxes, cam } = window.reportgen;
+            return boxes.predicted(cam.enlarge(grid, [96, 32]), threshold, area, size);
+        }"""
+        found = page.evaluate(script, [grid.tolist(), threshold, window, size])
+        assert found == pytest.approx(expected.tolist())
+        assert messages == []
+
+
 def test_viewer_changes_opacity_and_hides_boxes(browser: Browser, demo_report: Path) -> None:
     with opened(browser, offline=True) as (page, messages):
         open_image(page, demo_report)
