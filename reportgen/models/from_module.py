@@ -14,6 +14,7 @@ from reportgen.models.first_convolution import first_convolution
 from reportgen.models.graph import trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
+from reportgen.models.plain_module import let_gradients_pass, plain_module
 from reportgen.models.weights import weights_digest
 
 
@@ -35,7 +36,9 @@ def classifier_from_module(
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
+    module, converted = plain_module(module, name)
     graph = trace(module, torch.zeros(preprocessing.input_shape))
+    let_gradients_pass(graph)
     classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
     trunk, head_module = split(graph, feature_maps)
@@ -58,7 +61,7 @@ def classifier_from_module(
         first_conv=first_convolution(graph),
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
-        source=source,
+        source="; ".join(filter(None, (source, converted))),
         original=module,
         outputs=outputs,
     )

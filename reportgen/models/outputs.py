@@ -50,9 +50,12 @@ def check_weights(classifier: Classifier, has_own_head: bool) -> None:
 def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
     """Check the outputs `(N, K)` of a network for a few images.
 
-    Errors: ModelError for NaN or infinite values, a single output, and the outputs of a softmax or sigmoid.
+    Errors: ModelError for NaN or infinite values, a single output, the outputs of a softmax or sigmoid, and a network
+    whose configuration states that it is no classifier of one label.
     """
     name = f"`{classifier.name}`"
+    if classifier.original is not None:
+        _check_problem_type(classifier.original, name)
     if outputs.shape[1] < 2:
         raise ModelError(
             f"{name} has one output; reportgen needs a logit for each of at least two classes",
@@ -73,6 +76,22 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
         raise ModelError(
             f"{name} ends with a sigmoid: its outputs are probabilities of independent labels, not logits",
             "if one class is right per image, leave out the sigmoid; multi-label networks are not supported",
+        )
+
+
+def _check_problem_type(module: nn.Module, name: str) -> None:
+    """Check what the configuration of a Hugging Face network, or of one in the module, states about its outputs."""
+    stated = (getattr(getattr(part, "config", None), "problem_type", None) for part in module.modules())
+    problem = next(filter(None, stated), None)
+    if problem == "multi_label_classification":
+        raise ModelError(
+            f"{name} is a multi-label network: its configuration states `problem_type = {problem}`",
+            "multi-label networks are not supported; if one class is right per image, correct `problem_type`",
+        )
+    if problem == "regression":
+        raise ModelError(
+            f"{name} is a regression: its configuration states `problem_type = {problem}`",
+            "if its output is the logit of a binary classifier, remove `problem_type` and add `--outputs binary`",
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError, first_line
@@ -74,9 +74,11 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
     )
     classes = len(classifier.class_names.names)
     try:
-        with torch.inference_mode():
-            maps = classifier.trunk.eval()(torch.zeros(classifier.preprocessing.input_shape))
+        with torch.enable_grad():
+            image = torch.zeros(classifier.preprocessing.input_shape, requires_grad=True)
+            maps = classifier.trunk.eval()(image)
             logits = classifier.head.eval()(maps)
+            has_gradient = _has_gradient(logits, image)
         shapes = (tuple(maps.shape), tuple(logits.shape))
     except Exception as error:
         raise ModelError(f"the Classifier of `python:{spec}` does not run ({first_line(error)})") from error
@@ -85,8 +87,20 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
             f"the Classifier of `python:{spec}` returns feature maps {shapes[0]} and logits {shapes[1]} for one image, "
             f"not {(1, *classifier.feature_shape)} and one logit for each of its {classes} class names"
         )
+    if not has_gradient:
+        raise ModelError(
+            f"in the Classifier of `python:{spec}`, the logits have no gradient with respect to the image",
+            "saliency and Grad-CAM need it: leave out `torch.no_grad` and `detach` in trunk and head",
+        )
     # The digest that the user's code states may be older than its weights.
     digest = weights_digest(nn.ModuleList([classifier.trunk, classifier.head]))
     return replace(
         classifier, weights_digest=hashlib.sha256(f"{classifier.weights_digest} {digest}".encode()).hexdigest()
     )
+
+
+def _has_gradient(logits: Tensor, image: Tensor) -> bool:
+    if not logits.requires_grad:
+        return False
+    (gradient,) = torch.autograd.grad(logits.sum(), image, allow_unused=True)
+    return gradient is not None
