@@ -92,6 +92,11 @@ class ModelAudit:
         """The class names, in the order of the network's outputs."""
         return self.dataset.classes
 
+    @property
+    def has_top5(self) -> bool:
+        """Whether there are more classes than top classes; without, every top-5 error is 0."""
+        return bool(len(self.classes) > self.classification.top_classes.shape[1])
+
     @cached_property
     def cam_identity_relative(self) -> float | None:
         """`cam_identity` in standard deviations of the logits; None where it is None or all logits are equal."""

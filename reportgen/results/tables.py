@@ -101,11 +101,9 @@ def independence_text(model: ModelAudit) -> str:
 
 def classification_table(audit: Audit) -> Table:
     """Return Table 1: classification error of all networks with Wilson's intervals."""
-    first, *others = (
-        Row([m.info.name, rate_text(m.classification.top1_error), rate_text(m.classification.top5_error)])
-        for m in audit.models
-    )
-    top1_error, top5_error = audit.main.classification.top1_error, audit.main.classification.top5_error
+    errors = [(m.classification.top1_error, m.classification.top5_error if m.has_top5 else None) for m in audit.models]
+    first, *others = (Row([m.info.name, *map(rate_text, rates)]) for m, rates in zip(audit.models, errors, strict=True))
+    top1_error, top5_error = errors[0]
     first = replace(first, flags=_flags(("top1", top1_error), ("top5", top5_error)))
     n = top1_error.n if top1_error else 0
     return Table(

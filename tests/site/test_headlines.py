@@ -9,11 +9,13 @@ import pytest
 
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.headline import comparison_verdict, headlines
+from reportgen.gallery.pages.class_list import class_rows
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.comparisons import compare_with_strongest_control
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.paired import compare_errors
-from tests.site.reports import page_at
+from reportgen.results.tables import classification_table
+from tests.site.reports import page_at, write_report
 from tests.support.factories import SIDE, make_audit, make_logits, make_model_audit
 
 WHOLE = np.array([[0.0, 0, SIDE, SIDE]])
@@ -21,23 +23,24 @@ CENTRED = np.array([[2.0, 2, 6, 6]])
 """A quarter of the image: a box around the whole image has an IoU of 0.25 with it."""
 
 
-def audit_of(box: np.ndarray, fitting: int, n: int = 40, wrong_class: int = 0) -> Audit:
+def audit_of(box: np.ndarray, fitting: int, n: int = 40, wrong_class: int = 0, classes: int = 2) -> Audit:
     """Images that all have this ground-truth box, which the maps of the first `fitting` predict.
 
     wrong_class: so many of the images are classified wrongly.
     """
     (x0, y0, x1, y1), labels = box[0].astype(int), np.arange(n) % 2
-    maps = np.zeros((n, 3, SIDE, SIDE))
+    maps = np.zeros((n, min(classes, 5) + 1, SIDE, SIDE))
     maps[:fitting, :, y0:y1, x0:x1] = 1
     maps[fitting:, :, 0, 0] = 1
     predicted = np.where(np.arange(n) < wrong_class, 1 - labels, labels)
-    logits = make_logits(predicted.tolist(), 0.9, 2)
+    logits = make_logits(predicted.tolist(), 0.9, classes)
     return make_audit(make_model_audit(labels.tolist(), logits=logits, maps=maps, boxes=[box] * n))
 
 
 def test_each_card_has_the_control_of_its_own_error() -> None:
-    """Two classes of 20 images each: naming one is wrong on half of them, naming both never; the whole image fits."""
-    top1, top5, gt_known, _ = headlines(audit_of(WHOLE, fitting=20, wrong_class=10))
+    """Two of six classes have 20 images each: naming one is wrong on half of them, naming both never; the whole image
+    fits."""
+    top1, top5, gt_known, _ = headlines(audit_of(WHOLE, fitting=20, wrong_class=10, classes=6))
     assert [one.label for one in (top1, top5, gt_known)] == [
         "Top-1 error",
         "Top-5 error",
@@ -55,7 +58,7 @@ def test_each_card_has_the_control_of_its_own_error() -> None:
 @pytest.mark.parametrize(("wrong", "verdict"), [(4, "within chance"), (32, "more than chance explains")])
 def test_calibration_card_says_whether_chance_explains_the_error(wrong: int, verdict: str) -> None:
     """40 predictions with probability 0.9, of which 4 are wrong, as stated, or 32."""
-    card = headlines(audit_of(WHOLE, fitting=40, wrong_class=wrong))[3]
+    card = headlines(audit_of(WHOLE, fitting=40, wrong_class=wrong))[-1]
     assert card.value == f"{abs(0.9 - (40 - wrong) / 40):.2f}"
     assert card.detail == f"mean confidence 90 %, accuracy {100 * (40 - wrong) / 40:.0f} %"
     assert card.verdict.startswith(verdict)
@@ -63,7 +66,7 @@ def test_calibration_card_says_whether_chance_explains_the_error(wrong: int, ver
 
 def test_localization_card_has_the_strongest_control() -> None:
     """A centred box fits every image, and a box around the whole image none."""
-    headline = headlines(audit_of(CENTRED, fitting=20))[2]
+    headline = headlines(audit_of(CENTRED, fitting=20))[-2]
     assert headline.rate is not None
     assert headline.control is not None
     assert headline.control_name == CONTROL_LABELS["centre"]
@@ -119,7 +122,7 @@ def test_paired_comparison_has_the_rates_of_the_tables(error: str) -> None:
     found = compare_with_strongest_control(study, error)
     assert found.change.a == getattr(study.controls[found.name].recipes["paper"], error)
     assert found.change.b == getattr(study.label_map.recipes["paper"], error)
-    assert headlines(audit)[2].rate == study.label_map.recipes["paper"].gt_known
+    assert headlines(audit)[-2].rate == study.label_map.recipes["paper"].gt_known
 
 
 def test_lead_states_a_difference_that_may_be_chance(tmp_path: Path) -> None:
@@ -141,3 +144,16 @@ def test_error_by_required_iou_is_the_share_of_boxes_below_it(tmp_path: Path) ->
         "Mean IoU 0.750. For 0 of 40 boxes the IoU is within 0.02 of 0.50, so that a small shift would change the "
         "verdict."
     ]
+
+
+@pytest.mark.parametrize(("classes", "has_top5"), [(2, False), (5, False), (6, True)])
+def test_networks_of_few_classes_have_no_top5_error(classes: int, has_top5: bool, tmp_path: Path) -> None:
+    """With at most five classes, the label is always among the top five."""
+    audit = audit_of(WHOLE, fitting=20, wrong_class=36, classes=classes)
+    assert ("Top-5 error" in [one.label for one in headlines(audit)]) is has_top5
+    assert all((row.top5 is not None) is has_top5 for row in class_rows(audit))
+    assert classification_table(audit).rows[0].cells[2].startswith("0.0") is has_top5
+    site = write_report(audit, tmp_path)
+    for page in ("index.html", "classes/index.html", "classes/0000-a.html"):
+        assert ("Top-5 error" in (site / page).read_text()) is has_top5
+    assert ("among the top 5" in (site / "findings" / "index.html").read_text()) is has_top5

@@ -55,13 +55,14 @@ def _finding(model: ModelAudit, pair: Confusion, rate: Rate) -> Finding:
     verb = "is called" if all_of_them else "are called"
     confidence = float(scores[images].mean())
     in_top = int(model.classification.top5_correct[images].sum())
-    k = model.classification.top_classes.shape[1]
+    k = model.classification.top_classes.shape[1] if model.has_top5 else 0
     probabilities = model.probabilities(images).mean(0)
     figures = [
         (f"mean probability of {other}", confidence),
         (f"mean probability of {label}", float(probabilities[pair.label])),
-        (f"images with {label} among the top {k}", float(in_top)),
     ]
+    if k:
+        figures.append((f"images with {label} among the top {k}", float(in_top)))
     inference, more = _position_of_evidence(model, images, label, other)
     by_confidence = model.classification.surest_first(np.array(images)).tolist()
     return Finding(
@@ -140,11 +141,11 @@ def _mean_similarity(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def _next_step(rate: Rate, in_top: int, k: int, label: str, other: str) -> str:
+    check_labels = f"Compare the two maps, and check whether the labels separate {label} from {other}."
+    if not k:
+        return check_labels
     if in_top == rate.count:
-        return (
-            f"{label} is among the top {k} of each of these images. Compare the two maps, and check whether the labels "
-            f"separate {label} from {other}."
-        )
+        return f"{label} is among the top {k} of each of these images. {check_labels}"
     return (
         f"{label} is among the top {k} of {in_top:,} of these {rate.count:,} images. Compare the two maps, and check "
         f"whether the training data have such images of {label}."

@@ -31,10 +31,10 @@ class Headline:
 
 
 def headlines(audit: Audit) -> list[Headline]:
-    """The four figures of the overview, each with its strongest control."""
+    """The figures of the overview, each with its strongest control. Networks of few classes have no top-5 error."""
     return [
         _classification_headline(audit, 1),
-        _classification_headline(audit, 5),
+        *([_classification_headline(audit, 5)] if audit.main.has_top5 else []),
         _localization(audit),
         _calibration(audit),
     ]

@@ -29,6 +29,7 @@ class ClassRow:
 
     outcomes: of the images with this label.
     wrong: images with any error, each counted once: a wrong class, or a wrong box of the label's map.
+    top5: None for a network of few classes, where it is always 0.
     confused_with: the class most often predicted instead, with its count; several if they tie.
     """
 
@@ -133,7 +134,7 @@ def class_row(audit: Audit, k: int) -> ClassRow:
         images=len(images),
         outcomes=outcome_bar((audit.main.outcomes[i] for i in images), label=k),
         top1=Rate.of(~classification.top1_correct[images], groups),
-        top5=Rate.of(~classification.top5_correct[images], groups),
+        top5=Rate.of(~classification.top5_correct[images], groups) if audit.main.has_top5 else None,
         gt_known=gt_known,
         wrong=Rate.of(wrong, groups),
         confused_with=_confused_with(
