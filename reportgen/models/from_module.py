@@ -14,6 +14,7 @@ from reportgen.models.first_convolution import first_convolution
 from reportgen.models.graph import trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
+from reportgen.models.outputs import BINARY_HINT
 from reportgen.models.plain_module import let_gradients_pass, plain_module
 from reportgen.models.weights import weights_digest
 
@@ -45,10 +46,11 @@ def classifier_from_module(
     class_names = class_names or ClassNames.numbered(classes)
     if len(class_names.names) != classes:
         raise ModelError(
-            f"`{name}` has {classes} outputs but {len(class_names.names)} class names",
-            "give as many names, one a line, with --classes",
+            f"`{name}` has {classes} output{'s' * (classes > 1)} but {len(class_names.names)} class names",
+            BINARY_HINT if classes == 1 else "give as many names, one a line, with --classes",
         )
     shape = tuple(feature_maps.meta["shape"][1:])
+    origin = [source, converted, "one logit z, taken as −z/2 and z/2" if outputs == "binary" else ""]
     return Classifier(
         name=name,
         trunk=trunk,
@@ -61,7 +63,7 @@ def classifier_from_module(
         first_conv=first_convolution(graph),
         parameters=sum(p.numel() for p in module.parameters()),
         weights_digest=weights_digest(graph),
-        source="; ".join(filter(None, (source, converted))),
+        source="; ".join(filter(None, origin)),
         original=module,
         outputs=outputs,
     )

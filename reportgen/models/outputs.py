@@ -14,6 +14,8 @@ from reportgen.models.classifier import Classifier
 T = TypeVar("T")
 SUM_TOLERANCE = 1e-3
 """Largest deviation of the sum of a softmax from 1."""
+BINARY_HINT = "if it is the logit of a binary classifier, add `--outputs binary`"
+"""Way out for a network with one output."""
 SHAPE_ONLY = {"flatten", "squeeze", "view", "reshape", "contiguous", "float", "identity", "dropout"}
 """Operations that change no value in evaluation, in lower case."""
 SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
@@ -59,7 +61,7 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
     if outputs.shape[1] < 2:
         raise ModelError(
             f"{name} has one output; reportgen needs a logit for each of at least two classes",
-            "if it is the logit of a binary classifier, add `--outputs binary`",
+            BINARY_HINT,
         )
     if not outputs.isfinite().all():
         n = int((~outputs.isfinite()).any(1).sum())

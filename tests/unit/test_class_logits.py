@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.methods.randomization import randomize_weights
@@ -65,6 +66,7 @@ def test_binary_probabilities_are_those_of_the_sigmoid(returns, make) -> None:
         assert torch.allclose(logits.softmax(1)[:, 1], expected.sigmoid(), rtol=1e-5)
         assert torch.allclose(logits[:, 1] - logits[:, 0], expected, rtol=1e-5)
     assert made.class_names.names == ("class 0", "class 1")
+    assert made.source == "one logit z, taken as −z/2 and z/2"
 
 
 @pytest.mark.parametrize("make", [lambda: network(classes=1), lambda: convolutional_head(1)])
@@ -117,6 +119,14 @@ def test_layers_do_not_depend_on_the_outputs() -> None:
 
 
 NUMBERS = ((1, "binary"), (2, "classes"))
+
+
+def test_two_names_for_one_output_lead_to_the_flag() -> None:
+    names = ClassNames(("healthy", "tumour"))
+    with pytest.raises(ModelError, match="`net` has 1 output but 2 class names") as caught:
+        classifier_from_module(network(classes=1), "net", names, SMALL)
+    assert "add `--outputs binary`" in (caught.value.hint or "")
+    assert classifier_from_module(network(classes=1), "net", names, SMALL, outputs="binary").class_names == names
 
 
 @pytest.mark.parametrize(

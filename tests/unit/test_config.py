@@ -83,6 +83,7 @@ def test_given_flags_override_the_file_and_others_do_not() -> None:
         ("std = [0.5, 0.5, 0.0]", "is [0.5, 0.5, 0.0]", "use one positive number"),
         ("channels = 4", "is 4", "use 1 for grey or 3"),
         ('interpolation = "cubic"', "`interpolation` is `cubic`", "use one of `nearest`"),
+        ('outputs = "sigmoid"', "`outputs` is `sigmoid`", "use one of `classes`, `binary`"),
         ('resize = "crop"\ncrop_pct = 1.1', "is 1.1", "use a number above 0 and at most 1"),
         ("crop_pct = 0.9", "`crop_pct` has no effect with `resize = warp`", "add `resize = crop`"),
         ("[data]\nx = 1", "`data` in", "it must be"),
@@ -107,9 +108,10 @@ def test_bad_config_names_the_fault_and_the_way_out(tmp_path: Path, text: str, m
         ("std = [0.5, 0.25, 1]", "0.5, 0.25,1", (0.5, 0.25, 1.0)),
         ("channels = 1", "1", 1),
         ('interpolation = "lanczos"', "lanczos", "lanczos"),
+        ('outputs = "binary"', "binary", "binary"),
     ],
 )
-def test_preprocessing_is_the_same_from_a_file_a_table_and_a_flag(
+def test_setting_of_a_network_is_the_same_from_a_file_a_table_and_a_flag(
     tmp_path: Path, text: str, flag: str, value: object
 ) -> None:
     key = text.split()[0]

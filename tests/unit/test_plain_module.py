@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
-from reportgen.errors import ModelError
+from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.from_module import classifier_from_module
@@ -174,6 +174,14 @@ def no_gradients():
 def detached():
     return replace(classifier_from_module(network(), "net"), trunk=Detached(*network()[:6]))
 """
+
+
+def test_own_parts_return_the_logits_of_both_classes(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "own_parts_of_two.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="returns a Classifier, which must return a logit for each class") as caught:
+        load_python("own_parts_of_two:no_gradients", AuditConfig(outputs="binary"))
+    assert "two_logits(z)" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("factory", ["no_gradients", "detached"])
