@@ -12,7 +12,7 @@ from functools import cache
 
 import torch
 
-from tests.matrix import huggingface_networks, timm_networks, torchvision_networks
+from tests.matrix import handwritten, huggingface_networks, timm_networks, torchvision_networks
 from tests.matrix.case import Case, Family, Verdict
 from tests.matrix.checks import try_network
 
@@ -20,6 +20,7 @@ FAMILIES: dict[str, Family] = {
     "torchvision": torchvision_networks.FAMILY,
     "timm": timm_networks.FAMILY,
     "transformers": huggingface_networks.FAMILY,
+    "handwritten": handwritten.FAMILY,
 }
 PROCESSES = 2
 
