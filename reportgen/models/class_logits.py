@@ -45,7 +45,10 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
     shape = returned.meta["shape"]
     values = [size for size in shape or () if size > 1]
     if shape is None or len(values) > 1:
-        raise ModelError(f"`{name}` returns shape {shape} for one image, not a row of logits")
+        raise ModelError(
+            f"`{name}` returns shape {shape} for one image, not a row of logits",
+            "return one logit for each class, for example from a `python:` factory",
+        )
     count = values[0] if values else 1
     if outputs == "classes" and shape == (1, count):
         return count

@@ -7,6 +7,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import fx
 
 from reportgen.errors import ModelError
@@ -111,8 +112,9 @@ def _not_found(graph: fx.GraphModule, nodes: Iterable[fx.Node], reason: str) -> 
 def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
     """Cut a network into trunk (input → feature maps) and head (feature maps → logits), which share its parameters."""
     head = fx.Graph()
-    # A copy, because the head's first layer may work in place (ReLU), and the feature maps are used after it.
-    inside = {maps: head.call_method("clone", (head.placeholder("maps"),))}
+    # A copy, because the head's first layer may work in place (ReLU), and the feature maps are used after it; in the
+    # layout of the original network, because `x.view(len(x), -1)` fails for channels-last maps.
+    inside = {maps: head.call_method("clone", (head.placeholder("maps"),), {"memory_format": torch.contiguous_format})}
     dependents = set(_dependents(graph, maps))
     for node in graph.graph.nodes:
         if node.op == "get_attr" and any(user in dependents for user in node.users):

@@ -28,14 +28,18 @@ def fold(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, fx.GraphModule):
         module = copy.deepcopy(module).eval()
-        for change in (_convolutions_to_modules, _fold_batch_norms, _pad_in_convolutions, _activate_in_place):
+        for change in (
+            _convolutions_to_modules, _fold_batch_norms, _pad_in_convolutions, _activate_in_place, _reshape,
+        ):  # fmt: skip
             change(module)
         eliminate_dead_code(module)
         module.delete_all_unused_submodules()
         module.recompile()
-    for parameter in module.parameters():
-        if parameter.ndim == 4:  # `Module.to` refuses networks with a 3-D convolution
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    for part in module.modules():  # other parameters keep their layout, which `forward` may rely on
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d)):
+            for parameter in part.parameters(recurse=False):
+                if parameter.ndim == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return module
 
 
@@ -45,7 +49,8 @@ def _convolutions_to_modules(graph: fx.GraphModule) -> None:
         if node.op == "call_function" and node.target in (torch.conv2d, F.conv2d):
             arguments: dict[str, Any] = {**dict(zip(CONV_ARGUMENTS, node.args, strict=False)), **node.kwargs}
             weight, bias = (_parameter(graph, arguments.get(name)) for name in ("weight", "bias"))
-            if weight is not None and (bias is not None or arguments.get("bias") is None):
+            has_computed_options = any(isinstance(arguments.get(name), fx.Node) for name in CONV_ARGUMENTS[3:])
+            if weight is not None and (bias is not None or arguments.get("bias") is None) and not has_computed_options:
                 node.op, node.args, node.kwargs = "call_module", (arguments["input"],), {}
                 _set_module(graph, node, _conv(weight, bias, arguments))
 
@@ -87,6 +92,13 @@ def _activate_in_place(graph: fx.GraphModule) -> None:
             (source,) = node.all_input_nodes
             if is_node_of(source, graph, *OWN_OUTPUT) and len(source.users) == 1:
                 _set_module(graph, node, type(graph.get_submodule(str(node.target)))(inplace=True))
+
+
+def _reshape(graph: fx.GraphModule) -> None:
+    """Let `x.view(sizes)` copy where it must: `x` may be in another layout than in the network before folding."""
+    for node in graph.graph.nodes:
+        if node.op == "call_method" and node.target == "view" and not isinstance(node.args[1], torch.dtype):
+            node.target = "reshape"
 
 
 def _set_module(graph: fx.GraphModule, node: fx.Node, module: nn.Module) -> None:

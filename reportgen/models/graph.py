@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves
 
 from reportgen.errors import ModelError, first_line
@@ -32,6 +33,9 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
     """
     module.eval()
     try:
+        if any(is_lazy(parameter) for parameter in module.parameters()):
+            with torch.no_grad():
+                module(example)  # makes the parameters
         graph = _symbolic_or_with_examples(module, example)
         make_in_place_changes_explicit(graph)
         _return_logits_alone(graph)
@@ -46,7 +50,8 @@ def trace(module: nn.Module, example: Tensor) -> fx.GraphModule:
             _Shapes(graph).run(example)
     except Exception as error:
         raise ModelError(
-            f"`{type(module).__name__}` does not run on {tuple(example.shape)} ({first_line(error)})"
+            f"`{type(module).__name__}` does not run on {tuple(example.shape)} ({first_line(error)})",
+            "state its input with --input-size and --channels",
         ) from error
     return graph
 
@@ -63,7 +68,11 @@ def _symbolic_or_with_examples(module: nn.Module, example: Tensor) -> fx.GraphMo
 def _return_logits_alone(graph: fx.GraphModule) -> None:
     """Let the graph return the logits without what else the module returns, such as hidden states."""
     output = next(iter(reversed(graph.graph.nodes)))
-    logits = logits_in(output.args[0], fx.Node)
+    returned: Any = output.args[0]
+    if isinstance(returned, fx.Node) and isinstance(returned.target, type) and issubclass(returned.target, tuple):
+        named_tuple: Any = returned.target
+        returned = named_tuple(*returned.args)
+    logits = logits_in(returned, fx.Node)
     if logits is None:
         raise ValueError("it returns no tensor, and no dict, tuple or list with one")
     output.args = (logits,)

@@ -22,10 +22,15 @@ SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
 
 
 def logits_in(output: Any, kind: type[T]) -> T | None:
-    """Return the logits in what a network returns: a tensor, or the one called `logits` in a dict or `ModelOutput`, or
-    the first one in a dict, tuple or list. None if there is none. kind: Tensor, or Node for the output of a graph."""
+    """Return the logits in what a network returns: a tensor, or the one called `logits` in a dict, `ModelOutput` or
+    named tuple, or the first one in a dict, tuple or list. None if there is none.
+
+    kind: Tensor, or Node for the output of a graph.
+    """
     if isinstance(output, kind):
         return output
+    if hasattr(output, "_asdict"):  # a named tuple
+        output = output._asdict()
     if isinstance(output, Mapping):
         output = [output["logits"]] if "logits" in output else list(output.values())
     if not isinstance(output, tuple | list):

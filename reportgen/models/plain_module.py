@@ -8,6 +8,7 @@ import itertools
 import torch
 from torch import fx, nn
 from torch._dynamo.eval_frame import OptimizedModule
+from torch.nn.parameter import is_lazy
 
 from reportgen.errors import ModelError
 
@@ -18,11 +19,14 @@ WRAPPERS: dict[type[nn.Module], str] = {
 }
 """Modules that only run another one, and the attribute that holds it."""
 
+QUANTIZED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
+"""Packages of quantized modules."""
+
 
 def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, str]:
     """Return a network without wrappers and in float32, and what was converted, or "". It is changed in place.
 
-    name: of the network, for messages. Errors: ModelError for TorchScript.
+    name: of the network, for messages. Errors: ModelError for TorchScript and quantized modules.
     """
     module = _without_wrappers(module)
     for part in module.modules():
@@ -31,7 +35,12 @@ def plain_module(module: nn.Module, name: str) -> tuple[nn.Module, str]:
                 f"`{name}` is or contains TorchScript, which cannot be cut into trunk and head",
                 "return the module from before `torch.jit.script` or `torch.jit.trace`",
             )
-    tensors = list(itertools.chain(module.parameters(), module.buffers()))
+        if type(part).__module__.startswith(QUANTIZED):
+            raise ModelError(
+                f"`{name}` is quantized, and activation maps need floating-point numbers",
+                "return the module from before its quantization",
+            )
+    tensors = [t for t in itertools.chain(module.parameters(), module.buffers()) if not is_lazy(t)]
     if any(tensor.is_inference() for tensor in tensors):  # made in `torch.inference_mode`: gradients do not pass them
         module = copy.deepcopy(module)
     others = {tensor.dtype for tensor in tensors if tensor.is_floating_point()} - {torch.float32}

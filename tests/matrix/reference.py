@@ -13,13 +13,12 @@ Range = tuple[int, int]
 
 
 class Reference:
-    """A module in evaluation mode, for some images. None of reportgen's code is used."""
+    """A module in evaluation mode and float32, for some images. None of reportgen's code is used."""
 
     def __init__(self, module: nn.Module, images: Tensor) -> None:
         """images: `(N, C, H, W)`, normalized."""
-        self.module = module.eval()
-        parameter = next((p for p in module.parameters() if p.is_floating_point()), images)
-        self.images = images.to(parameter.dtype)
+        self.module = module.float().eval()
+        self.images = images
 
     @cached_property
     def logits(self) -> Tensor:
@@ -36,7 +35,7 @@ class Reference:
         if layer not in outputs:
             return None
         maps = outputs[layer]
-        (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps)
+        (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps, materialize_grads=True)
         return (gradient.sum((2, 3), keepdim=True) * maps.detach()).sum(1).float()
 
     def pixels_seen(self, layers: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Range, Range, Range]]:
@@ -53,7 +52,7 @@ class Reference:
                 continue
             weights = torch.randn(channels, generator=torch.Generator().manual_seed(1)).to(maps.dtype)
             for y, x in ((height - 1, width - 1), (height // 3, width // 2)):
-                value = (maps[0, :, y, x] * weights).sum()
+                value = (maps[0, :, y, x] * weights).sum()  # not a plain sum, which a normalization makes constant
                 (gradient,) = torch.autograd.grad(value, image, retain_graph=True, allow_unused=True)
                 if gradient is not None and gradient.any():
                     is_read = gradient[0].ne(0).any(0)
@@ -68,7 +67,8 @@ class Reference:
             if not isinstance(output, Tensor) or output.ndim != 4:
                 return None
             outputs[layer] = output if output.requires_grad else output.requires_grad_()
-            return output.clone()
+            with torch.enable_grad():  # also where the module runs under `no_grad`
+                return output.clone()
 
         modules = dict(self.module.named_modules())
         handles = [
@@ -90,6 +90,8 @@ def _range(is_read: Tensor) -> Range:
 
 def _first_tensor(output: Any) -> Tensor:
     """The logits among what a network returns, which are called so or come first."""
+    if hasattr(output, "_asdict"):
+        output = output._asdict()
     if isinstance(output, Mapping):
         output = output["logits"] if "logits" in output else next(iter(output.values()))
     return output if isinstance(output, Tensor) else _first_tensor(output[0])

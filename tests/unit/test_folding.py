@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
@@ -78,3 +79,52 @@ def test_folding_removes_what_can_be_folded_and_keeps_the_rest() -> None:
 def test_folding_returns_a_module_without_a_graph_unchanged() -> None:
     network = Mixed().eval()
     assert fold(network) is network
+
+
+def test_view_of_flattened_maps_works_in_the_folded_layout() -> None:
+    """As LeNet and VGG are written by hand: a channels-last tensor cannot be viewed so."""
+    network = WithView().eval()
+    graph = trace(network, torch.zeros(1, 3, 16, 16))
+    x = torch.randn(2, 3, 16, 16).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        torch.testing.assert_close(fold(graph)(x), network(x.contiguous()))
+
+
+class WithView(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3, 2), nn.Linear(4 * 7 * 7, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).view(x.size(0), -1))
+
+
+class FourierFilter(nn.Module):
+    """Multiplies the spectrum by complex weights, which are stored as real ones of four dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.weight = nn.Conv2d(3, 4, 3, 1, 1), nn.Parameter(torch.randn(4, 8, 5, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        spectrum = torch.fft.rfft2(self.conv(x)) * torch.view_as_complex(self.weight)
+        return torch.fft.irfft2(spectrum, s=x.shape[-2:]).mean((2, 3))
+
+
+class DepthwiseBlur(nn.Module):
+    """The number of groups is a size, which the graph computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", torch.rand(3, 1, 3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.kernel, groups=x.shape[1]).mean((2, 3))
+
+
+@pytest.mark.parametrize("kind", [FourierFilter, DepthwiseBlur])
+def test_folding_leaves_what_it_cannot_change(kind: type[nn.Module]) -> None:
+    network = kind().eval()
+    x = torch.randn(2, 3, 8, 8)
+    with torch.inference_mode():
+        torch.testing.assert_close(fold(trace(network, x[:1]))(x), network(x))

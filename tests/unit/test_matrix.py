@@ -25,16 +25,25 @@ SMALL_OF_TRANSFORMERS = ("ResNet", "ConvNext", "RegNet", "Bit", "PoolFormer", "S
 TINY = Case("tiny", "tiny", network)
 
 
-def small(family: str, package: str, names: tuple[str, ...]) -> list[Any]:
-    """The cases of a family with these names; none without its package."""
-    cases = FAMILIES[family].cases() if find_spec(package) else []
-    return [pytest.param(family, case, id=f"{family}: {case.name}") for case in cases if case.name in names]
+SLOW_BY_HAND = ("compiled",)
 
 
-SAMPLE = small("timm", "timm", SMALL_OF_TIMM) + small("transformers", "transformers", SMALL_OF_TRANSFORMERS)
+def sample() -> list[Any]:
+    """Small networks of timm and transformers, if these are installed, and all networks written by hand."""
+    named = [("timm", SMALL_OF_TIMM), ("transformers", SMALL_OF_TRANSFORMERS)]
+    cases = [
+        (family, case)
+        for family, names in named
+        if find_spec(family)
+        for case in FAMILIES[family].cases()
+        if case.name in names
+    ]
+    cases += [("handwritten", case) for case in FAMILIES["handwritten"].cases() if case.name not in SLOW_BY_HAND]
+    return [pytest.param(family, case, id=f"{family}: {case.name}") for family, case in cases]
 
 
-@pytest.mark.parametrize(("family", "case"), SAMPLE)
+@pytest.mark.filterwarnings("ignore:`?torch", "ignore:must run observer")  # deprecated, but people have it
+@pytest.mark.parametrize(("family", "case"), sample())
 def test_network_of_the_sample_is_taken_or_refused_as_it_should_be(family: str, case: Case) -> None:
     verdict = try_network(case)
     assert verdict.outcome in ("taken", "refused"), verdict

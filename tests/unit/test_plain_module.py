@@ -14,6 +14,7 @@ from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.from_module import classifier_from_module
+from reportgen.models.plain_module import plain_module
 from reportgen.models.sources.python_source import load_python
 from tests.support.tiny_networks import network
 
@@ -157,6 +158,7 @@ import torch
 from torch import nn
 from dataclasses import replace
 from reportgen.models.from_module import classifier_from_module
+from reportgen.models.plain_module import plain_module
 from tests.support.tiny_networks import network
 
 class NoGradients(nn.Sequential):
@@ -191,3 +193,18 @@ def test_own_parts_without_gradients_are_refused(factory, tmp_path: Path, monkey
     with pytest.raises(ModelError, match="the logits have no gradient with respect to the image") as caught:
         load_python(f"parts_without_gradients:{factory}", AuditConfig())
     assert "`torch.no_grad` and `detach`" in (caught.value.hint or "")
+
+
+@pytest.mark.filterwarnings("ignore:torch.ao.quantization")
+def test_quantized_network_is_refused() -> None:
+    module = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), {nn.Linear})
+    with pytest.raises(ModelError, match="is quantized") as caught:
+        plain_module(module, "network")
+    assert caught.value.hint == "return the module from before its quantization"
+
+
+def test_lazy_layers_get_their_parameters() -> None:
+    module = nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(3))
+    classifier = classifier_from_module(module, "network")
+    assert classifier.feature_shape == (4, 222, 222)
+    assert all(parameter.requires_grad for parameter in classifier.trunk.parameters())

@@ -13,7 +13,7 @@ def cases() -> list[Case]:
     """All of them, on images of 64 × 64 unless they are made for others."""
     taken = {**heads.TAKEN, **blocks.TAKEN, **forwards.TAKEN}
     refused = {**heads.REFUSED, **forwards.REFUSED, **mixers.REFUSED}
-    either = {**heads.EITHER, **forwards.EITHER}
+    either = {**heads.EITHER, **forwards.EITHER, **mixers.EITHER}
     return [
         *(Case(name, TAKEN, build, forwards.SIZES.get(name, (SIDE, SIDE))) for name, build in taken.items()),
         *(Case(name, REFUSED, build, (SIDE, SIDE), why) for name, (build, why) in refused.items()),

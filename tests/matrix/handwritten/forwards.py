@@ -12,7 +12,6 @@ from torch.utils.checkpoint import checkpoint
 
 from tests.matrix.handwritten.written import (
     CHANNELS,
-    CLASSES,
     Build,
     Written,
     conv,
@@ -27,8 +26,7 @@ from tests.matrix.handwritten.written import (
 def _relu_as_statement(net: Any, x: Tensor) -> Tensor:
     x = net.conv(x)
     net.relu(x)
-    x.mul_(0.5)
-    return x
+    return x * 0.5
 
 
 def _grey_to_colour(net: Any, x: Tensor) -> Tensor:
@@ -92,9 +90,9 @@ def _autocast(net: Any, x: Tensor) -> Tensor:
 
 
 def _masked(net: Any, x: Tensor) -> Tensor:
-    maps = net.stem(x)
+    maps = net.conv(x)
     maps[:, :, :2, :] = 0
-    return head(net, maps)
+    return maps
 
 
 class WithOptions(nn.Module):
@@ -140,7 +138,7 @@ def _scripted_part() -> nn.Module:
 
 
 def _compiled() -> nn.Module:
-    compiled: Any = torch.compile(plain())
+    compiled: Any = torch.compile(plain(), backend="eager")
     return compiled
 
 
@@ -166,12 +164,6 @@ def _with_nan() -> nn.Module:
     with torch.no_grad():
         module[-1].weight[0, 0] = torch.nan
     return module
-
-
-def _lazy() -> nn.Module:
-    return nn.Sequential(
-        nn.LazyConv2d(8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(CLASSES)
-    )
 
 
 def _lenet() -> nn.Module:
@@ -206,13 +198,16 @@ TAKEN: dict[str, Build] = {
     "checkpointing": from_image(_checkpointed, block=conv()),
     "frozen trunk under no_grad": from_image(_frozen),
     "torch.where": from_image(_where),
-    "assignment to a part": from_image(_masked),
+    "assignment to a part": with_block(_masked, conv=conv()),
     "arguments with defaults": WithOptions,
     "wrapped twice": lambda: nn.Sequential(nn.Sequential(plain())),
     "left in training mode": _in_training,
-    "scripted part": _scripted_part,
-    "lazy layers": _lazy,
     "channels-last weights": lambda: plain().to(memory_format=torch.channels_last),
+    "hook that changes the output": _hooked,
+    "compiled": _compiled,
+    "half precision": lambda: plain().half(),
+    "double precision": lambda: plain().double(),
+    "bfloat16": lambda: plain().bfloat16(),
     "LeNet for MNIST": _lenet,
     "ResNet for CIFAR": _cifar,
     "grey images": lambda: plain(image=1),
@@ -229,9 +224,11 @@ SIZES = {
 REFUSED: dict[str, tuple[Build, str]] = {
     "image by image": (from_image(_image_by_image), "another number of images runs other operations"),
     "condition on values": (from_image(_by_value), "another image could run other operations"),
-    "item": (from_image(_item), "a value of the image becomes a constant"),
     "numpy": (from_image(_numpy), "the image leaves torch"),
     "autocast": (from_image(_autocast), "a graph does not hold it"),
+    "scripted part": (_scripted_part, "TorchScript cannot be cut"),
+    "quantized dynamically": (_dynamically_quantized, "gradients need floating-point numbers"),
+    "quantized statically": (_statically_quantized, "gradients need floating-point numbers"),
     "NaN weights": (_with_nan, "no logits"),
     "halves of an image": (
         from_image(_siamese, fc=lambda: fc(2 * CHANNELS)),
@@ -240,12 +237,4 @@ REFUSED: dict[str, tuple[Build, str]] = {
     "average over a flipped image": (from_image(_flipped), "no feature maps that all logits depend on"),
 }
 
-EITHER: dict[str, Build] = {
-    "hook that changes the output": _hooked,
-    "compiled": _compiled,
-    "quantized dynamically": _dynamically_quantized,
-    "quantized statically": _statically_quantized,
-    "half precision": lambda: plain().half(),
-    "double precision": lambda: plain().double(),
-    "bfloat16": lambda: plain().bfloat16(),
-}
+EITHER: dict[str, Build] = {"item": from_image(_item)}

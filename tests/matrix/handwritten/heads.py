@@ -12,8 +12,8 @@ from tests.matrix.handwritten.written import CHANNELS, CLASSES, Build, conv, fc,
 
 
 class Output(NamedTuple):
-    logits: Tensor
     features: Tensor
+    logits: Tensor
 
 
 def _pyramid(net: Any, x: Tensor) -> Tensor:
@@ -80,7 +80,6 @@ TAKEN: dict[str, Build] = {
     "average and maximum, added": with_stem(lambda net, x: net.fc(x.mean((2, 3)) + x.amax((2, 3)))),
     "generalized mean": with_stem(_gem, p=lambda: nn.Parameter(torch.tensor(3.0))),
     "log-sum-exp": with_stem(lambda net, x: net.fc(x.flatten(2).logsumexp(2))),
-    "attention pooling": with_stem(_attention_pooling, score=conv(out=1, kernel=1)),
     "flatten and linear layer": with_stem(lambda net, x: net.fc(x.flatten(1)), fc=lambda: fc(CHANNELS * 256)),
     "flatten and two layers with dropout": with_stem(lambda net, x: net.fc(x.view(x.size(0), -1)), fc=_mlp),
     "1 × 1 convolution, then average": with_stem(lambda net, x: net.fc(x).mean((2, 3)), fc=conv(out=CLASSES, kernel=1)),
@@ -109,7 +108,7 @@ TAKEN: dict[str, Build] = {
     "auxiliary head in training": with_stem(_auxiliary, aux=fc),
     "two heads, tuple": with_stem(lambda net, x: (net.fc(x.mean((2, 3))), net.other(x.amax((2, 3)))), other=fc),
     "dictionary with features": with_stem(lambda net, x: {"features": x, "logits": net.fc(x.mean((2, 3)))}),
-    "named tuple": with_stem(lambda net, x: Output(net.fc(x.mean((2, 3))), x)),
+    "named tuple": with_stem(lambda net, x: Output(x, net.fc(x.mean((2, 3))))),
 }
 
 REFUSED: dict[str, tuple[Build, str]] = {
@@ -123,6 +122,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
 }
 
 EITHER: dict[str, Build] = {
+    "attention pooling": with_stem(_attention_pooling, score=conv(out=1, kernel=1)),
     "one output": with_stem(lambda net, x: net.fc(x.mean((2, 3))), fc=lambda: nn.Linear(CHANNELS, 1)),
     "one output without its dimension": with_stem(
         lambda net, x: net.fc(x.mean((2, 3))).squeeze(1), fc=lambda: nn.Linear(CHANNELS, 1)

@@ -40,9 +40,8 @@ REFUSED: dict[str, tuple[Build, str]] = {
             position=parameter(1, 257, CHANNELS),
             qkv=lambda: nn.Linear(CHANNELS, 3 * CHANNELS),
         ),
-        "attention after the last maps",
+        "attention after the last maps, to a class token",
     ),
-    "MLP mixer": (from_image(_mixer, mix=lambda: nn.Linear(256, 256)), "a layer across positions after the last maps"),
     "LSTM head": (
         from_image(
             lambda net, x: net.fc(net.lstm(_tokens(net, x))[0][:, -1]),
@@ -50,29 +49,24 @@ REFUSED: dict[str, tuple[Build, str]] = {
         ),
         "a recurrent layer across positions",
     ),
-    "GRU over rows": (
-        from_image(
-            lambda net, x: net.fc(net.gru(net.stem(x).mean(3).permute(0, 2, 1))[1][-1]),
-            gru=lambda: nn.GRU(CHANNELS, CHANNELS, batch_first=True),
-        ),
-        "a recurrent layer across rows",
-    ),
-    "TransformerEncoder head": (
-        from_image(
-            lambda net, x: net.fc(net.encoder(_tokens(net, x)).mean(1)),
-            encoder=lambda: nn.TransformerEncoder(_encoder_layer(), 1),
-        ),
-        "attention after the last maps",
-    ),
-    "MultiheadAttention head": (
-        from_image(
-            lambda net, x: net.fc(net.attention(*[_tokens(net, x)] * 3)[0].mean(1)),
-            attention=lambda: nn.MultiheadAttention(CHANNELS, 2, batch_first=True),
-        ),
-        "attention after the last maps",
-    ),
     "tokens from the first layer on": (
         lambda: nn.Sequential(nn.Flatten(2), nn.Linear(4096, 16), nn.Flatten(), fc(48)),
         "no feature maps",
+    ),
+}
+
+EITHER: dict[str, Build] = {
+    "MLP mixer, then average": from_image(_mixer, mix=lambda: nn.Linear(256, 256)),
+    "GRU over rows": from_image(
+        lambda net, x: net.fc(net.gru(net.stem(x).mean(3).permute(0, 2, 1))[1][-1]),
+        gru=lambda: nn.GRU(CHANNELS, CHANNELS, batch_first=True),
+    ),
+    "TransformerEncoder, then average": from_image(
+        lambda net, x: net.fc(net.encoder(_tokens(net, x)).mean(1)),
+        encoder=lambda: nn.TransformerEncoder(_encoder_layer(), 1),
+    ),
+    "MultiheadAttention, then average": from_image(
+        lambda net, x: net.fc(net.attention(*[_tokens(net, x)] * 3)[0].mean(1)),
+        attention=lambda: nn.MultiheadAttention(CHANNELS, 2, batch_first=True),
     ),
 }
