@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -67,6 +68,25 @@ def pack(report: Path, out: Path | None, images: tuple[str, ...]) -> None:
         written = packing.pack(report, target)
     console.print(f"{written / 1e6:.1f} MB", markup=False)
     click.echo(target)
+
+
+@click.command()
+@click.argument("report", default="report", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    required=True,
+    type=click.Choice(["coco", "csv", "parquet", "tensorboard"]),
+    help="Format: COCO files, one table as CSV or Parquet, or TensorBoard's Embedding Projector.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File or folder to write.  [default: next to the report]")
+def export(report: Path, to: str, out: Path | None) -> None:
+    """Export a report's results to the format of another program.
+
+    Nothing that exists is overwritten.
+    """
+    from reportgen.results.export.export import export_report
+
+    click.echo(os.fsencode(export_report(report, to, out)))
 
 
 @click.command()

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import StoreError
+from reportgen.results.export.image_table import data_frame, image_table
+from reportgen.results.summary_html import summary_html
 from reportgen.store.column import Column
 from reportgen.store.shard import Shard
 from reportgen.store.table import Key, Store, Table
@@ -55,13 +57,20 @@ class Report:
     """A finished report. Its own `predictions`, `localization` and arrays (`report["logits"]`) are those of the first
     network.
 
+    folder: of the report, as it was given.
     boxes: the ground-truth boxes of each image `(B, 4)`, x0 y0 x1 y1 in pixels of the upright image.
+    sizes: `(N, 2)` int32, width and height of the upright images.
+    tsne: `(N, 2)` float32, positions on the t-SNE map of the first network's features, x to the right and y downward;
+        NaN for images with features that are not finite.
     """
 
     name: str
+    folder: Path
     classes: Sequence[str]
     models: Sequence[Model]
     boxes: Sequence[np.ndarray]
+    sizes: np.ndarray
+    tsne: np.ndarray
 
     @property
     def predictions(self) -> np.ndarray:
@@ -75,8 +84,24 @@ class Report:
     def table(self) -> Table:
         return self.models[0].table
 
+    @property
+    def has_localization(self) -> bool:
+        """Whether an image has a label and boxes, so that predicted boxes are judged."""
+        return len(self.localization) > 0
+
     def __getitem__(self, name: str) -> Column:
         return self.models[0][name]
+
+    def frame(self) -> Any:
+        """Return a pandas data frame with a row for each network and image: the table of `reportgen export --to csv`.
+
+        Errors: OutputError without pandas, StoreError if `findings.json` is missing.
+        """
+        return data_frame(image_table(self))
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows."""
+        return summary_html(self)
 
 
 def open_report(folder: str | PathLike[str]) -> Report:
@@ -101,7 +126,15 @@ def open_report(folder: str | PathLike[str]) -> Report:
                 cache=Path(folder) / "cache",
             )
         )
-    if "samples/boxes" not in shard:
+    if not {"samples/boxes", "samples/size", "samples/tsne"} <= set(shard.names()):
         raise StoreError(f"`{folder}` was written by an older version of reportgen", "run the report again")
     boxes = np.split(shard["samples/boxes"], np.searchsorted(shard["samples/box_of"], np.arange(1, len(keys))))
-    return Report(shard.attributes["name"], shard.attributes["classes"], models, boxes)
+    return Report(
+        name=shard.attributes["name"],
+        folder=Path(folder),
+        classes=shard.attributes["classes"],
+        models=models,
+        boxes=boxes,
+        sizes=shard["samples/size"],
+        tsne=shard["samples/tsne"],
+    )

@@ -15,6 +15,8 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return arrays by slash path, and attributes as plain values.
 
     `samples/id`, `samples/label`: the key of each sample in the stores.
+    `samples/size` `(N, 2)` int32: width and height of each image; `samples/tsne` `(N, 2)` float32: its position on the
+        t-SNE map of the features.
     `samples/boxes` `(B, 4)`: all ground-truth boxes; `samples/box_of` `(B,)`: the sample of each, increasing.
     `m/predictions`, `m/localization`: of network m, as in the CSV files, but with classes by index, and with one column
         for all ranks.
@@ -22,6 +24,8 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays = {name: np.asarray(audit.main.table[name]) for name in ("samples/id", "samples/label")}
     arrays["samples/boxes"] = np.concatenate([sample.boxes for sample in audit.samples])
     arrays["samples/box_of"] = np.repeat(np.arange(len(audit.samples)), [len(sample.boxes) for sample in audit.samples])
+    arrays["samples/size"] = audit.main.sizes.astype(np.int32)
+    arrays["samples/tsne"] = audit.embedding_maps.maps[0].positions.astype(np.float32)
     for m, model in enumerate(audit.models):
         arrays[f"{m}/predictions"] = _predictions(audit, model)
         if model.localization is not None:

@@ -17,7 +17,7 @@ ORDER = [
 NEEDS_TORCH = {"models", "methods", "pipeline"}
 WITHOUT_TORCH = ("store", "metrics", "embedding", "audit", "results", "draw", "gallery")
 FOR_CLI = {"", "errors", "config", "config_file"}
-LAZY_FOR_CLI = FOR_CLI | {"cli", "pipeline", "store", "gallery"}
+LAZY_FOR_CLI = FOR_CLI | {"cli", "pipeline", "store", "results", "gallery"}
 
 
 def stage(module: str) -> str:
