@@ -51,7 +51,7 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
         "cam_identity_relative": model.cam_identity_relative,
         "classification": {
             "top1_error": _value(classification.top1_error),
-            "top5_error": _value(classification.top5_error),
+            "top5_error": _value(classification.top5_error) if model.has_top5 else None,
         },
         "localization": localization
         and {

@@ -70,8 +70,15 @@ class Side:
     def judged(self) -> Mapping[str, np.ndarray]:
         """`(n,)` bool for each error: whether it can be evaluated."""
         has_label = self.predictions["label"] >= 0
+        has_top5 = len(self.report.classes) > self.predictions["top"].shape[1]  # else the error is always 0
         has_boxes = np.isin(self.predictions["name"], self.model.localization["name"])
-        return {"top1": has_label, "top5": has_label, "box1": has_boxes, "box5": has_boxes, "known": has_boxes}
+        return {
+            "top1": has_label,
+            "top5": has_label & has_top5,
+            "box1": has_boxes,
+            "box5": has_boxes,
+            "known": has_boxes,
+        }
 
     @cached_property
     def feature_space(self) -> Space:
