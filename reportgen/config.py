@@ -92,6 +92,12 @@ class AuditConfig:
         "`python:package.module:function` that computes the activation maps (default: CAM, or else Grad-CAM)",
         placeholder="SOURCE",
     )
+    maps: Path | None = setting(
+        None,
+        "a folder of score maps made elsewhere, one `.npy` array (height, width) an image, instead of the network's "
+        "activation maps",
+        example='"scoremaps"',
+    )
     layers: tuple[str, ...] = setting(
         (),
         "the layers whose units get pages (default: the first convolution and the ends of stages; see `reportgen "
@@ -264,6 +270,8 @@ class AuditConfig:
             raise ConfigError(f"`device` is `{self.device}`", "use `auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
         if self.crop_pct and self.resize == "warp" and not self.models:
             raise ConfigError("`crop_pct` has no effect with `resize = warp`", "add `resize = crop`")
+        if self.maps and self.map_function:
+            raise ConfigError("`maps` and `map_function` are both given", "use one of them")
         self.budget_seconds  # noqa: B018 - a bad value is an error here already
         self.networks()  # a bad value in one of the tables is an error like any other
 
@@ -283,13 +291,12 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(AuditConfig)}
 GREY = (0.5, 0.5, 0.5)
 """`occlusion_fill = "grey"`: RGB in [0, 1]."""
 MODEL_KEYS = (
-    "model", "weights", "layer", "head", "map_function", "layers", "resize", "input_size", "channels", "mean", "std",
-    "interpolation", "crop_pct", "precision", "outputs",
+    "model", "weights", "layer", "head", "map_function", "maps", "layers", "resize", "input_size", "channels", "mean",
+    "std", "interpolation", "crop_pct", "precision", "outputs",
 )  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
 RENAMED = {
     "codes": "features",
-    "maps": "map_function",
     "patch_field": "receptive_field",
     "pictures": "image_format",
     "store_maps": "store_feature_maps",

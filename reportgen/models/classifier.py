@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from reportgen.data.class_names import ClassNames
+from reportgen.data.score_maps import ScoreMaps
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 """Pillow's names of its filters. All but `nearest` are antialiased, as in torchvision on Pillow images."""
@@ -122,6 +123,7 @@ class Classifier:
     source:         where the network and its weights come from.
     training_curve: numbers of each epoch of a training by `reportgen fit`.
     map_function:   the user's function for activation maps, or None.
+    score_maps:     the files that are read instead of computing activation maps, or None.
     original:       the module that trunk and head were cut from, with which they are compared; None if they were not
         cut from one.
     outputs:        what `original` returns: `classes`, a logit for each class, or `binary`, one logit z, for which the
@@ -142,12 +144,15 @@ class Classifier:
     source: str
     training_curve: tuple[Mapping[str, float], ...] = ()
     map_function: MapFunction | None = None
+    score_maps: ScoreMaps | None = None
     original: nn.Module | None = None
     outputs: str = "classes"
 
     @property
     def method(self) -> str:
-        """How activation maps are computed: `cam`, `grad-cam`, or the name of the user's function."""
+        """Where activation maps come from: `cam`, `grad-cam`, `files`, or the name of the user's function."""
+        if self.score_maps:
+            return "files"
         return self.map_function.name if self.map_function else "cam" if self.linear_head else "grad-cam"
 
     def to(self, device: torch.device) -> Classifier:

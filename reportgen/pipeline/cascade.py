@@ -29,10 +29,13 @@ MAX_IMAGES = 8
 
 
 def cascade_work(job: PerImageJob) -> Work:
-    """How similar the top-1 maps stay; without images if `select` is `none`, or no image has a usable map."""
+    """How similar the top-1 maps stay; without images if `select` is `none`, or no image has a usable map.
+
+    Not for maps of files, which no other network can be asked for.
+    """
     maps, classes = np.asarray(job.table["cam/map"])[:, 0], np.asarray(job.table["cam/class"])[:, 0]
     usable = np.flatnonzero(np.isfinite(maps).all((1, 2)) & (np.ptp(maps, (1, 2)) > 0))
-    possible = evenly_spaced(usable.tolist(), MAX_IMAGES)
+    possible = [] if job.run.classifier.score_maps else evenly_spaced(usable.tolist(), MAX_IMAGES)
     rows = [] if job.run.settings.select == "none" else possible
     networks = [(seed, share) for seed in SEEDS for share in SHARES]
     last: dict[tuple[int, float], Classifier] = {}

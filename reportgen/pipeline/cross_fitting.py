@@ -45,7 +45,7 @@ def run_with_fitted_heads(
         heads, fold = cross_fit_heads(features, labels, groups, len(classes), settings.folds, SPLIT_SEED, device)
     else:  # its feature maps are not stored: the training set may be far larger than the audited one
         lean = replace(settings, store_feature_maps="no")
-        features, others = _pooled(training, classifier, lean, device, progress)
+        features, others = _pooled(training, replace(classifier, score_maps=None), lean, device, progress)
         labels, n = _labels(others.samples), len(others.samples)
         both = [*others.samples, *samples]
         groups = connected_groups([*others.ids, *ids], [sample.group for sample in both])

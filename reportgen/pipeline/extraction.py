@@ -78,7 +78,7 @@ class ModelRun:
     def bias(self, samples: Sequence[Sample]) -> np.ndarray | None:
         """`(N, K)` bias of the head that judged each sample; None where mean(CAM) + bias is not the logit."""
         own = self.classifier.linear_head
-        if own is None or own.pooling != "gap" or self.classifier.map_function:
+        if own is None or own.pooling != "gap" or self.classifier.method != "cam":
             return None
         if not self.heads:
             return np.broadcast_to(own.bias.cpu().numpy(), (len(samples), len(own.bias)))
@@ -107,7 +107,7 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "maps": classifier.feature_layer,
         "layers": forward.layers,
         "aliases": forward.aliases,
-        "method": classifier.map_function.digest if classifier.map_function else classifier.method,
+        "method": _method(classifier),
         "preprocessing": {key: value for key, value in asdict(classifier.preprocessing).items() if key != "source"},
         "resize": config.resize,
         "decode": config.decode,
@@ -118,6 +118,12 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "torch": torch.__version__,
         "pillow": PIL.__version__,
     }
+
+
+def _method(classifier: Classifier) -> str:
+    """Identify where activation maps come from: a built-in method, or the digest of a function or of files."""
+    own = classifier.score_maps or classifier.map_function
+    return own.digest if own else classifier.method
 
 
 def resolve_feature_map_storage(
@@ -145,10 +151,14 @@ def extract_dataset(
     device: torch.device,
     progress: Progress,
 ) -> Extraction:
-    """Put every readable image of the data set into the store. Errors: DataError if none can be read, OutputError."""
+    """Put every readable image of the data set into the store.
+
+    Errors: DataError if none can be read, or a score map changed during the run; OutputError.
+    """
     done = Extraction([], [], [], 0, 0)
     threads = max(2, torch.get_num_threads())
     scheduled: set[Key] = set()
+    score_maps = forward.classifier.score_maps
 
     def is_stored(identity: str, label: int | None) -> bool:
         return (identity, -1 if label is None else label) in store
@@ -172,7 +182,7 @@ def extract_dataset(
             else:
                 scheduled.add(key)
                 done.computed += 1
-                yield image.decoded
+                yield replace(image.decoded, score_map=score_maps.read(sample.name)) if score_maps else image.decoded
 
     start = time.perf_counter()
     with progress("Running the network", len(dataset.samples), "images") as tick, eval_mode(forward.classifier):

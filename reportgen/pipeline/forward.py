@@ -168,6 +168,9 @@ def _shard(batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]]) 
     arrays = {name: np.concatenate([part[name] for _, part in batches]) for name in batches[0][1]}
     images = [image for batch, _ in batches for image in batch]
     pictures = [image.picture for image in images]
+    if score_maps := [image.score_map for image in images if image.score_map is not None]:
+        has_class = arrays["cam/class"] >= 0  # an image's map is that of each of its classes
+        arrays["cam/map"] = np.stack(score_maps)[:, None] * has_class[:, :, None, None].astype(np.float32)
     return arrays | {
         "samples/id": np.array([image.id for image in images], "S64"),
         "samples/label": np.array([-1 if image.label is None else image.label for image in images], np.int32),

@@ -43,13 +43,14 @@ class DecodedImage(NetworkInput):
     """One image, ready for the network and for the gallery.
 
     size: width, height of the upright original; window: x0, y0, x1, y1 of what the network sees, in its pixels;
-    picture: JPEG bytes; tiny: `(32, 32, 3)` uint8.
+    picture: JPEG bytes; tiny: `(32, 32, 3)` uint8; score_map: `(h, w)` float32 of a file, or None.
     """
 
     size: tuple[int, int]
     window: tuple[float, float, float, float]
     picture: bytes
     tiny: np.ndarray
+    score_map: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

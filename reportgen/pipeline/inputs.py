@@ -18,6 +18,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset, RejectedInput, Sample
+from reportgen.data.score_maps import list_score_maps
 from reportgen.embedding.space import FeatureSource, find_feature_source
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
@@ -77,6 +78,7 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
         dataset = replace(dataset, name=config.name or dataset.name).with_printable_names()
         training = read_dataset(config.fit_data, class_names) if config.fit_data else None
         other = read_dataset(config.reference, class_names).with_printable_names() if config.reference else None
+        dataset, classifiers = with_score_maps(dataset, classifiers, settings)
     feature_source = find_feature_source(config.features, unit_layers(classifiers[0], settings[0]))
     runs, agreements = [], []
     for classifier, wanted in zip(classifiers, settings, strict=True):
@@ -105,6 +107,24 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, device)
 
 
+def with_score_maps(
+    dataset: Dataset, classifiers: Sequence[Classifier], settings: Sequence[AuditConfig]
+) -> tuple[Dataset, list[Classifier]]:
+    """Return the networks with the score maps that their settings name, and the images that have all of these.
+
+    What is wrong with a map, or missing, is added to the rejected inputs. Errors: DataError.
+    """
+    with_maps = []
+    for classifier, own in zip(classifiers, settings, strict=True):
+        if own.maps:
+            score_maps, rejected = list_score_maps(own.maps, dataset.samples)
+            classifier = replace(classifier, score_maps=score_maps)
+            kept = [sample for sample in dataset.samples if sample.name in score_maps.files]
+            dataset = replace(dataset, samples=kept, refused=[*dataset.refused, *rejected])
+        with_maps.append(classifier)
+    return dataset, with_maps
+
+
 def unit_layers(classifier: Classifier, settings: AuditConfig) -> list[str]:
     """The names of the layers whose units have pages."""
     chosen = select_layers(classifier.trunk, classifier.head, settings.layers)
@@ -119,8 +139,9 @@ def extract_reference(
     Whether its feature maps are stored is resolved by itself: the reference may be far larger than the audited set.
     """
     wanted = replace(first.settings, store_feature_maps=store_feature_maps)
-    settings = resolve_feature_map_storage(other, first.classifier, wanted, device)
-    run = run_model(other, first.classifier, settings, device, progress)
+    classifier = replace(first.classifier, score_maps=None)  # they are of the audited images
+    settings = resolve_feature_map_storage(other, classifier, wanted, device)
+    run = run_model(other, classifier, settings, device, progress)
     extraction = run.extraction
     return Reference(other.name, extraction.samples, extraction.unreadable, run.store.select(extraction.keys))
 

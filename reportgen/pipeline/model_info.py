@@ -50,7 +50,7 @@ def deeper_kernels(classifier: Classifier) -> list[KernelGrid]:
 def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torch.device) -> ModelInfo:
     """The network of a run in plain values."""
     classifier, settings = run.classifier, run.settings
-    pooling = classifier.linear_head.pooling if classifier.linear_head and not classifier.map_function else ""
+    pooling = classifier.linear_head.pooling if classifier.linear_head else ""
     p = classifier.preprocessing
     layers = run.store.settings["layers"]
     first = (layer.name for layer in find_layers(classifier.trunk, classifier.head) if layer.is_first_conv)
@@ -80,7 +80,7 @@ def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torc
         decode=settings.decode,
         head_fit=fit,
         precision_agreement=agreement,
-        pooling=pooling,
+        pooling=pooling if classifier.method == "cam" else "",
         training_curve=[TrainingEpoch(**row) for row in classifier.training_curve],  # type: ignore[arg-type]
         filters_layer=classifier.first_conv.layer if classifier.first_conv else None,
         filters=classifier.first_conv.weight.numpy() if classifier.first_conv else None,

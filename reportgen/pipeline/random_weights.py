@@ -21,9 +21,12 @@ MAX_IMAGES = 512
 def maps_of_random_weights(
     run: ModelRun, dataset: Dataset, samples: Sequence[Sample], device: torch.device, progress: Progress
 ) -> dict[int, np.ndarray]:
-    """Sample's row → its label's map `(h, w)` under random weights, for images with boxes, evenly spread over them."""
+    """Sample's row → its label's map `(h, w)` under random weights, for images with boxes, evenly spread over them.
+
+    Empty for maps of files, which no other network can be asked for.
+    """
     boxed = [i for i, sample in enumerate(samples) if len(sample.boxes)]
-    if not boxed:
+    if not boxed or run.classifier.score_maps:
         return {}
     if len(boxed) > MAX_IMAGES:
         boxed = [boxed[i * len(boxed) // MAX_IMAGES] for i in range(MAX_IMAGES)]

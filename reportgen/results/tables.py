@@ -20,7 +20,7 @@ from reportgen.metrics.paired import ErrorChange
 
 PARTIAL = ("random_weights", "paper", "graphcut")
 """Controls and backprop boxes that may be evaluated on some of the images."""
-METHOD_LABELS = {"cam": "CAM", "grad-cam": "Grad-CAM"}
+METHOD_LABELS = {"cam": "CAM", "grad-cam": "Grad-CAM", "files": "score maps from files"}
 BACKPROP_LABELS = {"paper": "CAM box recipe", "graphcut": "GraphCut"}
 RECIPE_LABELS = {
     "paper": "paper: 20 % of the maximum, largest region",

@@ -104,6 +104,8 @@ def _position_of_evidence(
     model: ModelAudit, images: list[int], label: str, other: str
 ) -> tuple[str, list[tuple[str, float]]]:
     """Whether the evidence is on the object, and the figures behind it."""
+    if model.info.method == "files":
+        return "The maps are read from files, one for each image, and do not show evidence for one class.", []
     similarity = _mean_similarity(model.cams[images, 0], model.cams[images, LABEL])
     figures = [] if similarity is None else [("mean correlation of the two maps", similarity)]
     localization = model.localization

@@ -38,11 +38,11 @@ class ClassComparison:
 
 
 def class_comparison(audit: Audit, media: Media, i: int) -> ClassComparison | None:
-    """None unless the predicted class is wrong and both maps have finite values."""
+    """None unless the predicted class is wrong, and both maps have finite values and are of one class each."""
     model = audit.main
     column = label_column(model, i)
     maps = model.cams[i, [0, column]]
-    if model.outcomes[i] != "class" or not np.isfinite(maps).all():
+    if model.outcomes[i] != "class" or model.info.method == "files" or not np.isfinite(maps).all():
         return None
     names = [model.classes[int(model.cam_classes[i, k])] for k in (0, LABEL)]
     logits = np.asarray(model.table["logits"][i], np.float64)[model.cam_classes[i, [0, LABEL]]]

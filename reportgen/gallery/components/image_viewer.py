@@ -36,6 +36,8 @@ def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
 
 def cam_caption(model: ModelAudit, name: str) -> str:
     """`Class activation map (CAM) of tabby: evidence for the class, in logit units. Transparent where it is ≤ 0.`"""
+    if model.info.method == "files":
+        return f"{cam_name(model.info)}, the same for every class. Transparent where it is ≤ 0."
     meaning = ": evidence for the class, in logit units" if cam_unit(model.info) else ""
     return f"{cam_name(model.info)} of {name}{meaning}. Transparent where it is ≤ 0."
 

@@ -24,11 +24,15 @@ OUTCOME_SHAPES = {
     "unlabelled": ("M6 1a5 5 0 100 10 5 5 0 000-10z", ""),
 }
 """Shape of the chip of an outcome in a frame of 12 × 12: the SVG path that is stroked, and the one that is filled."""
-METHOD_LABELS = {"cam": "class activation maps (exact)", "grad-cam": "Grad-CAM through the head"}
+METHOD_LABELS = {
+    "cam": "class activation maps (exact)",
+    "grad-cam": "Grad-CAM through the head",
+    "files": "score maps read from files (`maps`), one for each image, whatever the class",
+}
 HEAD_LABELS = {
     "own": "global average pooling and one linear layer",
     "own-gmp": "global max pooling and one linear layer",
-    "other": "other; activation maps by Grad-CAM",
+    "other": "other than pooling and one linear layer",
     "gap": "average pooling and a fitted linear layer",
     "gmp": "max pooling and a fitted linear layer",
 }
@@ -36,18 +40,19 @@ HEAD_LABELS = {
 
 
 def method_label(info: ModelInfo) -> str:
-    """How the activation maps are computed."""
+    """Where the activation maps come from."""
     return METHOD_LABELS.get(info.method, f"by `{info.method}`")
 
 
 def cam_name(info: ModelInfo) -> str:
     """Name of one activation map."""
-    return {"cam": "Class activation map (CAM)", "grad-cam": "Grad-CAM map"}.get(info.method, f"Map by {info.method}")
+    names = {"cam": "Class activation map (CAM)", "grad-cam": "Grad-CAM map", "files": "Score map from a file"}
+    return names.get(info.method, f"Map by {info.method}")
 
 
 def cam_unit(info: ModelInfo) -> str:
-    """Unit of the activation maps: logits, but none for those of a `map_function`."""
-    return " logit" if info.method in METHOD_LABELS else ""
+    """Unit of the activation maps: logits, but none for those of a `map_function` or of files."""
+    return " logit" if info.method in ("cam", "grad-cam") else ""
 
 
 def input_size_label(info: ModelInfo) -> str:
