@@ -29,13 +29,16 @@ def summary_html(report: Report) -> str:
 
 
 def _measured(path: Path, what: str) -> Iterator[tuple[str, str]]:
-    """Yield name and value of the figures that an error table has of the report's networks; none if it is missing."""
+    """Yield name and value of the figures that an error table has of the report's networks, those that apply.
+
+    There are none if the file is missing.
+    """
     if not path.is_file():
         return
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             for heading, value in row.items():
-                if row["kind"] == "measured" and heading not in ("kind", "Network"):
+                if row["kind"] == "measured" and value and heading not in ("kind", "Network"):
                     yield f"{row['Network']}: {heading.removesuffix(', %')} {what}", f"{value} %"
 
 

@@ -290,6 +290,8 @@ def test_notebook_shows_the_headline_figures_with_intervals(report: Path) -> Non
             if row["kind"] == "measured":
                 assert f"{row['Top-1, %']} %" in text
     assert "5, 4 with a label" in text
+    assert ": Top-5 error" not in text  # it does not apply to three classes
+    assert "<td> %</td>" not in text
     assert f'href="{(report / "site" / "index.html").as_uri()}"' in text
 
 
