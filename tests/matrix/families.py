@@ -12,7 +12,7 @@ from functools import cache
 
 import torch
 
-from tests.matrix import handwritten, huggingface_networks, timm_networks, torchvision_networks
+from tests.matrix import checkpoints, handwritten, huggingface_networks, timm_networks, torchvision_networks
 from tests.matrix.case import Case, Family, Verdict
 from tests.matrix.checks import try_network
 
@@ -21,6 +21,7 @@ FAMILIES: dict[str, Family] = {
     "timm": timm_networks.FAMILY,
     "transformers": huggingface_networks.FAMILY,
     "handwritten": handwritten.FAMILY,
+    "checkpoints": checkpoints.FAMILY,
 }
 PROCESSES = 2
 
@@ -46,6 +47,7 @@ def _start() -> None:
 
 def _try(family: str, name: str) -> tuple[Verdict, float]:
     start = time.perf_counter()
-    verdict = try_network(_cases(family)[name])
+    case = _cases(family)[name]
+    verdict = checkpoints.try_form(case) if family == "checkpoints" else try_network(case)
     gc.collect()
     return verdict, time.perf_counter() - start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from torch import nn
 
 from reportgen.errors import ModelError
 from tests.matrix import checks
-from tests.matrix.__main__ import as_table
+from tests.matrix.__main__ import PAGE, row
 from tests.matrix.case import Case, Goal, Verdict
 from tests.matrix.checks import built, refusal, try_network
 from tests.matrix.families import FAMILIES
@@ -134,9 +135,22 @@ def test_table_counts_each_outcome() -> None:
         "b": [Verdict("refused", ""), Verdict("taken", "")],
         "c": [Verdict("taken", ""), Verdict("wrong", "")],
     }
-    assert as_table(goals, found).splitlines()[2:] == [
+    assert [row(group, goal, found[group]) for group, goal in goals.items()] == [
         "| a | 2 | 1 | 1 | 0 | 0 | ≥ 50 % taken |",
         "| b | 2 | 1 | 1 | 0 | 0 | all refused |",
         "| c | 2 | 1 | 0 | 0 | 1 | taken or refused |",
     ]
     assert [goal.is_reached(found[group]) for group, goal in goals.items()] == [True, False, False]
+
+
+def test_published_rows_reach_their_goals() -> None:
+    goals = {group: goal for family in FAMILIES.values() for group, goal in family.goals.items()}
+    rows = re.findall(
+        r"^\| ([^|]+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| ([^|]+) \|$", PAGE.read_text(), re.M
+    )
+    assert len(rows) >= 10
+    for group, *numbers, goal in rows:
+        networks, taken, refused, internal, wrong = map(int, numbers)
+        assert (taken + refused, internal, wrong) == (networks, 0, 0)
+        assert goal == str(goals[group])
+        assert (taken if goals[group].outcome == "taken" else refused) >= goals[group].share * networks
