@@ -15,7 +15,8 @@ from reportgen.models.receptive_fields import Axis, ReceptiveField, receptive_fi
 def checked_receptive_fields(trunk: fx.GraphModule, nodes: Sequence[fx.Node]) -> dict[str, ReceptiveField]:
     """Return the receptive fields of nodes by name; the whole image where a gradient is not zero outside of a field.
 
-    Tested are the first and the central position, with the trunk's own weights and a random image.
+    Tested are the first and the central position, with the trunk's own weights and a random image. A trunk that PyTorch
+    cannot differentiate, because it changes in place what a gradient needs, keeps its fields.
     """
     fields = receptive_fields(trunk)
     image = next(iter(trunk.graph.nodes)).meta["shape"]
@@ -26,7 +27,13 @@ def checked_receptive_fields(trunk: fx.GraphModule, nodes: Sequence[fx.Node]) ->
         _, values = with_intermediates(trunk, nodes)(pixels)
         for node, value in zip(nodes, values, strict=True):
             weights = torch.randn(value.shape[1], generator=generator).to(value)
-            if any(_reaches_beyond(fields[node.name], value, weights, pixels, y, x) for y, x in _positions(value)):
+            try:
+                is_beyond = any(
+                    _reaches_beyond(fields[node.name], value, weights, pixels, y, x) for y, x in _positions(value)
+                )
+            except RuntimeError:
+                continue
+            if is_beyond:
                 fields[node.name] = _whole_image(*value.shape[2:], *image[2:])
     return {node.name: fields[node.name] for node in nodes}
 

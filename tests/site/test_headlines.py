@@ -32,9 +32,20 @@ def audit_of(box: np.ndarray, fitting: int, n: int = 40, wrong_class: int = 0, c
     maps = np.zeros((n, min(classes, 5) + 1, SIDE, SIDE))
     maps[:fitting, :, y0:y1, x0:x1] = 1
     maps[fitting:, :, 0, 0] = 1
-    predicted = np.where(np.arange(n) < wrong_class, 1 - labels, labels)
-    logits = make_logits(predicted.tolist(), 0.9, classes)
+    logits = logits_of(n, wrong_class, classes)
     return make_audit(make_model_audit(labels.tolist(), logits=logits, maps=maps, boxes=[box] * n))
+
+
+def audit_without_boxes(wrong_class: int, classes: int = 2, n: int = 40) -> Audit:
+    """Images of two classes, so many of which are classified wrongly."""
+    return make_audit(make_model_audit((np.arange(n) % 2).tolist(), logits=logits_of(n, wrong_class, classes)))
+
+
+def logits_of(n: int, wrong_class: int, classes: int) -> np.ndarray:
+    """`(n, classes)` for labels 0, 1, 0, 1, …"""
+    labels = np.arange(n) % 2
+    predicted = np.where(np.arange(n) < wrong_class, 1 - labels, labels)
+    return make_logits(predicted.tolist(), 0.9, classes)
 
 
 def test_each_card_has_the_control_of_its_own_error() -> None:
@@ -58,7 +69,7 @@ def test_each_card_has_the_control_of_its_own_error() -> None:
 @pytest.mark.parametrize(("wrong", "verdict"), [(4, "within chance"), (32, "more than chance explains")])
 def test_calibration_card_says_whether_chance_explains_the_error(wrong: int, verdict: str) -> None:
     """40 predictions with probability 0.9, of which 4 are wrong, as stated, or 32."""
-    card = headlines(audit_of(WHOLE, fitting=40, wrong_class=wrong))[-1]
+    card = headlines(audit_without_boxes(wrong))[-1]
     assert card.value == f"{abs(0.9 - (40 - wrong) / 40):.2f}"
     assert card.detail == f"mean confidence 90 %, accuracy {100 * (40 - wrong) / 40:.0f} %"
     assert card.verdict.startswith(verdict)

@@ -252,3 +252,18 @@ def test_fields_that_gradients_confirm_are_kept() -> None:
     nodes = [node for node in graph.graph.nodes if node.name in fields and node.op == "call_module"][-20:-5]
     for name, field in checked_receptive_fields(graph, nodes).items():
         assert field.size == fields[name].size
+
+
+class InPlaceTwice(nn.Module):
+    """PyTorch cannot differentiate this: the gradient of the ReLU needs its output, which is multiplied in place."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(x, inplace=True)
+        y.mul_(2)
+        return y
+
+
+def test_fields_of_a_network_without_gradients_are_kept() -> None:
+    graph = trace(nn.Sequential(nn.Conv2d(3, 4, 3), InPlaceTwice(), nn.Conv2d(4, 4, 3)), torch.zeros(1, 3, 24, 20))
+    nodes = [node for node in graph.graph.nodes if node.op == "call_module"]
+    assert [field.size for field in checked_receptive_fields(graph, nodes).values()] == [(3, 3), (5, 5)]
