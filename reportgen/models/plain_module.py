@@ -7,18 +7,16 @@ import itertools
 
 import torch
 from torch import fx, nn
-from torch._dynamo.eval_frame import OptimizedModule
 from torch.nn.parameter import is_lazy
 
 from reportgen.errors import ModelError
 
-WRAPPERS: dict[type[nn.Module], str] = {
-    nn.DataParallel: "module",
-    nn.parallel.DistributedDataParallel: "module",
-    OptimizedModule: "_orig_mod",  # of torch.compile
+WRAPPERS: dict[str, str] = {
+    "torch.nn.parallel.data_parallel.DataParallel": "module",
+    "torch.nn.parallel.distributed.DistributedDataParallel": "module",
+    "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",  # of torch.compile; importing its package takes seconds
 }
-"""Modules that only run another one, and the attribute that holds it."""
-
+"""Types of modules that only run another one, and the attribute that holds it."""
 QUANTIZED = ("torch.ao.nn.quantized.", "torch.ao.nn.intrinsic.quantized.")
 """Packages of quantized modules."""
 
@@ -53,15 +51,19 @@ def _without_wrappers(module: nn.Module) -> nn.Module:
     for parent in list(module.modules()):
         parent._compiled_call_impl = None  # of `module.compile()`
         for name, child in list(parent.named_children()):
-            if type(child) in WRAPPERS:
+            if _type(child) in WRAPPERS:
                 setattr(parent, name, _inner(child))
     return module
 
 
 def _inner(module: nn.Module) -> nn.Module:
-    while type(module) in WRAPPERS:
-        module = getattr(module, WRAPPERS[type(module)])
+    while _type(module) in WRAPPERS:
+        module = getattr(module, WRAPPERS[_type(module)])
     return module
+
+
+def _type(module: nn.Module) -> str:
+    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def let_gradients_pass(graph: fx.GraphModule) -> None:
