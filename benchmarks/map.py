@@ -202,5 +202,6 @@ def table(images: int, labels: np.ndarray) -> bytes:
         "flag_names": [],
         "outcomes": [["right", "right"], ["class", "wrong class"]],
         "classes": {str(k): f"class {k}" for k in range(CLASSES)},
+        "table_columns": [],
     }
     return script("images", columns, texts, more)

@@ -28,7 +28,7 @@
 
   /** An empty card for each map, in the same order. */
   const cards = Object.keys(neighbours).map((layout) => {
-    const canvas = element("canvas", { width: WIDTH, height: HEIGHT, role: "img" });
+    const canvas = element("canvas", { width: WIDTH, height: HEIGHT });
     const name = element("span", { className: "name", textContent: "\u00a0" });
     const link = element(
       "a",
@@ -60,6 +60,7 @@
       const [x, y] = unit(i).map((value) => value * (HEIGHT - 2 * MARGIN) + MARGIN);
       return [(WIDTH - HEIGHT) / 2 + x, y];
     };
+    canvas.role = "img";
     canvas.ariaLabel = `This image among ${imageFigures.count(places.n)} images on the map ${label}`;
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     const style = getComputedStyle(section);

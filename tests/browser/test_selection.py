@@ -179,7 +179,7 @@ def test_large_choices_are_bits_and_small_ones_ids(browser: Browser, demo_report
             """(chosen) => {
               const { imageFilter } = reportgen;
               const id = Array.from({ length: 5000 }, (_, i) => i.toString(16).padStart(8, "0") + "00000000");
-              const images = { n: 5000, id, outcomes: [], flag_names: [], classes: {} };
+              const images = { n: 5000, id, outcomes: [], flag_names: [], classes: {}, table_columns: [] };
               const bits = imageFilter.chosen(images, chosen);
               const few = imageFilter.chosen(images, chosen.slice(0, 20));
               const other = { ...images, n: 4999 };
