@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx
 
+from reportgen.models.graph import input_shape
 from reportgen.models.layers import with_intermediates
 from reportgen.models.receptive_fields import Axis, ReceptiveField, receptive_fields
 
@@ -19,7 +20,7 @@ def checked_receptive_fields(trunk: fx.GraphModule, nodes: Sequence[fx.Node]) ->
     cannot differentiate, because it changes in place what a gradient needs, keeps its fields.
     """
     fields = receptive_fields(trunk)
-    image = next(iter(trunk.graph.nodes)).meta["shape"]
+    image = input_shape(trunk.graph)
     parameter = next(trunk.parameters(), torch.empty(0))
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randn(1, *image[1:], generator=generator).to(parameter).requires_grad_()

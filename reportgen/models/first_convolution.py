@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from reportgen.models.classifier import ConvWeights
-from reportgen.models.graph import convolutions, is_node_of, nodes_on_all_paths, owner, truncated_at
+from reportgen.models.graph import convolutions, input_shape, is_node_of, nodes_on_all_paths, owner, truncated_at
 from reportgen.models.receptive_fields import ReceptiveField, receptive_fields
 
 MAX_KERNEL = 32
@@ -42,7 +42,7 @@ def first_convolution(graph: fx.GraphModule) -> ConvWeights | None:
     pixel, for each pixel and channel.
     """
     node = first_convolution_node(graph)
-    image = next(iter(graph.graph.nodes)).meta["shape"]
+    image = input_shape(graph.graph)
     if node is None or len(node.meta["shape"] or ()) != 4:
         return None
     plain = next((k for k, at in convolutions(graph) if at is node), None)

@@ -98,13 +98,22 @@ def is_node_of(
     return node.op == "call_function" and node.target in functions
 
 
+def input_shape(graph: fx.Graph) -> tuple[int, ...]:
+    """Return the shape `(1, channels, height, width)` of the image that a graph was traced with."""
+    shape: tuple[int, ...] = next(iter(graph.nodes)).meta["shape"]
+    return shape
+
+
+def is_grid(graph: fx.Graph, rows: int, columns: int) -> bool:
+    """Whether there are several rows and columns, in the image's aspect up to rounding."""
+    height, width = input_shape(graph)[2:]
+    return min(rows, columns) > 1 and abs(rows * width - columns * height) < max(height, width)
+
+
 def is_spatial(node: fx.Node) -> bool:
     """Whether the output is `(N, C, h, w)` with h, w > 1 and the image's aspect, which channels-last tensors lack."""
     shape = node.meta.get("shape")
-    if shape is None or len(shape) != 4 or min(shape[2:]) < 2:
-        return False
-    image = next(iter(node.graph.nodes)).meta["shape"]
-    return bool(abs(shape[2] * image[3] - shape[3] * image[2]) < (1 if image[2] == image[3] else max(image[2:])))
+    return shape is not None and len(shape) == 4 and is_grid(node.graph, shape[2], shape[3])
 
 
 def owner(node: fx.Node) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import fx
+from torch import Tensor, fx
 
-from reportgen.models.graph import truncated_at
+from reportgen.models.graph import input_shape, is_grid, truncated_at
 
 Grid = tuple[int, int]
 MIN_IN_PLACE = 7
@@ -35,10 +35,8 @@ def token_grid(node: fx.Node, known: set[Grid]) -> Grid | None:
         return None
     if len(shape) == 3:
         return next((grid for grid in known if math.prod(grid) == shape[1]), None)
-    image = next(iter(node.graph.nodes)).meta["shape"]
     rows, columns = shape[1:3]
-    has_aspect = abs(rows * image[3] - columns * image[2]) < max(image[2:])
-    return (rows, columns) if min(rows, columns) > 1 and has_aspect and shape[3] not in shape[1:3] else None
+    return (rows, columns) if is_grid(node.graph, rows, columns) and shape[3] not in shape[1:3] else None
 
 
 def keeps_positions(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> bool:
@@ -47,7 +45,7 @@ def keeps_positions(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> bool:
     The gradients of nine tokens are compared at the nine places where they should be. What all tokens see alike (by
     attention) is subtracted. Then seven tokens at least must have the largest gradient at their own place.
     """
-    image = next(iter(graph.graph.nodes)).meta["shape"]
+    image = input_shape(graph.graph)
     parameter = next(graph.parameters(), torch.empty(0))
     pixels = torch.randn(image, generator=torch.Generator().manual_seed(0)).to(parameter).requires_grad_()
     places = list(itertools.product(*((0, n // 2, n - 1) for n in grid)))
@@ -81,34 +79,22 @@ def as_feature_maps(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> fx.Node
     """Insert nodes that turn tokens into feature maps and back; return the one whose output is the feature maps."""
     shape = node.meta["shape"]
     with graph.graph.inserting_after(node):
-        if len(shape) == 3:
-            moved = graph.graph.call_method("transpose", (node, 1, 2))
-        else:
-            moved = graph.graph.call_method("permute", (node, 0, 3, 1, 2))
-    with graph.graph.inserting_after(moved):
-        maps = moved if len(shape) == 4 else graph.graph.call_method("unflatten", (moved, 2, grid))
+        maps = graph.graph.call_function(tokens_to_maps, (node, grid))
     with graph.graph.inserting_after(maps):
-        flat = maps if len(shape) == 4 else graph.graph.call_method("flatten", (maps, 2))
-    with graph.graph.inserting_after(flat):
-        if len(shape) == 3:
-            back = graph.graph.call_method("transpose", (flat, 1, 2))
-        else:
-            back = graph.graph.call_method("permute", (flat, 0, 2, 3, 1))
-    with graph.graph.inserting_after(back):
-        tokens = graph.graph.call_method("contiguous", (back,))  # the next layer may be a view
-    node.replace_all_uses_with(tokens, lambda user: user is not moved)
-    channels = shape[-1]
-    stack = node.meta.get("nn_module_stack")
-    for new, new_shape in (
-        (moved, (1, channels, *shape[1:-1])),
-        (maps, (1, channels, *grid)),
-        (flat, (1, channels, *shape[1:-1])),
-        (back, shape),
-        (tokens, shape),
-    ):
-        in_trunk = new in (moved, maps)
-        new.meta = {"shape": new_shape, "has_tensors": True} | (
-            {"nn_module_stack": stack} if stack and in_trunk else {}
-        )
+        tokens = graph.graph.call_function(maps_to_tokens, (maps, len(shape)))
+    node.replace_all_uses_with(tokens, lambda user: user is not maps)
+    # The module of the tokens ends with the maps, in the trunk; what turns them back belongs to no module.
+    maps.meta = {**node.meta, "shape": (1, shape[-1], *grid)}
+    tokens.meta = {"shape": shape, "has_tensors": True}
     graph.recompile()
     return maps
+
+
+def tokens_to_maps(tokens: Tensor, grid: Grid) -> Tensor:
+    """`(N, h·w, C)` or `(N, h, w, C)` → `(N, C, h, w)`. grid: h and w."""
+    return tokens.movedim(-1, 1).reshape(len(tokens), -1, *grid)
+
+
+def maps_to_tokens(maps: Tensor, dimensions: int) -> Tensor:
+    """Invert `tokens_to_maps`. dimensions: of the tokens, 3 or 4. The result is contiguous, for a view after it."""
+    return (maps.flatten(2) if dimensions == 3 else maps).movedim(1, -1).contiguous()
