@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from reportgen.models.graph import (
     POOLING_MODULES,
     is_node_of,
     is_spatial,
+    nodes_on_all_paths,
     owner,
     truncated_at,
 )
@@ -34,22 +36,17 @@ def _dependents(graph: fx.GraphModule, maps: fx.Node) -> list[fx.Node]:
     return [node for node in graph.graph.nodes if node in dependent and node is not maps]
 
 
-def _is_cut(graph: fx.GraphModule, maps: fx.Node) -> bool:
-    """Whether the output depends on the input's pixels through `maps` alone."""
-    inside = {maps, *_dependents(graph, maps)}
-    parents = {p for node in inside - {maps} for p in node.all_input_nodes} - inside
-    output = next(iter(reversed(graph.graph.nodes)))
-    return output in inside and not parents & _dependent_on_pixels(graph)
+def _cuts(graph: fx.GraphModule) -> set[fx.Node]:
+    """Return the nodes through which alone the output depends on the input's pixels.
 
-
-def _dependent_on_pixels(graph: fx.GraphModule) -> set[fx.Node]:
-    """Return the nodes that depend on the input's values. Sizes do not, nor what is made of them, such as a mask."""
-    found: set[fx.Node] = set()
+    Sizes do not depend on the pixels, nor what is made of them, such as a mask.
+    """
+    dependent: dict[fx.Node, None] = {}
     for node in graph.graph.nodes:
         has_tensors = node.meta.get("has_tensors", node.op == "output")
-        if node.op == "placeholder" or (has_tensors and any(source in found for source in node.all_input_nodes)):
-            found.add(node)
-    return found
+        if node.op == "placeholder" or (has_tensors and any(source in dependent for source in node.all_input_nodes)):
+            dependent[node] = None
+    return nodes_on_all_paths(graph, list(dependent))
 
 
 def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Node:
@@ -64,36 +61,38 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
     known = {(shape[2], shape[3]) for node in nodes if (shape := node.meta["shape"])}
     others: list[fx.Node] = [node for node in graph.graph.nodes if node not in nodes]
     tokens = {node: grid for node in others if (grid := token_grid(node, known))}
+    cuts = _cuts(graph)
+    not_found = partial(_not_found, [node for node in nodes if node in cuts])
     if layer is not None:
         inside: list[fx.Node] = [n for n in [*nodes, *tokens] if owner(n) == layer or owner(n).startswith(layer + ".")]
         last = max(inside, key=list(graph.graph.nodes).index, default=None)
-        if last is None or not _is_cut(graph, last):
-            raise _not_found(graph, nodes, f"not all paths to the logits pass through layer `{layer}`")
+        if last is None or last not in cuts:
+            raise not_found(f"not all paths to the logits pass through layer `{layer}`")
         if last not in tokens:
             return last
         if not keeps_positions(graph, last, tokens[last]):
-            raise _not_found(graph, nodes, f"the tokens of layer `{layer}` are not in the order of the image")
+            raise not_found(f"the tokens of layer `{layer}` are not in the order of the image")
         return as_feature_maps(graph, last, tokens[last])
-    maps = next((_before_pooling(graph, node) for node in reversed(nodes) if _is_cut(graph, node)), None)
+    maps = next((_before_pooling(graph, node) for node in reversed(nodes) if node in cuts), None)
     mixing = mixing_node(split(graph, maps)[1], maps.meta["shape"][1:]) if maps else None
     if maps and not mixing:
         return maps
-    last = next((node for node in reversed(tokens) if _is_cut(graph, node)), None)
-    if last and not _has_fewer_tokens_after(graph, last) and keeps_positions(graph, last, tokens[last]):
+    last = next((node for node in reversed(tokens) if node in cuts), None)
+    if last and not _has_fewer_tokens_after(graph, last, cuts) and keeps_positions(graph, last, tokens[last]):
         found = as_feature_maps(graph, last, tokens[last])
         head, shape = split(graph, found)[1], found.meta["shape"][1:]
         if not mixing_node(head, shape) and reads_all_positions(head, shape):
             return found
     if not maps or not mixing:
-        raise _not_found(graph, nodes, "no layer with output (channels, height, width) leads to the logits")
+        raise not_found("no layer with output (channels, height, width) leads to the logits")
     reason = f"after `{owner(maps)}`, `{owner(mixing)}` mixes positions, as attention does, so a map of"
-    raise _not_found(graph, nodes, f"{reason} `{owner(maps)}` would not show where the evidence is")
+    raise not_found(f"{reason} `{owner(maps)}` would not show where the evidence is")
 
 
-def _has_fewer_tokens_after(graph: fx.GraphModule, tokens: fx.Node) -> bool:
+def _has_fewer_tokens_after(graph: fx.GraphModule, tokens: fx.Node, cuts: set[fx.Node]) -> bool:
     """Whether a network pools its tokens in steps (Hiera), so that these are not its last ones."""
     count = math.prod(tokens.meta["shape"][1:-1])
-    shapes = (node.meta["shape"] for node in _dependents(graph, tokens) if _is_cut(graph, node))
+    shapes = (node.meta["shape"] for node in _dependents(graph, tokens) if node in cuts)
     return any(shape and len(shape) == 3 and count not in shape and 1 < shape[1] < count for shape in shapes)
 
 
@@ -103,8 +102,8 @@ def _before_pooling(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
     return node
 
 
-def _not_found(graph: fx.GraphModule, nodes: Iterable[fx.Node], reason: str) -> ModelError:
-    names = list(dict.fromkeys(owner(n) for n in nodes if _is_cut(graph, n)))[-6:]
+def _not_found(cuts: Iterable[fx.Node], reason: str) -> ModelError:
+    names = list(dict.fromkeys(map(owner, cuts)))[-6:]
     candidates = ", ".join(f"`{name}`" for name in names) or "none, the network has no feature maps"
     return ModelError(f"the feature maps were not found: {reason}", f"name one with --layer; candidates: {candidates}")
 

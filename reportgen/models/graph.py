@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -157,14 +157,19 @@ def _attribute(graph: fx.GraphModule, path: str) -> Tensor:
     return parameter.detach().float().cpu()
 
 
-def nodes_on_all_paths(graph: fx.GraphModule) -> set[fx.Node]:
-    """Return the nodes that all paths from input to output contain: after them, no earlier value is used."""
+def nodes_on_all_paths(graph: fx.GraphModule, tensors: Sequence[fx.Node] | None = None) -> set[fx.Node]:
+    """Return the nodes that all paths from input to output contain: after them, no earlier value is used.
+
+    tensors: the nodes that count, in order, as values and as what uses them; by default all values that are one tensor,
+        without the parameters, and every use of them.
+    """
     order = {node: i for i, node in enumerate(graph.graph.nodes)}
-    tensors = [node for node in order if node.meta.get("shape") is not None and node.op != "get_attr"]
-    last_use = {node: max((order[user] for user in node.users), default=-1) for node in tensors}
+    users = set(order if tensors is None else tensors)
+    if tensors is None:
+        tensors = [node for node in order if node.meta.get("shape") is not None and node.op != "get_attr"]
     reach, on_all_paths = -1, set()
     for node in tensors:
         if reach <= order[node]:
             on_all_paths.add(node)
-        reach = max(reach, last_use[node])
+        reach = max([reach, *(order[user] for user in node.users if user in users)])
     return on_all_paths
