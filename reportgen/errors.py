@@ -4,6 +4,9 @@ A message is one line in lower case, without a final period: the thing that fail
 `reportgen.cli` prints both and exits with `exit_code`; nothing else prints or exits.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class ReportgenError(Exception):
     """Base of all errors that are reported to the user in one line."""
@@ -47,3 +50,9 @@ def first_line(error: Exception) -> str:
     """Return the first line of an error's message: those of PyTorch have many."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error).strip()
     return (text.splitlines() or [type(error).__name__])[0]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question that offers the nearest of the known names, at most three; empty if none is near."""
+    close = difflib.get_close_matches(name, list(known), 3, 0.4)
+    return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else ""

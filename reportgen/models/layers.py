@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import operator
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from reportgen.errors import ConfigError
+from reportgen.errors import ConfigError, did_you_mean
 from reportgen.models.first_convolution import first_convolution_node
 from reportgen.models.graph import (
     NO_OP_MODULES,
@@ -81,9 +80,8 @@ def select_layers(trunk: nn.Module, head: nn.Module, names: Sequence[str]) -> li
     known = {name: layer for layer in layers for name in (layer.name, *_modules_ending_at(trunk, head, layer.node))}
     for name in names:
         if name not in known:
-            close = difflib.get_close_matches(name, known, 3, 0.4)
-            question = f"did you mean {' or '.join(f'`{n}`' for n in close)}? " if close else ""
-            raise ConfigError(f"the network has no layer `{name}`", f"{question}`reportgen layers MODEL` lists them")
+            hint = f"{did_you_mean(name, known)} `reportgen layers MODEL` lists them".strip()
+            raise ConfigError(f"the network has no layer `{name}`", hint)
     return list(dict.fromkeys(known[name] for name in names))
 
 

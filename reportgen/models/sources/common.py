@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames, imagenet_names, imagenet_wnids, read_class_file
+from reportgen.errors import ConfigError
+from reportgen.models.checkpoints import Checkpoint, read_checkpoint, weights_path
 
 RANDOM_WEIGHTS_SEED = 0
 """Seed of random weights."""
@@ -22,3 +26,14 @@ def chosen_class_names(config: AuditConfig, default: ClassNames | None) -> Class
     if config.classes:
         return ClassNames(read_class_file(config.classes))
     return None if config.outputs == "binary" and default and len(default.names) == 1 else default
+
+
+def chosen_checkpoint(config: AuditConfig, model: str, names: Sequence[str], hint: str) -> Checkpoint | None:
+    """Return the checkpoint that the setting `weights` is the path of; None if it is one of the names.
+
+    Errors: ConfigError with this hint for any other name; ModelError for a file that cannot be read.
+    """
+    path = weights_path(config.weights)
+    if not path and config.weights not in names:
+        raise ConfigError(f"`{model}` has no weights `{config.weights}`", hint)
+    return read_checkpoint(path) if path else None

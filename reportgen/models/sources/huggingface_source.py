@@ -9,11 +9,10 @@ import torch
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError, first_line
-from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier
 from reportgen.models.from_module import classifier_from_module
 from reportgen.models.preprocessing_sources import preprocessing_for
-from reportgen.models.sources.common import RANDOM_WEIGHTS_SEED, chosen_class_names
+from reportgen.models.sources.common import RANDOM_WEIGHTS_SEED, chosen_checkpoint, chosen_class_names
 from reportgen.models.weights import load_weights
 
 
@@ -27,13 +26,10 @@ def load_huggingface(name: str, config: AuditConfig) -> Classifier:
         import transformers  # optional, and takes seconds
     except ImportError:
         raise ConfigError(f"`hf:{name}` needs transformers", "pip install 'reportgen[transformers]'") from None
-    path = weights_path(config.weights)
-    if not path and config.weights not in ("DEFAULT", "random"):
-        raise ConfigError(
-            f"`hf:{name}` has no weights `{config.weights}`", "use `DEFAULT`, `random` or a file; a revision is not one"
-        )
+    hint = "use `DEFAULT`, `random` or a file; a revision is not one"
+    checkpoint = chosen_checkpoint(config, f"hf:{name}", ("DEFAULT", "random"), hint)
     module = _load(transformers, name, with_weights=config.weights == "DEFAULT")
-    loaded = load_weights(module, read_checkpoint(path)) if path else config.weights
+    loaded = load_weights(module, checkpoint) if checkpoint else config.weights
     names = chosen_class_names(config, _class_names(module.config))
     preprocessing = preprocessing_for(module, config)
     short = name.rstrip("/").rpartition("/")[2]

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ModelError, first_line
-from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier
 from reportgen.models.from_module import classifier_from_module
 from reportgen.models.preprocessing_sources import preprocessing_for, with_settings
-from reportgen.models.sources.common import chosen_class_names
+from reportgen.models.sources.common import chosen_checkpoint, chosen_class_names
 from reportgen.models.weights import load_weights, weights_digest
 
 
@@ -27,12 +26,8 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
     module_name, _, factory_name = spec.partition(":")
     if not factory_name:
         raise ConfigError(f"`python:{spec}` does not name a factory", "use `python:package.module:factory`")
-    path = weights_path(config.weights)
-    if not path and config.weights != "DEFAULT":
-        raise ConfigError(
-            f"`python:{spec}` has no weights `{config.weights}`",
-            "give a file, or leave out --weights to take the network as the factory made it",
-        )
+    hint = "give a file, or leave out --weights to take the network as the factory made it"
+    checkpoint = chosen_checkpoint(config, f"python:{spec}", ("DEFAULT",), hint)
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -41,7 +36,7 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
     except Exception as error:
         raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})") from error
     if isinstance(result, Classifier):
-        if path:
+        if checkpoint:
             raise ConfigError(
                 f"`python:{spec}` returns a Classifier, which has its weights",
                 "leave out --weights, or return the module",
@@ -49,7 +44,7 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
         return _checked(result, spec, config)
     if not isinstance(result, nn.Module):
         raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
-    source = f"python:{spec}" + (f", {load_weights(result, read_checkpoint(path))}" if path else "")
+    source = f"python:{spec}" + (f", {load_weights(result, checkpoint)}" if checkpoint else "")
     class_names, preprocessing = chosen_class_names(config, None), preprocessing_for(result, config)
     return classifier_from_module(
         result, factory_name, class_names, preprocessing, config.layer, config.head, source, config.outputs

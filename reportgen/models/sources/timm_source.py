@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import torch
@@ -10,12 +9,16 @@ from torch import nn
 
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
-from reportgen.errors import ConfigError, ModelError, first_line
-from reportgen.models.checkpoints import read_checkpoint, weights_path
+from reportgen.errors import ConfigError, ModelError, did_you_mean, first_line
 from reportgen.models.classifier import Classifier
 from reportgen.models.from_module import classifier_from_module
 from reportgen.models.preprocessing_sources import preprocessing_for
-from reportgen.models.sources.common import RANDOM_WEIGHTS_SEED, chosen_class_names, imagenet_class_names
+from reportgen.models.sources.common import (
+    RANDOM_WEIGHTS_SEED,
+    chosen_checkpoint,
+    chosen_class_names,
+    imagenet_class_names,
+)
 from reportgen.models.weights import classes_of, load_weights
 
 IMAGENET_CLASSES = 1000
@@ -32,16 +35,10 @@ def load_timm(name: str, config: AuditConfig) -> Classifier:
     except ImportError:
         raise ConfigError(f"`timm:{name}` needs timm", "pip install 'reportgen[timm]'") from None
     if ":" not in name and not timm.is_model(name):
-        close = difflib.get_close_matches(name, timm.list_models(), 3, 0.4)
-        hint = f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "`timm.list_models()` lists them"
+        hint = did_you_mean(name, timm.list_models()) or "`timm.list_models()` lists them"
         raise ConfigError(f"timm has no network `{name}`", hint)
-    path = weights_path(config.weights)
-    if not path and config.weights not in ("DEFAULT", "random"):
-        raise ConfigError(
-            f"`timm:{name}` has no weights `{config.weights}`",
-            "name them as timm does (`resnet50.a1_in1k`), or give a file, `DEFAULT` or `random`",
-        )
-    checkpoint = read_checkpoint(path) if path else None
+    hint = "name them as timm does (`resnet50.a1_in1k`), or give a file, `DEFAULT` or `random`"
+    checkpoint = chosen_checkpoint(config, f"timm:{name}", ("DEFAULT", "random"), hint)
     options: dict[str, Any] = {"pretrained": config.weights == "DEFAULT"}
     if checkpoint:
         with torch.device("meta"):

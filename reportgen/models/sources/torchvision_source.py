@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 import torch
 
 from reportgen.config import AuditConfig
-from reportgen.errors import ConfigError, ModelError, first_line
+from reportgen.errors import ConfigError, ModelError, did_you_mean, first_line
 from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.from_module import classifier_from_module
@@ -21,8 +20,10 @@ def load_torchvision(name: str, config: AuditConfig) -> Classifier:
     """Load one of torchvision's classifiers. Errors: ConfigError for the name or the weights, ModelError."""
     import torchvision  # takes seconds, and other networks do not need it
 
-    if name not in torchvision.models.list_models(torchvision.models):
-        raise ConfigError(f"torchvision has no classifier `{name}`", _suggestion(name))
+    classifiers = torchvision.models.list_models(torchvision.models)
+    if name not in classifiers:
+        hint = did_you_mean(name, classifiers) or "see torchvision's list of models"
+        raise ConfigError(f"torchvision has no classifier `{name}`", hint)
     known_weights = torchvision.models.get_model_weights(name)
     path = weights_path(config.weights)
     checkpoint = read_checkpoint(path) if path else None
@@ -64,10 +65,3 @@ def load_torchvision(name: str, config: AuditConfig) -> Classifier:
         f"{name}, {loaded}",
         config.outputs,
     )
-
-
-def _suggestion(name: str) -> str:
-    import torchvision
-
-    close = difflib.get_close_matches(name, torchvision.models.list_models(torchvision.models), 3, 0.4)
-    return f"did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else "see torchvision's list of models"
