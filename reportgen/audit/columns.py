@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.data.samples import Sample
+from reportgen.metrics.formatting import minus_signs
 
 MAX_CATEGORIES = 50
 """Distinct texts of a column that groups images; one with more is free text."""
@@ -99,5 +100,5 @@ def _number(text: str) -> float:
 
 def _span(start: float, end: float) -> str:
     """Return the values of a group as text: `3` or `3 to 7.5`."""
-    first, last = (f"{value:.6g}".replace("-", "−") for value in (start, end))
+    first, last = (minus_signs(f"{value:.6g}") for value in (start, end))
     return first if first == last else f"{first} to {last}"

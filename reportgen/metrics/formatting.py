@@ -31,7 +31,7 @@ def rate_text(rate: Rate | None) -> str:
 
 def signed(share: float, digits: int = 1) -> str:
     """Return a difference of shares in points: `+1.2`, `−0.3`."""
-    return f"{100 * share:+.{digits}f}".replace("-", "−")
+    return minus_signs(f"{100 * share:+.{digits}f}")
 
 
 def p_text(p: float) -> str:
@@ -100,3 +100,8 @@ def slug(text: str) -> str:
 def shortened(text: str, length: int) -> str:
     """Return the text with at most `length` characters, the last one `…` if it is cut."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def minus_signs(text: str) -> str:
+    """Return numbers with minus signs in place of hyphens."""
+    return text.replace("-", "−")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reportgen.draw.colormap import diverging, inferno
+from reportgen.metrics.formatting import minus_signs
 
 SIGNED_SHARE = 0.1
 """A layer whose minimum is below minus this share of its maximum is drawn on a signed colour scale."""
@@ -32,4 +33,4 @@ def range_text(ranges: np.ndarray) -> str:
     """`−0.278 to 6.15`: minimum and maximum of ranges; `not finite`."""
     if not np.isfinite(ranges).all():
         return "not finite"
-    return f"{ranges.min():.3g} to {ranges.max():.3g}".replace("-", "−")
+    return minus_signs(f"{ranges.min():.3g} to {ranges.max():.3g}")

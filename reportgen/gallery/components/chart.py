@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reportgen.metrics.formatting import minus_signs
+
 WIDTH = 560
 LEFT, RIGHT, TOP, BOTTOM = 66, 14, 26, 28
 """Width of a chart and the margins around its plot, in SVG units, with room for the larger text of narrow screens."""
@@ -48,7 +50,7 @@ class Axis:
         """`25 %`, `1,000`, `0.5`."""
         if self.percent:
             return f"{100 * value:.0f} %"
-        return (f"{value:,.0f}" if value == round(value) else f"{value:g}").replace("-", "−")
+        return minus_signs(f"{value:,.0f}" if value == round(value) else f"{value:g}")
 
     def text(self, value: float) -> str:
         """`33.3 %`, `1,000`, `0.5123`; as in the table of numbers."""

@@ -18,6 +18,7 @@ from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import cam_unit
 from reportgen.gallery.core.media import Media
 from reportgen.metrics.class_evidence import EvidenceDifference, evidence_difference
+from reportgen.metrics.formatting import minus_signs
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _lead(model: ModelAudit, names: Sequence[str], difference: EvidenceDifferenc
             f"The logit of {names[0]} is {difference.lead:.2f} higher, which is the mean of the difference of the "
             "maps; the biases are equal."
         )
-    parts = [f"{value:+.2f}".replace("-", "−") for value in (difference.from_map, difference.from_bias)]
+    parts = [minus_signs(f"{value:+.2f}") for value in (difference.from_map, difference.from_bias)]
     return (
         f"The logit of {names[0]} is {difference.lead:.2f} higher: {parts[0]} from the maps (the mean of the "
         f"difference), {parts[1]} from the biases."

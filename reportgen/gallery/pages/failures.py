@@ -21,7 +21,7 @@ from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import class_page
 from reportgen.metrics.failures import MIN_DROP, MIN_LEFT_OUT, OUTCOMES, QUADRANTS, mean_class_maps, quadrants
-from reportgen.metrics.formatting import counted, interval
+from reportgen.metrics.formatting import counted, interval, minus_signs
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
 
@@ -240,7 +240,7 @@ def failure_card(model: ModelAudit, media: Media, i: int) -> Figure:
     if test is None or i not in test.rows:
         return figure
     at = int(np.flatnonzero(test.rows == i)[0])
-    box, rest = (f"{-drop:+.2f}".replace("-", "−") for drop in test.drops[at])
+    box, rest = (minus_signs(f"{-drop:+.2f}") for drop in test.drops[at])
     verdict = "confirmed" if test.confirmed[at] else "not confirmed"
     return replace(figure, caption=f"{verdict}: box occluded {box}, rest occluded {rest}")
 

@@ -16,7 +16,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, pages
 from reportgen.gallery.core.urls import finding_page
-from reportgen.metrics.formatting import p_text
+from reportgen.metrics.formatting import minus_signs, p_text
 
 WIDTH = 8
 """Figures of each piece of evidence."""
@@ -72,4 +72,4 @@ def _page(audit: Audit, media: Media, rank: int, around: tuple[Link | None, Link
 def _number(value: float) -> str:
     """`12`, `1,000`, `0.702`, `−0.31`."""
     text = f"{value:,.0f}" if (value == round(value) and abs(value) != 1) or abs(value) >= 1000 else f"{value:.3g}"
-    return text.replace("-", "−")
+    return minus_signs(text)

@@ -21,7 +21,7 @@ from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact, Link, previous_and_next
 from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
 from reportgen.gallery.core.urls import activation_page, class_page, image_page
-from reportgen.metrics.formatting import iou_text
+from reportgen.metrics.formatting import iou_text, minus_signs
 from reportgen.metrics.localization.ilsvrc import IOU
 
 
@@ -116,7 +116,7 @@ def _facts(audit: Audit, i: int) -> list[Fact]:
             Fact("IoU, map of the label (GT-known)", iou_text(localization.best_iou[i, LABEL])),
         ]
     map_ = model.cams[i, 0]
-    span = f"{map_.min():.1f} to {map_.max():.1f}{cam_unit(model.info)}".replace("-", "−")
+    span = minus_signs(f"{map_.min():z.1f} to {map_.max():z.1f}{cam_unit(model.info)}")
     facts.append(Fact("Range of the map", span if np.isfinite(map_).all() else "not finite"))
     if layers and i in model.selected_images("activations"):
         facts.append(Fact("Activations", f"{len(layers)} layers", activation_page(audit, i, layers[0])))

@@ -12,6 +12,7 @@ from reportgen.gallery.components.chart import Chart, Series, percent_axis
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.metrics.bootstrap import intervals
+from reportgen.metrics.formatting import minus_signs
 
 ORDER_LABELS = ("activation map", "random map", "centred map")
 """Of the orders in `faithfulness/deletion` and `faithfulness/insertion`."""
@@ -91,7 +92,7 @@ def area_under(curves: np.ndarray) -> np.ndarray:
 
 
 def _difference(value: float, bounds: tuple[float, float]) -> str:
-    texts = [f"{one:+.3f}".replace("-", "−") for one in (value, *bounds)]
+    texts = [minus_signs(f"{one:+.3f}") for one in (value, *bounds)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"
 
 

@@ -18,6 +18,7 @@ from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import section
 from reportgen.metrics.class_evidence import occlusion_drop
+from reportgen.metrics.formatting import minus_signs
 
 Draw = tuple[Any, ...]
 """A function of `draw/raster.py` with its arguments but for the placement."""
@@ -117,7 +118,7 @@ def _constant_texts(audit: Audit, arrays: Mapping[str, np.ndarray]) -> list[str]
 
 
 def _span(drop: np.ndarray, digits: str) -> str:
-    return f"{drop.min():{digits}} to {drop.max():{digits}}".replace("-", "−")
+    return minus_signs(f"{drop.min():{digits}} to {drop.max():{digits}}")
 
 
 def _figure(audit: Audit, media: Media, i: int, draw: Draw, title: str, value: str, caption: str, _: object) -> Figure:

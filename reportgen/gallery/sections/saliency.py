@@ -12,6 +12,7 @@ from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import section
+from reportgen.metrics.formatting import minus_signs
 
 TITLES = ("Input gradient", "Guided backpropagation", "Input gradient, random weights", "SmoothGrad")
 GUIDED = 1
@@ -44,7 +45,7 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     captions = (
         f"Of the logit of {name}.",
         "Shows edges that pass the network; hardly depends on the class.",
-        f"Rank correlation with the input gradient: {correlation:.2f}.".replace("-", "−"),
+        minus_signs(f"Rank correlation with the input gradient: {correlation:.2f}."),
         f"Mean gradient over {audit.main.selected['saliency'].table.settings['copies']} copies with noise.",
     )
     equals_gradient = np.allclose(maps[GUIDED], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
