@@ -3,6 +3,7 @@ window.reportgen.embeddingPositions = (chunk) => {
   "use strict";
   const { noPosition } = window.reportgen.constants;
   const SMALLEST_EXTENT = 0.05; // what is narrower is not enlarged to the whole stage
+  const THUMBNAIL = 0.8 / Math.sqrt(chunk.n); // about the size of thumbnails at zoom 1, which the stage must not cut
   /** @type {Map<string, Layout>} */
   const layouts = new Map();
 
@@ -37,7 +38,7 @@ window.reportgen.embeddingPositions = (chunk) => {
         xy[2 * i + axis] = value === noPosition ? NaN : value / (noPosition - 1);
       }
     });
-    return { xy, cell, extent: extentOf(xy, cell) };
+    return { xy, cell, extent: extentOf(xy, cell || THUMBNAIL) };
   };
 
   /** @type {EmbeddingPositions["of"]} */
