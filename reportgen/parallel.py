@@ -20,8 +20,6 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from reportgen.errors import ReportgenError
 
 T = TypeVar("T")
@@ -55,6 +53,8 @@ def run_parallel(work: Work[T], n_items: int) -> Iterator[T]:
     Workers share no memory with this process: whatever `work` computes there must be among its results.
     Errors: those of the work; ReportgenError if a worker is killed.
     """
+    from threadpoolctl import threadpool_limits
+
     n_processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" and n_items >= MIN_PARALLEL_ITEMS else 1
     if n_processes == 1:
         yield from work(iter(range(n_items)))

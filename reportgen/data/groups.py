@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 
 def connected_groups(*names: Sequence[str]) -> np.ndarray:
     """Return group numbers `(N,)`: images that share a name in any of the lists are in one group; "" is not a name."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = len(names[0])
     numbers = {
         key: n + j for j, key in enumerate(dict.fromkeys((k, v) for k, row in enumerate(names) for v in row if v))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import contourpy
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 CELLS = 192
 """Cells along each side of the grid that the density is computed on."""
@@ -25,6 +23,8 @@ def kernel_density(unit: np.ndarray) -> np.ndarray:
     A Gaussian kernel, whose width falls with the number of points as in Scott's rule (1992); the factor is smaller than
     his, because embedding maps have several modes.
     """
+    from scipy.ndimage import gaussian_filter
+
     step = (1 + 2 * MARGIN) / CELLS
     edges = np.linspace(-MARGIN, 1 + MARGIN, CELLS + 1)
     counts = np.histogram2d(unit[:, 1], unit[:, 0], [edges, edges])[0]
@@ -39,6 +39,9 @@ def density_contours(unit: np.ndarray, shares: Sequence[float] = SHARES) -> list
     The part inside an odd number of lines has this share of the points, those where the density is highest (Hyndman,
     The American Statistician 50, 1996). unit: `(N, 2)` in [0, 1]; those that are not finite are left out.
     """
+    import contourpy
+    from scipy.ndimage import map_coordinates
+
     points = unit[np.isfinite(unit).all(1)]
     if not len(points):
         return [[] for _ in shares]

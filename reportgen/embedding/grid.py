@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
-from scipy.spatial.distance import cdist
 
 MAX_EXACT = 512
 """Most images whose assignment is solved exactly."""
@@ -45,6 +42,9 @@ def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     minimized: exactly for up to `MAX_EXACT` points (linear assignment). Larger grids start from a recursive bisection
     of points and cells, and are improved by exact assignments within overlapping squares of cells.
     """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     positions = _unit(points)
     y, x = np.divmod(np.arange(rows * columns), columns)
     cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
@@ -109,6 +109,9 @@ def _tiles(rows: int, columns: int, sweep: int) -> list[np.ndarray]:
 
 def _improve(positions: np.ndarray, cells: np.ndarray, owner: np.ndarray, tile: np.ndarray) -> None:
     """Assign the points within one square again, at the least cost."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
     inside = owner[tile][owner[tile] >= 0]
     if len(inside):
         _, cell = linear_sum_assignment(cdist(positions[inside], cells[tile], "sqeuclidean"))
@@ -118,6 +121,8 @@ def _improve(positions: np.ndarray, cells: np.ndarray, owner: np.ndarray, tile: 
 
 def nearest_points(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return the point nearest to each cell centre `(rows, columns)`; points may recur (cnnembed's other form)."""
+    from scipy.spatial import cKDTree
+
     y, x = np.divmod(np.arange(rows * columns), columns)
     cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
     return np.asarray(cKDTree(_unit(points)).query(cells)[1].reshape(rows, columns))

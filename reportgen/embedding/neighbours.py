@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 BLOCK = 1024
 """Number of rows of a matrix product."""
@@ -65,6 +64,8 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[
     summation, and |a||b| ≤ (|a|² + |b|²)/2. The columns contain this bound too, so the product V ≥ W, and V − 2e ≤ W.
     If a and b are the same rows, V is symmetric, and only the blocks above its diagonal are computed.
     """
+    from threadpoolctl import threadpool_limits
+
     mean = b.mean(0, dtype=np.float64)
     left, right, e_b = _with_norms(b, mean)
     e_a = e_b

@@ -12,7 +12,6 @@ import os
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
@@ -69,6 +68,8 @@ class MapQuality:
 
 def principal_components(rows: np.ndarray) -> PrincipalComponents:
     """Return the PCA of the finite rows `(N, D)`. The sign of each axis makes its largest loading positive."""
+    import scipy.linalg
+
     use = np.isfinite(rows).all(1)
     n, d = int(use.sum()), rows.shape[1]
     n_axes = min(N_COMPONENTS, n, d)

@@ -7,7 +7,6 @@ from functools import partial
 from importlib.metadata import version
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
@@ -61,6 +60,8 @@ def find_regions(positions: np.ndarray, seed: int = 0, cache: ResultsCache | Non
 
 
 def _cluster(positions: np.ndarray, seed: int) -> Arrays:
+    from scipy.spatial import cKDTree
+
     use = np.flatnonzero(np.isfinite(positions).all(1))
     sample = use
     if len(use) > MAX_CLUSTERED:

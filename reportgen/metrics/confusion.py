@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
 from reportgen.metrics.bootstrap import intervals
 from reportgen.metrics.intervals import Interval
@@ -98,6 +96,9 @@ def cluster_order(counts: np.ndarray) -> np.ndarray:
     The leaves of hierarchical clustering by average linkage. The distance of two classes is 1 − the mean of the two
     shares: of the images of one that are predicted as the other, and the reverse. counts: `(C, C)`.
     """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
     if len(counts) < 3:
         return np.arange(len(counts))
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))

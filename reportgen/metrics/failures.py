@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from reportgen.metrics.localization.boxes import area, intersection, iou
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
@@ -123,6 +122,8 @@ class PartOnlyTest:
     @property
     def intervals(self) -> np.ndarray:
         """`(P, 2)` 95 % interval of the drop in the box − the drop in the rest, by Student's t over the draws."""
+        from scipy.special import stdtrit
+
         difference = self.occluded[:, 1] - self.occluded[:, 0]
         draws = difference.shape[1]
         width = stdtrit(draws - 1, 0.975) * difference.std(1, ddof=1) / np.sqrt(draws)

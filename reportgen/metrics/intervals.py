@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc, ndtri, stdtrit
 
 Interval = tuple[float, float]
-Z = float(ndtri(0.975))
+Z = 1.959963984540054
+"""Quantile of the standard normal distribution at 0.975."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Rate:
 
     def p_above(self, share: float) -> float:
         """p value of the exact binomial test that the true share is at most `share` (one-sided)."""
+        from scipy.special import betainc
+
         n = self.n if self.n_effective is None else self.n_effective
         count = self.value * n
         return float(betainc(count, n - count + 1, share)) if count > 0 else 1.0
@@ -126,4 +128,6 @@ def _totals(values: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, 
 
 def _quantile(groups: int, is_grouped: bool) -> float:
     """Return the quantile of Student's t for the between-group variance, or of the normal distribution."""
+    from scipy.special import stdtrit
+
     return float(stdtrit(max(1, groups - 1), 0.975)) if is_grouped else Z

@@ -6,11 +6,11 @@ from itertools import product
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 from reportgen.metrics.bootstrap import intervals
 from reportgen.metrics.confusion import calibrate
-from reportgen.metrics.intervals import Rate, difference_interval, mean_interval
+from reportgen.metrics.intervals import Rate, Z, difference_interval, mean_interval
 from reportgen.metrics.paired import compare_errors, mcnemar, mcnemar_of_groups
 
 SEEDS = 200
@@ -32,6 +32,10 @@ def test_interval_of_flags_is_scipys_wilson(count: int, n: int) -> None:
     expected = binomtest(count, n).proportion_ci(method="wilson")
     assert Rate(count, n).interval == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert mean_interval(np.arange(n) < count) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_quantile_of_the_normal_distribution_is_scipys() -> None:
+    assert norm.ppf(0.975) == Z
 
 
 def test_interval_of_a_mean_is_that_of_as_many_flags_as_vary_as_much() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Finding, Pairs, Size
@@ -30,6 +28,9 @@ MEASURED = (
 )
 def near_duplicate(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all pairs."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     pairs = near_duplicates(audit.pixel_space)
     if not pairs:
         return

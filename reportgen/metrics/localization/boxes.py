@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy import ndimage
 
 from reportgen.metrics.localization.component_tree import component_regions
 
@@ -37,6 +36,8 @@ def paper_box(map_: np.ndarray, threshold: float = 0.2) -> np.ndarray:
     map_: `(H, W)` at the network's input size. The box is NaN if the map has no positive maximum or is not finite. Of
     components of equal size the first in reading order counts. Source: Zhou et al. 2016 (the CAM paper), section 3.2.
     """
+    from scipy import ndimage
+
     peak = map_.max()
     if not np.isfinite(map_).all() or peak <= 0:
         return NO_BOX
@@ -115,6 +116,8 @@ def caffe_boxes(map_: np.ndarray) -> np.ndarray:
     an earlier one by more than half of the larger area. (As released, the box after a removed one is skipped.) R is 0
     if the map has no positive maximum or is not finite.
     """
+    from scipy import ndimage
+
     peak = map_.max()
     if not np.isfinite(map_).all() or peak <= 0:
         return np.zeros((0, 4))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage, sparse
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from reportgen.metrics.localization.boxes import EIGHT_NEIGHBOURS, NO_BOX
 
@@ -23,6 +21,8 @@ def graphcut_box(saliency: np.ndarray, picture: np.ndarray) -> np.ndarray:
     saliency: `(H, W)`, not negative; picture: `(H, W, 3)` uint8, the network's input. The box is NaN if the saliency is
     constant or not finite.
     """
+    from scipy import ndimage
+
     if not np.isfinite(saliency).all() or saliency.min() == saliency.max():
         return NO_BOX
     foreground = segment(saliency, picture)
@@ -61,6 +61,9 @@ def _log_likelihood(colours: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _minimum_cut(costs: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Return the foreground `(H, W)` bool. costs: `(2, H, W)` of each pixel in the foreground and in the background."""
+    from scipy import sparse
+    from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
     height, width = costs.shape[1:]
     n = height * width
     index = np.arange(n).reshape(height, width)
