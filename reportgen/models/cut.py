@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Container, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,7 +62,7 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
     others: list[fx.Node] = [node for node in graph.graph.nodes if node not in nodes]
     tokens = {node: grid for node in others if (grid := token_grid(node, known))}
     cuts = _cuts(graph)
-    not_found = partial(_not_found, [node for node in nodes if node in cuts])
+    not_found = partial(_not_found, nodes, cuts)
     if layer is not None:
         inside: list[fx.Node] = [n for n in [*nodes, *tokens] if owner(n) == layer or owner(n).startswith(layer + ".")]
         last = max(inside, key=list(graph.graph.nodes).index, default=None)
@@ -85,7 +85,8 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
             return found
     if not maps or not mixing:
         raise not_found("no layer with output (channels, height, width) leads to the logits")
-    reason = f"after `{owner(maps)}`, `{owner(mixing)}` mixes positions, as attention does, so a map of"
+    mixer = mixing.all_input_nodes[0] if mixing.target is operator.getitem else mixing
+    reason = f"after `{owner(maps)}`, `{owner(mixer)}` mixes positions, as attention does, so a map of"
     raise not_found(f"{reason} `{owner(maps)}` would not show where the evidence is")
 
 
@@ -102,9 +103,11 @@ def _before_pooling(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
     return node
 
 
-def _not_found(cuts: Iterable[fx.Node], reason: str) -> ModelError:
-    names = list(dict.fromkeys(map(owner, cuts)))[-6:]
-    candidates = ", ".join(f"`{name}`" for name in names) or "none, the network has no feature maps"
+def _not_found(nodes: Sequence[fx.Node], cuts: Container[fx.Node], reason: str) -> ModelError:
+    """The error that names the last of the nodes through which alone the output depends on the image."""
+    names = list(dict.fromkeys(owner(node) for node in nodes if node in cuts))[-6:]
+    why = "no layer's output is all that the logits depend on" if nodes else "the network has no feature maps"
+    candidates = ", ".join(f"`{name}`" for name in names) or f"none, {why}"
     return ModelError(f"the feature maps were not found: {reason}", f"name one with --layer; candidates: {candidates}")
 
 

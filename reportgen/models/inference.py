@@ -36,7 +36,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise ConfigError(f"device `{name}` cannot be used ({reason})", "use --device auto") from None
     return device
 

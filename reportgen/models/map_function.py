@@ -32,7 +32,10 @@ def load_map_function(spec: str) -> MapFunction:
         function: Callable[[Classifier, Tensor, Tensor], Tensor] = getattr(module, name)
         source = inspect.getsource(module)
     except Exception as error:
-        raise ModelError(f"`maps = {spec}` failed ({type(error).__name__}: {first_line(error)})") from error
+        raise ModelError(
+            f"`map_function = {spec}` failed ({type(error).__name__}: {first_line(error)})",
+            "it must be a function in a module that Python finds from this folder",
+        ) from error
     return MapFunction(spec, hashlib.sha256(source.encode()).hexdigest(), function)
 
 
@@ -49,7 +52,8 @@ def apply_map_function(classifier: Classifier, map_function: MapFunction, images
         raise
     except Exception as error:
         raise ModelError(
-            f"`map_function = {map_function.name}` failed ({type(error).__name__}: {first_line(error)})"
+            f"`map_function = {map_function.name}` failed ({type(error).__name__}: {first_line(error)})",
+            "it is called with a Classifier, images (N, C, H, W) and classes (N, M)",
         ) from error
     if len(shape) != 4 or shape[:2] != expected:
         message = f"`map_function = {map_function.name}` returned {shape} for classes {expected}"

@@ -83,7 +83,7 @@ def from_timm(cfg: Mapping[str, Any], source: str) -> Preprocessing:
             source=source,
         )
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{source} is not understood ({error})") from None
+        raise ModelError(f"{source} is not understood ({error})", "correct it, or delete it in the factory") from None
     return with_channels(preprocessing, channels)
 
 

@@ -431,7 +431,7 @@ def test_network_without_class_names_takes_those_of_class_folders(
         ("", "AttributeError: module"),
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("def make(): raise ValueError('one\\ntwo')", r"\(ValueError: one\)$"),
-        ("def make(): return 3", "returned a int, not a module or a Classifier"),
+        ("def make(): return 3", "returned `int`, not a module or a Classifier"),
     ],
 )
 def test_failing_factory_is_reported_with_its_error(own_code: Callable[[str], str], text: str, message: str) -> None:

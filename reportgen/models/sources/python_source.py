@@ -34,7 +34,10 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
         factory: Callable[[], object] = getattr(importlib.import_module(module_name), factory_name)
         result = factory()
     except Exception as error:
-        raise ModelError(f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})") from error
+        raise ModelError(
+            f"`python:{spec}` failed ({type(error).__name__}: {first_line(error)})",
+            f"see whether `python -c 'import {module_name}; {module_name}.{factory_name}()'` works in this folder",
+        ) from error
     if isinstance(result, Classifier):
         if checkpoint:
             raise ConfigError(
@@ -43,7 +46,10 @@ def load_python(spec: str, config: AuditConfig) -> Classifier:
             )
         return _checked(result, spec, config)
     if not isinstance(result, nn.Module):
-        raise ModelError(f"`python:{spec}` returned a {type(result).__name__}, not a module or a Classifier")
+        raise ModelError(
+            f"`python:{spec}` returned `{type(result).__name__}`, not a module or a Classifier",
+            "return the network; give its weights with --weights FILE",
+        )
     source = f"python:{spec}" + (f", {load_weights(result, checkpoint)}" if checkpoint else "")
     class_names, preprocessing = chosen_class_names(config, None), preprocessing_for(result, config)
     return classifier_from_module(
@@ -76,11 +82,15 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
             has_gradient = _has_gradient(logits, image)
         shapes = (tuple(maps.shape), tuple(logits.shape))
     except Exception as error:
-        raise ModelError(f"the Classifier of `python:{spec}` does not run ({first_line(error)})") from error
+        raise ModelError(
+            f"the Classifier of `python:{spec}` does not run ({first_line(error)})",
+            "`head(trunk(images))` must take images of its `preprocessing`, and `trunk(images)` be feature maps",
+        ) from error
     if shapes != ((1, *classifier.feature_shape), (1, classes)):
         raise ModelError(
             f"the Classifier of `python:{spec}` returns feature maps {shapes[0]} and logits {shapes[1]} for one image, "
-            f"not {(1, *classifier.feature_shape)} and one logit for each of its {classes} class names"
+            f"not {(1, *classifier.feature_shape)} and one logit for each of its {classes} class names",
+            "correct its `feature_shape` or `class_names`",
         )
     if not has_gradient:
         raise ModelError(
