@@ -71,6 +71,9 @@ class AuditConfig:
     annotations: Path | None = setting(
         None, "labels and boxes: a table, COCO .json, a folder of Pascal VOC or CUB, or ImageNet's LOC .csv"
     )
+    masks: Path | None = setting(
+        None, "masks of the objects, for PxAP: a folder of PNG files in the layout of OpenImages30k"
+    )
     classes: Path | None = setting(None, "a text file with one class name a line, in the order of the model's outputs")
     outputs: str = setting(
         "classes",

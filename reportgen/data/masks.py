@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +28,21 @@ class ObjectMask:
     polygons: Sequence[Sequence[float]] = ()
     run_lengths: Sequence[int] = ()
     transpose: Image.Transpose | None = None
+
+    @classmethod
+    def of_array(cls, mask: np.ndarray) -> ObjectMask:
+        """Return the mask with these pixels `(H, W)` bool of the upright image."""
+        pixels = np.concatenate(([False], mask.T.ravel()))
+        changes = np.flatnonzero(pixels[1:] != pixels[:-1])
+        runs = np.diff(np.append(changes, mask.size), prepend=0).astype(np.int32)
+        return cls((mask.shape[1], mask.shape[0]), run_lengths=array("i", runs.tobytes()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        runs = np.asarray(self.run_lengths, np.int64).tobytes()
+        about = [self.size, self.polygons, hashlib.sha256(runs).hexdigest(), self.transpose]
+        return hashlib.sha256(json.dumps(about).encode()).hexdigest()
 
     def to_array(self) -> np.ndarray:
         """Return the mask `(H, W)` bool of the upright image."""

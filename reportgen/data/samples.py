@@ -39,6 +39,7 @@ class Sample:
     label: index into the classifier's class names, or None.
     boxes: `(B, 4)` float32, x0 y0 x1 y1 of the objects of the label's class, half-open, in pixels of the upright image.
     object_masks: segmentation masks of these objects, if the annotations have them.
+    ignore_mask: pixels that do not count where they are in none of these masks, or None.
     part:  where the image is within the file; None: it is the whole file.
     columns: text of each further column of the annotations; empty cells are missing.
     group: name that related images share, such as the photograph that they were cut from, or "".
@@ -49,6 +50,7 @@ class Sample:
     label: int | None = None
     boxes: np.ndarray = field(default_factory=no_boxes)
     object_masks: tuple[ObjectMask, ...] = ()
+    ignore_mask: ObjectMask | None = None
     group: str = ""
     part: ImagePart | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -107,8 +109,9 @@ class Dataset:
         """SHA-256 of names, labels, boxes and masks, in hex. The image bytes are not part of it: they key the store."""
         rows = []
         for sample in self.samples:
-            masks = [[m.size, m.polygons, m.run_lengths, m.transpose] for m in sample.object_masks]
-            rows.append([sample.name, sample.label, sample.boxes.tolist(), masks])
+            masks = [mask.digest for mask in sample.object_masks]
+            ignored = sample.ignore_mask.digest if sample.ignore_mask else None
+            rows.append([sample.name, sample.label, sample.boxes.tolist(), masks, ignored])
         return hashlib.sha256(json.dumps([rows, list(self.classes)]).encode()).hexdigest()
 
     def limited(self, limit: int | None) -> Dataset:

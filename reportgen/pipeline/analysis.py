@@ -151,8 +151,13 @@ def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Map
     where = (boxes, sizes, windows, model.info.input_size)
     localization = localize(maps, classes, *where, groups)
     masks = {i: mask_in_window(s.object_masks, windows[i], SIDE) for i, s in enumerate(samples) if s.object_masks}
+    ignored = {
+        i: mask_in_window([s.ignore_mask], windows[i], SIDE) & ~masks[i]
+        for i, s in enumerate(samples)
+        if s.ignore_mask and i in masks
+    }
     study = (
-        study_localization(localization, classification, maps, classes, *where, random_maps, masks, groups)
+        study_localization(localization, classification, maps, classes, *where, random_maps, masks, ignored, groups)
         if localization
         else None
     )

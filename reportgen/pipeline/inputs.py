@@ -16,6 +16,7 @@ from reportgen.audit.model_info import ModelInfo
 from reportgen.audit.reference import Reference
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
+from reportgen.data.mask_files import with_masks
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset, RejectedInput, Sample
 from reportgen.data.score_maps import list_score_maps
@@ -75,6 +76,8 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     with clock("read the data set"), progress("Reading the data set", None, ""):
         class_names = resolve_class_names(config, classifiers, read)
         dataset = read(class_names).limited(config.limit)
+        if config.masks:
+            dataset = with_masks(dataset, config.masks)
         dataset = replace(dataset, name=config.name or dataset.name).with_printable_names()
         training = read_dataset(config.fit_data, class_names) if config.fit_data else None
         other = read_dataset(config.reference, class_names).with_printable_names() if config.reference else None

@@ -14,6 +14,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
 from reportgen.data.demo_photos import SELECTED
+from reportgen.data.mask_files import without_masks_as_images
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
@@ -57,7 +58,12 @@ def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = i
     """
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
-    return _run(config, lambda names: read_dataset(Path(config.data or ""), names, config.annotations), progress, ready)
+
+    def read(names: ClassNames) -> Dataset:
+        dataset = read_dataset(Path(config.data or ""), names, config.annotations)
+        return without_masks_as_images(dataset, config.masks) if config.masks else dataset
+
+    return _run(config, read, progress, ready)
 
 
 def demo_config(which: str, limit: int | None) -> AuditConfig:

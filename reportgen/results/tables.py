@@ -229,7 +229,7 @@ def measures_table(audit: Audit) -> Table:
             "(any contour, mean of IoU 0.3, 0.5 and 0.7, which are listed too) use the thresholds that are best on "
             "these images. Pointing: the map's maximum lies in a ground-truth box. Energy: share of its positive "
             "values in the ground-truth boxes. Completeness: share of the ground-truth box that the predicted box "
-            "covers. PxAP: by pixels, for images with masks. Indented: the controls; a box points at its centre, and "
+            f"covers. PxAP: by pixels, {_with_masks(audit)}. Indented: the controls; a box points at its centre, and "
             "its energy is spread evenly inside of it. A box around the whole image covers everything, so completeness "
             "is meaningful only together with energy. 95 % intervals: Wilson."
         ),
@@ -305,6 +305,13 @@ def _flags(*rates: tuple[str, Rate | None]) -> list[str]:
 def _error_cells(errors: Errors, ci95: Mapping[str, Interval]) -> list[str]:
     rates = zip(ERRORS, (errors.top1, errors.top5, errors.gt_known), strict=True)
     return [with_interval(rate.value, ci95[name]) if ci95 else per_cent(rate.value) for name, rate in rates]
+
+
+def _with_masks(audit: Audit) -> str:
+    """On which images PxAP is computed."""
+    studies = [model.localization_study for model in audit.models]
+    n = max((study.label_map.n_masks for study in studies if study), default=0)
+    return f"for the {n:,} image{'s' * (n != 1)} with masks" if n else "for images with masks (there are none)"
 
 
 def _with_controls(

@@ -16,15 +16,16 @@ from PIL import Image
 
 from reportgen.cli import cli
 from reportgen.data.class_names import ClassNames
+from reportgen.data.mask_files import with_masks
 from reportgen.data.readers.dataset import read_dataset
 
 DOCS = Path(__file__).resolve().parents[2] / "site" / "docs"
 CLASSES = ClassNames(("cat", "dog"), ("n02123045", "n02084071"))
 
 
-def picture() -> bytes:
+def picture(colour: str = "black") -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (40, 20)).save(file, "PNG")
+    Image.new("RGB", (40, 20), colour).save(file, "PNG")
     return file.getvalue()
 
 
@@ -142,6 +143,12 @@ def shards() -> None:
                     file.addfile(info, io.BytesIO(content))
 
 
+def open_images() -> None:
+    for name in ("cat/a", "dog/b"):
+        write(f"OpenImages30k/test/{name}.png")
+        write(f"OpenImages30k-masks/test/{name}_m01_1.png", picture("white"))
+
+
 BUILDERS: dict[str, Callable[[], None]] = {
     "photos": photos,
     "snapshots": snapshots,
@@ -160,6 +167,7 @@ BUILDERS: dict[str, Callable[[], None]] = {
     "data/test-*.parquet": lambda: parquet("data", "test-0.parquet", "test-1.parquet"),
     "saved-to-disk": saved_to_disk,
     "shards/train-{000000..000012}.tar": shards,
+    "OpenImages30k/test": open_images,
 }
 """What `--data` names in a command, and how such data is made in the working folder."""
 
@@ -176,6 +184,9 @@ def test_command_reads_images_and_their_annotations(command: str, tmp_path: Path
     data, annotations = settings["data"], settings["annotations"]
     BUILDERS[str(data)]()
     dataset = read_dataset(Path(data), CLASSES, Path(annotations) if annotations else None)
+    if masks := settings["masks"]:
+        dataset = with_masks(dataset, Path(masks))
+        assert [len(sample.object_masks) for sample in dataset.samples] == [1, 1]
     assert len(dataset.samples) >= 2
     if str(data) != "snapshots":
         assert {sample.label for sample in dataset.samples} == {0, 1}

@@ -46,6 +46,7 @@ class ImageGroundTruth:
     boxes: `(B, 4)`, B ≥ 1, in pixels of the image; size: `(2,)` its width and height.
     window: `(4,)` x0 y0 x1 y1 of the network's input in the image; input_size: height and width of that input.
     mask: `(SIDE, SIDE)` bool, the pixels of the objects in that window, or None.
+    ignored: `(SIDE, SIDE)` bool, the pixels that do not count for PxAP, or None.
     """
 
     boxes: np.ndarray
@@ -53,6 +54,7 @@ class ImageGroundTruth:
     window: np.ndarray
     input_size: tuple[int, int]
     mask: np.ndarray | None = None
+    ignored: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Evaluation:
     pointing_hits: `(m,)` bool, hits of the pointing game (a box points at its centre).
     energy_in_boxes: `(m,)` share of the map's energy in the ground-truth boxes.
     completeness: `(m,)` share of a ground-truth box that the predicted box covers.
-    pxap: None without masks; n_masks: number of images with a mask.
+    pxap: None without a pixel of a mask; n_masks: number of images with a mask.
     recipes: errors by recipe: `paper`, `caffe`, `v2`.
     groups: `(m,)`, or None if all images are independent.
     ci95: metric → 95 % interval; empty for controls.
@@ -192,7 +194,7 @@ def evaluate_map(map_boxes: MapBoxes, truth: ImageGroundTruth) -> ImageEvaluatio
         pointing_hit=pointing_hit(map_boxes.upsampled, view_mask),
         energy_in_boxes=energy_in_mask(map_boxes.upsampled, view_mask),
         completeness=completeness(by_threshold[RECIPE_INDEX], truth.boxes),
-        pixel_counts=None if truth.mask is None else count_scores(map_boxes.score_map, truth.mask),
+        pixel_counts=_pixel_counts(map_boxes.score_map, truth),
     )
 
 
@@ -215,7 +217,6 @@ def evaluate_box(box: np.ndarray, truth: ImageGroundTruth) -> ImageEvaluation:
     flat_map, view_mask = (box_mask(b, truth.window, truth.input_size).astype(float) for b in (box[None], truth.boxes))
     x, y = (box[:2] + box[2:]) / 2
     x0, y0, x1, y1 = truth.boxes.T
-    score = None if truth.mask is None else box_mask(box[None], truth.window, (SIDE, SIDE)).astype(float)
     return ImageEvaluation(
         correct_by_threshold=np.full(len(CURVE_THRESHOLDS), is_correct),
         caffe_correct=(caffe_correct, False),
@@ -224,8 +225,12 @@ def evaluate_box(box: np.ndarray, truth: ImageGroundTruth) -> ImageEvaluation:
         pointing_hit=bool(((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any()),
         energy_in_boxes=energy_in_mask(flat_map, view_mask > 0),
         completeness=completeness(box, truth.boxes),
-        pixel_counts=None if score is None or truth.mask is None else count_scores(score, truth.mask),
+        pixel_counts=_pixel_counts(box_mask(box[None], truth.window, (SIDE, SIDE)).astype(float), truth),
     )
+
+
+def _pixel_counts(score: np.ndarray, truth: ImageGroundTruth) -> np.ndarray | None:
+    return None if truth.mask is None else count_scores(score, truth.mask, truth.ignored)
 
 
 def summarize(
@@ -267,7 +272,7 @@ def summarize(
         pointing_hits=np.array([image.pointing_hit for image in images]),
         energy_in_boxes=np.array([image.energy_in_boxes for image in images]),
         completeness=np.array([image.completeness for image in images]),
-        pxap=pxap(counts) if counts else None,
+        pxap=pxap(counts) if any(count[0].any() for count in counts) else None,
         n_masks=len(counts),
         recipes={
             "paper": Errors(paper & is_top1, paper & is_top5, paper, own_groups),

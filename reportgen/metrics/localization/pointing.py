@@ -51,10 +51,13 @@ def completeness(box: np.ndarray, true_boxes: np.ndarray) -> float:
     return float(np.nan_to_num(intersection(box, true_boxes) / area(true_boxes)).max())
 
 
-def count_scores(score: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the number of pixels in the mask and outside of it, by score: `(2, 1001)` int32, for bins at `EDGES`."""
-    bins = np.searchsorted(EDGES, score.ravel(), "right") - 1
-    counts = np.bincount(bins + len(EDGES) * ~mask.ravel(), minlength=2 * len(EDGES))
+def count_scores(score: np.ndarray, mask: np.ndarray, ignored: np.ndarray | None = None) -> np.ndarray:
+    """Return the number of pixels in the mask and outside of it, by score: `(2, 1001)` int32, for bins at `EDGES`.
+
+    score: `(H, W)` in [0, 1]; mask: `(H, W)` bool; ignored: `(H, W)` bool, pixels that do not count, or None.
+    """
+    bins = np.searchsorted(EDGES, score.ravel(), "right") - 1 + len(EDGES) * ~mask.ravel()
+    counts = np.bincount(bins if ignored is None else bins[~ignored.ravel()], minlength=2 * len(EDGES))
     return counts.reshape(2, len(EDGES)).astype(np.int32)  # stored for every image
 
 

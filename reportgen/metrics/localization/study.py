@@ -77,16 +77,21 @@ def study_localization(
     input_size: tuple[int, int],
     random_maps: Mapping[int, np.ndarray] | None = None,
     masks: Mapping[int, np.ndarray] | None = None,
+    ignored: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
 ) -> LocalizationStudy:
     """Evaluate the maps of the labels and the controls.
 
     maps: `(N, M, h, w)`, the last of each image its label's; classes to input_size: as in `localize`.
     random_maps: row → the label's map `(h, w)` with random weights; masks: row → `(SIDE, SIDE)` bool of the objects.
+    ignored: row → `(SIDE, SIDE)` bool of pixels that do not count for PxAP.
     groups: `(N,)` of images that are not independent.
     """
-    images, masks = np.flatnonzero(localization.judged), masks or {}
-    truths = [ImageGroundTruth(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i)) for i in images.tolist()]
+    images, masks, ignored = np.flatnonzero(localization.judged), masks or {}, ignored or {}
+    truths = [
+        ImageGroundTruth(true_boxes[i], sizes[i], windows[i], input_size, masks.get(i), ignored.get(i))
+        for i in images.tolist()
+    ]
     rank, n_top, label_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
     evaluated = evaluate_maps(label_maps, truths)
     own_groups = None if groups is None else groups[images]
