@@ -40,7 +40,12 @@ def run(quick: bool) -> Result:
         folder = Path(scratch) / "photographs"
         make_photographs(folder, images)
         network = AuditConfig(
-            data=folder, model=f"torchvision:{name}", weights="random", precision="fp32", out=Path(scratch) / "report"
+            data=folder,
+            model=f"torchvision:{name}",
+            weights="random",
+            precision="fp32",
+            runtime="onnxruntime",
+            out=Path(scratch) / "report",
         )
         ours, plain = load_classifier(network), load_classifier(network)
         dataset = read_dataset(folder, ours.class_names)

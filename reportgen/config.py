@@ -166,6 +166,12 @@ class AuditConfig:
         "and a trial matches float32",
         ("auto", "fp32", "bf16", "fp16"),
     )
+    runtime: str = setting(
+        "auto",
+        "what runs the trunk: `torch`, `onnxruntime` (on the CPU), or `auto`: ONNX Runtime on a CPU for enough images, "
+        "if it is faster in a trial and agrees with PyTorch",
+        ("auto", "torch", "onnxruntime"),
+    )
     store_feature_maps: str = setting(
         "auto",
         "store whole feature maps: `yes`, `no`, or `auto`: if those of the data set take less than 4 GB; an "
@@ -295,7 +301,7 @@ GREY = (0.5, 0.5, 0.5)
 """`occlusion_fill = "grey"`: RGB in [0, 1]."""
 MODEL_KEYS = (
     "model", "weights", "layer", "head", "map_function", "maps", "layers", "resize", "input_size", "channels", "mean",
-    "std", "interpolation", "crop_pct", "precision", "outputs",
+    "std", "interpolation", "crop_pct", "precision", "runtime", "outputs",
 )  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
 RENAMED = {

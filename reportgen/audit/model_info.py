@@ -101,6 +101,21 @@ class PrecisionAgreement:
 
 
 @dataclass(frozen=True)
+class RuntimeTrial:
+    """How ONNX Runtime compares with PyTorch on some images.
+
+    difference: largest difference of a stored number, in standard deviations of its kind; same_positions: share of the
+    units' maxima at the same position; speedup: median of the batches; failure: why it cannot run the network, or "".
+    """
+
+    images: int = 0
+    difference: float = float("nan")
+    same_positions: float = float("nan")
+    speedup: float = float("nan")
+    failure: str = ""
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """A network in plain values.
 
@@ -113,6 +128,7 @@ class ModelInfo:
     pooling:  `gap` or `gmp` where the maps are weighted with the head's weights, else "".
     training_curve: how a network of `reportgen fit` was trained.
     precision_agreement: of a low precision with float32; None where it was not tried.
+    runtime: what runs the trunk, `torch` or `onnxruntime` and its version; runtime_trial: None where there was none.
     filters:  `(out, in, kh, kw)` float32 of the first convolution, or None.
     kernels:  of the deeper convolutions larger than 1 × 1.
     filter_units: the layer among `layers` whose unit k is the response of filter k, or None.
@@ -139,6 +155,8 @@ class ModelInfo:
     decode: str = "exact"
     head_fit: HeadFit | None = None
     precision_agreement: PrecisionAgreement | None = None
+    runtime: str = "torch"
+    runtime_trial: RuntimeTrial | None = None
     pooling: str = ""
     training_curve: Sequence[TrainingEpoch] = ()
     filters_layer: str | None = None

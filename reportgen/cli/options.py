@@ -11,7 +11,7 @@ import click
 from reportgen.config import DEFAULTS, SETTINGS, AuditConfig
 
 DEMO_SETTINGS = (
-    "resize", "decode", "precision", "store_feature_maps", "device", "out", "limit", "batch_size",
+    "resize", "decode", "precision", "runtime", "store_feature_maps", "device", "out", "limit", "batch_size",
     "feature_visualization", "select", "budget", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
     "smoothgrad", "top_patches", "receptive_field", "image_format",
 )  # fmt: skip

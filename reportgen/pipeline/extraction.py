@@ -96,7 +96,8 @@ def run_model(
 
 def forward_pass(classifier: Classifier, settings: AuditConfig) -> ForwardPass:
     """The forward pass that the settings ask for; their `auto` values must have been resolved."""
-    return ForwardPass(classifier, settings.layers, settings.precision, settings.store_feature_maps == "yes")
+    store_feature_maps = settings.store_feature_maps == "yes"
+    return ForwardPass(classifier, settings.layers, settings.precision, store_feature_maps, settings.runtime)
 
 
 def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.device) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "resize": config.resize,
         "decode": config.decode,
         "precision": forward.precision,
+        "runtime": forward.runtime_version,
         "store_maps": forward.store_feature_maps,
         "device": device.type,
         "reportgen": __version__,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import cached_property
+from importlib.metadata import version
 
 import numpy as np
 import torch
@@ -16,6 +19,7 @@ from reportgen.models.classifier import Classifier
 from reportgen.models.folding import fold
 from reportgen.models.inference import LOW_PRECISION_DTYPES, N_TOP_CLASSES, top_classes
 from reportgen.models.layers import feature_node, select_layers, unit_maxima, with_intermediates
+from reportgen.models.onnx_runtime import OnnxFeatureMaps, OnnxTrunk, onnx_trunk
 from reportgen.pipeline.image_loader import DecodedImage, chunks
 
 IMAGES_PER_SHARD = 256
@@ -25,7 +29,7 @@ IMAGES_PER_SHARD = 256
 class ForwardPass:
     """Everything that is stored of an image, from one forward pass of a classifier.
 
-    The trunk runs folded, so results differ from the plain network's by rounding only.
+    The trunk runs folded, or in ONNX Runtime, so results differ from the plain network's by rounding only.
 
     layers: names of the layers whose units are recorded, the feature maps last. aliases: arrays that equal another one
     and are stored once: `features/code` is the pooled feature maps where the head is global pooling and one linear
@@ -38,22 +42,45 @@ class ForwardPass:
         layers: Sequence[str] = (),
         precision: str = "fp32",
         store_feature_maps: bool = False,
+        runtime: str = "torch",
     ) -> None:
-        """precision: `fp32`, `bf16` or `fp16`, of the trunk; store_feature_maps: store whole feature maps as well."""
+        """precision: `fp32`, `bf16` or `fp16`, of the trunk; store_feature_maps: store whole feature maps as well;
+        runtime: `torch`, or on the CPU in float32 `onnxruntime`, that runs the trunk."""
         self.classifier = classifier
         self.precision = precision
         self.store_feature_maps = store_feature_maps
+        self.runtime = runtime
         self.max_batch: int | None = None
         chosen = select_layers(classifier.trunk, classifier.head, layers)
-        taps = [layer for layer in chosen if layer.name != classifier.feature_layer]
-        self.layers = [*(layer.name for layer in taps), classifier.feature_layer]
+        self._taps = [layer for layer in chosen if layer.name != classifier.feature_layer]
+        self.layers = [*(layer.name for layer in self._taps), classifier.feature_layer]
         self.aliases = {f"units/{classifier.feature_layer}/max": "features/gmp"}
         code = None if classifier.linear_head else feature_node(classifier.head)
         if code is None:
             pooling = classifier.linear_head.pooling if classifier.linear_head else "gap"
             self.aliases["features/code"] = f"features/{pooling}"
-        self._trunk = fold(with_intermediates(classifier.trunk, [layer.node for layer in taps], unit_maxima))
         self._head = with_intermediates(classifier.head, [] if code is None else [code])
+
+    @cached_property
+    def _trunk(self) -> Callable[[Tensor], tuple[Tensor, list[tuple[Tensor, Tensor]]]]:
+        """The trunk with the maxima of units, made when the first image comes."""
+        trunk, nodes = self.classifier.trunk, [layer.node for layer in self._taps]
+        if self.runtime == "onnxruntime":
+            return onnx_trunk(trunk, nodes, self.classifier.preprocessing.input_shape)
+        return fold(with_intermediates(trunk, nodes, unit_maxima))
+
+    @cached_property
+    def without_gradients(self) -> Classifier:
+        """The classifier with the trunk in the runtime of this pass, for computations without gradients."""
+        if self.runtime == "torch":
+            return self.classifier
+        assert isinstance(self._trunk, OnnxTrunk)
+        return replace(self.classifier, trunk=OnnxFeatureMaps(self._trunk))
+
+    @property
+    def runtime_version(self) -> str:
+        """The runtime, with its version where that is not PyTorch's."""
+        return f"onnxruntime {version('onnxruntime')}" if self.runtime == "onnxruntime" else self.runtime
 
     def __call__(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
         """Run one batch through the network, in parts where the device's memory is too small for all of it.
@@ -91,7 +118,8 @@ class ForwardPass:
         low = LOW_PRECISION_DTYPES.get(self.precision)
         with torch.autocast(pixels.device.type, low) if low else nullcontext():
             normalised = self.classifier.preprocessing.normalize(pixels)
-            images = normalised.contiguous(memory_format=torch.channels_last)
+            is_onnx = self.runtime == "onnxruntime"
+            images = normalised.contiguous(memory_format=torch.contiguous_format if is_onnx else torch.channels_last)
             maps, maxima = self._trunk(images)
         return images, maps.float(), maxima
 

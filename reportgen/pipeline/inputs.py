@@ -33,6 +33,7 @@ from reportgen.pipeline.model_info import model_info
 from reportgen.pipeline.network_check import check_network
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
+from reportgen.pipeline.runtime import resolve_runtime
 from reportgen.store.table import Table
 
 ReadDataset = Callable[[ClassNames], Dataset]
@@ -83,13 +84,15 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
         other = read_dataset(config.reference, class_names).with_printable_names() if config.reference else None
         dataset, classifiers = with_score_maps(dataset, classifiers, settings)
     feature_source = find_feature_source(config.features, unit_layers(classifiers[0], settings[0]))
-    runs, agreements = [], []
+    runs, agreements, runtime_trials = [], [], []
     for classifier, wanted in zip(classifiers, settings, strict=True):
         with clock("extract"):
             resolved, agreement = resolve_precision(dataset, classifier, wanted, device)
+            resolved, runtime_trial = resolve_runtime(dataset, classifier, resolved, device)
             resolved = resolve_feature_map_storage(dataset, classifier, resolved, device)
             check_network(dataset, classifier, resolved, device)
             agreements.append(agreement)
+            runtime_trials.append(runtime_trial)
             runs.append(
                 run_with_fitted_heads(dataset, training, classifier, resolved, device, progress)
                 if resolved.head in POOLINGS
@@ -103,8 +106,8 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     tables = [run.store.select(keys) for run in runs]
     samples, outside = clip_boxes(samples, np.asarray(tables[0]["samples/size"]))
     models = [
-        ExtractedModel(run, table, model_info(run, agreement, device))
-        for run, table, agreement in zip(runs, tables, agreements, strict=True)
+        ExtractedModel(run, table, model_info(run, agreement, runtime_trial, device))
+        for run, table, agreement, runtime_trial in zip(runs, tables, agreements, runtime_trials, strict=True)
     ]
     dataset = replace(dataset, refused=[*dataset.refused, *outside])
     return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, device)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.fx import GraphModule
 
-from reportgen.audit.model_info import HeadFit, LayerInfo, ModelInfo, PrecisionAgreement, TrainingEpoch
+from reportgen.audit.model_info import HeadFit, LayerInfo, ModelInfo, PrecisionAgreement, RuntimeTrial, TrainingEpoch
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
 from reportgen.metrics.filters import KernelGrid, strongest_kernels
@@ -47,7 +47,9 @@ def deeper_kernels(classifier: Classifier) -> list[KernelGrid]:
     return [strongest_kernels(k.layer, k.weight.numpy()) for k in deeper if k.weight[0, 0].numel() > 1]
 
 
-def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torch.device) -> ModelInfo:
+def model_info(
+    run: ModelRun, agreement: PrecisionAgreement | None, runtime_trial: RuntimeTrial | None, device: torch.device
+) -> ModelInfo:
     """The network of a run in plain values."""
     classifier, settings = run.classifier, run.settings
     pooling = classifier.linear_head.pooling if classifier.linear_head else ""
@@ -80,6 +82,8 @@ def model_info(run: ModelRun, agreement: PrecisionAgreement | None, device: torc
         decode=settings.decode,
         head_fit=fit,
         precision_agreement=agreement,
+        runtime=run.store.settings["runtime"],
+        runtime_trial=runtime_trial,
         pooling=pooling if classifier.method == "cam" else "",
         training_curve=[TrainingEpoch(**row) for row in classifier.training_curve],  # type: ignore[arg-type]
         filters_layer=classifier.first_conv.layer if classifier.first_conv else None,

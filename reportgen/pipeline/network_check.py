@@ -15,14 +15,12 @@ from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import eval_mode
 from reportgen.models.outputs import check_outputs, check_weights, logits_in
 from reportgen.pipeline.extraction import forward_pass, store_settings
-from reportgen.pipeline.forward import ForwardPass, assemble_batches
-from reportgen.pipeline.image_loader import chunks, load_images
+from reportgen.pipeline.forward import ForwardPass
+from reportgen.pipeline.trial_images import trial_batches
 from reportgen.store.table import fingerprint
 
 IMAGES = 4
 """Images of the data set on which a network is checked: the first that can be read."""
-MAX_SAMPLES = 64
-"""Samples that are tried, in case that many cannot be read."""
 TOLERANCES = {"fp32": 0.01, "tf32": 0.1, "bf16": 0.5, "fp16": 0.5}
 """Largest difference of a logit, in standard deviations of the logits, by precision of the trunk. Those of the
 demo network differ by rounding in float32, and by 0.17 in bfloat16."""
@@ -39,25 +37,15 @@ def check_network(dataset: Dataset, classifier: Classifier, settings: AuditConfi
         return
     keeps_head = settings.head not in POOLINGS
     check_weights(classifier, keeps_head)
-    pixels = first_images(dataset, classifier, settings)
+    pixels = next(trial_batches(dataset, classifier, settings, IMAGES, device), None)
     if pixels is None:
         return
-    pixels = pixels.to(device)
     with eval_mode(classifier), torch.no_grad():
         logits = None
         if classifier.original is not None:
             logits = compare_with_original(forward, classifier.original, pixels)
         if keeps_head:
             check_outputs(classifier, _logits_of(forward, pixels) if logits is None else logits)
-
-
-def first_images(dataset: Dataset, classifier: Classifier, settings: AuditConfig) -> Tensor | None:
-    """The pixels `(N, C, H, W)` uint8 of the first images that can be read; None without any."""
-    how = (classifier.preprocessing, settings.resize, settings.decode, 2, IMAGES)
-    loaded = load_images(dataset.samples[:MAX_SAMPLES], lambda identity, label: False, *how)
-    images = (one.decoded for one in loaded if one.decoded)
-    batches = assemble_batches(chunks(images, min(IMAGES, settings.batch_size)), torch.device("cpu"))
-    return next((pixels for _, pixels in batches), None)
 
 
 def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Tensor) -> Tensor:

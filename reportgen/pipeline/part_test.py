@@ -119,5 +119,5 @@ def _probabilities(
     each = [image.pixels, *(np.where(mask, fill, image.pixels) for half in masks for mask in half)]
     with torch.no_grad():
         x = classifier.preprocessing.normalize(torch.from_numpy(np.stack(each).astype(np.uint8)).to(job.device))
-        logits = classifier.head(classifier.trunk(x)).cpu().double()
+        logits = classifier.head(job.without_gradients.trunk(x)).cpu().double()
     return torch.softmax(logits, 1)[:, image.label or 0].float().numpy()

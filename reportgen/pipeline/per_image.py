@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from reportgen.data.samples import Sample
+from reportgen.models.classifier import Classifier
 from reportgen.models.inference import eval_mode
-from reportgen.pipeline.extraction import ModelRun
+from reportgen.pipeline.extraction import ModelRun, forward_pass
 from reportgen.pipeline.image_loader import NetworkInput, in_threads, reload_image
 from reportgen.pipeline.progress import Ticker
 from reportgen.store.per_image import Arrays, PerImageResults, compute_missing, per_image_store
@@ -40,6 +41,11 @@ class PerImageJob:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", {**self.table.settings, "aliases": {}})
+
+    @cached_property
+    def without_gradients(self) -> Classifier:
+        """The network in the runtime of the run: faster than `run.classifier`, for computations without gradients."""
+        return forward_pass(self.run.classifier, self.run.settings).without_gradients
 
     def method(self, kind: str, settings: Mapping[str, Any], prepare: Callable[[], Compute]) -> PerImageMethod:
         """A method with its cache. prepare: returns the function that computes one image, when the first is needed."""

@@ -15,8 +15,8 @@ from reportgen.data.samples import Dataset
 from reportgen.models.classifier import Classifier
 from reportgen.models.inference import eval_mode, native_precision
 from reportgen.pipeline.extraction import forward_pass, store_settings
-from reportgen.pipeline.forward import ForwardPass, assemble_batches
-from reportgen.pipeline.image_loader import chunks, load_images
+from reportgen.pipeline.forward import ForwardPass
+from reportgen.pipeline.trial_images import trial_batches
 from reportgen.store.results_cache import ResultsCache
 from reportgen.store.table import fingerprint
 
@@ -73,9 +73,6 @@ def try_precision(
     dataset: Dataset, classifier: Classifier, full: AuditConfig, reduced: AuditConfig, device: torch.device
 ) -> PrecisionAgreement:
     """Compare both precisions on the first images of the data set."""
-    threads, first = max(2, torch.get_num_threads()), dataset.samples[:TRIAL_IMAGES]
-    how = (classifier.preprocessing, full.resize, full.decode, threads, 2 * full.batch_size)
-    images = (one.decoded for one in load_images(first, lambda identity, label: False, *how) if one.decoded)
     with eval_mode(classifier):
-        batches = (pixels.to(device) for _, pixels in assemble_batches(chunks(images, full.batch_size), device))
+        batches = trial_batches(dataset, classifier, full, TRIAL_IMAGES, device)
         return measure_agreement(forward_pass(classifier, reduced), forward_pass(classifier, full), batches)

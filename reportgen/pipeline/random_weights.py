@@ -12,6 +12,7 @@ from reportgen.data.samples import Dataset, Sample
 from reportgen.methods.randomization import randomize_weights
 from reportgen.pipeline.extraction import ModelRun, extract_dataset, forward_pass, store_settings
 from reportgen.pipeline.progress import Progress
+from reportgen.pipeline.runtime import is_enough
 from reportgen.store.table import Store
 
 MAX_IMAGES = 512
@@ -32,6 +33,8 @@ def maps_of_random_weights(
         boxed = [boxed[i * len(boxed) // MAX_IMAGES] for i in range(MAX_IMAGES)]
     rows = {samples[i].name: i for i in boxed}
     settings = replace(run.settings, store_feature_maps="no")
+    if not is_enough(run.classifier, len(boxed)):
+        settings = replace(settings, runtime="torch")
     forward = forward_pass(randomize_weights(run.classifier), settings)
     store = Store(settings.out / "cache", store_settings(forward, settings, device))
     some = replace(dataset, samples=[samples[i] for i in rows.values()])

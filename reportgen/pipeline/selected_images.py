@@ -59,7 +59,7 @@ def _activations(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mapping
 
 
 def _faithfulness(job: PerImageJob, layers: Sequence[LayerInfo]) -> tuple[Mapping[str, Any], Compute]:
-    curves, maps = InsertionDeletion(job.run.classifier), np.asarray(job.table["cam/map"])[:, 0]
+    curves, maps = InsertionDeletion(job.without_gradients), np.asarray(job.table["cam/map"])[:, 0]
     return {"steps": STEPS, "orders": list(ORDERS)}, lambda row, image, x: curves(x, maps[row])
 
 
@@ -119,7 +119,7 @@ def _occlusion(job: PerImageJob, images: int) -> PerImageMethod:
     fill = fill_colour(job.table, settings.occlusion_fill)
     side, stride = occlusion_square(settings, job.run.classifier.preprocessing)
     try:
-        exact = make_occluder(job.run.classifier, side, stride, fill)
+        exact = make_occluder(job.run.classifier, side, stride, fill, job.without_gradients.trunk)
     except ValueError as error:
         raise ConfigError(str(error), "choose a smaller `occlusion_side`") from None
     mode = _resolved_mode(settings, images, exact.seconds_per_image)

@@ -14,13 +14,15 @@ from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.sampling import evenly_spaced
 from reportgen.methods.effective_field import GradientMass, UnitPosition, central_interval
 from reportgen.metrics.top_patches import Unit, differs_when_recomputed
-from reportgen.pipeline.forward import ForwardPass
+from reportgen.pipeline.extraction import forward_pass
 from reportgen.pipeline.image_loader import NetworkInput
 from reportgen.pipeline.per_image import Compute, PerImageJob, PerImageMethod
 from reportgen.pipeline.work import Work
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Key
 
+MAX_CHECKED = 64
+"""Images with top patches that are run again, evenly over the data set."""
 UNITS_PER_LAYER = 24
 """Units of a layer whose gradients give its effective receptive field, evenly over the layer."""
 Units = Mapping[str, Sequence[Unit]]
@@ -28,10 +30,10 @@ Units = Mapping[str, Sequence[Unit]]
 
 
 def top_patches_work(job: PerImageJob, layers: Sequence[LayerInfo], units: Units) -> Work:
-    """The values of the images with top patches, each run alone; its fields are `unconfirmed_patches`."""
+    """The values of some of the images with top patches, each run alone; its fields are `unconfirmed_patches`."""
 
     def prepare() -> Compute:
-        forward = ForwardPass(job.run.classifier, job.run.settings.layers, job.run.settings.precision)
+        forward = forward_pass(job.run.classifier, job.run.settings)
 
         def compute(row: int, image: NetworkInput, x: Tensor) -> Mapping[str, np.ndarray]:
             maxima = forward.maxima(torch.tensor(image.pixels)[None].to(job.device))
@@ -43,7 +45,7 @@ def top_patches_work(job: PerImageJob, layers: Sequence[LayerInfo], units: Units
         return {"unconfirmed_patches": _unconfirmed(results[0], layers, units)}
 
     images = [unit.images for of_layer in units.values() for unit in of_layer]
-    rows = np.unique(np.concatenate(images)).tolist() if images else []
+    rows = evenly_spaced(np.unique(np.concatenate(images)).tolist(), MAX_CHECKED) if images else []
     return Work(["the check of top patches"], rows, len(rows), lambda: [job.method("alone", {}, prepare)], show, False)
 
 

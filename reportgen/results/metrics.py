@@ -11,6 +11,7 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.gap_gmp import gap_gmp_comparison
 from reportgen.audit.model_audit import ModelAudit
+from reportgen.audit.model_info import RuntimeTrial
 from reportgen.metrics.failures import OUTCOMES
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.evaluation import Errors, Evaluation
@@ -47,6 +48,8 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
         "resize": info.resize,
         "precision": info.precision,
         "precision_agreement": None if info.precision_agreement is None else asdict(info.precision_agreement),
+        "runtime": info.runtime,
+        "runtime_trial": None if info.runtime_trial is None else _runtime_trial(info.runtime_trial),
         "cam_identity_max_abs": model.cam_identity,
         "cam_identity_relative": model.cam_identity_relative,
         "classification": {
@@ -133,6 +136,13 @@ def _gap_gmp_metrics(audit: Audit) -> dict[str, Any] | None:
 def _error_values(errors: Errors) -> dict[str, float]:
     rates = {"top1_error": errors.top1, "top5_error": errors.top5, "gt_known_error": errors.gt_known}
     return {name: rate.value for name, rate in rates.items()}
+
+
+def _runtime_trial(trial: RuntimeTrial) -> dict[str, Any]:
+    """Without the times, which are not the same twice."""
+    if trial.failure:
+        return {"images": trial.images, "failure": trial.failure}
+    return {"images": trial.images, "difference": trial.difference, "same_positions": trial.same_positions}
 
 
 def _value(rate: Rate | None) -> float | None:

@@ -22,6 +22,10 @@ class ResultsCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def has(self, kind: str, inputs: Sequence[object]) -> bool:
+        """Whether there is a file for these inputs, which may be damaged."""
+        return self._path(kind, inputs).exists()
+
     def get(self, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
         """Return the result of `compute` for these inputs: the stored one, or a new one, which is then stored.
 
@@ -29,8 +33,7 @@ class ResultsCache:
         A damaged file is replaced.
         Errors: those of `compute`, OutputError.
         """
-        digest = _digest(inputs)
-        path = self.folder / f"{kind}-{digest[:16]}.npz"
+        digest, path = _digest(inputs), self._path(kind, inputs)
         note_use(self.folder, [path.name])
         try:
             shard = Shard(path)
@@ -42,6 +45,9 @@ class ResultsCache:
         arrays = compute()
         write_shard(path, arrays, {"inputs": digest})
         return arrays
+
+    def _path(self, kind: str, inputs: Sequence[object]) -> Path:
+        return self.folder / f"{kind}-{_digest(inputs)[:16]}.npz"
 
 
 def cached(cache: ResultsCache | None, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:

@@ -104,6 +104,22 @@ def precision_label(info: ModelInfo) -> str:
     )
 
 
+def runtime_label(info: ModelInfo) -> str:
+    """What ran the trunk, and how ONNX Runtime compared with PyTorch in a trial."""
+    trial = info.runtime_trial
+    uses_onnx = info.runtime != "torch"
+    name = info.runtime.replace("onnxruntime", "ONNX Runtime") if uses_onnx else "PyTorch"
+    if trial is None:
+        return name
+    if trial.failure:
+        return f"{name}; {trial.failure}"
+    outcome = (
+        f"in a trial on {trial.images:,} images, PyTorch and ONNX Runtime differed by at most {trial.difference:.1e} "
+        f"standard deviations, and {100 * trial.same_positions:.1f} % of the maxima were at the same position"
+    )
+    return f"{name}; {outcome}" if uses_onnx else f"{name}; {outcome}, which is too much or was not faster"
+
+
 def feature_maps_label(info: ModelInfo) -> str:
     """`conv5, 512 × 7 × 7`."""
     return f"{info.feature_layer}, {' × '.join(map(str, info.feature_shape))}"

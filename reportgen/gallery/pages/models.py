@@ -14,6 +14,7 @@ from reportgen.gallery.core.labels import (
     method_label,
     precision_label,
     preprocessing,
+    runtime_label,
 )
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
@@ -63,6 +64,7 @@ def _network(info: ModelInfo, is_main: bool) -> Network:
         Fact("Activation maps", method_label(info)),
         Fact("Feature maps", feature_maps_label(info)),
         Fact("Precision", precision_label(info)),
+        Fact("Runtime", runtime_label(info)),
         Fact("Weights, SHA-256", info.weights_digest[:16]),
     ]
     layers = [

@@ -19,6 +19,7 @@ from reportgen.gallery.core.labels import (
     method_label,
     precision_label,
     preprocessing,
+    runtime_label,
 )
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
@@ -98,6 +99,7 @@ def _network(audit: Audit) -> list[Fact]:
         *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
         *([Fact("Head", head_label(info))] if info.head_fit else []),
         Fact("Precision", precision_label(info)),
+        Fact("Runtime", runtime_label(info)),
         Fact("Weights, SHA-256", info.weights_digest[:16]),
     ]
 

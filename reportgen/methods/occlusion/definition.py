@@ -89,9 +89,13 @@ class OcclusionBackend(Protocol):
 
 @dataclass(frozen=True)
 class DirectOcclusion:
-    """The definition: every occluded image goes through the whole trunk."""
+    """The definition: every occluded image goes through the whole trunk.
+
+    cost: of the trunk, relative to PyTorch's.
+    """
 
     trunk: nn.Module
+    cost: float = 1.0
 
     def batches(self, grid: SquareGrid, positions: Tensor) -> Iterable[Tensor]:
         return torch.split(positions, DIRECT_BATCH)
@@ -102,7 +106,7 @@ class DirectOcclusion:
         return maps
 
     def relative_cost(self, grid: SquareGrid, positions: Tensor) -> float:
-        return 1.0
+        return self.cost
 
 
 def strongest_unit(maps: Tensor) -> int:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from reportgen.methods.occlusion.coarse_to_fine import EXACT, Approximation, cheapest_approximation, coarse_to_fine
 from reportgen.methods.occlusion.definition import (
@@ -23,11 +23,15 @@ from reportgen.methods.occlusion.definition import (
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
 from reportgen.methods.occlusion.int8 import Int8Occlusion, int8_available
 from reportgen.models.classifier import Classifier
+from reportgen.models.cost import multiplications
 from reportgen.models.inference import N_TOP_CLASSES, native_precision, top_classes
-from reportgen.models.locality import AdaptivePooling, Global, SlidingWindow, locality
+from reportgen.models.locality import AdaptivePooling, Global, locality
+from reportgen.models.onnx_runtime import OnnxFeatureMaps
 
 MAX_RELATIVE_COST = 0.9
 """Cost relative to direct occlusion above which incremental occlusion is not worth its copying."""
+ONNX_COST = 0.7
+"""Cost of direct occlusion in ONNX Runtime, relative to that in PyTorch. Not measured in the run: see below."""
 LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits between incremental and direct occlusion on a trial image."""
 MULTIPLICATIONS_PER_SECOND = {"cpu": 2e10, "cuda": 2e12, "mps": 2e11}
@@ -181,31 +185,36 @@ class Occluder:
         )
 
 
-def make_occluder(classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float]) -> Occluder:
+def make_occluder(
+    classifier: Classifier, side: int, stride: int, fill: tuple[float, float, float], trunk: nn.Module | None = None
+) -> Occluder:
     """Return an exact occluder, which is incremental if this saves time and agrees with the definition.
 
     side, stride: of the square, in pixels of the network's input; fill: its colour, RGB in [0, 1]; grey for a network
-        of grey images.
+        of grey images; trunk: the classifier's trunk in the runtime of the run, if that is another one.
     Errors: ValueError if the square does not fit into the input.
     """
     p = classifier.preprocessing
     colour = tuple((v - m) / s for v, m, s in zip(fill[: p.channels], p.mean, p.std, strict=True))
     grid = square_grid(p.height, p.width, side, stride, colour)
-    backend, fallback_reason = _choose_backend(classifier, grid)
+    direct = DirectOcclusion(trunk or classifier.trunk, ONNX_COST if isinstance(trunk, OnnxFeatureMaps) else 1.0)
+    backend, fallback_reason = _choose_backend(classifier, direct, grid)
     device = next(classifier.trunk.parameters()).device.type
     cost = backend.relative_cost(grid, torch.arange(len(grid)))
     speed = MULTIPLICATIONS_PER_SECOND.get(device, MULTIPLICATIONS_PER_SECOND["cpu"])
-    seconds = cost * _multiplications(classifier) / speed + SECONDS_PER_POSITION
+    seconds = cost * multiplications(classifier) / speed + SECONDS_PER_POSITION
     return Occluder(classifier, grid, backend, fallback_reason, seconds * len(grid))
 
 
-def _choose_backend(classifier: Classifier, grid: SquareGrid) -> tuple[OcclusionBackend, str]:
+def _choose_backend(classifier: Classifier, direct: DirectOcclusion, grid: SquareGrid) -> tuple[OcclusionBackend, str]:
     """Return the backend of exact results, and why it is not incremental, or ""."""
-    direct = DirectOcclusion(classifier.trunk)
     if not isinstance(classifier.trunk, fx.GraphModule):
         return direct, "this network is not a traced graph"
     incremental = IncrementalOcclusion(classifier.trunk)
-    if incremental.relative_cost(grid, torch.arange(len(grid))) > MAX_RELATIVE_COST:
+    cost = incremental.relative_cost(grid, torch.arange(len(grid)))
+    if direct.cost < 1 and cost > MAX_RELATIVE_COST * direct.cost:
+        return direct, "ONNX Runtime runs whole images in less time"
+    if cost > MAX_RELATIVE_COST:
         return direct, f"{_first_global_operation(classifier.trunk)} mixes all positions"
     if not _matches_definition(classifier, incremental, grid):
         return direct, "incremental occlusion differs from the definition on this network"
@@ -230,18 +239,3 @@ def _first_global_operation(trunk: fx.GraphModule) -> str:
         if node.op.startswith("call") and isinstance(locality(trunk, node), AdaptivePooling | Global):
             return f"`{node.target if isinstance(node.target, str) else node.name}`"
     return "the first layer"
-
-
-def _multiplications(classifier: Classifier) -> float:
-    """Return the multiplications of the trunk's convolutions for one image. Without a graph they are estimated: all
-    parameters at every position of the feature maps."""
-    trunk = classifier.trunk
-    if not isinstance(trunk, fx.GraphModule):
-        return float(classifier.parameters) * classifier.feature_shape[1] * classifier.feature_shape[2]
-    total = 0.0
-    for node in trunk.graph.nodes:
-        operation, shape = locality(trunk, node), node.meta.get("shape")
-        weight = getattr(getattr(operation, "run", None), "keywords", {}).get("weight")
-        if isinstance(operation, SlidingWindow) and weight is not None and shape:
-            total += weight.numel() * shape[-2] * shape[-1]
-    return total

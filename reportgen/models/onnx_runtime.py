@@ -1,0 +1,84 @@
+"""Trunks that ONNX Runtime runs on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, fx, nn
+
+from reportgen.errors import ModelError, first_line
+from reportgen.models.onnx_export import INPUT, MAPS, export_trunk
+
+
+class OnnxTrunk:
+    """A trunk exported by `export_trunk`, to be called as the module that `with_intermediates` makes of it.
+
+    One session runs on as many threads as PyTorch. Its threads sleep between two calls, so that they do not take the
+    cores from the threads that decode images.
+    """
+
+    def __init__(self, graph: bytes) -> None:
+        """Errors: ModelError if ONNX Runtime cannot load the graph."""
+        import onnxruntime  # here, because most commands run no network
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 4  # what it makes is compared with the network
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common base
+            raise _failure(error) from error
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the feature maps of images `(N, C, H, W)` float32, and the maxima of the units and their positions in
+        each of the layers. Errors: ModelError if ONNX Runtime fails."""
+        try:
+            maps, *values = map(torch.from_numpy, self._session.run(None, {INPUT: images.contiguous().numpy()}))
+        except Exception as error:
+            raise _failure(error) from error
+        return maps, list(zip(values[::2], values[1::2], strict=True))
+
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """Return the feature maps of images `(N, C, H, W)` float32 alone. Errors: ModelError if ONNX Runtime fails."""
+        import onnxruntime
+
+        only = onnxruntime.RunOptions()
+        only.only_execute_path_to_fetches = True
+        try:
+            (maps,) = self._session.run([MAPS], {INPUT: images.contiguous().numpy()}, only)
+        except Exception as error:
+            raise _failure(error) from error
+        return torch.from_numpy(maps)
+
+
+class OnnxFeatureMaps(nn.Module):
+    """The trunk that ONNX Runtime runs, as a module: images `(N, C, H, W)`, normalized → feature maps."""
+
+    def __init__(self, trunk: OnnxTrunk) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.trunk.feature_maps(images)
+
+
+_sessions: WeakKeyDictionary[nn.Module, dict[tuple[str, ...], OnnxTrunk]] = WeakKeyDictionary()
+
+
+def onnx_trunk(trunk: nn.Module, nodes: Sequence[fx.Node], input_shape: Sequence[int]) -> OnnxTrunk:
+    """Return the trunk exported, with the maxima of the units in these nodes of its graph; once for each trunk.
+
+    Exporting takes seconds, and fitted heads share their trunk. Errors: ModelError.
+    """
+    made = _sessions.setdefault(trunk, {})
+    names = tuple(node.name for node in nodes)
+    if names not in made:
+        made[names] = OnnxTrunk(export_trunk(trunk, nodes, input_shape))
+    return made[names]
+
+
+def _failure(error: Exception) -> ModelError:
+    return ModelError(f"ONNX Runtime cannot run this network ({first_line(error)})", "use --runtime torch")
