@@ -240,6 +240,7 @@ class AuditConfig:
         "format of the site's photographs: `jpeg`, or `webp`: smaller files that take longer to make",
         ("jpeg", "webp"),
     )
+    live: bool = setting(False, "write `live.html`, a page in which the network itself runs on any image")
     name: str | None = setting(None, "name of the data set in the report (default: the name of its folder)")
     model_name: str | None = setting(
         None, "name of the network in the report (default: its own name)", placeholder="NAME"

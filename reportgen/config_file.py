@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,7 +70,7 @@ def _typed(where: str, value: Any, hint: Any, key: str, known: Sequence[str]) ->
     wanted = next(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if wanted is Path and isinstance(value, str):
         return Path(value)
-    if not isinstance(value, wanted) or isinstance(value, bool):
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         raise ConfigError(f"{where} is {value!r}", f"it must be of type {wanted.__name__}")
     return value
 
@@ -84,7 +85,7 @@ def commented_toml() -> str:
             lines += ["", f"# {SETTINGS[key]['help']}", *example]
             continue
         shown = list(default) if isinstance(default, tuple) else default
-        quoted = f'"{shown}"' if isinstance(shown, str | Path) else shown
+        quoted = f'"{shown}"' if isinstance(shown, str | Path) else json.dumps(shown)
         is_missing = default is None or (default == () and SETTINGS[key]["parse"])
         value = SETTINGS[key]["example"] if is_missing else quoted
         commented = "# " if is_missing and key != "data" else ""

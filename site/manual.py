@@ -66,13 +66,18 @@ def _sentence(text: str) -> str:
 
 
 def _default(value: object) -> str:
-    return "" if value in (None, ()) else f" Default `{value}`."
+    return "" if value in (None, ()) or value is False else f" Default `{value}`."
+
+
+def _toml(value: object) -> str:
+    """A default as `audit.toml` has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def settings() -> str:
     """Every key of audit.toml."""
     rows = [
-        [f"`{key}`", "none" if default in (None, ()) else f"`{default}`", str(SETTINGS[key]["help"])]
+        [f"`{key}`", "none" if default in (None, ()) else f"`{_toml(default)}`", str(SETTINGS[key]["help"])]
         for key, default in DEFAULTS.items()
     ]
     return table(["key", "default", "meaning"], rows)

@@ -78,6 +78,15 @@ interface Reportgen {
   embeddingTooltip(stage: HTMLElement, surface: HTMLElement, images: ImagesChunk): EmbeddingTooltip;
   embeddingControls(chunk: PlacesChunk, actions: EmbeddingActions): EmbeddingControls;
   embeddingTable(holder: HTMLElement): EmbeddingTable;
+
+  liveResize: LiveResize;
+  livePixels: LivePixels;
+  liveAnswer: LiveAnswer;
+  /** Starts the network in a worker. progress: called with what is being done. */
+  liveNetwork(live: LiveChunk, progress: (text: string) => void): Promise<LiveNetwork>;
+  liveFigure(live: LiveChunk): LiveFigure;
+  liveClasses(live: LiveChunk, choose: (k: number) => void): LiveClasses;
+  liveSources(images: ImagesChunk, live: LiveChunk, actions: LiveSourceActions): LiveSources;
 }
 
 interface Window {
@@ -139,6 +148,10 @@ interface Chunks {
   regions: RegionsChunk;
   matrix: MatrixChunk;
   search: SearchChunk;
+  live: LiveChunk;
+  "live-runtime": { wasm: Uint8Array<ArrayBuffer>; glue: Uint8Array<ArrayBuffer> };
+  [part: `live-network-${number}`]: { bytes: Uint8Array<ArrayBuffer> };
+  [inputs: `live-inputs-${number}`]: { bytes: Uint8Array<ArrayBuffer>; ends: Uint32Array };
   [atlas: `atlas-${number}`]: { jpeg: string };
 }
 
@@ -794,4 +807,135 @@ interface EmbeddingControls {
 interface EmbeddingTable {
   show(rows: number[]): void;
   exportCsv(): void;
+}
+
+// ------------------------------------------------------------------------------------------------------------- live
+
+/** Rows of pixels, their channels (3 or 1) side by side. */
+interface Pixels {
+  data: Uint8ClampedArray;
+  width: number;
+  height: number;
+  channels: number;
+}
+
+/** How an image becomes the network's input (`audit/live_network.py`). */
+interface LivePreprocessing {
+  channels: number;
+  height: number;
+  width: number;
+  mean: number[];
+  std: number[];
+  resize: string;
+  /** Height and width. */
+  resized: Point;
+  squash: boolean;
+  crop_offset: string;
+  interpolation: string;
+  /** Whether Pillow scales the height first where it shrinks by more than twice as many pixels as the width. */
+  height_first: boolean;
+  max_side: number;
+}
+
+interface LiveChunk {
+  classes: string[];
+  /** Images whose inputs can be loaded. */
+  rows: Int32Array;
+  /** Of every image: the part that the network sees, and its width and height. */
+  windows: Float32Array;
+  sizes: Int32Array;
+  graph_size: number;
+  /** Where the head's weights begin in the network's bytes; null where there are no exact activation maps. */
+  weights: number | null;
+  network_parts: number;
+  per_chunk: number;
+  feature_shape: [number, number, number];
+  pooling: string;
+  /** Why there is no activation map, if there is none. */
+  no_map: string;
+  preprocessing: LivePreprocessing;
+}
+
+interface LiveResize {
+  resize(image: Pixels, size: Point, how: LivePreprocessing, box?: Box): Pixels;
+  /** The part of an image of this size that the network sees. */
+  window(size: Point, how: LivePreprocessing): Box;
+  input(image: Pixels, how: LivePreprocessing): Pixels;
+}
+
+/** The network's input, the part of the image that it shows, and the image's size. */
+interface LiveInput {
+  pixels: Pixels;
+  window: Box;
+  size: Point;
+}
+
+interface LiveImage extends LiveInput {
+  name: string;
+  /** Of an image of the report. */
+  row?: number;
+  /** Of a camera: another image follows at once. */
+  isMoving?: boolean;
+}
+
+interface LivePixels {
+  read(source: CanvasImageSource, size: Point, channels: number): Pixels;
+  decode(file: Blob, channels: number): Promise<Pixels>;
+  input(image: Pixels, how: LivePreprocessing): LiveInput;
+  /** Writes the planes of an image into an array of several, at an offset, or into a new one. */
+  normalize(
+    image: Pixels,
+    how: LivePreprocessing,
+    into?: Float32Array<ArrayBuffer>,
+    offset?: number,
+  ): Float32Array<ArrayBuffer>;
+  draw(canvas: HTMLCanvasElement, image: Pixels): void;
+}
+
+/** Of every class; order: from the most probable class on. */
+interface Answer {
+  logits: Float32Array;
+  scores: Float64Array;
+  order: number[];
+}
+
+interface LiveAnswer {
+  classify(logits: Float32Array): Answer;
+  /** shape: of the feature maps. */
+  activationMap(maps: Float32Array, weights: Float32Array, k: number, shape: [number, number, number]): Grid;
+}
+
+interface LiveNetwork {
+  /** Of the head, one row a class; null where there are no exact activation maps. */
+  weights: Float32Array | null;
+  /** images: normalized, one after the other; the array is moved to the worker. Returns outputs by their names. */
+  run(images: Float32Array<ArrayBuffer>, outputs: string[]): Promise<Record<string, Float32Array>>;
+}
+
+interface LiveFigure {
+  element: HTMLElement;
+  frame: HTMLElement;
+  tools: HTMLElement;
+  showImage(pixels: Pixels, window: Box, name: string): void;
+  /** The activation map, or null without one, and the caption. */
+  showMap(grid: Grid | null, text: string): void;
+}
+
+interface LiveClasses {
+  elements: HTMLElement[];
+  show(answer: Answer, chosen: number): void;
+}
+
+interface LiveSourceActions {
+  open(image: LiveImage): Promise<void>;
+  fail(text: string): void;
+}
+
+interface LiveSources {
+  elements: HTMLElement[];
+  rows: number[];
+  openRow(row: number): Promise<void>;
+  /** Marks an image of the report as the open one. */
+  mark(row: number | undefined): void;
+  stop(): void;
 }

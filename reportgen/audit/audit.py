@@ -12,6 +12,7 @@ from reportgen.audit.columns import ImageColumns, image_columns
 from reportgen.audit.coverage import Coverage
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
+from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
 from reportgen.data.samples import Dataset, Sample
@@ -33,6 +34,7 @@ class Audit:
     reference:  another data set to compare with, or None.
     feature_source: the array that nearest neighbours and embedding maps compare images by.
     coverage: how many images have the results of the expensive methods; select: the setting that chose them.
+    live:       the first network for the live page, or None without such a page.
     """
 
     dataset: Dataset
@@ -43,6 +45,7 @@ class Audit:
     feature_source: FeatureSource = FEATURE_SOURCES["head"]
     coverage: Sequence[Coverage] = ()
     select: str = "auto"
+    live: LiveNetwork | None = None
 
     @property
     def main(self) -> ModelAudit:

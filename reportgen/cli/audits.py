@@ -158,6 +158,8 @@ def _close(summary: RunSummary) -> None:
         console.print(f"note: {line}", markup=False, soft_wrap=True)
     if (more := len(summary.set_aside) - MAX_NOTES) > 0:
         console.print(f"note: {more:,} more notes are in report.json", markup=False)
+    for line in summary.notes:
+        console.print(f"note: {line}", markup=False, soft_wrap=True)
     for page in summary.cleared:
         console.print(
             f"note: site/{page} was outdated and has been cleared; `reportgen review` fills it again",

@@ -13,7 +13,7 @@ from reportgen.config import DEFAULTS, SETTINGS, AuditConfig
 DEMO_SETTINGS = (
     "resize", "decode", "precision", "runtime", "store_feature_maps", "device", "out", "limit", "batch_size",
     "feature_visualization", "select", "budget", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
-    "smoothgrad", "top_patches", "receptive_field", "image_format",
+    "smoothgrad", "top_patches", "receptive_field", "image_format", "live",
 )  # fmt: skip
 """Settings that make sense for the demo, whose data and network are given."""
 
@@ -60,9 +60,11 @@ def quiet_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _option(name: str) -> Callable[..., Any]:
-    about = SETTINGS[name]
+    about, flag = SETTINGS[name], f"--{name.replace('_', '-')}"
+    if get_type_hints(AuditConfig)[name] is bool:
+        return click.option(f"{flag}/--no-{name}", name, default=None, help=help_text(name))
     return click.option(
-        f"--{name.replace('_', '-')}",
+        flag,
         name,
         type=_type_of(name),
         metavar=about["placeholder"] or None,
@@ -88,7 +90,7 @@ def _type_of(name: str) -> Any:
 def help_text(name: str) -> str:
     """The help of a setting, with its default."""
     text, default = SETTINGS[name]["help"].replace("`", ""), DEFAULTS[name]
-    return f"{text}." + ("" if default in (None, ()) else f"  [default: {default}]")
+    return f"{text}." + ("" if default in (None, ()) or default is False else f"  [default: {default}]")
 
 
 def defaulted(name: str, default: object, kind: Any, text: str) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import image_card, photograph
+from reportgen.gallery.components.live_chunks import remove_live_chunks
 from reportgen.gallery.core.data_chunks import remove_unlisted_chunks, write_chunk
 from reportgen.gallery.core.labels import input_size_label
 from reportgen.gallery.core.media import AddedMedia, Media, MediaFile
@@ -40,6 +41,8 @@ def build_site(
     staging: see `write_site`.
     """
     remove_unlisted_chunks(site)
+    if audit.live is None:
+        remove_live_chunks(site)
     compute_cached_properties(audit)  # once here, not once in every process
     media = open_media(site, image_format)
     info = audit.main.info

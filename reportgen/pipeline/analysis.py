@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit, image_groups
 from reportgen.config import AuditConfig
 from reportgen.data.masks import mask_in_window
@@ -82,9 +83,15 @@ class GrowingAudit:
 
 
 def build_audit(
-    inputs: AuditInputs, config: AuditConfig, pass_seconds: float, clock: StageClock, progress: Progress
+    inputs: AuditInputs,
+    config: AuditConfig,
+    pass_seconds: float,
+    clock: StageClock,
+    progress: Progress,
+    live: LiveNetwork | None = None,
 ) -> GrowingAudit:
-    """Compute every figure that follows from the stored arrays. pass_seconds: of the forward pass."""
+    """Compute every figure that follows from the stored arrays. pass_seconds: of the forward pass; live: for the live
+    page."""
     pairs = [_model_audit(inputs, model, clock, progress, is_main=n == 0) for n, model in enumerate(inputs.models)]
     audit = Audit(
         dataset=inputs.dataset,
@@ -94,6 +101,7 @@ def build_audit(
         reference=inputs.reference,
         feature_source=inputs.feature_source,
         select=config.select,
+        live=live,
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))

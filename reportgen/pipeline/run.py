@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.live_network import LiveNetwork
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
@@ -24,6 +25,7 @@ from reportgen.pipeline.analysis import GrowingAudit, build_audit
 from reportgen.pipeline.extraction import ModelRun
 from reportgen.pipeline.freshness import input_digest, note_finished, stores_if_fresh
 from reportgen.pipeline.inputs import ReadDataset, gather_inputs
+from reportgen.pipeline.live import live_network
 from reportgen.pipeline.outputs import (
     filled_pages,
     provenance,
@@ -67,11 +69,12 @@ def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = i
 
 
 def demo_config(which: str, limit: int | None) -> AuditConfig:
-    """Return the settings that flags override: six photographs get the expensive methods, or one of each class.
+    """Return the settings that flags override: six photographs get the expensive methods, or one of each class; the
+    report has a live page.
 
     limit: number of images, if there is a limit. Then some of the six may not be there.
     """
-    return AuditConfig(select=",".join(SELECTED) if which == "photos" and limit is None else "1")
+    return AuditConfig(select=",".join(SELECTED) if which == "photos" and limit is None else "1", live=True)
 
 
 def run_demo(which: str, config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:
@@ -102,8 +105,8 @@ def _run(config: AuditConfig, read: ReadDataset, progress: Progress, ready: Read
         digest = input_digest(config, inputs)
         stores = stores_if_fresh(config.out, digest)
 
-        def build() -> GrowingAudit:
-            return build_audit(inputs, config, pass_seconds(runs), clock, progress)
+        def build(live: LiveNetwork | None = None) -> GrowingAudit:
+            return build_audit(inputs, config, pass_seconds(runs), clock, progress, live)
 
         summary = RunSummary(
             index=config.out / "site" / "index.html",
@@ -121,7 +124,9 @@ def _run(config: AuditConfig, read: ReadDataset, progress: Progress, ready: Read
             end_use(cache)
             summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
             return summary
-        files = _write_growing_report(build(), summary, config, clock, progress, ready, has_results)
+        live, note = live_network(config, inputs, clock, progress)
+        summary.notes += [note] if note else []
+        files = _write_growing_report(build(live), summary, config, clock, progress, ready, has_results)
         end_use(cache)
         note_finished(config.out, digest, files)
         return summary

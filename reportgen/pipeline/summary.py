@@ -18,6 +18,7 @@ class RunSummary:
     index: the site's first page; metrics: the content of `metrics.json`; seconds: by stage.
     computed, reused: images that went through the network, and images that the store had.
     set_aside: one line for every damaged shard and for a cache of another version.
+    notes: one line for everything that the settings ask for and that is not in the report.
     is_fresh: the report was up to date, and nothing was rebuilt.
     cleared: pages that `reportgen review` had filled for the report before; the new build has emptied them.
     build_audit: computes the audit; where the report was up to date, only when `audit` is asked for.
@@ -32,6 +33,7 @@ class RunSummary:
     is_fresh: bool
     build_audit: Callable[[], Audit]
     cleared: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @cached_property
     def audit(self) -> Audit:

@@ -41,6 +41,7 @@ def test_checkout_finds_its_templates_and_assets() -> None:
 def test_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
     expected = {f"reportgen/_templates/{name}": data for name, data in files_of(ROOT / "templates").items()}
     expected |= {f"reportgen/_assets/{name}": data for name, data in files_of(ROOT / "site" / "assets").items()}
+    expected |= {f"reportgen/_vendor/{name}": data for name, data in files_of(ROOT / "site" / "vendor").items()}
     expected["reportgen/_docs/glossary.md"] = (ROOT / "site" / "docs" / "glossary.md").read_bytes()
     expected |= {
         f"reportgen/{name}": data for name, data in files_of(ROOT / "reportgen").items() if "__pycache__" not in name

@@ -13,12 +13,14 @@ FOLDERS = {
     "templates": ("_templates", "../templates"),
     "assets": ("_assets", "../site/assets"),
     "docs": ("_docs", "../site/docs"),
+    "vendor": ("_vendor", "../site/vendor"),
 }
 """What → its folder in an installed package, and in a checkout."""
 
 STYLE_SHEETS = (
     "base", "page", "text", "headlines", "pictures", "controls", "image-page", "selection", "neighbours", "confusions",
-    "findings", "embedding", "units", "chips", "outcome-bars", "overview", "error-tables", "charts", "tables", "modes",
+    "findings", "embedding", "units", "live", "chips", "outcome-bars", "overview", "error-tables", "charts", "tables",
+    "modes",
 )  # fmt: skip
 """The parts of `gallery.css`, in order: where two rules are equally specific, the later one applies."""
 
@@ -31,7 +33,7 @@ ON_DEMAND = (
 
 
 def files(kind: str) -> list[Path]:
-    """The files of `templates` or `assets`, sorted."""
+    """The files of one of the `FOLDERS`, sorted."""
     return sorted(path for path in folder(kind).iterdir() if path.is_file())
 
 
@@ -44,6 +46,11 @@ def published_assets() -> dict[str, bytes]:
         if name.endswith(".js"):
             published[name] = compact(published[name].decode()).encode()
     return published
+
+
+def vendored(name: str) -> bytes:
+    """The bytes of a file of another project that is part of this package."""
+    return (folder("vendor") / name).read_bytes()
 
 
 def compact(script: str) -> str:
@@ -61,7 +68,7 @@ def compact(script: str) -> str:
 
 
 def folder(kind: str) -> Path:
-    """The folder of `templates`, `assets` or `docs`. Errors: ReportgenError for a broken installation."""
+    """The folder of one of the `FOLDERS`. Errors: ReportgenError for a broken installation."""
     for place in FOLDERS[kind]:
         if (path := (PACKAGE / place).resolve()).is_dir():
             return path

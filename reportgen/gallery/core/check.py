@@ -21,7 +21,11 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "worker-src blob:; base-uri 'none'; form-action 'none'"
 )
-"""The Content-Security-Policy of every page except `NOT_FOUND`."""
+"""The Content-Security-Policy of every page except `NOT_FOUND` and `LIVE`."""
+LIVE = "live.html"
+"""The page that runs the network."""
+LIVE_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+"""The policy of `LIVE`: it may compile WebAssembly, too. This is not `unsafe-eval`: text never becomes code."""
 NOT_FOUND = "404.html"
 """The page whose style and script are inline (`policy_of`): hosts serve it at any depth, so it cannot link to them."""
 MAX_FILE_SIZE = 25 * 1024 * 1024
@@ -133,7 +137,8 @@ def _parse(path: Path) -> _Page:
 
 
 def _page_faults(name: str, page: _Page, files: dict[str, Path], pages: dict[str, _Page]) -> Iterator[Fault]:
-    if page.policy != (policy_of(**page.inline) if name == NOT_FOUND else POLICY):
+    policies = {NOT_FOUND: policy_of(**page.inline), LIVE: LIVE_POLICY}
+    if page.policy != policies.get(name, POLICY):
         yield Fault(name, "its Content-Security-Policy is missing or differs")
     for text in dict.fromkeys(page.forbidden if name != NOT_FOUND else []):
         yield Fault(name, f"{text}, which the policy forbids")

@@ -15,7 +15,7 @@ import jinja2
 
 from reportgen.draw.colormap import diverging, inferno, steps
 from reportgen.gallery.core import assets, labels
-from reportgen.gallery.core.check import POLICY, policy_of
+from reportgen.gallery.core.check import LIVE_POLICY, POLICY, policy_of
 from reportgen.gallery.core.data_chunks import publish_chunk_urls, remove_unlisted_chunks
 from reportgen.gallery.core.glossary import link_term
 from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
@@ -48,6 +48,7 @@ def environment() -> jinja2.Environment:
     env.filters.update(address=result_address, term=link_term, signed=formatting.signed, between=formatting.between)
     env.globals.update(
         policy=POLICY,
+        live_policy=LIVE_POLICY,
         policy_of=policy_of,
         scale_colours={"inferno": steps(inferno(), 6), "diverging": steps(diverging(), 9)},
     )

@@ -1,0 +1,52 @@
+"""A network that runs in the report itself, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from reportgen.store.per_image import PerImageResults
+
+
+@dataclass(frozen=True)
+class LivePreprocessing:
+    """How the page makes the network's input of an upright image, as `models.classifier.Preprocessing` does.
+
+    channels, height, width: of the input; resized: height and width that the image is scaled to before its centre is
+    cut (`resize = "crop"`); height_first: whether Pillow scales the height first where it shrinks by more than twice as
+    many pixels as the width, as it does from version 13 on; max_side: of a longer scaled image only the part that is
+    cut is computed.
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    resize: str
+    resized: tuple[int, int]
+    squash: bool
+    crop_offset: Literal["round", "floor"]
+    interpolation: str
+    height_first: bool
+    max_side: int
+
+
+@dataclass(frozen=True)
+class LiveNetwork:
+    """The first network of an audit as a graph for ONNX Runtime.
+
+    packed:   `data` of `models.live_graph.LiveGraph`, compressed with gzip; graph_size, weights: see there.
+    layers:   the names of the layers whose values are outputs, in order.
+    pooling:  of the head if activation maps follow from its weights: `gap` or `gmp`; else "".
+    inputs:   `input/pixels` `(C, H, W)` uint8: what the network sees of some images.
+    """
+
+    packed: bytes
+    graph_size: int
+    weights: int | None
+    layers: Sequence[str]
+    pooling: str
+    preprocessing: LivePreprocessing
+    inputs: PerImageResults
