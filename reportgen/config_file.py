@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from reportgen.config import DEFAULTS, MODEL_KEYS, RENAMED, SETTINGS, AuditConfig, parsed
 from reportgen.errors import ConfigError
+from reportgen.setting_values import as_url
 
 
 def read_config(path: Path) -> AuditConfig:
@@ -47,7 +48,7 @@ def _values(table: Mapping[str, Any], path: Path, known: Sequence[str], of: str 
     }
     base = path.parent
     for key, value in values.items():
-        if isinstance(value, Path):
+        if isinstance(value, Path) and not as_url(value):
             values[key] = base / value
     weights = values.get("weights", "DEFAULT")
     if weights not in ("DEFAULT", "random") and (base / weights).exists():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -69,3 +70,13 @@ def parse_duration(value: str) -> float:
         raise ValueError("use a time such as `90s`, `30m` or `1h30m`, or `auto`")
     hours, minutes, seconds = (float(number or 0) for number in found.groups())
     return 3600 * hours + 60 * minutes + seconds
+
+
+URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(.+)", re.DOTALL)
+"""A URL, also as the text of a Path, which has one slash less."""
+
+
+def as_url(source: str | Path) -> str | None:
+    """Return the URL that a setting is, or None for a local path."""
+    match = URL.fullmatch(str(source))
+    return f"{match[1]}://{match[2].lstrip('/')}" if match else None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,14 @@ class ImagePart(Protocol):
 
     def read(self, path: Path) -> bytes:
         """Return the bytes of the image. path: of the file. Errors: ImageError."""
+
+
+@runtime_checkable
+class RemotePart(ImagePart, Protocol):
+    """The place of an image that takes a request to read."""
+
+    def known_digest(self) -> str | None:
+        """Return the SHA-256 of its bytes in hex, if it is known without reading them."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,15 @@ class Sample:
     def read(self) -> bytes:
         """Return the bytes of the image, whose digest identifies it. Errors: ImageError."""
         return self.part.read(self.path) if self.part else read_bytes(self.path)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it takes a request to read the image."""
+        return isinstance(self.part, RemotePart)
+
+    def known_digest(self) -> str | None:
+        """Return the digest of its bytes if it is known without reading them."""
+        return self.part.known_digest() if isinstance(self.part, RemotePart) else None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from reportgen.data.decoding import decode_scaled, digest, thumbnail_jpeg
+from reportgen.data.remote import READS_AT_ONCE
 from reportgen.data.samples import Sample
 from reportgen.errors import ImageError
 from reportgen.models.classifier import Preprocessing
@@ -120,6 +121,9 @@ def load_image(
 
 def _read_file(sample: Sample, known: Known) -> LoadedImage | tuple[str, bytes]:
     """Digest and bytes of a file that has to be decoded; else the final result."""
+    stated = sample.known_digest()
+    if stated is not None and known(stated, sample.label):
+        return LoadedImage(stated)
     try:
         data = sample.read()
     except ImageError as error:
@@ -183,13 +187,16 @@ def load_images(
     """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed.
 
     While the store has most of the recent files, they are read and hashed in this thread, which takes less time than
-    to wake a thread for each; else by the decoding threads, so that waits for a slow disk overlap.
+    to wake a thread for each; else by the decoding threads, so that waits for a slow disk overlap. Remote files are
+    read by more threads.
     """
+    samples = list(samples)
+    is_remote = any(sample.is_remote for sample in samples)
     developed = partial(_decode_if_needed, preprocessing=preprocessing, resize=resize, decode=decode)
     stored: deque[bool] = deque(maxlen=ahead)
 
     def start(pool: Executor, sample: Sample) -> Future[LoadedImage]:
-        if 2 * sum(stored) < len(stored):
+        if is_remote or 2 * sum(stored) < len(stored):
             return pool.submit(lambda: developed(sample, _read_file(sample, known)))
         found = _read_file(sample, known)
         if not isinstance(found, LoadedImage):
@@ -198,7 +205,7 @@ def load_images(
         done.set_result(found)
         return done
 
-    for image in _in_order(start, samples, threads, ahead):
+    for image in _in_order(start, samples, max(threads, READS_AT_ONCE) if is_remote else threads, ahead):
         stored.append(image.decoded is None)
         yield image
 

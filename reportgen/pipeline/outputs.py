@@ -18,6 +18,7 @@ import torch
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
+from reportgen.data.mirror import with_urls
 from reportgen.errors import OutputError
 from reportgen.gallery.core.check import MAX_FILE_SIZE
 from reportgen.gallery.core.writer import FILLED_LATER
@@ -92,6 +93,15 @@ def filled_pages(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
+def _with_urls(value: Any) -> Any:
+    """A setting as the user gave it, without the secrets of its URL: local paths of remote files are the run's own."""
+    if isinstance(value, str | Path):
+        return with_urls(str(value))
+    if isinstance(value, dict):
+        return {key: _with_urls(inner) for key, inner in value.items()}
+    return [_with_urls(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def provenance(audit: Audit, summary: RunSummary, config: AuditConfig, pages: int) -> dict[str, Any]:
     """What was run, on which machine, and for how long."""
     return {
@@ -102,7 +112,7 @@ def provenance(audit: Audit, summary: RunSummary, config: AuditConfig, pages: in
         "pillow": PIL.__version__,
         "device": audit.main.info.device,
         "threads": torch.get_num_threads(),
-        "config": asdict(config),
+        "config": {key: _with_urls(value) for key, value in asdict(config).items()},
         "stores": {model.table.fingerprint: model.table.settings for model in audit.models},
         "annotations": audit.dataset.annotation_digest,
         "seconds": {stage: round(s, 3) for stage, s in summary.seconds.items()},

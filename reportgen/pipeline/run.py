@@ -16,6 +16,7 @@ from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
 from reportgen.data.demo_photos import SELECTED
 from reportgen.data.mask_files import without_masks_as_images
+from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
@@ -35,6 +36,7 @@ from reportgen.pipeline.outputs import (
     stage_results,
 )
 from reportgen.pipeline.progress import Progress, StageClock, silent
+from reportgen.pipeline.remote_settings import with_local_paths
 from reportgen.pipeline.summary import RunSummary
 from reportgen.pipeline.work import RebuildSchedule
 from reportgen.results.metrics import metrics
@@ -60,12 +62,17 @@ def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = i
     """
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
+    return _run(config, _reader, progress, ready)
+
+
+def _reader(config: AuditConfig) -> ReadDataset:
+    """Return what reads the data set of the settings."""
 
     def read(names: ClassNames) -> Dataset:
         dataset = read_dataset(Path(config.data or ""), names, config.annotations)
         return without_masks_as_images(dataset, config.masks) if config.masks else dataset
 
-    return _run(config, read, progress, ready)
+    return read
 
 
 def demo_config(which: str, limit: int | None) -> AuditConfig:
@@ -88,19 +95,22 @@ def run_demo(which: str, config: AuditConfig, progress: Progress = silent, ready
     def read(names: ClassNames) -> Dataset:
         return replace(read_dataset(make(config.out / "demo"), names), name=name, note=note)
 
-    return _run(config, read, progress, ready)
+    return _run(config, lambda _: read, progress, ready)
 
 
-def _run(config: AuditConfig, read: ReadDataset, progress: Progress, ready: Ready) -> RunSummary:
+def _run(
+    config: AuditConfig, reader: Callable[[AuditConfig], ReadDataset], progress: Progress, ready: Ready
+) -> RunSummary:
     clock = StageClock()
     use_all_cores()
     refuse_foreign_site(config.out)
-    with exclusive_run(config.out), out_of_memory_as_error():
+    with exclusive_run(config.out), out_of_memory_as_error(), urls_in_messages():
         cache = config.out / "cache"
         old = set_aside_other_version(cache)
         begin_use(cache)
         has_results = any(cache.glob("*/[0-9]*.npz"))
-        inputs = gather_inputs(config, read, clock, progress)
+        config = with_local_paths(config, progress)
+        inputs = gather_inputs(config, reader(config), clock, progress)
         runs = [model.run for model in inputs.models]
         digest = input_digest(config, inputs)
         stores = stores_if_fresh(config.out, digest)

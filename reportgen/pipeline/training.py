@@ -20,6 +20,7 @@ from reportgen.config import FitConfig
 from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
 from reportgen.data.decoding import decode, digest
 from reportgen.data.groups import connected_groups
+from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Sample
 from reportgen.errors import ConfigError, DataError, ImageError, ModelError
@@ -28,6 +29,7 @@ from reportgen.models.heads import assign_folds
 from reportgen.models.inference import out_of_memory_as_error, pick_device, use_all_cores
 from reportgen.models.sources.cam_source import check_cam_network
 from reportgen.pipeline.progress import Progress, silent
+from reportgen.pipeline.remote_settings import with_local_paths
 from reportgen.pipeline.training_loop import Training, batches, order_of
 from reportgen.store.files import exclusive_run, write_atomic
 
@@ -43,7 +45,8 @@ def fit_network(config: FitConfig, progress: Progress = silent) -> Path:
     check_cam_network(name)
     use_all_cores()
     device = pick_device(config.device)
-    with exclusive_run(config.out), out_of_memory_as_error():
+    with exclusive_run(config.out), out_of_memory_as_error(), urls_in_messages():
+        config = with_local_paths(config, progress)
         with progress("Reading the data set", None, ""):
             class_names = _class_names(config)
             samples, ids = _readable(config, class_names)

@@ -11,6 +11,7 @@ from pathlib import Path
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
 from reportgen.data.formats import has_image_ending
+from reportgen.data.mirror import remote_images, remote_rejections
 from reportgen.data.readers.folder import folder_class_names, read_folder
 from reportgen.data.readers.packed import find_packed, packed_class_names, read_packed
 from reportgen.data.readers.published import annotate, is_published_format
@@ -43,6 +44,7 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         name = Path(os.path.abspath(source)).name
         annotations = annotations or _metadata(source)
         samples, refused = read_folder(source, class_names, annotations)
+        samples = remote_images(samples)
         if annotations is not None:
             samples, refused = _add_annotations(source, samples, refused, annotations, class_names)
     elif has_image_ending(source.name):
@@ -54,6 +56,7 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
     else:
         name = Path(os.path.abspath(source)).parent.name
         samples, refused = _read_table_samples(source, class_names)
+    refused = [*refused, *remote_rejections(source)]
     if refused and not samples:
         first = f"{refused[0].where}: {refused[0].reason}"
         raise DataError(f"data {shown} has no images; left out: {len(refused)}, the first: {first}")
@@ -74,7 +77,7 @@ def _read_table_samples(table: Path, class_names: ClassNames) -> tuple[list[Samp
     samples = [
         _annotated(Sample(path, names[path]), annotation, table, refused) for path, annotation in annotations.items()
     ]
-    return sorted(samples, key=lambda sample: sample.name), refused
+    return sorted(remote_images(samples), key=lambda sample: sample.name), refused
 
 
 def _metadata(folder: Path) -> Path | None:

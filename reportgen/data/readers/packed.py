@@ -54,21 +54,31 @@ def packed_class_names(files: Sequence[Path]) -> tuple[str, ...] | None:
     return class_folders(files) if is_tar(files[0]) else class_names_of(files[0])
 
 
+def numbered_names(pattern: str) -> list[str]:
+    """Return the names that a range of numbers such as `{000..012}` stands for; none without a range.
+
+    Errors: DataError.
+    """
+    match = RANGE.search(pattern)
+    if match is None:
+        return []
+    first, last = match.groups()
+    if not 0 <= int(last) - int(first) < MAX_FILES:
+        raise DataError(f"data `{one_line(pattern)}` is not an ascending range of at most {MAX_FILES} files")
+    numbers = (f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1))
+    return [pattern[: match.start()] + number + pattern[match.end() :] for number in numbers]
+
+
 def _is_packed(path: Path) -> bool:
     return is_tar(path) or has_images(path)
 
 
 def _expand(pattern: Path) -> list[Path]:
     """Return the files of a pattern, sorted; none if it is a plain name. Errors: DataError if a file does not exist."""
-    shown = f"data `{one_line(str(pattern))}`"
-    if match := RANGE.search(str(pattern)):
-        first, last = match.groups()
-        if not 0 <= int(last) - int(first) < MAX_FILES:
-            raise DataError(f"{shown} is not an ascending range of at most {MAX_FILES} files")
-        names = (f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1))
-        paths = [Path(str(pattern)[: match.start()] + name + str(pattern)[match.end() :]) for name in names]
+    if names := numbered_names(str(pattern)):
+        paths = [Path(name) for name in names]
         if missing := next((path for path in paths if not path.exists()), None):
-            raise DataError(f"{shown}: `{one_line(missing.name)}` does not exist")
+            raise DataError(f"data `{one_line(str(pattern))}`: `{one_line(missing.name)}` does not exist")
         return paths
     if not {"*", "?"} & set(pattern.name):
         return []

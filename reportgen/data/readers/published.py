@@ -5,6 +5,7 @@ An annotation that cannot be used is left out and reported; the others are not a
 
 from __future__ import annotations
 
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -81,7 +82,7 @@ def _add_object(objects: _ImageObjects, entry: AnnotatedObject, sample: Sample, 
     if objects.label is None and sample.label is None:
         raise AnnotationError("a box needs a label, and the image has none")
     if entry.box is not None:
-        box, mask = _in_upright_image(entry, entry.box, sample.path)
+        box, mask = _in_upright_image(entry, entry.box, sample)
         objects.boxes.append(box)
         if mask:
             objects.masks.append(mask)
@@ -124,7 +125,7 @@ def _class_index(text: str, class_names: ClassNames) -> int:
         raise AnnotationError(str(error)) from None
 
 
-def _in_upright_image(entry: AnnotatedObject, box: Box, path: Path) -> tuple[Box, ObjectMask | None]:
+def _in_upright_image(entry: AnnotatedObject, box: Box, sample: Sample) -> tuple[Box, ObjectMask | None]:
     """Return an object's box and mask in the upright image.
 
     The stated width and height show whether the object was annotated on the upright image or on the stored pixels; in
@@ -133,7 +134,7 @@ def _in_upright_image(entry: AnnotatedObject, box: Box, path: Path) -> tuple[Box
     box = checked_box(*box)
     if entry.size is None:
         return box, None
-    stored_size, orientation = _read_size(path)
+    stored_size, orientation = _read_size(sample)
     to_upright = TRANSPOSE_TO_UPRIGHT.get(orientation)
     upright_size = stored_size[::-1] if to_upright in SWAPS_SIDES else stored_size
     if entry.size not in (stored_size, upright_size):
@@ -143,11 +144,11 @@ def _in_upright_image(entry: AnnotatedObject, box: Box, path: Path) -> tuple[Box
     return _transposed(box, stored_size, transpose), parse_segmentation(entry.segmentation, entry.size, transpose)
 
 
-def _read_size(path: Path) -> tuple[tuple[int, int], int]:
+def _read_size(sample: Sample) -> tuple[tuple[int, int], int]:
     """Return the stored width and height and the EXIF orientation of an image file. Errors: AnnotationError."""
     try:
-        with open(path, "rb") as file:
-            return stored_size(file, path.name)
+        with io.BytesIO(sample.read()) if sample.part else open(sample.path, "rb") as file:
+            return stored_size(file, sample.path.name)
     except OSError as error:
         raise AnnotationError(f"its image cannot be read: {cause(error)}") from None
     except ImageError as error:
