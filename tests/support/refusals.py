@@ -21,6 +21,7 @@ from tests.support.refused_networks import (
     changed_under_two_names,
     class_token,
     classifier,
+    damaged_graph,
     dependent_on_values,
     ending_with,
     my_net,
@@ -32,6 +33,7 @@ from tests.support.refused_networks import (
     quantized,
     reordered_tokens,
     traced,
+    unknown_opset,
     with_autocast,
     with_colour,
     with_nan,
@@ -122,6 +124,8 @@ FEATURE_MAPS = [
     Refusal(build=quantized),
     Refusal(build=my_net(changed_under_two_names)),
     Refusal({"precision": "bf16"}, prepare=wrong_folding),
+    Refusal({"runtime": "onnxruntime"}, prepare=unknown_opset),
+    Refusal({"runtime": "onnxruntime"}, prepare=damaged_graph),
 ]
 OUTPUTS = [
     Refusal(build=ending_with(classes=1)),

@@ -189,6 +189,16 @@ def offline(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("TORCH_HOME", "empty")
 
 
+def unknown_opset(patch: pytest.MonkeyPatch) -> None:
+    """Let the export fail: the opset is older than any that the exporter knows."""
+    patch.setattr("reportgen.models.onnx_export.OPSET", 3)
+
+
+def damaged_graph(patch: pytest.MonkeyPatch) -> None:
+    """Let ONNX Runtime get something else than a graph."""
+    patch.setattr("reportgen.models.onnx_runtime.export_trunk", lambda *_: b"no graph")
+
+
 def wrong_folding(patch: pytest.MonkeyPatch) -> None:
     """Let the forward pass be another one than the network's in the precision of the run."""
     from reportgen.pipeline.forward import ForwardPass
