@@ -31,6 +31,8 @@ FILE_ENDINGS = (
 """Endings of files that are data sets or annotations, or look so: of web servers, whose folders may have points."""
 WAITS = (0.5, 2.0)
 """Seconds before the second and the third attempt of a request."""
+SILENCE = 60.0
+"""Seconds without an answer or a byte after which a request to a web server has failed."""
 VERSION_KEYS = (
     "ETag", "etag", "generation", "LastModified", "Last-Modified", "last_modified", "updated", "mtime", "created",
 )  # fmt: skip
@@ -75,7 +77,7 @@ class RemoteFiles:
             raise _missing(self.shown, "fsspec") from None
         protocol = url.partition("://")[0]
         try:
-            self._fs, self.root = url_to_fs(url)
+            self._fs, self.root = url_to_fs(url, **_options(protocol))
             self._fs.invalidate_cache()
         except ImportError:
             package = str(known_implementations.get(protocol, {}).get("class", protocol)).partition(".")[0]
@@ -196,6 +198,15 @@ def _is_final(error: Exception) -> bool:
     status = getattr(error, "status", None) or getattr(error, "code", None)
     refused = isinstance(status, int) and 400 <= status < 500 and status not in (408, 429)
     return refused or isinstance(error, PermissionError | NotADirectoryError | IsADirectoryError | ImportError)
+
+
+def _options(protocol: str) -> dict[str, Any]:
+    """Return the options of a file system: that of HTTP would give up on a file that takes more than five minutes."""
+    if protocol not in ("http", "https"):
+        return {}
+    from aiohttp import ClientTimeout
+
+    return {"client_kwargs": {"timeout": ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)}}
 
 
 def _missing(name: str, package: str) -> DataError:

@@ -13,7 +13,10 @@ from urllib.parse import unquote
 
 
 class FolderServer(ThreadingHTTPServer):
-    """Serves a folder. gets: how often each file was sent; failing: path → how many requests still fail."""
+    """Serves a folder. gets: how often each file was sent; failing: path → how many requests still fail.
+
+    silent: files whose requests get no answer until the server is closed.
+    """
 
     daemon_threads = True
 
@@ -21,6 +24,8 @@ class FolderServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
         self.gets: Counter[str] = Counter()
         self.failing: dict[str, int] = {}
+        self.silent: set[str] = set()
+        self.closing = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -32,6 +37,9 @@ class _Handler(SimpleHTTPRequestHandler):
         if self.server.failing.get(name, 0):
             self.server.failing[name] -= 1
             self.send_error(503)
+            return
+        if name in self.server.silent:
+            self.server.closing.wait()
             return
         if name and not name.endswith("/"):
             self.server.gets[name] += 1
@@ -49,6 +57,7 @@ def http_server(folder: Path) -> Iterator[FolderServer]:
     try:
         yield server
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -16,6 +16,7 @@ from reportgen.data.mirror import Mirror
 from reportgen.data.remote import RemoteFiles, last_segment, shown
 from reportgen.errors import DataError
 from reportgen.setting_values import as_url
+from tests.support.remote_servers import http_server
 
 SECRET = "hunter2"
 
@@ -88,6 +89,20 @@ def test_unknown_scheme_is_one_line() -> None:
     with pytest.raises(DataError, match="`nonsense://a/b` cannot be opened: ") as caught:
         RemoteFiles("nonsense://a/b")
     assert "\n" not in str(caught.value)
+
+
+def test_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "SILENCE", 0.5)
+    monkeypatch.setattr(remote, "WAITS", ())
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / name).write_bytes(b"image")
+    with http_server(tmp_path) as server:
+        server.silent = {"b.jpg"}
+        files = RemoteFiles(server.url)
+        listed = files.list()
+        assert files.read(listed["a.jpg"]) == b"image"
+        with pytest.raises(remote.RemoteError, match=r"(?i)timeout"):
+            files.read(listed["b.jpg"])
 
 
 @pytest.fixture
