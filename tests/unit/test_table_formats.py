@@ -161,3 +161,65 @@ def test_parquet_without_pyarrow_names_the_package(tmp_path, monkeypatch) -> Non
     with pytest.raises(DataError, match="Parquet and Arrow files need an extra") as error:
         read_dataset(tmp_path / "t.parquet", PETS)
     assert error.value.hint == "pip install 'reportgen[parquet]'"
+
+
+def imagefolder(folder: Path, rows: list[dict]) -> Path:
+    """A folder with images and a `metadata.jsonl`, as Hugging Face's `datasets` describes it."""
+    for row in rows:
+        path = folder / str(row["file_name"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    write_json_lines(folder / "metadata.jsonl", rows)
+    return folder
+
+
+def test_objects_of_an_imagefolder_are_boxes(tmp_path) -> None:
+    """`bbox` has left, top, width and height; the first class is that of the image, unless it has a label."""
+    rows = [
+        {"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 10, 5], [3.5, 0, 2, 8]], "categories": [1, 1]}, "age": 3},
+        {"file_name": "b.jpg", "label": "cat", "objects": {"bbox": [[0, 0, 4, 4]]}},
+        {"file_name": "sub/c.jpg", "objects": {"bbox": [[0, 0, 4, 4], [1, 1, 2, 2]], "category": ["dog", "cat"]}},
+        {"file_name": "sub/d.jpg", "label": "cat", "objects": {"bbox": []}},
+        {"file_name": "e.jpg", "label": "cat", "objects": "none"},
+    ]
+    dataset = read_dataset(imagefolder(tmp_path / "data", rows), PETS)
+    assert {sample.name: (sample.label, sample.boxes.tolist()) for sample in dataset.samples} == {
+        "a.jpg": (1, [[1, 2, 11, 7], [3.5, 0, 5.5, 8]]),
+        "b.jpg": (0, [[0, 0, 4, 4]]),
+        "sub/c.jpg": (1, [[0, 0, 4, 4]]),
+        "sub/d.jpg": (0, []),
+        "e.jpg": (0, []),
+    }
+    assert dataset.samples[0].columns == {"age": "3"}
+    assert [(row.where, row.reason) for row in dataset.refused] == [
+        ("metadata.jsonl:3", "a second label, `cat`: an image has one, and the first row counts")
+    ]  # and not that `sub` is no class: the table has the labels of its images
+
+
+@pytest.mark.parametrize(
+    ("objects", "reason"),
+    [
+        ({"bbox": [[1, 2, 3]], "categories": [0]}, "its `objects` cannot be read: not enough values to unpack"),
+        ({"bbox": [[1, 2, "x", 4]]}, "its `objects` cannot be read: could not convert string to float"),
+        ({"bbox": [1, 2, 3, 4]}, "its `objects` cannot be read: cannot unpack"),
+        ({"bbox": [[1, 2, 3, 4]], "categories": []}, "1 boxes have another number of categories"),
+        ({"bbox": [[1, 2, 0, 4]], "categories": ["cat"]}, "has no area"),
+        ({"bbox": [[1, 2, 3, 4]], "categories": [[0]]}, "neither text nor a number"),
+    ],
+)
+def test_bad_objects_are_left_out_and_the_image_is_kept(objects: dict, reason: str, tmp_path) -> None:
+    rows = [{"file_name": "a.jpg", "label": "cat", "objects": objects}]
+    dataset = read_dataset(imagefolder(tmp_path / "data", rows), PETS)
+    assert [(s.label, s.boxes.tolist()) for s in dataset.samples] == [(0, [])]
+    (refused,) = dataset.refused
+    assert refused.where == "metadata.jsonl:1"
+    assert reason in refused.reason
+
+
+def test_imagefolder_of_splits_asks_for_one_of_them(tmp_path) -> None:
+    for split in ("train", "test"):
+        imagefolder(tmp_path / "data" / split, [{"file_name": "a.jpg", "label": "cat"}])
+    with pytest.raises(DataError, match="has the folders `test`, `train`, each with its own table") as caught:
+        read_dataset(tmp_path / "data", PETS)
+    assert caught.value.hint == f"give one of them: --data {tmp_path / 'data' / 'test'}"
+    assert len(read_dataset(tmp_path / "data" / "train", PETS).samples) == 1

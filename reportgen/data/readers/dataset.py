@@ -47,6 +47,8 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         samples = remote_images(samples)
         if annotations is not None:
             samples, refused = _add_annotations(source, samples, refused, annotations, class_names)
+            unlabelled = {f"{one_line(s.name.partition('/')[0])}/" for s in samples if s.label is None}
+            refused = [row for row in refused if not row.where.endswith("/") or row.where in unlabelled]
     elif has_image_ending(source.name):
         raise DataError(f"data {shown} is a single image", "give the folder that contains it")
     elif annotations is not None:
@@ -82,7 +84,15 @@ def _read_table_samples(table: Path, class_names: ClassNames) -> tuple[list[Samp
 
 def _metadata(folder: Path) -> Path | None:
     """Return the table of a folder's images that `imagefolder` of `datasets` reads too, or None. Errors: DataError."""
-    return next((folder / name for name in METADATA if names_images(folder / name)), None)
+    found = next((folder / name for name in METADATA if names_images(folder / name)), None)
+    splits = sorted({path.parent.name for name in METADATA for path in folder.glob(f"*/{name}")})
+    if found is None and splits and not any(map(has_image_ending, os.listdir(folder))):
+        listed = ", ".join(f"`{one_line(name)}`" for name in splits[:12])
+        raise DataError(
+            f"data `{one_line(str(folder))}` has the folders {listed}, each with its own table of images",
+            f"give one of them: --data {one_line(str(folder / splits[0]))}",
+        )
+    return found
 
 
 def _add_annotations(

@@ -19,6 +19,8 @@ from reportgen.errors import DataError
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("path", "label", *CORNERS)
 KNOWN_COLUMNS = (*COLUMNS, "group")
+OBJECT_LABELS = ("categories", "category", "labels", "label")
+"""Names for the classes of an image's objects."""
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
 
 
@@ -155,25 +157,50 @@ def _by_column(cells: list[str] | str, columns: list[str]) -> dict[str, str] | s
 
 
 def _read_json_lines(lines: list[str]) -> TableRows:
-    """Return one row a line that is not blank; the columns are those of all rows."""
-    rows = [(number, _json_row(line)) for number, line in enumerate(lines, 1) if line.strip()]
+    """Return one row a line that is not blank, and one for each of its `objects`; the columns are those of all rows."""
+    rows = [(number, row) for number, line in enumerate(lines, 1) if line.strip() for row in _json_rows(line)]
     columns = dict.fromkeys(name for _, cells in rows if isinstance(cells, dict) for name in cells)
     return TableRows(list(columns), rows)
 
 
-def _json_row(line: str) -> dict[str, str] | str:
+def _json_rows(line: str) -> list[dict[str, str] | str]:
     try:
         row = json.loads(line)
         if not isinstance(row, dict):
-            return "not a JSON object"
+            return ["not a JSON object"]
         columns = {known_column(name): value for name, value in row.items()}
-        return {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
+        cells = {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
     except json.JSONDecodeError as error:
-        return f"not JSON at character {error.pos + 1}: {cause(ValueError(error.msg))}"
+        return [f"not JSON at character {error.pos + 1}: {cause(ValueError(error.msg))}"]
     except RecursionError as error:
-        return f"not JSON: {cause(error)}"
+        return [f"not JSON: {cause(error)}"]
     except AnnotationError as error:
-        return str(error)
+        return [str(error)]
+    try:
+        return [cells, *(cells | box for box in object_rows(row.get("objects")))]
+    except (AnnotationError, TypeError, ValueError) as error:
+        return [cells, f"its `objects` cannot be read: {cause(error)}"]
+
+
+def object_rows(objects: Any) -> list[dict[str, str]]:
+    """Return label and corners of each object of an image, as `imagefolder` of `datasets` states them.
+
+    objects: a dict with `bbox`, lists of left, top, width and height, and with or without `categories` (or `category`,
+        `labels`, `label`), one for each box; without them, `label` is that of the image. Anything else has no rows.
+    Errors: AnnotationError, TypeError or ValueError.
+    """
+    if not isinstance(objects, dict) or not isinstance(objects.get("bbox"), list):
+        return []
+    boxes = objects["bbox"]
+    labels = next((objects[key] for key in OBJECT_LABELS if key in objects), None)
+    if labels is not None and (not isinstance(labels, list) or len(labels) != len(boxes)):
+        raise AnnotationError(f"{len(boxes)} boxes have another number of categories")
+    rows = []
+    for i, (x, y, width, height) in enumerate(boxes):
+        corners = (x, y, float(x) + float(width), float(y) + float(height))
+        named = {} if labels is None else {"label": cell_text(labels[i])}
+        rows.append({**named, **dict(zip(CORNERS, map(str, corners), strict=True))})
+    return rows
 
 
 # Parquet and Arrow
