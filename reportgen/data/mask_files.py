@@ -124,8 +124,7 @@ def _read_mask(path: Path, stored: tuple[int, int], to_upright: Image.Transpose 
     stored: width and height of the image's file; to_upright: the operation that makes it upright. The mask is of the
     upright image, or else of the stored one. Errors: ImageError; ValueError for another aspect.
     """
-    pixels = np.asarray(decode(read_bytes(path), path.name)).any(2)
-    mask = Image.fromarray(pixels.astype(np.uint8))
+    mask = decode(read_bytes(path), path.name).convert("L")
     upright = stored[::-1] if to_upright in SWAPS_SIDES else stored
     if not _has_aspect_of(mask.size, upright):
         if to_upright not in SWAPS_SIDES or not _has_aspect_of(mask.size, stored):
@@ -133,7 +132,7 @@ def _read_mask(path: Path, stored: tuple[int, int], to_upright: Image.Transpose 
             raise ValueError(f"`{path.name}` is {{}}, but its image is {{}}".format(*sizes))
         assert to_upright is not None
         mask = mask.transpose(to_upright)
-    return np.asarray(mask.resize(upright, Image.Resampling.NEAREST)).astype(bool)
+    return np.asarray(mask.resize(upright, Image.Resampling.NEAREST)) > 0
 
 
 def _has_aspect_of(mask: tuple[int, int], image: tuple[int, int]) -> bool:
