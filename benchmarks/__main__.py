@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-HARNESS = ("__init__", "__main__", "made_up_features", "photographs", "timing")
+HARNESS = ("__init__", "__main__", "made_up_features", "photographs", "processes", "timing")
 
 
 def names() -> list[str]:

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import reportgen
 from benchmarks.photographs import make_photographs
+from benchmarks.processes import annotate, timed
 from benchmarks.timing import OURS, Result, Timings, table
 from reportgen.gallery.core.check import check_site
 
@@ -65,12 +63,12 @@ def run(quick: bool) -> Result:
     with tempfile.TemporaryDirectory() as scratch:
         photographs, report = Path(scratch) / "photographs", Path(scratch) / "report"
         make_photographs(photographs, images)
-        annotations = _annotate(photographs)
+        annotations = annotate(photographs)
         expected: list[int] = []
         for number in range(rounds):
             report = Path(scratch) / f"report-{number}"
-            seconds[OURS].append(_timed(FIRST, annotations, "demo", report)[0])
-            spent, printed = _timed(BARE, photographs, "demo")
+            seconds[OURS].append(timed(FIRST, annotations, "demo", report)[0])
+            spent, printed = timed(BARE, photographs, "demo")
             seconds["bare-pass"].append(spent)
             expected = json.loads(printed)
         found = _predictions(report)
@@ -79,24 +77,6 @@ def run(quick: bool) -> Result:
     timings = Timings(seconds)
     lines = [f"{images} images, {os.cpu_count()} cores; {differ} predicted classes differ", *table(timings)]
     return Result({"bare-pass": timings.ratio("bare-pass")}, not faults and differ <= images // 50, lines)
-
-
-def _annotate(photographs: Path) -> Path:
-    """Write a table with a label and a box for each image, so that the report has all figures, and return its path."""
-    paths = sorted(photographs.rglob("*.jpg"))
-    rows = [f"{path.relative_to(photographs)},{i % 10},100,80,300,280" for i, path in enumerate(paths)]
-    table = photographs / "table.csv"
-    table.write_text("\n".join(["path,label,x0,y0,x1,y1", *rows]) + "\n")
-    return table
-
-
-def _timed(code: str, *arguments: object) -> tuple[float, str]:
-    """Run a program, and return its seconds and what it printed."""
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return time.perf_counter() - start, done.stdout
 
 
 def _predictions(report: Path) -> list[int]:

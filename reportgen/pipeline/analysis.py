@@ -46,8 +46,9 @@ class Figures:
     units: dict[str, list[Unit]]
 
 
-QUICK_PASS_SECONDS = 2.0
-"""A forward pass that took less than this is repeated, to check top patches, before the first report is written."""
+MIN_BUILD_SECONDS = 2.0
+BUILD_SECONDS_PER_IMAGE = 0.01
+"""Estimates of the time that another build of the site takes."""
 
 
 class GrowingAudit:
@@ -59,9 +60,10 @@ class GrowingAudit:
 
     @property
     def is_quick(self) -> bool:
-        """Whether what is left takes no longer than another build: no image is selected, and the pass was short."""
-        selected = any(work.rows for work in self.queue.works if work.is_of_images)
-        return not selected and self._pass_seconds < QUICK_PASS_SECONDS
+        """Whether what is left takes no longer than another build of the site, by an estimate."""
+        passes = sum(len(work.rows) * work.passes for work in self.queue.works if work.rows)
+        images = len(self._audit.samples)
+        return passes * self._pass_seconds / images <= max(MIN_BUILD_SECONDS, BUILD_SECONDS_PER_IMAGE * images)
 
     def open(self) -> None:
         """Open the caches of the expensive methods: from now on, `audit` has what earlier runs computed."""

@@ -65,7 +65,9 @@ def part_test_work(
     def open_methods() -> list[PerImageMethod]:
         return [job.method("part test", settings, lambda: compute)]
 
-    return Work(["the causal test of part-only failures"], rows.tolist(), len(rows), open_methods, show)
+    return Work(
+        ["the causal test of part-only failures"], rows.tolist(), len(rows), open_methods, show, passes=1 + 2 * DRAWS
+    )
 
 
 def _part_only_test(

@@ -33,6 +33,8 @@ MIN_SAME_POSITIONS = 0.99
 """Share of units and images whose maximum has the same position: of equal values, rounding may choose another."""
 TRIAL_BATCHES = 3
 """Batches that both run, in turns."""
+TRIAL_BATCH_SIZE = 16
+"""Images in each of them at most."""
 
 
 def resolve_runtime(
@@ -81,8 +83,8 @@ def _as_arrays(trial: RuntimeTrial) -> dict[str, np.ndarray]:
 
 
 def _trial(dataset: Dataset, classifier: Classifier, with_torch: AuditConfig, with_onnx: AuditConfig) -> RuntimeTrial:
-    images = TRIAL_BATCHES * with_torch.batch_size
-    batches = list(trial_batches(dataset, classifier, with_torch, images, torch.device("cpu")))
+    small = replace(with_torch, batch_size=min(TRIAL_BATCH_SIZE, with_torch.batch_size))
+    batches = list(trial_batches(dataset, classifier, small, TRIAL_BATCHES * small.batch_size, torch.device("cpu")))
     with eval_mode(classifier):
         try:
             return compare_runtimes(forward_pass(classifier, with_onnx), forward_pass(classifier, with_torch), batches)

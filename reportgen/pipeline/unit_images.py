@@ -25,6 +25,8 @@ MAX_CHECKED = 64
 """Images with top patches that are run again, evenly over the data set."""
 UNITS_PER_LAYER = 24
 """Units of a layer whose gradients give its effective receptive field, evenly over the layer."""
+BACKWARD_PASSES = 3
+"""What a gradient costs, in forward passes."""
 Units = Mapping[str, Sequence[Unit]]
 """The units of each layer, by the layer's name."""
 
@@ -46,7 +48,11 @@ def top_patches_work(job: PerImageJob, layers: Sequence[LayerInfo], units: Units
 
     images = [unit.images for of_layer in units.values() for unit in of_layer]
     rows = evenly_spaced(np.unique(np.concatenate(images)).tolist(), MAX_CHECKED) if images else []
-    return Work(["the check of top patches"], rows, len(rows), lambda: [job.method("alone", {}, prepare)], show, False)
+
+    def open_methods() -> list[PerImageMethod]:
+        return [job.method("alone", {}, prepare)]
+
+    return Work(["the check of top patches"], rows, len(rows), open_methods, show, is_limited=False, passes=1)
 
 
 def _unconfirmed(
@@ -100,5 +106,6 @@ def effective_fields_work(job: PerImageJob, info: ModelInfo, layers: Sequence[La
         return [job.method("effective field", settings, prepare)]
 
     rows = sorted(row_of.values())
-    work = Work(["effective receptive fields"], rows, len(rows), open_methods, show, False)
+    passes = BACKWARD_PASSES * len(layers)
+    work = Work(["effective receptive fields"], rows, len(rows), open_methods, show, is_limited=False, passes=passes)
     return work

@@ -58,6 +58,7 @@ class Work:
     of those that could be wanted; open_methods: opens the caches, all of which every image is to be in.
     show: the fields of `ModelAudit`, given the results of each method.
     is_limited: the budget limits it; is_of_images: see `Coverage`; group_size: number of images that are computed next.
+    passes: what an image costs, in forward passes; infinite where that is unknown, or no small number.
     """
 
     names: Sequence[str]
@@ -70,6 +71,7 @@ class Work:
     methods: Sequence[CachedMethod] = ()
     waiting: list[int] = field(default_factory=list)
     group_size: int = 1
+    passes: float = math.inf
 
     def open(self) -> None:
         """Open the caches, and see which images are missing."""

@@ -58,11 +58,8 @@ class Staging:
         """
         os.sync()  # what is put in place is on the disk
         with _without_interrupts():
-            staged = [Path(folder, name) for folder, _, names in os.walk(self._folder) for name in names]
-            targets = {path: self._report / path.relative_to(self._folder) for path in sorted(staged)}
-            for path, target in sorted(targets.items(), key=lambda pair: pair[1].exists()):
+            for path, target in sorted(_moves(self._folder, self._report), key=lambda pair: pair[1].exists()):
                 try:
-                    target.parent.mkdir(parents=True, exist_ok=True)
                     os.replace(path, target)
                 except OSError as error:
                     raise write_error(target, error) from error
@@ -72,6 +69,16 @@ class Staging:
 
     def _discard(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _moves(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield what to rename so that all files under `source` are under `target`; a new folder is renamed as a whole."""
+    for path in sorted(source.iterdir()) if source.exists() else []:
+        place = target / path.name
+        if path.is_dir() and place.exists():
+            yield from _moves(path, place)
+        else:
+            yield path, place
 
 
 @contextlib.contextmanager
