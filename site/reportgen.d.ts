@@ -84,7 +84,16 @@ interface Reportgen {
   liveAnswer: LiveAnswer;
   /** Starts the network in a worker. progress: called with what is being done. */
   liveNetwork(live: LiveChunk, progress: (text: string) => void): Promise<LiveNetwork>;
+  /** fill: the colour of what is occluded or empty, 0 to 255. */
+  liveEdits(fill: number[]): LiveEdits;
+  liveOcclusion(live: LiveChunk): LiveOcclusion;
+  /** changed: called with the changes so far; isFinal: the pointer or the slider was released. */
+  liveTools(live: LiveChunk, frame: HTMLElement, changed: (edits: Edits, isFinal: boolean) => void): LiveTools;
   liveFigure(live: LiveChunk): LiveFigure;
+  /** The lines of the list of facts; k: the chosen class. */
+  liveFacts(images: ImagesChunk, live: LiveChunk, image: LiveImage, result: LiveResult, k: number): HTMLElement[];
+  /** Saves a picture with the most probable classes beneath it as a PNG file. */
+  liveCard(picture: HTMLCanvasElement, name: string, live: LiveChunk, answer: Answer): void;
   liveClasses(live: LiveChunk, choose: (k: number) => void): LiveClasses;
   liveSources(images: ImagesChunk, live: LiveChunk, actions: LiveSourceActions): LiveSources;
 }
@@ -107,6 +116,8 @@ interface Constants {
   atlasSide: number;
   /** Colours at equal distances on the scale of magnitudes, as six hexadecimal digits. */
   inferno: string[];
+  /** The same of signed values: blue below zero, nearly black at zero, orange above. */
+  diverging: string[];
   /** Opacity of the highest value of an activation map. */
   overlayOpacity: number;
   /** Opacity rises this many times as fast as the value, up to its highest. */
@@ -851,13 +862,15 @@ interface LiveChunk {
   per_chunk: number;
   feature_shape: [number, number, number];
   pooling: string;
+  /** The occluding square: its side and the distance of its places in pixels of the input; its colour, RGB in [0, 1]. */
+  occlusion: { side: number; stride: number; fill: number[] };
   /** Why there is no activation map, if there is none. */
   no_map: string;
   preprocessing: LivePreprocessing;
 }
 
 interface LiveResize {
-  resize(image: Pixels, size: Point, how: LivePreprocessing, box?: Box): Pixels;
+  resize(image: Pixels, size: Point, how: { interpolation: string; height_first: boolean }, box?: Box): Pixels;
   /** The part of an image of this size that the network sees. */
   window(size: Point, how: LivePreprocessing): Box;
   input(image: Pixels, how: LivePreprocessing): Pixels;
@@ -899,6 +912,15 @@ interface Answer {
   order: number[];
 }
 
+/** What the network computed for a picture. of: the image, where the picture is without changes. */
+interface LiveResult {
+  pixels: Pixels;
+  answer: Answer;
+  maps: Float32Array;
+  milliseconds: number;
+  of?: LiveImage;
+}
+
 interface LiveAnswer {
   classify(logits: Float32Array): Answer;
   /** shape: of the feature maps. */
@@ -915,15 +937,72 @@ interface LiveNetwork {
 interface LiveFigure {
   element: HTMLElement;
   frame: HTMLElement;
-  tools: HTMLElement;
   showImage(pixels: Pixels, window: Box, name: string): void;
-  /** The activation map, or null without one, and the caption. */
-  showMap(grid: Grid | null, text: string): void;
+  /** The activation map, or null without one, and the caption; other: a map that is shown on the same scale. */
+  showMap(grid: Grid | null, text: string, other?: Grid | null): void;
+  showOcclusion(occlusion: LiveOcclusion, drops: Grid, text: string): void;
+  /** What is shown, so many pixels wide. */
+  picture(width: number): HTMLCanvasElement;
+}
+
+/** Changes of an image, in pixels of the network's input, in the order of their use from `shift` to `square`. */
+interface Edits {
+  /** Left and upper edge and side. */
+  square: [number, number, number] | null;
+  /** Centres and radii. */
+  erased: [number, number, number][];
+  shift: Point;
+  /** Per cent. */
+  zoom: number;
+  /** Degrees. */
+  turn: number;
+  /** Per cent. */
+  bright: number;
+  /** Standard deviation. */
+  blur: number;
+}
+
+interface LiveEdits {
+  none(): Edits;
+  isNone(edits: Edits): boolean;
+  apply(original: Pixels, edits: Edits): Pixels;
+  toState(edits: Edits): StateValues;
+  fromState(state: Record<string, string>): Edits;
+  /** The changes that are one number: name, least and greatest value. */
+  numbers: ["zoom" | "turn" | "bright" | "blur", number, number][];
+}
+
+interface LiveTools {
+  element: HTMLElement;
+  buttons: HTMLButtonElement[];
+  editor: LiveEdits;
+  start(edits: Edits): void;
+}
+
+interface LiveOcclusion {
+  rows: number[];
+  columns: number[];
+  /**
+   * image: normalized; clean: the probability of class k. progress: called with the drops so far and how many of how
+   * many places are computed; returns whether to go on.
+   */
+  run(
+    network: LiveNetwork,
+    image: Float32Array,
+    k: number,
+    clean: number,
+    progress: (drops: Grid, done: number, total: number) => boolean,
+  ): Promise<void>;
+  /** Of a share in [−1, 1] of the scale. */
+  colour(share: number): Rgb;
+  /** Draws the drops over the whole canvas, and returns the greatest magnitude. */
+  draw(canvas: HTMLCanvasElement, drops: Grid): number;
 }
 
 interface LiveClasses {
   elements: HTMLElement[];
-  show(answer: Answer, chosen: number): void;
+  /** before: of the image without changes. */
+  show(answer: Answer, chosen: number, before?: Answer): void;
 }
 
 interface LiveSourceActions {

@@ -34,12 +34,22 @@ class LivePreprocessing:
 
 
 @dataclass(frozen=True)
+class LiveOcclusion:
+    """The occluding square: side and stride in pixels of the input; fill: its colour, a value of [0, 1] a channel."""
+
+    side: int
+    stride: int
+    fill: Sequence[float]
+
+
+@dataclass(frozen=True)
 class LiveNetwork:
     """The first network of an audit as a graph for ONNX Runtime.
 
     packed:   `data` of `models.live_graph.LiveGraph`, compressed with gzip; graph_size, weights: see there.
     layers:   the names of the layers whose values are outputs, in order.
     pooling:  of the head if activation maps follow from its weights: `gap` or `gmp`; else "".
+    occlusion: the square of occlusion sensitivity, as in the job.
     inputs:   `input/pixels` `(C, H, W)` uint8: what the network sees of some images.
     """
 
@@ -49,4 +59,5 @@ class LiveNetwork:
     layers: Sequence[str]
     pooling: str
     preprocessing: LivePreprocessing
+    occlusion: LiveOcclusion
     inputs: PerImageResults

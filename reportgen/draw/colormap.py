@@ -28,7 +28,7 @@ INFERNO_ANCHORS = [
     "fcffa4",
 ]
 """Every 15th of the 256 colours of inferno (matplotlib, CC0). Linear interpolation is within 6/255 of the original."""
-_DIVERGING_ANCHORS = ["b5dcff", "5aa9ee", "1f6fb5", "123a5e", "101114", "5a2410", "ad4a12", "ee8a3a", "ffd9ae"]
+DIVERGING_ANCHORS = ["b5dcff", "5aa9ee", "1f6fb5", "123a5e", "101114", "5a2410", "ad4a12", "ee8a3a", "ffd9ae"]
 """Blue below zero, orange above; equal magnitudes have equal lightness; zero is nearly black, as in inferno."""
 
 
@@ -44,7 +44,7 @@ def steps(colours: np.ndarray, n: int) -> list[str]:
 
 def diverging() -> np.ndarray:
     """Return `(256, 3)` uint8, from pale blue over nearly black, which is zero, to pale orange."""
-    return _interpolate(_DIVERGING_ANCHORS)
+    return _interpolate(DIVERGING_ANCHORS)
 
 
 def _interpolate(colours: Sequence[str]) -> np.ndarray:

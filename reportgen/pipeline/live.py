@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from reportgen.audit.live_network import LiveNetwork, LivePreprocessing
+from reportgen.audit.live_network import LiveNetwork, LiveOcclusion, LivePreprocessing
 from reportgen.config import AuditConfig
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
@@ -19,6 +19,7 @@ from reportgen.pipeline.image_loader import MAX_SCALED_SIDE
 from reportgen.pipeline.inputs import AuditInputs
 from reportgen.pipeline.per_image import PerImageJob
 from reportgen.pipeline.progress import Progress, StageClock
+from reportgen.pipeline.selected_images import fill_colour, occlusion_square
 
 MAX_BYTES = 60_000_000
 """A larger network, compressed, is no longer opened in a browser."""
@@ -59,6 +60,7 @@ def live_network(
         layers=layers,
         pooling=classifier.linear_head.pooling if classifier.linear_head else "",
         preprocessing=live_preprocessing(classifier, model.run.settings.resize),
+        occlusion=live_occlusion(job),
         inputs=pixels,
     )
     return network, ""
@@ -72,6 +74,14 @@ def offered_images(n: int, pixels: int) -> Sequence[int]:
     """The rows of the images that the page offers, of n whose inputs have so many pixels: all, or an even sample."""
     offered = max(1, min(n, MAX_PIXELS // pixels))
     return [int(row) for row in np.linspace(0, n - 1, offered).round()] if n else []
+
+
+def live_occlusion(job: PerImageJob) -> LiveOcclusion:
+    """The occluding square of the job."""
+    settings, preprocessing = job.run.settings, job.run.classifier.preprocessing
+    side, stride = occlusion_square(settings, preprocessing)
+    fill = fill_colour(job.table, settings.occlusion_fill)
+    return LiveOcclusion(side, stride, fill[: preprocessing.channels])
 
 
 def live_preprocessing(classifier: Classifier, resize: str) -> LivePreprocessing:

@@ -16,18 +16,21 @@ window.reportgen.liveClasses = (live, choose) => {
   });
   const box = element("div", { className: "filters live-other" }, other, options);
 
-  /** @param {number} score */
-  const bar = (score) => {
+  /** @param {number} score @param {number | undefined} before */
+  const bar = (score, before) => {
     const parts = [
       svg("rect", { class: "track", width: 100, height: 8 }),
       svg("rect", { class: "value", width: 100 * score, height: 8 }),
     ];
+    if (before !== undefined) parts.push(svg("rect", { class: "was", x: 99 * before, width: 1, height: 8 }));
     const attributes = { class: "bar", viewBox: "0 0 100 8", preserveAspectRatio: "none", "aria-hidden": "true" };
     return svg("svg", attributes, ...parts);
   };
 
+  /** @param {number} score */
+  const text = (score) => score.toFixed(2);
   /** @type {LiveClasses["show"]} */
-  const show = ({ order, scores }, chosen) => {
+  const show = ({ order, scores }, chosen, before) => {
     const shown = order.slice(0, SHOWN);
     if (!shown.includes(chosen)) shown.push(chosen);
     const focused = [...list.children].findIndex((item) => item.contains(document.activeElement));
@@ -35,8 +38,10 @@ window.reportgen.liveClasses = (live, choose) => {
       ...shown.map((k) => {
         const name = dom.button(live.classes[k], () => choose(k), `map of ${live.classes[k]}`);
         name.ariaPressed = String(k === chosen);
-        const score = element("span", { className: "score", textContent: scores[k].toFixed(2) });
-        return element("li", {}, name, score, bar(scores[k]));
+        const score = element("span", { className: "score" });
+        if (before) score.append(element("span", { className: "quiet", textContent: `${text(before.scores[k])} → ` }));
+        score.append(text(scores[k]));
+        return element("li", {}, name, score, bar(scores[k], before?.scores[k]));
       }),
     );
     list.children[focused]?.querySelector("button")?.focus();

@@ -12,8 +12,9 @@ window.reportgen.liveFigure = (live) => {
   const frame = element("span", { className: "frame" }, photo, canvas);
   const showMap = dom.checkbox(true);
   const opacity = dom.slider(0, 100, Math.round(100 * constants.overlayOpacity));
-  const end = element("span");
-  const scale = element("span", { className: "scale" }, element("span", { textContent: "0" }), gradient(), end);
+  const [start, end] = [element("span"), element("span")];
+  const stops = Array.from({ length: 9 }, (_, i) => dom.svg("stop", { offset: i / 8 }));
+  const scale = element("span", { className: "scale" }, start, gradient(), end);
   const caption = element("figcaption");
   const tools = element("div", { className: "tools" }, labelled(showMap, "map"), labelled("opacity", opacity), scale);
   const figure = element("figure", { className: "viewer live-figure" }, frame, tools, caption);
@@ -24,34 +25,60 @@ window.reportgen.liveFigure = (live) => {
   applyOpacity();
 
   function gradient() {
-    const stops = Array.from({ length: 6 }, (_, i) =>
-      dom.svg("stop", { offset: i / 5, "stop-color": `rgb(${cam.colour(i / 5).map(Math.round)})` }),
-    );
     const fill = dom.svg("linearGradient", { id: "live-scale" }, ...stops);
     const bar = dom.svg("rect", { width: 120, height: 10, fill: "url(#live-scale)" });
     const attributes = { viewBox: "0 0 120 10", preserveAspectRatio: "none", "aria-hidden": "true" };
     return dom.svg("svg", attributes, dom.svg("defs", {}, fill), bar);
   }
 
+  /** @param {(share: number) => Rgb} colourOf - of a share from 0 to 1 */
+  const fillScale = (colourOf) => {
+    stops.forEach((stop, i) => stop.setAttribute("stop-color", `rgb(${colourOf(i / 8).map(Math.round)})`));
+  };
+  let aspect = 1;
   /** @type {LiveFigure["showImage"]} */
   const showImage = (pixels, [x0, y0, x1, y1], name) => {
     livePixels.draw(photo, pixels);
     photo.ariaLabel = name;
-    frame.style.aspectRatio = String((x1 - x0) / (y1 - y0));
-    frame.style.setProperty("--aspect", String((x1 - x0) / (y1 - y0)));
+    aspect = (x1 - x0) / (y1 - y0);
+    frame.style.aspectRatio = String(aspect);
+    frame.style.setProperty("--aspect", String(aspect));
   };
 
   /** @type {LiveFigure["showMap"]} */
-  const drawMap = (grid, text) => {
+  const drawMap = (grid, text, other) => {
     caption.textContent = text;
-    const top = grid ? cam.maximum(grid) : 0;
+    const top = grid ? Math.max(cam.maximum(grid), other ? cam.maximum(other) : 0) : 0;
     for (const part of [...tools.children]) part.toggleAttribute("hidden", !grid);
+    start.textContent = "0";
     end.textContent = `${top.toFixed(1)} logit`;
     scale.hidden = top <= 0;
+    fillScale((share) => cam.colour(share));
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (grid && top > 0) cam.draw(canvas, grid, top, 1, [0, 0, width, height], [width, height]);
   };
 
-  return { element: figure, frame, tools, showImage, showMap: drawMap };
+  /** @type {LiveFigure["showOcclusion"]} */
+  const showOcclusion = (occlusion, drops, text) => {
+    const limit = occlusion.draw(canvas, drops);
+    caption.textContent = text;
+    for (const part of [...tools.children]) part.toggleAttribute("hidden", false);
+    start.textContent = `rises by ${limit.toFixed(2)}`;
+    end.textContent = `falls by ${limit.toFixed(2)}`;
+    fillScale((share) => occlusion.colour(2 * share - 1));
+  };
+  /** @type {LiveFigure["picture"]} */
+  const picture = (wide) => {
+    const high = Math.round(wide / aspect);
+    const made = element("canvas", { width: wide, height: high });
+    const context = /** @type {CanvasRenderingContext2D} */ (made.getContext("2d"));
+    context.imageSmoothingQuality = "high";
+    context.drawImage(photo, 0, 0, wide, high);
+    context.globalAlpha = Number(canvas.style.opacity);
+    context.drawImage(canvas, 0, 0, wide, high);
+    return made;
+  };
+
+  return { element: figure, frame, showImage, showMap: drawMap, showOcclusion, picture };
 };

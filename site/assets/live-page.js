@@ -1,8 +1,8 @@
-/* The live page: an image, what the network predicts for it, and where it finds evidence. */
+/* The live page: an image, its changes, what the network predicts for it, and where it finds evidence. */
 (() => {
   "use strict";
-  const { data, dom, imageFigures, liveAnswer, livePixels, state } = window.reportgen;
-  const { element } = dom;
+  const { data, dom, liveAnswer, livePixels, state } = window.reportgen;
+  const { element, button } = dom;
   const holder = dom.byId("live");
   const images = data.chunk("images");
   const needed = ["WebAssembly", "Worker", "DecompressionStream", "createImageBitmap"];
@@ -27,86 +27,162 @@
     const live = data.chunk("live");
     /** @type {LiveImage | undefined} */
     let image;
-    /** @type {Answer | undefined} */
-    let answer;
-    /** @type {Float32Array | undefined} */
-    let maps;
-    let chosen = state.number(state.read().class, -1); // −1: the predicted class
+    /** @type {LiveResult | undefined} */
+    let original; // of the image without changes
+    /** @type {LiveResult | undefined} */
+    let current;
+    let chosen = -1; // −1: the predicted class
+    let occluding = 0; // which occlusion map is being computed; 0: none
 
     const figure = window.reportgen.liveFigure(live);
+    const tools = window.reportgen.liveTools(live, figure.frame, (changes, isFinal) => {
+      edits = changes;
+      stop();
+      predict().catch(fail);
+      if (isFinal) write();
+    });
+    const { editor } = tools;
+    let edits = editor.none();
     const classes = window.reportgen.liveClasses(live, (k) => {
-      chosen = k === answer?.order[0] ? -1 : k;
+      chosen = k === current?.answer.order[0] ? -1 : k;
+      stop();
       show();
       write();
     });
+    const compare = dom.checkbox(false);
+    compare.addEventListener("change", show);
+    const occlude = button("Occlusion map", () => (occluding ? stop() : computeOcclusion().catch(fail)));
+    const save = button("Save as PNG", () => {
+      const result = compare.checked ? original : current;
+      if (image && result) saveCard(image.name, result.answer).catch(fail);
+    });
+    /** @param {string} name @param {Answer} answer */
+    const saveCard = async (name, answer) => {
+      await data.loadScripts("live-card.js");
+      window.reportgen.liveCard(figure.picture(640), name, live, answer);
+    };
+    const actions = element(
+      "div",
+      { className: "tools live-actions" },
+      ...tools.buttons,
+      dom.labelled(compare, "show the original"),
+      occlude,
+      save,
+    );
     const facts = element("dl");
     const sources = window.reportgen.liveSources(images, live, { open, fail: say });
     const right = element("div", {}, ...classes.elements, facts);
-    const two = element("div", { className: "two live-two" }, figure.element, right);
-    holder.append(...sources.elements, status, two);
+    figure.element.append(tools.element, actions);
+    holder.append(...sources.elements, status, element("div", { className: "two live-two" }, figure.element, right));
     const network = await window.reportgen.liveNetwork(live, (text) => say(`${text} …`));
 
     function write() {
       const { row } = image ?? {};
-      state.write({ image: row === undefined ? "" : images.id[row], class: chosen < 0 ? "" : chosen });
+      const place = { image: row === undefined ? "" : images.id[row], class: chosen < 0 ? "" : chosen };
+      state.write({ ...place, ...editor.toState(edits) });
     }
 
     /** @param {LiveImage} opened */
     async function open(opened) {
+      stop();
+      const isNext = opened.isMoving && image?.isMoving;
       image = opened;
+      original = undefined;
       sources.mark(image.row);
+      if (!isNext) {
+        edits = restored ?? editor.none();
+        restored = undefined;
+        tools.start(edits);
+      }
       if (!opened.isMoving) write();
       await predict();
     }
 
-    async function predict() {
-      if (!image || !network) return;
-      const asked = image;
+    /** @param {Pixels} pixels @returns {Promise<LiveResult>} */
+    async function resultOf(pixels) {
+      const values = livePixels.normalize(pixels, live.preprocessing);
       const start = performance.now();
-      figure.showImage(asked.pixels, asked.window, asked.name);
-      const outputs = await network.run(livePixels.normalize(asked.pixels, live.preprocessing), ["logits", "maps"]);
-      if (asked !== image) return;
-      maps = outputs.maps;
-      answer = liveAnswer.classify(outputs.logits);
-      say(`${asked.name}: ${live.classes[answer.order[0]]}, ${answer.scores[answer.order[0]].toFixed(2)}`);
-      holder.dataset.milliseconds = String(Math.round(performance.now() - start));
-      show();
+      const { logits, maps } = await network.run(values, ["logits", "maps"]);
+      return { pixels, answer: liveAnswer.classify(logits), maps, milliseconds: performance.now() - start };
     }
 
-    function show() {
-      if (!image || !answer || !maps) return;
-      const k = chosen < 0 || chosen >= live.classes.length ? answer.order[0] : chosen;
-      classes.show(answer, k);
-      const grid = network.weights && liveAnswer.activationMap(maps, network.weights, k, live.feature_shape);
-      figure.showMap(grid, grid ? `Class activation map (CAM) of ${live.classes[k]}.` : live.no_map);
-      facts.replaceChildren(...factsOf(image, answer, k).map(fact));
-    }
-
-    /** @param {LiveImage} shown @param {Answer} found @param {number} k @returns {[string, string | Node][]} */
-    function factsOf({ name, row, size }, { logits, order }, k) {
-      /** @type {[string, string | Node][]} */
-      const known = row === undefined ? [["Image", name]] : [["Image", imageFigures.link(images, row, name)]];
-      known.push(["Size", `${size[0]} × ${size[1]} pixels`]);
-      if (row !== undefined) {
-        const score = imageFigures.share(images.score[row]);
-        const label = images.label[row];
-        known.push(["Label", label < 0 ? "none" : images.classes[label]]);
-        known.push(["In the report", `${imageFigures.className(images, images.predicted[row])}, ${score}`]);
+    let isBusy = false;
+    let isOutdated = false;
+    /** Runs the network on the image as it is now. While it runs, only the last of further changes is kept. */
+    async function predict() {
+      isOutdated = true;
+      if (isBusy || !network) return;
+      isBusy = true;
+      try {
+        while (isOutdated && image) {
+          isOutdated = false;
+          const asked = image;
+          if (!original || original.of !== asked) original = { ...(await resultOf(asked.pixels)), of: asked };
+          const found = editor.isNone(edits) ? original : await resultOf(editor.apply(asked.pixels, edits));
+          if (asked !== image) continue;
+          current = found;
+          const [best] = found.answer.order;
+          say(`${asked.name}: ${live.classes[best]}, ${found.answer.scores[best].toFixed(2)}`);
+          show();
+        }
+      } finally {
+        isBusy = false;
       }
-      known.push([`Logit of ${live.classes[k]}`, logits[k].toFixed(2)]);
-      if (k !== order[0]) known.push(["Rank", `${order.indexOf(k) + 1} of ${order.length}`]);
-      known.push(["Time", `${holder.dataset.milliseconds} ms`]);
-      return known;
-    }
-    /** @param {[string, string | Node]} row */
-    function fact([name, value]) {
-      return element("div", {}, element("dt", { textContent: name }), element("dd", {}, value));
     }
 
+    const classShown = () => {
+      const { order } = /** @type {LiveResult} */ (current).answer;
+      return chosen < 0 || chosen >= live.classes.length ? order[0] : chosen;
+    };
+    function show() {
+      if (!image || !current || !original) return;
+      const k = classShown();
+      const result = compare.checked ? original : current;
+      const other = result === original ? current : original;
+      figure.showImage(result.pixels, image.window, image.name);
+      classes.show(result.answer, k, current === original || result === original ? undefined : original.answer);
+      const [grid, otherGrid] = [result, other].map(
+        ({ maps }) => network.weights && liveAnswer.activationMap(maps, network.weights, k, live.feature_shape),
+      );
+      const which = compare.checked && current !== original ? ", image without changes" : "";
+      figure.showMap(grid, grid ? `Class activation map (CAM) of ${live.classes[k]}${which}.` : live.no_map, otherGrid);
+      facts.replaceChildren(...window.reportgen.liveFacts(images, live, image, result, k));
+    }
+
+    function stop() {
+      occluding = 0;
+      occlude.textContent = "Occlusion map";
+    }
+    async function computeOcclusion() {
+      if (!current) return;
+      compare.checked = false;
+      show();
+      const own = Date.now();
+      occluding = own;
+      occlude.textContent = "Stop";
+      await data.loadScripts("live-occlusion.js");
+      const occlusion = window.reportgen.liveOcclusion(live);
+      const k = classShown();
+      const clean = current.answer.scores[k];
+      const values = livePixels.normalize(current.pixels, live.preprocessing);
+      const { side } = live.occlusion;
+      const what = `Drop of the probability of ${live.classes[k]} by the place of a square of ${side} × ${side} pixels`;
+      await occlusion.run(network, values, k, clean, (drops, done, total) => {
+        if (occluding !== own) return false;
+        say(`Occlusion map: ${done} of ${total} places`);
+        figure.showOcclusion(occlusion, drops, `${what}. Orange: the probability falls; blue: it rises.`);
+        return true;
+      });
+      if (occluding === own) stop();
+    }
+
+    /** @type {Edits | undefined} */
+    let restored; // those of the address, for the image that is opened next
     const restore = async () => {
-      const { image: id, class: k } = state.read();
-      chosen = state.number(k, -1);
-      const row = sources.rows.find((one) => images.id[one] === id) ?? sources.rows[0];
+      const given = state.read();
+      chosen = state.number(given.class, -1);
+      const row = sources.rows.find((one) => images.id[one] === given.image) ?? sources.rows[0];
+      restored = editor.fromState(given);
       if (row !== undefined) await sources.openRow(row);
     };
     state.onChange(() => restore().catch(fail));

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from reportgen.config import AuditConfig
@@ -136,12 +137,124 @@ def test_images_are_chosen_by_the_arrow_keys(live: Page) -> None:
     assert live.get_by_role("radiogroup").locator("[tabindex='0']").count() == 1
 
 
+def score_of_first(page: Page) -> str:
+    return page.locator(".class-list .score").first.inner_text()
+
+
+def test_square_is_dragged_scores_follow_and_are_undone(browser: Browser, demo_report: Path) -> None:
+    with opened(browser, offline=True) as (page, said):
+        go(page, demo_report)
+        before = score_of_first(page)
+        assert "→" not in before
+        frame = page.get_by_role("group", name="The image")
+        box = frame.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"], steps=3)
+        page.mouse.up()
+        expect(page.locator(".class-list .score").first).to_contain_text("→")
+        url = address(page)
+        assert "square=74.96.32" in url  # centre at 0.4 · 224 and 0.5 · 224
+        page.get_by_role("button", name="Undo").click()
+        expect(page.locator(".class-list .score").first).to_have_text(before)
+        assert "square" not in address(page)
+        expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+        page.goto("about:blank")
+        page.goto(url)
+        expect(page.locator(".class-list .score").first).to_contain_text("→", timeout=60_000)
+        page.get_by_label("show the original").check()
+        expect(page.locator(".class-list .score").first).to_have_text(before)
+        expect(page.locator("figcaption")).to_contain_text("image without changes")
+        assert said == []
+
+
+def test_tools_are_used_by_keyboard(live: Page) -> None:
+    live.get_by_role("radio").first.click()
+    frame = live.get_by_role("group", name="The image")
+    frame.focus()
+    live.keyboard.press("ArrowRight")
+    assert "square=104.96.32" in address(live)  # from the middle by 8 pixels
+    live.keyboard.press("Shift+ArrowUp")
+    assert "square=104.95.32" in address(live)
+    live.keyboard.press("Delete")
+    assert "square" not in address(live)
+    live.get_by_label("tool").select_option("eraser")
+    frame.focus()
+    live.keyboard.press("Enter")
+    assert "erased=120.111.16" in address(live)
+    live.get_by_label("tool").select_option("move the image")
+    frame.focus()
+    live.keyboard.press("ArrowLeft")
+    assert "shift=-8.0" in address(live)
+    live.get_by_label("rotation").fill("-20")
+    live.get_by_role("button", name="Reset").click()
+    assert not {"shift", "erased", "turn"} & {part.split("=")[0] for part in address(live).split("#")[1].split("&")}
+    expect(live.locator(".class-list .score").first).not_to_contain_text("→")
+
+
+def test_occlusion_map_is_computed_while_the_page_is_used_and_can_be_stopped(live: Page) -> None:
+    live.get_by_role("radio").first.click()
+    live.get_by_role("button", name="Occlusion map").click()
+    expect(live.locator(".live-status")).to_contain_text("of 625 places", timeout=60_000)
+    expect(live.locator("figcaption")).to_contain_text("Drop of the probability of")
+    live.get_by_role("button", name="Stop", exact=True).click()
+    expect(live.get_by_role("button", name="Occlusion map")).to_be_visible()
+    live.get_by_label("brightness").fill("60")
+    expect(live.locator("figcaption")).to_contain_text("Class activation map")
+    live.get_by_role("button", name="Reset").click()
+
+
+def test_occlusion_drops_equal_those_of_the_definition(live: Page, demo_report: Path, classifier: Classifier) -> None:
+    """The first places, which are 32 pixels apart, with the square painted by hand."""
+    path = photographs(demo_report)[0]
+    image = load_image(Sample(path, path.name), lambda *_: False, classifier.preprocessing, "warp").decoded
+    assert image is not None
+    x = classifier.preprocessing.normalize(torch.from_numpy(image.pixels.copy())[None])
+    live.evaluate(START)
+    found = live.evaluate(
+        """async (image) => {
+          await window.reportgen.data.loadScripts("live-occlusion.js");
+          const { data, liveAnswer, liveOcclusion } = window.reportgen;
+          const live = data.chunk("live");
+          const occlusion = liveOcclusion(live);
+          const clean = liveAnswer.classify((await network.run(Float32Array.from(image), ["logits"])).logits);
+          let drops;
+          await occlusion.run(network, Float32Array.from(image), clean.order[0], clean.scores[clean.order[0]],
+            (found, done) => { drops = found; return done < 12; });
+          return { drops, rows: occlusion.rows, columns: occlusion.columns, ...live.occlusion };
+        }""",
+        x.ravel().tolist(),
+    )
+    p = classifier.preprocessing
+    colour = [(v - m) / s for v, m, s in zip(found["fill"], p.mean, p.std, strict=True)]
+    assert found["rows"] == found["columns"] == list(range(0, 224 - 32 + 1, 8))
+    with torch.no_grad():
+        clean = classifier.head(classifier.trunk(x)).softmax(1)[0]
+        k = int(clean.argmax())
+        for r, c in [(0, 0), (0, 4), (0, 24), (4, 0), (4, 16)]:
+            occluded = x.clone()
+            for channel in range(3):
+                occluded[0, channel, 8 * r : 8 * r + 32, 8 * c : 8 * c + 32] = colour[channel]
+            drop = float(clean[k] - classifier.head(classifier.trunk(occluded)).softmax(1)[0, k])
+            assert found["drops"][r][c] == pytest.approx(drop, abs=1e-4), (r, c)
+    assert found["drops"][0][3] == found["drops"][0][0], "the places between have the value of their corner"
+
+
+def test_result_is_saved_as_a_picture(live: Page) -> None:
+    with live.expect_download() as started:
+        live.get_by_role("button", name="Save as PNG").click()
+    assert started.value.suggested_filename.endswith("-live.png")
+    with Image.open(started.value.path()) as picture:
+        assert picture.width == 688
+        assert len(picture.convert("RGB").getcolors(10**6) or []) > 1000
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_with_a_prediction_passes_axe(browser: Browser, demo_report: Path, scheme: str) -> None:
-    with opened(browser, scheme=scheme, offline=True) as (page, said):
-        go(page, demo_report)
+    with opened(browser, scheme=scheme, offline=True) as (page, _):
+        go(page, demo_report, "#square=90.60.32&turn=-10")
         assert axe_violations(page, scheme) == []
-        assert said == []
 
 
 def test_page_with_a_prediction_fits_a_phone(browser: Browser, demo_report: Path) -> None:

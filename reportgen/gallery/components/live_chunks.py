@@ -65,6 +65,7 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
         "feature_shape": list(info.feature_shape),
         "pooling": live.pooling,
         "no_map": NO_MAP,
+        "occlusion": asdict(live.occlusion),
         "preprocessing": asdict(live.preprocessing),
     }
     return script("live", columns, {"classes": list(audit.classes)}, more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reportgen.draw.colormap import INFERNO_ANCHORS
+from reportgen.draw.colormap import DIVERGING_ANCHORS, INFERNO_ANCHORS
 from reportgen.draw.overlay import OPACITY, OPACITY_RAMP
 from reportgen.draw.tiles import ATLAS_SIDE
 from reportgen.gallery.core.labels import OUTCOME_SHAPES
@@ -27,6 +27,7 @@ def browser_constants() -> dict[str, Any]:
     return {
         "atlasSide": ATLAS_SIDE,
         "inferno": INFERNO_ANCHORS,
+        "diverging": DIVERGING_ANCHORS,
         "overlayOpacity": OPACITY,
         "overlayRamp": OPACITY_RAMP,
         "threshold": THRESHOLD,
