@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from benchmarks.timing import OURS, Result, Timings, measure, table
 from reportgen.methods.occlusion.definition import DirectOcclusion, occlude, square_grid
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.graph import trace
 from reportgen.models.onnx_runtime import OnnxFeatureMaps, onnx_trunk
+from reportgen.models.split import split
 
 SIDE, STRIDE, INPUT = 16, 8, 224
 NETWORKS: dict[str, dict[str, bool]] = {"vgg16": {}, "googlenet": {"init_weights": False}, "resnet18": {}}

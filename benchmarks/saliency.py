@@ -11,9 +11,10 @@ from torch import Tensor
 
 from benchmarks.timing import OURS, Result, measure, table
 from reportgen.methods.saliency import saliency
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.folding import fold
 from reportgen.models.graph import trace
+from reportgen.models.split import split
 
 IMAGES, CLASSES, INPUT = 16, 5, 224
 TOLERANCE = 1e-9

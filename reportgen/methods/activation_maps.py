@@ -10,13 +10,13 @@ from reportgen.models.classifier import Classifier
 from reportgen.models.map_function import apply_map_function
 
 
-def activation_maps(classifier: Classifier, images: Tensor, maps: Tensor, classes: Tensor) -> Tensor:
+def activation_maps(classifier: Classifier, images: Tensor, output: Tensor, classes: Tensor) -> Tensor:
     """Return `(N, M, h, w)`: CAM where it is exact, else Grad-CAM, or the maps of the user's function.
 
-    images: `(N, 3 or 1, H, W)` normalized; maps: their feature maps `(N, C, h, w)`; classes: `(N, M)` int64.
+    images: `(N, 3 or 1, H, W)` normalized; output: that of the trunk for them; classes: `(N, M)` int64.
     """
     if classifier.map_function is not None:
         return apply_map_function(classifier, classifier.map_function, images, classes)
     if classifier.linear_head is not None:
-        return class_activation_maps(maps, classifier.linear_head.weight, classes)
-    return grad_cam(classifier.head, maps, classes)
+        return class_activation_maps(output, classifier.linear_head.weight, classes)
+    return grad_cam(classifier.head, output, classes, classifier.feature_shape[0])

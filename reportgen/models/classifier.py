@@ -112,8 +112,9 @@ class MapFunction:
 class Classifier:
     """A network that can be audited: `head(trunk(x))` are its logits.
 
-    trunk:          images `(N, 3 or 1, H, W)` → feature maps `(N, C, h, w)`.
-    head:           feature maps → logits `(N, K)`.
+    trunk:          images `(N, 3 or 1, H, W)` → feature maps `(N, C, h, w)`. Of a vision transformer with class tokens,
+        they are followed by channels with the values of these tokens, for the head alone: see `feature_maps`.
+    head:           the trunk's output → logits `(N, K)`.
     linear_head:    weights of the head if it is global pooling and one linear layer, else None (Grad-CAM is used).
     feature_layer:  name of the layer whose output is the feature maps.
     feature_shape:  their channels, height and width.
@@ -154,6 +155,10 @@ class Classifier:
         if self.score_maps:
             return "files"
         return self.map_function.name if self.map_function else "cam" if self.linear_head else "grad-cam"
+
+    def feature_maps(self, output: Tensor) -> Tensor:
+        """Return the feature maps `(N, C, h, w)` in the trunk's output, without the values of class tokens."""
+        return output[:, : self.feature_shape[0]]
 
     def to(self, device: torch.device) -> Classifier:
         """Return the classifier on a device. The modules are moved in place, as in PyTorch."""

@@ -6,12 +6,18 @@ import math
 import operator
 from collections.abc import Container, Sequence
 from functools import partial
-from typing import Any
 
-import torch
 from torch import fx
 
 from reportgen.errors import ModelError
+from reportgen.models.class_tokens import (
+    find_class_token_maps,
+    has_ordered_patches,
+    insert_feature_maps,
+    layout_of,
+    reads_patches,
+    token_layouts,
+)
 from reportgen.models.graph import (
     NO_OP_FUNCTIONS,
     NO_OP_MODULES,
@@ -21,19 +27,19 @@ from reportgen.models.graph import (
     is_spatial,
     nodes_on_all_paths,
     owner,
-    truncated_at,
 )
 from reportgen.models.position_mixing import mixing_node
-from reportgen.models.token_grids import as_feature_maps, keeps_positions, reads_all_positions, token_grid
+from reportgen.models.split import dependents, split
+from reportgen.models.token_grids import (
+    Grid,
+    as_feature_maps,
+    back_to_tokens,
+    keeps_positions,
+    reads_all_positions,
+    token_grid,
+)
 
-
-def _dependents(graph: fx.GraphModule, maps: fx.Node) -> list[fx.Node]:
-    """Return the nodes that depend on `maps`, in order."""
-    dependent = {maps}
-    for node in graph.graph.nodes:
-        if any(parent in dependent for parent in node.all_input_nodes):
-            dependent.add(node)
-    return [node for node in graph.graph.nodes if node in dependent and node is not maps]
+NOT_FOUND = "the feature maps were not found"
 
 
 def _cuts(graph: fx.GraphModule) -> set[fx.Node]:
@@ -62,38 +68,68 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
     others: list[fx.Node] = [node for node in graph.graph.nodes if node not in nodes]
     tokens = {node: grid for node in others if (grid := token_grid(node, known))}
     cuts = _cuts(graph)
-    not_found = partial(_not_found, nodes, cuts)
     if layer is not None:
-        inside: list[fx.Node] = [n for n in [*nodes, *tokens] if owner(n) == layer or owner(n).startswith(layer + ".")]
-        last = max(inside, key=list(graph.graph.nodes).index, default=None)
-        if last is None or last not in cuts:
-            raise not_found(f"not all paths to the logits pass through layer `{layer}`")
-        if last not in tokens:
-            return last
-        if not keeps_positions(graph, last, tokens[last]):
-            raise not_found(f"the tokens of layer `{layer}` are not in the order of the image")
-        return as_feature_maps(graph, last, tokens[last])
+        return _named_layer(graph, layer, nodes, tokens, cuts)
     maps = next((_before_pooling(graph, node) for node in reversed(nodes) if node in cuts), None)
     mixing = mixing_node(split(graph, maps)[1], maps.meta["shape"][1:]) if maps else None
     if maps and not mixing:
         return maps
-    last = next((node for node in reversed(tokens) if node in cuts), None)
-    if last and not _has_fewer_tokens_after(graph, last, cuts) and keeps_positions(graph, last, tokens[last]):
-        found = as_feature_maps(graph, last, tokens[last])
-        head, shape = split(graph, found)[1], found.meta["shape"][1:]
-        if not mixing_node(head, shape) and reads_all_positions(head, shape):
-            return found
+    found = _pooled_tokens(graph, tokens, cuts) or find_class_token_maps(graph, known, cuts)
+    if found:
+        return found
     if not maps or not mixing:
-        raise not_found("no layer with output (channels, height, width) leads to the logits")
+        raise _not_found(nodes, cuts, "no layer with output (channels, height, width) leads to the logits")
     mixer = mixing.all_input_nodes[0] if mixing.target is operator.getitem else mixing
-    reason = f"after `{owner(maps)}`, `{owner(mixer)}` mixes positions, as attention does, so a map of"
-    raise not_found(f"{reason} `{owner(maps)}` would not show where the evidence is")
+    raise ModelError(
+        f"{NOT_FOUND}: after `{owner(maps)}`, `{owner(mixer)}` mixes positions, as attention does, so a map of "
+        f"`{owner(maps)}` would not show where the evidence is",
+        f"give maps of your own, with `--map-function` and `--layer {owner(maps)}`, or audit another network",
+    )
+
+
+def _named_layer(
+    graph: fx.GraphModule, layer: str, nodes: list[fx.Node], tokens: dict[fx.Node, Grid], cuts: set[fx.Node]
+) -> fx.Node:
+    """Return the feature maps of the layer that the user names. nodes: those with spatial output."""
+    not_found = partial(_not_found, nodes, cuts)
+    layouts = token_layouts(graph, {node.meta["shape"][2:] for node in nodes})
+    sequences = {node: layout for node in graph.graph.nodes if (layout := layout_of(node, layouts))}
+    inside = [n for n in [*nodes, *tokens, *sequences] if owner(n) == layer or owner(n).startswith(layer + ".")]
+    last: fx.Node | None = max(inside, key=list(graph.graph.nodes).index, default=None)
+    if last is None or last not in cuts:
+        raise not_found(f"not all paths to the logits pass through layer `{layer}`")
+    if last in nodes:
+        return last
+    layout = sequences.get(last)
+    is_ordered = has_ordered_patches(graph, last, layout) if layout else keeps_positions(graph, last, tokens[last])
+    if not is_ordered:
+        raise not_found(f"the tokens of layer `{layer}` are not in the order of the image")
+    if layout is None:
+        return as_feature_maps(graph, last, tokens[last])
+    if not reads_patches(graph, last, layout):
+        raise ModelError(
+            f"the logits do not depend on the patch tokens of layer `{layer}`", "name an earlier block with --layer"
+        )
+    return insert_feature_maps(graph, last, layout)
+
+
+def _pooled_tokens(graph: fx.GraphModule, tokens: dict[fx.Node, Grid], cuts: set[fx.Node]) -> fx.Node | None:
+    """Return the feature maps of a network that pools its last tokens, each by itself; None for another one."""
+    last = next((node for node in reversed(tokens) if node in cuts), None)
+    if not last or _has_fewer_tokens_after(graph, last, cuts) or not keeps_positions(graph, last, tokens[last]):
+        return None
+    found = as_feature_maps(graph, last, tokens[last])
+    head, shape = split(graph, found)[1], found.meta["shape"][1:]
+    if not mixing_node(head, shape) and reads_all_positions(head, shape):
+        return found
+    back_to_tokens(graph, found)
+    return None
 
 
 def _has_fewer_tokens_after(graph: fx.GraphModule, tokens: fx.Node, cuts: set[fx.Node]) -> bool:
     """Whether a network pools its tokens in steps (Hiera), so that these are not its last ones."""
     count = math.prod(tokens.meta["shape"][1:-1])
-    shapes = (node.meta["shape"] for node in _dependents(graph, tokens) if node in cuts)
+    shapes = (node.meta["shape"] for node in dependents(graph, tokens) if node in cuts)
     return any(shape and len(shape) == 3 and count not in shape and 1 < shape[1] < count for shape in shapes)
 
 
@@ -108,51 +144,4 @@ def _not_found(nodes: Sequence[fx.Node], cuts: Container[fx.Node], reason: str) 
     names = list(dict.fromkeys(owner(node) for node in nodes if node in cuts))[-6:]
     why = "no layer's output is all that the logits depend on" if nodes else "the network has no feature maps"
     candidates = ", ".join(f"`{name}`" for name in names) or f"none, {why}"
-    return ModelError(f"the feature maps were not found: {reason}", f"name one with --layer; candidates: {candidates}")
-
-
-def split(graph: fx.GraphModule, maps: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:
-    """Cut a network into trunk (input → feature maps) and head (feature maps → logits), which share its parameters."""
-    head = fx.Graph()
-    # A copy, because the head's first layer may work in place (ReLU), and the feature maps are used after it; in the
-    # layout of the original network, because `x.view(len(x), -1)` fails for channels-last maps.
-    inside = {maps: head.call_method("clone", (head.placeholder("maps"),), {"memory_format": torch.contiguous_format})}
-    dependents = set(_dependents(graph, maps))
-    for node in graph.graph.nodes:
-        if node.op == "get_attr" and any(user in dependents for user in node.users):
-            inside[node] = head.node_copy(node, lambda n: inside[n])
-        elif node in dependents:
-            for parent in node.all_input_nodes:
-                if parent not in inside:
-                    inside[parent] = _copied_constant(parent, inside[maps], head)
-            inside[node] = head.node_copy(node, lambda n: inside[n])
-    head.lint()
-    return truncated_at(graph, maps), fx.GraphModule(graph, head)
-
-
-def _copied_constant(node: fx.Node, maps: fx.Node, head: fx.Graph) -> Any:
-    """Compute in the head what the network computes of sizes and parameters before its feature maps.
-
-    The size of the batch is that of the feature maps; other sizes are those of the example.
-    Errors: ModelError for what depends on the pixels.
-    """
-    measured = _measured_size(node)
-    if measured is not None:
-        tensor, dimension = measured
-        shape = tensor.meta["shape"]
-        return head.call_method("size", (maps, 0)) if dimension % len(shape) == 0 else shape[dimension]
-    if node.op == "placeholder":
-        raise ModelError("the head reads the image in addition to the feature maps", "name another --layer")
-    return head.node_copy(node, lambda source: _copied_constant(source, maps, head))
-
-
-def _measured_size(node: fx.Node) -> tuple[fx.Node, int] | None:
-    """Return tensor and dimension of `x.size(d)`, `x.size()[d]` and `x.shape[d]`."""
-    if node.op == "call_method" and node.target == "size" and len(node.args) == 2:
-        return node.args[0], node.args[1]  # type: ignore[return-value]
-    if node.target is not operator.getitem or not isinstance(node.args[1], int):
-        return None
-    source = node.args[0]
-    assert isinstance(source, fx.Node)
-    is_shape = source.target is getattr and source.args[1] == "shape"
-    return (source.all_input_nodes[0], node.args[1]) if is_shape or source.target == "size" else None
+    return ModelError(f"{NOT_FOUND}: {reason}", f"name one with --layer; candidates: {candidates}")

@@ -8,14 +8,16 @@ from torch import nn
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.models.class_logits import return_class_logits
+from reportgen.models.class_tokens import trunk_output
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.first_convolution import first_convolution
 from reportgen.models.graph import trace
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.outputs import BINARY_HINT
 from reportgen.models.plain_module import let_gradients_pass, plain_module
+from reportgen.models.split import split
 from reportgen.models.weights import weights_digest
 
 
@@ -42,7 +44,8 @@ def classifier_from_module(
     let_gradients_pass(graph)
     classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
-    trunk, head_module = split(graph, feature_maps)
+    last = trunk_output(feature_maps)
+    trunk, head_module = split(graph, last)
     class_names = class_names or ClassNames.numbered(classes)
     if len(class_names.names) != classes:
         raise ModelError(
@@ -55,7 +58,7 @@ def classifier_from_module(
         name=name,
         trunk=trunk,
         head=head_module,
-        linear_head=find_linear_head(head_module, shape, head),
+        linear_head=find_linear_head(head_module, tuple(last.meta["shape"][1:]), head),
         feature_layer=find_layers(trunk, head_module)[-1].name,
         feature_shape=shape,
         class_names=class_names,

@@ -111,8 +111,11 @@ def is_grid(graph: fx.Graph, rows: int, columns: int) -> bool:
 
 
 def is_spatial(node: fx.Node) -> bool:
-    """Whether the output is `(N, C, h, w)` with h, w > 1 and the image's aspect, which channels-last tensors lack."""
-    shape = node.meta.get("shape")
+    """Whether the output is `(N, C, h, w)` with h, w > 1 and the image's aspect, which channels-last tensors lack.
+
+    Not where the channels are not all of one layer: `meta["is_layer"]` is False.
+    """
+    shape = node.meta.get("shape") if node.meta.get("is_layer", True) else None
     return shape is not None and len(shape) == 4 and is_grid(node.graph, shape[2], shape[3])
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from reportgen.errors import DataError
+from reportgen.models.class_tokens import without_class_tokens
 from reportgen.models.classifier import Classifier, LinearHead, Pooling
 from reportgen.models.softmax_regression import fit_softmax
 
@@ -131,9 +132,11 @@ def replace_head(classifier: Classifier, pooling: Pooling, head: FittedHead, cla
     """Return the classifier with a fitted head in place of its own. Its digest covers the head's weights."""
     digest = hashlib.sha256(f"{classifier.weights_digest} {pooling}".encode())
     digest.update(head.weight.numpy().tobytes() + head.bias.numpy().tobytes())
-    device = next(iter(classifier.trunk.parameters())).device
+    trunk = classifier.trunk
+    device = next(iter(trunk.parameters())).device
     return replace(
         classifier,
+        trunk=without_class_tokens(trunk) if isinstance(trunk, fx.GraphModule) else trunk,
         head=PooledHead(pooling, head.weight, head.bias),
         linear_head=LinearHead(head.weight, head.bias, pooling),
         class_names=replace(classifier.class_names, names=tuple(class_names), wnids=None),

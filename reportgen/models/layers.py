@@ -63,7 +63,7 @@ def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
     ends = _stage_ends(trunk, nodes[1:], nodes[0].meta["shape"][-1])
     first = next((node for node in reversed(_first_convolution(trunk)) if node in names), None)
     return [
-        Layer(names[node], node, tuple(node.meta["shape"][1:]), node in ends, node is first)
+        Layer(names[node], node, tuple(node.meta["shape"][1:]), node in ends or node is nodes[-1], node is first)
         for node in nodes[1:]
         if node in names
     ]

@@ -28,51 +28,82 @@ def mixing_node(head: fx.GraphModule, shape: Sequence[int]) -> fx.Node | None:
     position in turn, and the positions of all later values are compared. Errors: ModelError if the head does not run on
     several images.
     """
-    channels, height, width = shape
-    count = height * width
-    positions = sorted({0, count // 2 + width // 2, count - 1})
-    generator = torch.Generator().manual_seed(0)
-    maps = torch.randn(1, channels, count, generator=generator).repeat(len(positions) + 1, 1, 1)
-    for row, position in enumerate(positions, 1):
-        maps[row, :, position] = torch.randn(channels, generator=generator)
-    watched = _Mixing(head, positions, (height, width))
+    channels, *grid = shape
+    maps = maps_with_changes(channels, (grid[0], grid[1]))
+    return next(iter(mixing_nodes(head, maps, (grid[0], grid[1]))), None)
+
+
+def mixing_nodes(head: fx.GraphModule, values: Tensor, grid: tuple[int, int]) -> dict[fx.Node, float]:
+    """Return the nodes of a head in which a position of the grid depends on another one, in order.
+
+    Each has the share of the other positions that depend on the one that was changed: small after a convolution.
+
+    values: the head's input, from `tokens_with_changes` or `maps_with_changes`. Errors as in `mixing_node`.
+    """
+    watched = _Mixing(head, grid)
     try:
         with torch.inference_mode():
-            watched.run(maps.view(-1, channels, height, width))
+            watched.run(values)
     except Exception as error:
-        raise batch_refused(len(maps), error) from error
+        raise batch_refused(len(watched.positions) + 1, error) from error
     return watched.found
 
 
-class _Mixing(fx.Interpreter):
-    """Runs a head on maps that differ from the first ones in one position each. found: the first node that mixes."""
+def maps_with_changes(channels: int, grid: tuple[int, int]) -> Tensor:
+    """Return random maps `(N, channels, h, w)`; all but the first are changed, at one position each."""
+    tokens = tokens_with_changes(channels, grid)
+    return tokens.transpose(1, 2).reshape(len(tokens), channels, *grid)
 
-    def __init__(self, head: fx.GraphModule, positions: Sequence[int], shape: tuple[int, int]) -> None:
+
+def tokens_with_changes(channels: int, grid: tuple[int, int], before: int = 0, after: int = 0) -> Tensor:
+    """Return random tokens `(N, before + h · w + after, channels)`; all but the first have one that is changed.
+
+    before, after: numbers of tokens that are no positions.
+    """
+    positions, generator = _changed_positions(grid), torch.Generator().manual_seed(0)
+    length = before + math.prod(grid) + after
+    tokens = torch.randn(1, length, channels, generator=generator).repeat(len(positions) + 1, 1, 1)
+    for row, position in enumerate(positions, 1):
+        tokens[row, before + position] = torch.randn(channels, generator=generator)
+    return tokens
+
+
+def _changed_positions(grid: tuple[int, int]) -> list[int]:
+    count = math.prod(grid)
+    return sorted({0, count // 2 + grid[1] // 2, count - 1})
+
+
+class _Mixing(fx.Interpreter):
+    """Runs a head on values that differ from the first ones in one position each. found: see `mixing_nodes`."""
+
+    def __init__(self, head: fx.GraphModule, grid: tuple[int, int]) -> None:
         super().__init__(head)
-        self.positions, self.shape = positions, shape
-        self.found: fx.Node | None = None
+        self.positions, self.shape = _changed_positions(grid), grid
+        self.found: dict[fx.Node, float] = {}
 
     def run_node(self, n: fx.Node) -> object:
         result = super().run_node(n)
-        if self.found is None and isinstance(result, Tensor) and n.op != "get_attr" and self._mixes(result):
-            self.found = n
+        if isinstance(result, Tensor) and n.op != "get_attr" and (share := self._share_elsewhere(result)):
+            self.found[n] = share
         return result
 
-    def _mixes(self, values: Tensor) -> bool:
-        """Whether, however the dimensions are read, other positions changed than the one that was changed."""
+    def _share_elsewhere(self, values: Tensor) -> float:
+        """Share of the other positions that changed, however the dimensions are read."""
+        if values.ndim > 2 and values.shape[1] == len(self.positions) + 1 != len(values):  # `(tokens, N, C)`
+            values = values.transpose(0, 1)
         is_row = values[:1].squeeze().ndim < 2  # of pooled channels, which may be as many as there are positions
         if is_row or len(values) != len(self.positions) + 1 or not values.is_floating_point():
-            return False
+            return 0.0
         difference = (values[1:] - values[:1]).abs()
         changed = difference > TOLERANCE * values.abs().max()
-        readings = list(_readings(changed, self.shape))
-        return bool(readings) and all(self._is_elsewhere(by_position) for by_position in readings)
+        shares = [self._share(by_position) for by_position in _readings(changed, self.shape)]
+        return min(shares, default=0.0)
 
-    def _is_elsewhere(self, changed: Tensor) -> bool:
+    def _share(self, changed: Tensor) -> float:
         """changed: `(changed position, position)`."""
-        own = torch.zeros_like(changed)
-        own[range(len(self.positions)), self.positions] = True
-        return bool((changed & ~own).any())
+        others = torch.ones_like(changed)
+        others[range(len(self.positions)), self.positions] = False
+        return float(changed[others].float().mean())
 
 
 def _readings(changed: Tensor, shape: tuple[int, int]) -> Iterator[Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,8 @@ from reportgen.models.graph import input_shape, is_grid, truncated_at
 Grid = tuple[int, int]
 MIN_IN_PLACE = 7
 """Of nine tokens, those that must depend most on their own place. By chance one does."""
+MIN_SIDE_FOR_MEANS = 6
+"""Rows and columns from which on gradients are averaged over a place and its neighbours: with fewer, places overlap."""
 RANDOM_MAPS = 16
 MIN_READ = 0.5
 """Share of the positions that the logits must depend on in one of the random maps; with maxima, in few of each."""
@@ -39,8 +41,12 @@ def token_grid(node: fx.Node, known: set[Grid]) -> Grid | None:
     return (rows, columns) if is_grid(node.graph, rows, columns) and shape[3] not in shape[1:3] else None
 
 
-def keeps_positions(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> bool:
+def keeps_positions(
+    graph: fx.GraphModule, node: fx.Node, grid: Grid, patches: Callable[[Tensor], Tensor] = lambda tokens: tokens
+) -> bool:
     """Whether the tokens of a node are in the order of the image's rows, by measurement.
+
+    patches: takes the tokens of the positions, `(N, h·w, C)` or `(N, h, w, C)`, from the node's output.
 
     The gradients of nine tokens are compared at the nine places where they should be. What all tokens see alike (by
     attention) is subtracted. Then seven tokens at least must have the largest gradient at their own place.
@@ -49,14 +55,15 @@ def keeps_positions(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> bool:
     parameter = next(graph.parameters(), torch.empty(0))
     pixels = torch.randn(image, generator=torch.Generator().manual_seed(0)).to(parameter).requires_grad_()
     places = list(itertools.product(*((0, n // 2, n - 1) for n in grid)))
+    side = 3 if min(grid) >= MIN_SIDE_FOR_MEANS else 1
     strengths = []
     with torch.enable_grad():
-        tokens = truncated_at(graph, node)(pixels).flatten(1, -2)
+        tokens = patches(truncated_at(graph, node)(pixels)).flatten(1, -2)
         for row, column in places:
             token = tokens[0, row * grid[1] + column]
             (gradient,) = torch.autograd.grad(token.square().sum(), pixels, retain_graph=True)
             cells = F.adaptive_avg_pool2d(gradient.square().sum(1, keepdim=True), grid)
-            around = F.avg_pool2d(cells, 3, 1, 1, count_include_pad=False)[0, 0]
+            around = F.avg_pool2d(cells, side, 1, side // 2, count_include_pad=False)[0, 0]
             strengths.append(torch.stack([around[place] for place in places]))
     excess = torch.stack(strengths).double().clamp(min=torch.finfo(torch.float64).tiny).log()
     excess = excess - excess.mean(0)
@@ -88,6 +95,15 @@ def as_feature_maps(graph: fx.GraphModule, node: fx.Node, grid: Grid) -> fx.Node
     tokens.meta = {"shape": shape, "has_tensors": True}
     graph.recompile()
     return maps
+
+
+def back_to_tokens(graph: fx.GraphModule, maps: fx.Node) -> None:
+    """Remove what `as_feature_maps` inserted."""
+    (tokens,) = maps.users
+    tokens.replace_all_uses_with(maps.all_input_nodes[0])
+    graph.graph.erase_node(tokens)
+    graph.graph.erase_node(maps)
+    graph.recompile()
 
 
 def tokens_to_maps(tokens: Tensor, grid: Grid) -> Tensor:

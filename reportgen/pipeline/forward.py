@@ -109,32 +109,33 @@ class ForwardPass:
     def maxima(self, pixels: Tensor) -> dict[str, Tensor]:
         """`(N, C, H, W)` uint8 → the units' maxima `(N, U)` float32 of each layer."""
         with torch.no_grad():
-            _, maps, seen = self._run_trunk(pixels)
+            _, output, seen = self._run_trunk(pixels)
             found = {name: maximum.float() for name, (maximum, _) in zip(self.layers, seen, strict=False)}
-            return found | {self.layers[-1]: unit_maxima(maps)[0]}
+            return found | {self.layers[-1]: unit_maxima(self.classifier.feature_maps(output))[0]}
 
     def _run_trunk(self, pixels: Tensor) -> tuple[Tensor, Tensor, list[tuple[Tensor, Tensor]]]:
-        """The trunk's input, its feature maps in float32, and the units' maxima and positions in each tapped layer."""
+        """The trunk's input, its output in float32, and the units' maxima and positions in each tapped layer."""
         low = LOW_PRECISION_DTYPES.get(self.precision)
         with torch.autocast(pixels.device.type, low) if low else nullcontext():
             normalised = self.classifier.preprocessing.normalize(pixels)
             is_onnx = self.runtime == "onnxruntime"
             images = normalised.contiguous(memory_format=torch.contiguous_format if is_onnx else torch.channels_last)
-            maps, maxima = self._trunk(images)
-        return images, maps.float(), maxima
+            output, maxima = self._trunk(images)
+        return images, output.float(), maxima
 
     def _forward(self, pixels: Tensor, labels: Sequence[int | None]) -> dict[str, Tensor]:
         classifier = self.classifier
         with torch.no_grad():
-            images, maps, maxima = self._run_trunk(pixels)
+            images, output, maxima = self._run_trunk(pixels)
+            maps = classifier.feature_maps(output)
             gmp, where = unit_maxima(maps)
-            logits, code = self._head(maps)
+            logits, code = self._head(output)
             logits = logits.float()
             top = top_classes(logits, min(N_TOP_CLASSES, logits.shape[1]))
             label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
             classes = torch.cat((top, label), 1)
             lookup = classes.clamp(min=0)
-            cams = activation_maps(classifier, images, maps, lookup)
+            cams = activation_maps(classifier, images, output, lookup)
         arrays = {
             "logits": logits,
             "features/gap": maps.mean((2, 3)),

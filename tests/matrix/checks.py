@@ -136,7 +136,8 @@ def _wrong_logits(taken: Taken, reference: Reference) -> str | None:
 
 def _wrong_maps(taken: Taken, reference: Reference) -> str | None:
     """CAM or Grad-CAM of the predicted classes."""
-    expected = reference.grad_cam(taken.classifier.feature_layer, taken.arrays["cam/class"][:, 0].long())
+    grid = taken.classifier.feature_shape[1:]
+    expected = reference.grad_cam(taken.classifier.feature_layer, taken.arrays["cam/class"][:, 0].long(), grid)
     found = taken.arrays["cam/map"][:, 0]
     if expected is None or expected.shape != found.shape:
         return None  # the feature maps are not the output of a module, or in another layout

@@ -26,16 +26,20 @@ class Reference:
         with torch.no_grad():
             return _first_tensor(self.module(self.images.clone())).float()
 
-    def grad_cam(self, layer: str, classes: Tensor) -> Tensor | None:
+    def grad_cam(self, layer: str, classes: Tensor, grid: Range) -> Tensor | None:
         """Return `Σ_k α_k f_k` `(N, h, w)` at a module's output f, with `α_k = Σ_xy ∂logit_c / ∂f_k`.
 
-        classes: `(N,)`; None unless the layer is a module whose output is a tensor of four dimensions.
+        classes: `(N,)`; grid: h and w, for a module whose output is tokens `(N, n, C)`: the last h · w of them are the
+        positions. None unless the layer is a module whose output is a tensor of three or four dimensions.
         """
         logits, outputs = self._with_outputs([layer], self.images.clone())
         if layer not in outputs:
             return None
         maps = outputs[layer]
         (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), maps, materialize_grads=True)
+        if maps.ndim == 3:
+            count = grid[0] * grid[1]
+            maps, gradient = (x[:, -count:].mT.unflatten(2, grid) for x in (maps, gradient) if x.shape[1] >= count)
         return (gradient.sum((2, 3), keepdim=True) * maps.detach()).sum(1).float()
 
     def pixels_seen(self, layers: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Range, Range, Range]]:
@@ -59,12 +63,14 @@ class Reference:
                     yield layer, (y, x), _range(is_read.any(1)), _range(is_read.any(0))
 
     def _with_outputs(self, layers: Sequence[str], images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The logits, and the last output of each module that has maps; later operations, which may be in place, work
-        on copies."""
+        """The logits, and the last output of each module that has maps or tokens.
+
+        Later operations, which may be in place, work on copies.
+        """
         outputs: dict[str, Tensor] = {}
 
         def keep(layer: str, output: Any) -> Any:
-            if not isinstance(output, Tensor) or output.ndim != 4:
+            if not isinstance(output, Tensor) or output.ndim not in (3, 4):
                 return None
             outputs[layer] = output if output.requires_grad else output.requires_grad_()
             with torch.enable_grad():  # also where the module runs under `no_grad`

@@ -23,4 +23,4 @@ def cases() -> list[Case]:
     ]
 
 
-FAMILY = Family({CONVOLUTIONAL: Goal(share=1), TRANSFORMERS: Goal()}, cases)
+FAMILY = Family({CONVOLUTIONAL: Goal(share=1), TRANSFORMERS: Goal(share=1)}, cases)

@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from reportgen.methods.cam import class_activation_maps
 from reportgen.methods.gradcam import grad_cam
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.graph import trace
 from reportgen.models.linear_head import find_linear_head
+from reportgen.models.split import split
 
 
 def slow_cam(maps: Tensor, weight: Tensor, c: int) -> Tensor:

@@ -6,9 +6,10 @@ import torchvision
 from torch import Tensor, nn
 
 from reportgen.errors import ConfigError
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.graph import trace
 from reportgen.models.layers import feature_node, find_layers, select_layers, unit_maxima, with_intermediates
+from reportgen.models.split import split
 
 
 def halves(module: nn.Module, side: int = 64) -> tuple:

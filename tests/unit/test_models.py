@@ -18,12 +18,13 @@ from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, ModelError
 from reportgen.methods.randomization import randomize_weights
 from reportgen.models.classifier import Classifier, Preprocessing
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.first_convolution import first_convolution
 from reportgen.models.from_module import classifier_from_module
 from reportgen.models.graph import trace
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.sources import load_classifier
+from reportgen.models.split import split
 
 
 def torchvision_network(name: str) -> nn.Module:
@@ -86,12 +87,9 @@ def test_torchvision_networks_are_split_at_their_last_feature_maps(
     assert first_convolution(graph).weight.shape == filters
 
 
-def test_vision_transformer_is_refused_with_candidate_layers() -> None:
-    graph = trace(torchvision_network("vit_b_16"), torch.zeros(1, 3, 224, 224))
-    with pytest.raises(ModelError, match="mixes positions") as caught:
-        find_feature_maps(graph)
-    assert caught.value.hint == "name one with --layer; candidates: `conv_proj`"
-    assert find_feature_maps(graph, "conv_proj").meta["shape"] == (1, 768, 14, 14)
+def test_vision_transformer_is_cut_at_the_input_of_its_last_block() -> None:
+    classifier = classifier_from_module(torchvision_network("vit_b_16"), "vit_b_16")
+    assert (classifier.feature_layer, classifier.feature_shape) == ("encoder.layers.encoder_layer_10", (768, 14, 14))
 
 
 def small(classes: int = 4, *between: nn.Module) -> nn.Sequential:

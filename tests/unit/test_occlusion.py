@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from reportgen.methods.occlusion.definition import DirectOcclusion, SquareGrid, occlude, occlude_image, square_grid
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
-from reportgen.models.cut import split
 from reportgen.models.graph import trace
+from reportgen.models.split import split
 
 
 def test_square_positions_reach_the_far_edge() -> None:

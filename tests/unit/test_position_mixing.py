@@ -69,13 +69,20 @@ def class_token() -> nn.Module:
     return Network(head, layer)
 
 
-@pytest.mark.parametrize("make", [mixer, recurrent, class_token])
+@pytest.mark.parametrize("make", [mixer, recurrent])
 def test_network_whose_head_mixes_positions_is_refused(make: Callable[[], nn.Module]) -> None:
     with pytest.raises(ModelError, match="mixes positions") as caught:
         cut(make())
     assert "`trunk" in str(caught.value)
     assert caught.value.hint is not None
-    assert "--layer" in caught.value.hint
+    assert "--map-function" in caught.value.hint
+
+
+def test_network_that_reads_its_maps_with_a_class_token_is_cut_before_it() -> None:
+    network = class_token()
+    classifier = cut(network)
+    assert (classifier.method, classifier.feature_layer) == ("grad-cam", "trunk")
+    assert classifier.trunk(torch.randn(2, 3, 4 * SIDE, 4 * SIDE)).shape == (2, CHANNELS, SIDE, SIDE)
 
 
 @pytest.mark.parametrize("make", [lambda: Network(attention), transformer])

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from reportgen.methods.saliency import SMOOTHGRAD_NOISE, input_gradients, saliency, smooth_grad, with_guided_relus
 from reportgen.metrics.localization.graph_cut import graphcut_box, segment
-from reportgen.models.cut import find_feature_maps, split
+from reportgen.models.cut import find_feature_maps
 from reportgen.models.folding import fold
 from reportgen.models.graph import trace
+from reportgen.models.split import split
 
 
 class Network(nn.Module):

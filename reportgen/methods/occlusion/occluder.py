@@ -113,9 +113,9 @@ class Occluder:
 
     def _run_clean(self, x: Tensor, label: int | None) -> tuple[Tensor, Tensor, int]:
         """Return feature maps and logits without a square, and the class whose probability is recorded."""
-        maps = self.classifier.trunk(x)
-        logits = self.classifier.head(maps).float()
-        return maps, logits, int(logits.argmax()) if label is None else label
+        output = self.classifier.trunk(x)
+        logits = self.classifier.head(output).float()
+        return self.classifier.feature_maps(output), logits, int(logits.argmax()) if label is None else label
 
     def _occlude(self, x: Tensor, unit: int, subject: int) -> OcclusionResult:
         if self.approximation is None or self.fast_backend is None:

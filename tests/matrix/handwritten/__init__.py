@@ -11,7 +11,7 @@ SIDE = 64
 
 def cases() -> list[Case]:
     """All of them, on images of 64 × 64 unless they are made for others."""
-    taken = {**heads.TAKEN, **blocks.TAKEN, **forwards.TAKEN}
+    taken = {**heads.TAKEN, **blocks.TAKEN, **forwards.TAKEN, **mixers.TAKEN}
     refused = {**heads.REFUSED, **forwards.REFUSED, **mixers.REFUSED}
     either = {**heads.EITHER, **forwards.EITHER, **mixers.EITHER}
     return [

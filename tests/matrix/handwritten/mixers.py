@@ -1,4 +1,4 @@
-"""Networks, written by hand, whose layers after the feature maps carry values from one position to another."""
+"""Networks, written by hand, with layers that carry values from one position to another."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from tests.matrix.handwritten.written import CHANNELS, Build, fc, from_image, pa
 def _tokens(net: Any, x: Tensor) -> Tensor:
     """`(N, 256, C)`."""
     return net.stem(x).flatten(2).transpose(1, 2)
+
+
+def _sequence(net: Any, x: Tensor) -> Tensor:
+    """`(256, N, C)`."""
+    return net.stem(x).flatten(2).permute(2, 0, 1)
 
 
 def _vision_transformer(net: Any, x: Tensor) -> Tensor:
@@ -32,16 +37,22 @@ def _encoder_layer() -> nn.Module:
     return nn.TransformerEncoderLayer(CHANNELS, 2, 24, batch_first=True)
 
 
-REFUSED: dict[str, tuple[Build, str]] = {
-    "vision transformer": (
-        from_image(
-            _vision_transformer,
-            token=parameter(1, 1, CHANNELS),
-            position=parameter(1, 257, CHANNELS),
-            qkv=lambda: nn.Linear(CHANNELS, 3 * CHANNELS),
-        ),
-        "attention after the last maps, to a class token",
+TAKEN: dict[str, Build] = {
+    "vision transformer": from_image(
+        _vision_transformer,
+        token=parameter(1, 1, CHANNELS),
+        position=parameter(1, 257, CHANNELS),
+        qkv=lambda: nn.Linear(CHANNELS, 3 * CHANNELS),
     ),
+    "vision transformer, batch second": from_image(
+        lambda net, x: net.fc(net.encoder(torch.cat([net.token.expand(-1, len(x), -1), _sequence(net, x)]))[0]),
+        token=parameter(1, 1, CHANNELS),
+        encoder=lambda: nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(CHANNELS, 2, 24), 2, enable_nested_tensor=False
+        ),
+    ),
+}
+REFUSED: dict[str, tuple[Build, str]] = {
     "LSTM head": (
         from_image(
             lambda net, x: net.fc(net.lstm(_tokens(net, x))[0][:, -1]),
