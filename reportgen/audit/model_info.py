@@ -119,7 +119,7 @@ class RuntimeTrial:
 class ModelInfo:
     """A network in plain values.
 
-    head:     `own`, `own-gmp`, `other`, or `gap` or `gmp` for heads that were fitted; see `head_fit`.
+    head:     `own`, `own-gmp`, `class-token`, `other`, or `gap` or `gmp` for heads that were fitted; see `head_fit`.
     method:   `cam`, `grad-cam`, or the name of the user's function that computes the activation maps.
     feature_layer, feature_shape: the layer whose output is the feature maps; channels, height, width.
     input_size: height and width of the input.

@@ -22,6 +22,8 @@ from reportgen.models.split import split
 from reportgen.models.token_grids import MIN_READ, Grid, as_feature_maps, keeps_positions
 
 CONCATENATIONS = (torch.cat, torch.concat)
+READ_BY_CLASS_TOKENS = "read_by_class_tokens"
+"""Key in the `meta` of the node of feature maps."""
 MOST = 0.5
 """Share of the other positions that a value depends on after attention, but not after a convolution."""
 
@@ -64,8 +66,9 @@ def find_class_token_maps(graph: fx.GraphModule, known: set[Grid], cuts: set[fx.
             return None
         if mixing and layout:
             same = next((n for n in graph.graph.nodes if n in cuts and _are_its_maps(graph, n, node, layout)), None)
-            return same or insert_feature_maps(graph, node, layout)
+            node = same or insert_feature_maps(graph, node, layout)
         if mixing:
+            node.meta[READ_BY_CLASS_TOKENS] = True
             return node
         is_pooled = True  # the logits read the mean of the patches, beside a class token that an earlier block made
     return None
@@ -208,7 +211,9 @@ def insert_feature_maps(graph: fx.GraphModule, node: fx.Node, layout: TokenLayou
     The trunk's output, see `trunk_output`, has the class tokens in addition.
     """
     if layout.axis == 1 and layout.length == math.prod(layout.grid):
-        return as_feature_maps(graph, node, layout.grid)
+        maps = as_feature_maps(graph, node, layout.grid)
+        maps.meta[READ_BY_CLASS_TOKENS] = True
+        return maps
     shape = node.meta["shape"]
     with graph.graph.inserting_after(node):
         maps = graph.graph.create_node("call_function", patch_maps, (node, layout), name="patch_tokens")
@@ -218,11 +223,16 @@ def insert_feature_maps(graph: fx.GraphModule, node: fx.Node, layout: TokenLayou
         tokens = graph.graph.call_function(all_tokens, (packed, shape[2], layout))
     node.replace_all_uses_with(tokens, lambda user: user not in (maps, packed))
     channels = shape[2] + extra_channels(shape[2], layout)
-    maps.meta = {**node.meta, "shape": (1, shape[2], *layout.grid)}
+    maps.meta = {**node.meta, "shape": (1, shape[2], *layout.grid), READ_BY_CLASS_TOKENS: True}
     packed.meta = {"shape": (1, channels, *layout.grid), "has_tensors": True, "is_layer": False}
     tokens.meta = {"shape": shape, "has_tensors": True}
     graph.recompile()
     return maps
+
+
+def is_read_by_class_tokens(maps: fx.Node) -> bool:
+    """Whether class tokens read these feature maps, so that the logits depend on them by attention."""
+    return bool(maps.meta.get(READ_BY_CLASS_TOKENS))
 
 
 def trunk_output(maps: fx.Node) -> fx.Node:

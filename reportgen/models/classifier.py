@@ -127,6 +127,7 @@ class Classifier:
     score_maps:     the files that are read instead of computing activation maps, or None.
     original:       the module that trunk and head were cut from, with which they are compared; None if they were not
         cut from one.
+    reads_tokens:   whether class tokens read the feature maps, by attention.
     outputs:        what `original` returns: `classes`, a logit for each class, or `binary`, one logit z, for which the
         head returns (−z/2, z/2).
     """
@@ -147,6 +148,7 @@ class Classifier:
     map_function: MapFunction | None = None
     score_maps: ScoreMaps | None = None
     original: nn.Module | None = None
+    reads_tokens: bool = False
     outputs: str = "classes"
 
     @property

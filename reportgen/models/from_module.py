@@ -8,7 +8,7 @@ from torch import nn
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.models.class_logits import return_class_logits
-from reportgen.models.class_tokens import trunk_output
+from reportgen.models.class_tokens import is_read_by_class_tokens, trunk_output
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.cut import find_feature_maps
 from reportgen.models.first_convolution import first_convolution
@@ -68,5 +68,6 @@ def classifier_from_module(
         weights_digest=weights_digest(graph),
         source="; ".join(filter(None, origin)),
         original=module,
+        reads_tokens=is_read_by_class_tokens(feature_maps),
         outputs=outputs,
     )

@@ -142,4 +142,5 @@ def replace_head(classifier: Classifier, pooling: Pooling, head: FittedHead, cla
         class_names=replace(classifier.class_names, names=tuple(class_names), wnids=None),
         weights_digest=digest.hexdigest(),
         original=None,
+        reads_tokens=False,
     ).to(device)

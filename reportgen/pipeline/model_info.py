@@ -63,7 +63,7 @@ def model_info(
     return ModelInfo(
         name=classifier.name,
         source=classifier.source,
-        head=str(settings.head) if run.heads else {"gap": "own", "gmp": "own-gmp"}.get(pooling, "other"),
+        head=str(settings.head) if run.heads else _own_head(classifier),
         method=classifier.method,
         feature_layer=classifier.feature_layer,
         feature_shape=classifier.feature_shape,
@@ -92,6 +92,13 @@ def model_info(
         kernels=deeper_kernels(classifier),
         layers=layer_infos(classifier, layers),
     )
+
+
+def _own_head(classifier: Classifier) -> str:
+    """`own`, `own-gmp`, `class-token` or `other`, see `ModelInfo`."""
+    if classifier.linear_head:
+        return "own" if classifier.linear_head.pooling == "gap" else "own-gmp"
+    return "class-token" if classifier.reads_tokens else "other"
 
 
 def list_layers(config: AuditConfig) -> list[str]:

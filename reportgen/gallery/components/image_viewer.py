@@ -11,7 +11,7 @@ from reportgen.gallery.components.class_rows import map_columns
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, photograph, top_layers
 from reportgen.gallery.components.section import Section
-from reportgen.gallery.core.labels import cam_name, cam_unit
+from reportgen.gallery.core.labels import TOKENS_NOTE, cam_name, cam_unit, reads_tokens
 from reportgen.gallery.core.media import Media
 from reportgen.metrics.formatting import iou_text
 from reportgen.metrics.localization.ilsvrc import THRESHOLD
@@ -39,7 +39,8 @@ def cam_caption(model: ModelAudit, name: str) -> str:
     if model.info.method == "files":
         return f"{cam_name(model.info)}, the same for every class. Transparent where it is ≤ 0."
     meaning = ": evidence for the class, in logit units" if cam_unit(model.info) else ""
-    return f"{cam_name(model.info)} of {name}{meaning}. Transparent where it is ≤ 0."
+    caption = f"{cam_name(model.info)} of {name}{meaning}. Transparent where it is ≤ 0."
+    return f"{caption} {TOKENS_NOTE}" if reads_tokens(model.info) else caption
 
 
 def _box_caption(model: ModelAudit, i: int) -> str:

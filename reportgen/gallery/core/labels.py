@@ -29,9 +29,15 @@ METHOD_LABELS = {
     "grad-cam": "Grad-CAM through the head",
     "files": "score maps read from files (`maps`), one for each image, whatever the class",
 }
+TOKENS_NOTE = (
+    "The map shows the patches that the class token reads last. Attention has mixed positions before, so what is read "
+    "there may come from elsewhere in the image."
+)
+"""What a reader of Grad-CAM on patch tokens has to know."""
 HEAD_LABELS = {
     "own": "global average pooling and one linear layer",
     "own-gmp": "global max pooling and one linear layer",
+    "class-token": "attention of a class token to patch tokens",
     "other": "other than pooling and one linear layer",
     "gap": "average pooling and a fitted linear layer",
     "gmp": "max pooling and a fitted linear layer",
@@ -41,11 +47,20 @@ HEAD_LABELS = {
 
 def method_label(info: ModelInfo) -> str:
     """Where the activation maps come from."""
+    if reads_tokens(info):
+        return "Grad-CAM on the last patch tokens that the class token reads (not exact)"
     return METHOD_LABELS.get(info.method, f"by `{info.method}`")
+
+
+def reads_tokens(info: ModelInfo) -> bool:
+    """Whether the activation maps are Grad-CAM on patch tokens that a class token reads."""
+    return info.head == "class-token" and info.method == "grad-cam"
 
 
 def cam_name(info: ModelInfo) -> str:
     """Name of one activation map."""
+    if reads_tokens(info):
+        return "Grad-CAM map on patch tokens"
     names = {"cam": "Class activation map (CAM)", "grad-cam": "Grad-CAM map", "files": "Score map from a file"}
     return names.get(info.method, f"Map by {info.method}")
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_info import ModelInfo
 from reportgen.gallery.core.labels import (
+    TOKENS_NOTE,
     feature_maps_label,
     head_label,
     input_size_label,
     method_label,
     precision_label,
     preprocessing,
+    reads_tokens,
     runtime_label,
 )
 from reportgen.gallery.core.media import Media
@@ -62,6 +64,7 @@ def _network(info: ModelInfo, is_main: bool) -> Network:
         *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
         Fact("Head", head_label(info)),
         Fact("Activation maps", method_label(info)),
+        *([Fact("How to read the maps", TOKENS_NOTE)] if reads_tokens(info) else []),
         Fact("Feature maps", feature_maps_label(info)),
         Fact("Precision", precision_label(info)),
         Fact("Runtime", runtime_label(info)),

@@ -11,7 +11,7 @@ from reportgen.gallery.components.finding_cards import FindingCard, first_findin
 from reportgen.gallery.components.headline import Headline, headlines
 from reportgen.gallery.components.small_map import SmallMap, small_map
 from reportgen.gallery.components.wall import Wall, wall
-from reportgen.gallery.core.labels import input_size_label, method_label
+from reportgen.gallery.core.labels import TOKENS_NOTE, input_size_label, method_label, reads_tokens
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.pages.class_list import ClassRow, PredictedClass, class_rows, predicted_classes
@@ -90,6 +90,11 @@ def heading(audit: Audit) -> str:
 
 
 def lead(audit: Audit) -> str:
+    """What the verdict means, and how the maps are to be read where a class token reads them."""
+    return f"{_meaning(audit)} {TOKENS_NOTE}" if reads_tokens(audit.main.info) else _meaning(audit)
+
+
+def _meaning(audit: Audit) -> str:
     """What the verdict means, and its caveat: maps that do not clearly beat the strongest control."""
     model = audit.main
     if model.classification.top1_error is None:

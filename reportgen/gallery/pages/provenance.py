@@ -14,11 +14,13 @@ from reportgen.audit.model_audit import ModelAudit
 from reportgen.gallery.components.chart import Chart
 from reportgen.gallery.components.learning_curves import learning_curves
 from reportgen.gallery.core.labels import (
+    TOKENS_NOTE,
     feature_maps_label,
     head_label,
     method_label,
     precision_label,
     preprocessing,
+    reads_tokens,
     runtime_label,
 )
 from reportgen.gallery.core.media import Media
@@ -94,6 +96,7 @@ def _network(audit: Audit) -> list[Fact]:
         Fact("Parameters", f"{info.parameters:,}"),
         Fact("Feature maps", feature_maps_label(info)),
         Fact("Activation maps", method_label(info)),
+        *([Fact("How to read the maps", TOKENS_NOTE)] if reads_tokens(info) else []),
         Fact("CAM identity: largest |mean(CAM) + bias − logit|", _cam_identity(audit.main)),
         Fact("Preprocessing", preprocessing(info)),
         *([Fact("Preprocessing taken from", info.preprocessing_source)] if info.preprocessing_source else []),
