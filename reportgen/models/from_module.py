@@ -13,6 +13,7 @@ from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.cut import find_feature_maps
 from reportgen.models.first_convolution import first_convolution
 from reportgen.models.graph import trace
+from reportgen.models.in_place import make_differentiable
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
 from reportgen.models.outputs import BINARY_HINT
@@ -42,6 +43,7 @@ def classifier_from_module(
     module, converted = plain_module(module, name)
     graph = trace(module, torch.zeros(preprocessing.input_shape))
     let_gradients_pass(graph)
+    make_differentiable(graph, name)
     classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
     last = trunk_output(feature_maps)
