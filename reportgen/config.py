@@ -77,9 +77,9 @@ class AuditConfig:
     classes: Path | None = setting(None, "a text file with one class name a line, in the order of the model's outputs")
     outputs: str = setting(
         "classes",
-        "what the model returns: `classes`, a logit for each class, one of which is right, or `binary`, one "
-        "logit, that of the second of two classes",
-        ("classes", "binary"),
+        "what the model returns: `classes`, a logit for each class, one of which is right, `binary`, one logit, "
+        "that of the second of two classes, or `probabilities`, those of a softmax",
+        ("classes", "binary", "probabilities"),
     )
     layer: str | None = setting(
         None, "the module whose output is used as the feature maps (default: found in the graph)", placeholder="NAME"

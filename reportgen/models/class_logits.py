@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx
 
 from reportgen.errors import ModelError
-from reportgen.models.outputs import ends_with_sigmoid
+from reportgen.models.outputs import ends_with_sigmoid, softmax_at_end
 
 
 def two_logits(z: Tensor) -> Tensor:
@@ -28,16 +28,37 @@ def one_row(values: Tensor) -> Tensor:
     return values[1:] * 2
 
 
+def log_probabilities(probabilities: Tensor) -> Tensor:
+    """Return logits whose softmax is these probabilities: their logarithms, finite also for a probability of 0."""
+    return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
+
+
 def class_logits(values: Tensor, images: int, outputs: str) -> Tensor:
-    """Return the logits `(images, K)` of what a network returned for some images, as `return_class_logits` does."""
-    return two_logits(values) if outputs == "binary" else values.reshape(images, -1)
+    """Return the logits `(images, K)` of what a network returned for some images, as `return_class_logits` does.
+
+    For `probabilities` they may differ by a constant an image, as logits do that have the same softmax.
+    """
+    if outputs == "binary":
+        return two_logits(values)
+    rows = values.reshape(images, -1)
+    return log_probabilities(rows) if outputs == "probabilities" else rows
+
+
+def described_outputs(graph: fx.GraphModule, outputs: str) -> str:
+    """What `return_class_logits` makes of a network's outputs, for the report; "" if they are taken as they are."""
+    if outputs == "binary":
+        return "one logit z, taken as −z/2 and z/2"
+    if outputs == "probabilities":
+        return "logits before the softmax at the end" if softmax_at_end(graph) else "log probabilities, taken as logits"
+    return ""
 
 
 def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
     """Let a traced network return a row of logits for each image. Return the number of classes.
 
     Its output for one image may have any number of dimensions, all but one of them of size 1: `(K,)` after `squeeze()`,
-    `(1, K)`, or `(1, K, 1, 1)` of a fully convolutional head. name: of the network, for messages.
+    `(1, K)`, or `(1, K, 1, 1)` of a fully convolutional head. name: of the network, for messages. A softmax at the end
+    of `probabilities` is removed; without one, the logits are their logarithms.
     Errors: ModelError for an output of another shape, and, for `binary`, of more than one value or of a sigmoid.
     """
     output = next(iter(reversed(graph.graph.nodes)))
@@ -54,6 +75,13 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
         return count
     if outputs == "binary":
         _check_binary(graph, name, count)
+    if outputs == "probabilities":
+        if count == 1:
+            raise ModelError(
+                f"`{name}` has one output; with `outputs = probabilities` it must have one for each class",
+                "for a binary classifier, leave out the sigmoid at the end of `forward`, and add `--outputs binary`",
+            )
+        returned = _logits_of_probabilities(graph, returned)
     with graph.graph.inserting_before(output):
         if outputs == "binary":
             logits = graph.graph.call_function(two_logits, (returned,))
@@ -64,6 +92,20 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
     output.args = (logits,)
     graph.recompile()
     return classes
+
+
+def _logits_of_probabilities(graph: fx.GraphModule, returned: fx.Node) -> fx.Node:
+    """Return the input of the softmax at the end, which it replaces in the graph, or a new node of logarithms."""
+    softmax = softmax_at_end(graph)
+    if softmax is None:
+        with graph.graph.inserting_after(returned):
+            logits = graph.graph.call_function(log_probabilities, (returned,))
+        logits.meta = dict(returned.meta)
+        return logits
+    source = softmax.all_input_nodes[0]
+    softmax.replace_all_uses_with(source)
+    graph.graph.erase_node(softmax)
+    return source if softmax is returned else returned
 
 
 def _check_binary(graph: fx.GraphModule, name: str, count: int) -> None:

@@ -129,7 +129,7 @@ class Classifier:
         cut from one.
     reads_tokens:   whether class tokens read the feature maps, by attention.
     outputs:        what `original` returns: `classes`, a logit for each class, or `binary`, one logit z, for which the
-        head returns (−z/2, z/2).
+        head returns (−z/2, z/2), or `probabilities`, those of a softmax: the head returns its logits.
     """
 
     name: str

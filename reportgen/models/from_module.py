@@ -7,7 +7,7 @@ from torch import nn
 
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
-from reportgen.models.class_logits import return_class_logits
+from reportgen.models.class_logits import described_outputs, return_class_logits
 from reportgen.models.class_tokens import is_read_by_class_tokens, trunk_output
 from reportgen.models.classifier import Classifier, Preprocessing
 from reportgen.models.cut import find_feature_maps
@@ -36,7 +36,8 @@ def classifier_from_module(
 
     class_names: by default `class 0`, `class 1`, …; layer: name of the module whose output the feature maps are; head:
         name of the linear layer; both are found automatically by default; outputs: `binary` for a network with the one
-        logit z of a binary classifier, which becomes one of two classes with the logits (−z/2, z/2).
+        logit z of a binary classifier, which becomes one of two classes with the logits (−z/2, z/2); `probabilities`
+        for one that returns those of a softmax, which become logits.
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
@@ -44,6 +45,7 @@ def classifier_from_module(
     graph = trace(module, torch.zeros(preprocessing.input_shape))
     let_gradients_pass(graph)
     make_differentiable(graph, name)
+    how = described_outputs(graph, outputs)
     classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
     last = trunk_output(feature_maps)
@@ -55,7 +57,7 @@ def classifier_from_module(
             BINARY_HINT if classes == 1 else "give as many names, one a line, with --classes",
         )
     shape = tuple(feature_maps.meta["shape"][1:])
-    origin = [source, converted, "one logit z, taken as −z/2 and z/2" if outputs == "binary" else ""]
+    origin = [source, converted, how]
     return Classifier(
         name=name,
         trunk=trunk,

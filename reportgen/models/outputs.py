@@ -18,6 +18,7 @@ BINARY_HINT = "if it is the logit of a binary classifier, add `--outputs binary`
 """Way out for a network with one output."""
 SHAPE_ONLY = {"flatten", "squeeze", "view", "reshape", "contiguous", "float", "identity", "dropout"}
 """Operations that change no value in evaluation, in lower case."""
+SOFTMAXES = {"softmax"}
 SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
 
 
@@ -74,15 +75,34 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
             f"{name} gives NaN or infinite logits for {n} of the first {len(outputs)} images",
             "check its weights and its preprocessing; with a low --precision, use fp32",
         )
-    if outputs.amin() >= 0 and (outputs.sum(1) - 1).abs().amax() <= SUM_TOLERANCE:
+    if are_probabilities(outputs):
         raise ModelError(
             f"{name} returns probabilities, not logits: its outputs are ≥ 0 and their sum is 1",
-            "leave out the softmax at the end of its `forward`",
+            "add `--outputs probabilities`, or leave out the softmax at the end of its `forward`",
         )
     if ends_with_sigmoid(classifier.head) and outputs.amin() >= 0 and outputs.amax() <= 1:
         raise ModelError(
             f"{name} ends with a sigmoid: its outputs are probabilities of independent labels, not logits",
             "if one class is right per image, leave out the sigmoid; multi-label networks are not supported",
+        )
+
+
+def are_probabilities(outputs: Tensor) -> bool:
+    """Whether outputs `(N, K)` are those of a softmax: ≥ 0, and their sum is 1."""
+    return bool(outputs.amin() >= 0 and (outputs.sum(1) - 1).abs().amax() <= SUM_TOLERANCE)
+
+
+def check_probabilities(name: str, outputs: Tensor) -> None:
+    """Check that the outputs `(N, K)` of a network, which are stated to be probabilities, are those of a softmax.
+
+    Errors: ModelError.
+    """
+    if not are_probabilities(outputs):
+        sums = outputs.sum(1)
+        raise ModelError(
+            f"`{name}` does not return probabilities: its outputs are from {outputs.amin():.3g} to "
+            f"{outputs.amax():.3g}, and their sums from {sums.amin():.3g} to {sums.amax():.3g}",
+            "leave out `--outputs probabilities` if they are logits",
         )
 
 
@@ -107,10 +127,21 @@ def ends_with_sigmoid(head: nn.Module) -> bool:
     if not isinstance(head, fx.GraphModule):
         leaves = [module for module in head.modules() if not list(module.children())]
         return isinstance(leaves[-1], (nn.Sigmoid, nn.Hardsigmoid))
-    node = next(iter(reversed(head.graph.nodes))).all_input_nodes[0]
-    while _operation(head, node) in SHAPE_ONLY and node.all_input_nodes:
+    return _operation(head, _last_operation(head)) in SIGMOIDS
+
+
+def softmax_at_end(graph: fx.GraphModule) -> fx.Node | None:
+    """Return the softmax that is the last operation that changes a value, if nothing else reads it; or None."""
+    node = _last_operation(graph)
+    return node if _operation(graph, node) in SOFTMAXES and len(node.users) == 1 else None
+
+
+def _last_operation(graph: fx.GraphModule) -> fx.Node:
+    """Return the node of the last operation that changes a value."""
+    node = next(iter(reversed(graph.graph.nodes))).all_input_nodes[0]
+    while _operation(graph, node) in SHAPE_ONLY and node.all_input_nodes:
         node = node.all_input_nodes[0]
-    return _operation(head, node) in SIGMOIDS
+    return node
 
 
 def _operation(graph: fx.GraphModule, node: fx.Node) -> str:

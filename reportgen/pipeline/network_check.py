@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from reportgen.config import AuditConfig
 from reportgen.data.samples import Dataset
 from reportgen.errors import ModelError, first_line
-from reportgen.models.class_logits import class_logits
+from reportgen.models.class_logits import class_logits, log_probabilities
 from reportgen.models.classifier import Classifier
 from reportgen.models.divergence import first_difference, relative_difference
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import eval_mode
-from reportgen.models.outputs import check_outputs, check_weights, logits_in
+from reportgen.models.outputs import check_outputs, check_probabilities, check_weights, logits_in
 from reportgen.pipeline.extraction import forward_pass, store_settings
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.trial_images import trial_batches
@@ -60,11 +60,16 @@ def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Ten
     passes = [forward] if forward.precision == "fp32" else [ForwardPass(classifier), forward]
     for run in passes:
         logits = _logits_of(run, pixels)
-        difference = relative_difference(logits, expected)
+        difference = relative_difference(_comparable(classifier, logits), _comparable(classifier, expected))
         tolerance = TOLERANCES[effective_precision(run.precision, pixels.device)]
         if difference > tolerance:
             raise _wrong_logits(run, original, images, difference, tolerance)
     return logits
+
+
+def _comparable(classifier: Classifier, logits: Tensor) -> Tensor:
+    """Logarithms of the probabilities where these are the network's outputs; else the logits."""
+    return log_probabilities(logits.float().softmax(1)) if classifier.outputs == "probabilities" else logits
 
 
 def _logits_of(forward: ForwardPass, pixels: Tensor) -> Tensor:
@@ -87,6 +92,8 @@ def _logits(classifier: Classifier, original: nn.Module, images: Tensor) -> Tens
             "its `forward` must accept any number of images",
         ) from error
     assert logits is not None  # the graph has them
+    if classifier.outputs == "probabilities":
+        check_probabilities(classifier.name, logits.reshape(len(images), -1))
     return class_logits(logits, len(images), classifier.outputs)
 
 

@@ -28,6 +28,27 @@ def softmax() -> nn.Module:
     return nn.Sequential(network(), nn.Softmax(1))
 
 
+class Normalized(nn.Module):
+    """The softmax, written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = network()
+
+    def forward(self, x: Tensor) -> Tensor:
+        odds = self.network(x).exp()
+        return odds / odds.sum(1, keepdim=True)
+
+
+def normalized() -> nn.Module:
+    return Normalized()
+
+
+def softmax_of(logits: np.ndarray) -> np.ndarray:
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    return odds / odds.sum(1, keepdims=True)
+
+
 class Functional(nn.Module):
     """Probabilities by methods and functions."""
 
@@ -105,7 +126,7 @@ def config(tmp_path: Path) -> AuditConfig:
     ("factory", "message", "hint"),
     [
         ("one_output", "`one_output` has one output; reportgen needs a logit", "add `--outputs binary`"),
-        ("softmax", "`softmax` returns probabilities, not logits.* their sum is 1", "leave out the softmax"),
+        ("softmax", "`softmax` returns probabilities, not logits.* their sum is 1", "add `--outputs probabilities`"),
         ("sigmoid", "`sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
         ("functional_sigmoid", "`functional_sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
         ("own_parts_with_sigmoid", "`own_parts` ends with a sigmoid", "leave out the sigmoid; multi-label"),
@@ -127,6 +148,26 @@ def test_network_without_logits_of_classes_is_refused(factory, message, hint, co
 def test_small_positive_logits_are_taken(config: AuditConfig) -> None:
     done = run_audit(replace(config, model=f"python:{__name__}:positive_logits"))
     assert 0 < done.audit.main.table["logits"][:].min() < done.audit.main.table["logits"][:].max() < 1
+
+
+@pytest.mark.parametrize("factory", ["softmax", "normalized"])
+def test_network_that_returns_probabilities_gives_those_of_its_logits(factory: str, config: AuditConfig) -> None:
+    stated = replace(config, model=f"python:{__name__}:{factory}", outputs="probabilities", out=config.out / "stated")
+    found = run_audit(stated).audit.main
+    plain = run_audit(replace(config, model="python:tests.support.tiny_networks:network", out=config.out / "plain"))
+    expected = plain.audit.main
+    np.testing.assert_allclose(*(softmax_of(np.asarray(one.table["logits"])) for one in (found, expected)), rtol=1e-4)
+    assert found.classification.top1_error == expected.classification.top1_error
+    assert found.info.method == ("cam" if factory == "softmax" else "grad-cam")
+    if factory == "softmax":
+        np.testing.assert_allclose(found.cams, expected.cams, rtol=1e-4, atol=1e-6)
+
+
+def test_logits_stated_to_be_probabilities_are_refused(config: AuditConfig) -> None:
+    model = "python:tests.support.tiny_networks:network"
+    with pytest.raises(ModelError, match="`network` does not return probabilities: its outputs are from -") as caught:
+        run_audit(replace(config, model=model, outputs="probabilities"))
+    assert caught.value.hint == "leave out `--outputs probabilities` if they are logits"
 
 
 def two_outputs() -> nn.Module:

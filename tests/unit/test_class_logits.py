@@ -12,6 +12,7 @@ from reportgen.data.class_names import ClassNames
 from reportgen.errors import ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.methods.randomization import randomize_weights
+from reportgen.models.class_logits import class_logits
 from reportgen.models.classifier import Preprocessing
 from reportgen.models.from_module import classifier_from_module
 from reportgen.models.layers import find_layers
@@ -143,3 +144,42 @@ def test_other_outputs_are_refused(module: nn.Module, outputs: str, message: str
     with pytest.raises(ModelError, match=message) as caught:
         classifier_from_module(module, "net", None, SMALL, outputs=outputs)
     assert hint in (caught.value.hint or "")
+
+
+SOFTMAXES: dict[str, Callable[[], nn.Module]] = {
+    "module": lambda: nn.Sequential(network(), nn.Softmax(1)),
+    "function": lambda: Returning(network(), lambda z: torch.softmax(z, 1)),
+    "method": lambda: Returning(network(), lambda z: z.softmax(-1)),
+    "before flatten": lambda: nn.Sequential(convolutional_head(3), nn.Softmax(1), nn.Flatten()),
+    "(N, K, 1, 1)": lambda: nn.Sequential(convolutional_head(3), nn.Softmax(1)),
+}
+
+
+@pytest.mark.parametrize("make", SOFTMAXES.values(), ids=SOFTMAXES)
+@torch.no_grad()
+def test_softmax_at_the_end_is_left_out_of_a_network_of_probabilities(make: Callable[[], nn.Module]) -> None:
+    module = make().eval()
+    made = classifier_from_module(make(), "three", None, SMALL, outputs="probabilities")
+    logits = made.head(made.trunk(IMAGES))
+    torch.testing.assert_close(logits.softmax(1), module(IMAGES).reshape(5, 3))
+    torch.testing.assert_close(logits, network()(IMAGES), rtol=1e-4, atol=1e-5)
+    assert (made.method, made.source) == ("cam", "logits before the softmax at the end")
+
+
+@torch.no_grad()
+def test_other_probabilities_become_logits_by_the_logarithm() -> None:
+    squares = Returning(network(), lambda z: z.square() / z.square().sum(1, keepdim=True))
+    made = classifier_from_module(squares, "three", None, SMALL, outputs="probabilities")
+    torch.testing.assert_close(made.head(made.trunk(IMAGES)).exp(), squares(IMAGES))
+    assert (made.method, made.source) == ("grad-cam", "log probabilities, taken as logits")
+    certain = class_logits(torch.tensor([[0.0, 1.0]]), 1, "probabilities")
+    assert certain.isfinite().all()
+    torch.testing.assert_close(certain.softmax(1), torch.tensor([[0.0, 1.0]]))
+
+
+def test_one_probability_is_refused() -> None:
+    with pytest.raises(ModelError, match="has one output; with `outputs = probabilities`") as caught:
+        classifier_from_module(
+            nn.Sequential(network(classes=1), nn.Sigmoid()), "one", None, SMALL, outputs="probabilities"
+        )
+    assert "--outputs binary" in (caught.value.hint or "")

@@ -83,7 +83,7 @@ def test_given_flags_override_the_file_and_others_do_not() -> None:
         ("std = [0.5, 0.5, 0.0]", "is [0.5, 0.5, 0.0]", "use one positive number"),
         ("channels = 4", "is 4", "use 1 for grey or 3"),
         ('interpolation = "cubic"', "`interpolation` is `cubic`", "use one of `nearest`"),
-        ('outputs = "sigmoid"', "`outputs` is `sigmoid`", "use one of `classes`, `binary`"),
+        ('outputs = "sigmoid"', "`outputs` is `sigmoid`", "use one of `classes`, `binary`, `probabilities`"),
         ('resize = "crop"\ncrop_pct = 1.1', "is 1.1", "use a number above 0 and at most 1"),
         ("crop_pct = 0.9", "`crop_pct` has no effect with `resize = warp`", "add `resize = crop`"),
         ("[data]\nx = 1", "`data` in", "it must be"),

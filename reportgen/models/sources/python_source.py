@@ -64,7 +64,8 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
     if config.outputs != "classes":
         raise ConfigError(
             f"`python:{spec}` returns a Classifier, which must return a logit for each class",
-            "leave out `outputs`; let the head return `reportgen.models.class_logits.two_logits(z)`",
+            "leave out `outputs`; let the head return `two_logits(z)` or `log_probabilities(p)` of "
+            "`reportgen.models.class_logits`",
         )
     if config.input_size or config.channels:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets its input's size", "leave out the flag")
