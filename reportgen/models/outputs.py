@@ -138,7 +138,7 @@ def softmax_at_end(graph: fx.GraphModule) -> fx.Node | None:
 
 def _last_operation(graph: fx.GraphModule) -> fx.Node:
     """Return the node of the last operation that changes a value."""
-    node = next(iter(reversed(graph.graph.nodes))).all_input_nodes[0]
+    node: fx.Node = next(iter(reversed(graph.graph.nodes))).all_input_nodes[0]
     while _operation(graph, node) in SHAPE_ONLY and node.all_input_nodes:
         node = node.all_input_nodes[0]
     return node
