@@ -61,9 +61,11 @@ class _LiveModule(nn.Module):
         node = None if classifier.linear_head else feature_node(classifier.head)
         self._trunk = with_intermediates(classifier.trunk, [layer.node for layer in chosen])
         self._head = with_intermediates(classifier.head, [] if node is None else [node])
+        self._channels = classifier.feature_shape[0]
         self._pool = POOLINGS[classifier.linear_head.pooling if classifier.linear_head else "gap"]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        maps, values = self._trunk(images)
-        logits, features = self._head(maps)
+        output, values = self._trunk(images)
+        logits, features = self._head(output)
+        maps = output[:, : self._channels]
         return (logits, features[0].flatten(1) if features else self._pool(maps), maps, *values)

@@ -18,6 +18,7 @@ from tests.support.refused_networks import (
     History,
     MyImageProcessor,
     carrying,
+    changed_in_part,
     changed_under_two_names,
     class_token,
     classifier,
@@ -35,6 +36,7 @@ from tests.support.refused_networks import (
     traced,
     unknown_opset,
     with_autocast,
+    with_class_token,
     with_colour,
     with_nan,
     without_package,
@@ -110,6 +112,10 @@ WEIGHTS = [
 ]
 FEATURE_MAPS = [
     Refusal(build=my_net(class_token, attention=nn.MultiheadAttention(16, 2, batch_first=True))),
+    Refusal(
+        {"layer": "last"},
+        my_net(with_class_token, attention=nn.MultiheadAttention(16, 2, batch_first=True), last=nn.Linear(16, 16)),
+    ),
     Refusal(build=lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 224 * 224, 3))),
     Refusal({"layer": "features.7"}, my_net(pooled)),
     Refusal({"layer": "norm"}, my_net(reordered_tokens, norm=nn.LayerNorm(16))),
@@ -118,6 +124,7 @@ FEATURE_MAPS = [
     Refusal({"layers": ("features.9",)}, my_net(pooled)),
     Refusal(build=my_net(dependent_on_values)),
     Refusal(build=my_net(with_autocast)),
+    Refusal(build=my_net(changed_in_part)),
     Refusal(build=lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 3))),
     Refusal(build=my_net(one_image_at_a_time)),
     Refusal(build=traced),
@@ -133,6 +140,8 @@ OUTPUTS = [
     Refusal(build=ending_with(nn.Sigmoid())),
     Refusal({"outputs": "binary"}, ending_with(classes=2)),
     Refusal({"outputs": "binary"}, ending_with(nn.Sigmoid(), classes=1)),
+    Refusal({"outputs": "probabilities"}, ending_with(nn.Sigmoid(), classes=1)),
+    Refusal({"outputs": "probabilities"}),
     Refusal(build=lambda: network()[:6]),
     Refusal(names="blue\ngreen\n"),
     Refusal(build=with_nan),

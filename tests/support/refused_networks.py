@@ -83,6 +83,21 @@ def class_token(net: Any, x: Tensor) -> Tensor:
     return logits
 
 
+def with_class_token(net: Any, x: Tensor) -> Tensor:
+    """The logits read the first of the tokens that leave the module `last`."""
+    tokens = _tokens(net, x)
+    tokens = torch.cat((tokens.mean(1, keepdim=True), tokens), 1)
+    logits: Tensor = net.fc(net.last(tokens + net.attention(tokens, tokens, tokens)[0])[:, 0])
+    return logits
+
+
+def changed_in_part(net: Any, x: Tensor) -> Tensor:
+    maps = torch.sigmoid(net.features(x))
+    maps[:, :4].mul_(2)
+    logits: Tensor = net.fc(maps.mean((2, 3)))
+    return logits
+
+
 def reordered_tokens(net: Any, x: Tensor) -> Tensor:
     logits: Tensor = net.fc(net.norm(_tokens(net, x).flip(1)).mean(1))
     return logits
@@ -214,7 +229,7 @@ def wrong_folding(patch: pytest.MonkeyPatch) -> None:
 
 def failing(classifier: Any, images: Tensor, classes: Tensor) -> Any:
     """A map function with an error."""
-    return classifier.feature_maps
+    return classifier.activation
 
 
 def one_map(classifier: Any, images: Tensor, classes: Tensor) -> Any:
