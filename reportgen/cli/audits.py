@@ -149,8 +149,8 @@ def _close(summary: RunSummary) -> None:
         if len(models) > 1:
             rows.append(("", model["name"]))
         rows += _figures(model, data["labelled"])
-    speed = summary.computed / summary.seconds["extract"]
-    done = f"{summary.computed:,} computed at {speed:.1f} images/s, {summary.reused:,} reused"
+    speed = f" at {summary.computed / summary.seconds['extract']:.1f} images/s" if summary.computed else ""
+    done = f"{summary.computed:,} computed{speed}, {summary.reused:,} reused"
     rows += [("network", done), *((stage, f"{seconds:.1f} s") for stage, seconds in summary.seconds.items())]
     if summary.is_fresh:
         rows.append(("report", "up to date; nothing was rebuilt"))

@@ -1,16 +1,14 @@
-"""Loading of an audit's networks, and the class names that they share with the data set."""
+"""Loading of an audit's networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
 from reportgen.config import AuditConfig
-from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
 from reportgen.data.files import one_line
-from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
@@ -50,22 +48,3 @@ def load_classifiers(networks: Sequence[AuditConfig], device: torch.device) -> l
                 "audit them in two reports, or give them the same class names with `classes`",
             )
     return classifiers
-
-
-def resolve_class_names(
-    config: AuditConfig, classifiers: Sequence[Classifier], read: Callable[[ClassNames], Dataset]
-) -> ClassNames:
-    """Return the class names of the audit.
-
-    They are those of the first network with its own head. If all heads are fitted, they are those of the file `classes`
-    or, without it, all labels of the data set, sorted. read: reads the data set with these class names.
-    """
-    networks = zip(classifiers, config.networks(), strict=True)
-    with_own_head = [classifier for classifier, network in networks if network.head not in POOLINGS]
-    if with_own_head:
-        return with_own_head[0].class_names
-    if config.classes:
-        return ClassNames(read_class_file(config.classes))
-    collector = ClassNameCollector(())
-    read(collector)
-    return ClassNames(tuple(sorted(collector.collected)))

@@ -6,24 +6,26 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reportgen.config import AuditConfig
 from reportgen.gallery.core import assets
-from reportgen.gallery.core.manifest import code_digest, digest_of
-from reportgen.gallery.core.writer import FILLED_LATER
-from reportgen.pipeline.inputs import AuditInputs
+from reportgen.gallery.core.manifest import FILLED_LATER, code_digest, digest_of
+from reportgen.pipeline.quick_check import SourceRecord
 from reportgen.store.files import write_atomic
 from reportgen.store.usage import used_stores
 
+if TYPE_CHECKING:
+    from reportgen.pipeline.inputs import AuditInputs
+
 FRESHNESS = "freshness.json"
-"""File of the cache: the digest of the report's inputs, of its files, and the stores that were used."""
+"""File of the cache with the `Note` of the last finished run."""
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "openTSNE", "torch", "pillow")
 
 
@@ -46,37 +48,84 @@ def input_digest(config: AuditConfig, inputs: AuditInputs) -> str:
     return digest_of(code_digest(), gallery, libraries, *parts)
 
 
-def note_finished(out: Path, digest: str, results: Iterable[str]) -> None:
-    """Record that the report is finished. digest: `input_digest`; results: its files outside of the site.
+@dataclass(frozen=True)
+class Note:
+    """The record of the last finished run.
 
-    Errors: OutputError.
+    inputs:  `input_digest`; sources: what decides the same without a network, if that is possible.
+    results: names of the report's files outside of the site.
+    files:   digest of name, size and time of every file of the report; cache: of every file of the stores in use.
+    stores:  names of these stores.
+    reused:  number of images that a run finds in the stores.
     """
-    names = sorted(results)
-    note = {"inputs": digest, "results": names, "files": _file_digest(out, names)}
-    stores = sorted(used_stores(out / "cache"))
-    write_atomic(out / "cache" / FRESHNESS, json.dumps(note | {"stores": stores}).encode())
+
+    inputs: str
+    results: Sequence[str]
+    files: str
+    stores: Sequence[str]
+    cache: str
+    reused: int
+    sources: SourceRecord | None
 
 
-def stores_if_fresh(out: Path, digest: str) -> list[str] | None:
-    """The stores that the report was made with, if its inputs and its files are unchanged; else None."""
+def read_note(out: Path) -> Note | None:
+    """Return the record of the last finished run; None if there is none, or one of another version."""
     try:
-        note: dict[str, Any] = json.loads((out / "cache" / FRESHNESS).read_text())
-        is_fresh = note["inputs"] == digest and note["files"] == _file_digest(out, note["results"])
-        return list(note["stores"]) if is_fresh else None
+        stored: dict[str, Any] = json.loads((out / "cache" / FRESHNESS).read_text())
+        sources = stored.pop("sources")
+        return Note(**stored, sources=sources and SourceRecord(**sources))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _file_digest(out: Path, results: Iterable[str]) -> str:
-    """Digest of name, size and time of every file of the report."""
-    site = [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(out / "site")
-        for name in names
-        if name not in FILLED_LATER
-    ]
-    paths = sorted([*site, *(str(out / name) for name in results)])
-    stats = ((path, os.stat(path)) for path in paths)
+def note_finished(out: Path, digest: str, results: Iterable[str], reused: int, sources: SourceRecord | None) -> None:
+    """Record that the report is finished. digest: `input_digest`; results, reused, sources: see `Note`.
+
+    Errors: OutputError.
+    """
+    names, stores = sorted(results), sorted(used_stores(out / "cache"))
+    note = Note(digest, names, _report_digest(out, names), stores, _cache_digest(out, stores), reused, sources)
+    path, data = out / "cache" / FRESHNESS, json.dumps(asdict(note)).encode()
+    if not path.is_file() or path.read_bytes() != data:
+        write_atomic(path, data)
+
+
+def is_report_unchanged(out: Path, note: Note) -> bool:
+    """Whether the report's files are as the run left them."""
+    try:
+        return note.files == _report_digest(out, note.results)
+    except OSError:
+        return False
+
+
+def is_cache_unchanged(out: Path, note: Note) -> bool:
+    """Whether the stores' files are as the run left them."""
+    try:
+        return note.cache == _cache_digest(out, note.stores)
+    except OSError:
+        return False
+
+
+def _report_digest(out: Path, results: Iterable[str]) -> str:
+    """Digest of the files of the site that no other command fills, and of the result files."""
+    site = [path for path in _files(out / "site") if os.path.basename(path) not in FILLED_LATER]
+    return _digest_of_files(out, [*site, *(str(out / name) for name in results)])
+
+
+def _cache_digest(out: Path, stores: Iterable[str]) -> str:
+    """Digest of the files of these stores; one that nothing was written to has none."""
+    paths = [out / "cache" / name for name in stores]
+    files = [str(path) for path in paths if path.is_file()]
+    return _digest_of_files(out, files + [one for path in paths for one in _files(path)])
+
+
+def _files(folder: Path) -> list[str]:
+    return [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+
+
+def _digest_of_files(out: Path, paths: Iterable[str]) -> str:
+    """Digest of name, size and time of files. Errors: OSError if one is missing."""
+    stats = ((path, os.stat(path)) for path in sorted(paths))
     start = len(os.path.join(out, ""))
     rows = [f"{path[start:]} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
     return hashlib.sha256(os.fsencode("\n".join(rows))).hexdigest()

@@ -5,9 +5,10 @@ Together with the settings and our own code they determine the report.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,28 +17,25 @@ from reportgen.audit.model_info import ModelInfo
 from reportgen.audit.reference import Reference
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
-from reportgen.data.mask_files import with_masks
-from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset, RejectedInput, Sample
-from reportgen.data.score_maps import list_score_maps
 from reportgen.embedding.space import FeatureSource, find_feature_source
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import pick_device
 from reportgen.models.layers import select_layers
-from reportgen.models.loading import load_classifiers, resolve_class_names
+from reportgen.models.loading import load_classifiers
 from reportgen.pipeline.cross_fitting import run_with_fitted_heads
+from reportgen.pipeline.datasets import ReadDataset, class_names_of_data, read_data
 from reportgen.pipeline.extraction import ModelRun, common_samples, resolve_feature_map_storage, run_model
 from reportgen.pipeline.feature_visualization import requested_units
 from reportgen.pipeline.model_info import model_info
 from reportgen.pipeline.network_check import check_network
+from reportgen.pipeline.network_sources import network_digest, published_weights
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
+from reportgen.pipeline.quick_check import Sources
 from reportgen.pipeline.runtime import resolve_runtime
 from reportgen.store.table import Table
-
-ReadDataset = Callable[[ClassNames], Dataset]
-"""Reads the data set, its labels looked up in the class names."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,10 @@ class ExtractedModel:
 
 @dataclass(frozen=True)
 class AuditInputs:
-    """The data set and the networks that were run over it. samples: those that every network could read."""
+    """The data set and the networks that were run over it.
+
+    samples: those that every network could read; sources: what all of this follows from.
+    """
 
     dataset: Dataset
     samples: list[Sample]
@@ -60,6 +61,7 @@ class AuditInputs:
     feature_source: FeatureSource
     reference: Reference | None
     device: torch.device
+    sources: Sources
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -72,17 +74,14 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     with clock("load the model"), progress("Loading the model", None, ""):
         device = pick_device(config.device)
         settings = config.networks()
+        networks = network_digests(settings)
         classifiers = load_classifiers(settings, device)
         requested_units(settings[0], classifiers[0])  # a unit that does not exist is an error before the work begins
     with clock("read the data set"), progress("Reading the data set", None, ""):
-        class_names = resolve_class_names(config, classifiers, read)
-        dataset = read(class_names).limited(config.limit)
-        if config.masks:
-            dataset = with_masks(dataset, config.masks)
-        dataset = replace(dataset, name=config.name or dataset.name).with_printable_names()
-        training = read_dataset(config.fit_data, class_names) if config.fit_data else None
-        other = read_dataset(config.reference, class_names).with_printable_names() if config.reference else None
-        dataset, classifiers = with_score_maps(dataset, classifiers, settings)
+        class_names = resolve_class_names(config, classifiers)
+        data = read_data(config, class_names or class_names_of_data(config, read), read)
+        dataset = data.audited
+        classifiers = [replace(one, score_maps=maps) for one, maps in zip(classifiers, data.score_maps, strict=True)]
     feature_source = find_feature_source(config.features, unit_layers(classifiers[0], settings[0]))
     runs, agreements, runtime_trials = [], [], []
     for classifier, wanted in zip(classifiers, settings, strict=True):
@@ -94,14 +93,14 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
             agreements.append(agreement)
             runtime_trials.append(runtime_trial)
             runs.append(
-                run_with_fitted_heads(dataset, training, classifier, resolved, device, progress)
+                run_with_fitted_heads(dataset, data.training, classifier, resolved, device, progress)
                 if resolved.head in POOLINGS
                 else run_model(dataset, classifier, resolved, device, progress)
             )
     reference = None
-    if other:
+    if data.reference:
         with clock("extract the reference"):
-            reference = extract_reference(other, runs[0], settings[0].store_feature_maps, device, progress)
+            reference = extract_reference(data.reference, runs[0], settings[0].store_feature_maps, device, progress)
     samples, keys, unreadable = common_samples(runs)
     tables = [run.store.select(keys) for run in runs]
     samples, outside = clip_boxes(samples, np.asarray(tables[0]["samples/size"]))
@@ -110,25 +109,29 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
         for run, table, agreement, runtime_trial in zip(runs, tables, agreements, runtime_trials, strict=True)
     ]
     dataset = replace(dataset, refused=[*dataset.refused, *outside])
-    return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, device)
+    published = [published_weights(own) for own in settings]
+    networks = [own or after for own, after in zip(networks, network_digests(settings, published), strict=True)]
+    sources = Sources(class_names, data, networks, published)
+    return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, device, sources)
 
 
-def with_score_maps(
-    dataset: Dataset, classifiers: Sequence[Classifier], settings: Sequence[AuditConfig]
-) -> tuple[Dataset, list[Classifier]]:
-    """Return the networks with the score maps that their settings name, and the images that have all of these.
+def network_digests(
+    settings: Sequence[AuditConfig], published: Sequence[Path | None] | None = None
+) -> list[str | None]:
+    """`network_digest` of each network; None too if a file cannot be read, which loading the network reports."""
+    digests: list[str | None] = []
+    for own, path in zip(settings, published or [None] * len(settings), strict=True):
+        try:
+            digests.append(network_digest(own, path))
+        except (OSError, ValueError, KeyError):
+            digests.append(None)
+    return digests
 
-    What is wrong with a map, or missing, is added to the rejected inputs. Errors: DataError.
-    """
-    with_maps = []
-    for classifier, own in zip(classifiers, settings, strict=True):
-        if own.maps:
-            score_maps, rejected = list_score_maps(own.maps, dataset.samples)
-            classifier = replace(classifier, score_maps=score_maps)
-            kept = [sample for sample in dataset.samples if sample.name in score_maps.files]
-            dataset = replace(dataset, samples=kept, refused=[*dataset.refused, *rejected])
-        with_maps.append(classifier)
-    return dataset, with_maps
+
+def resolve_class_names(config: AuditConfig, classifiers: Sequence[Classifier]) -> ClassNames | None:
+    """Return the class names of the first network with its own head; None if all heads are fitted."""
+    networks = zip(classifiers, config.networks(), strict=True)
+    return next((own.class_names for own, settings in networks if settings.head not in POOLINGS), None)
 
 
 def unit_layers(classifier: Classifier, settings: AuditConfig) -> list[str]:

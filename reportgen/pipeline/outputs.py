@@ -19,9 +19,8 @@ from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.data.mirror import with_urls
-from reportgen.errors import OutputError
 from reportgen.gallery.core.check import MAX_FILE_SIZE
-from reportgen.gallery.core.writer import FILLED_LATER
+from reportgen.gallery.core.manifest import FILLED_LATER
 from reportgen.pipeline.summary import RunSummary
 from reportgen.results import csv_files
 from reportgen.results.findings_file import findings_json
@@ -35,13 +34,6 @@ REDIRECT = (
     '<title>Report</title><a href="site/index.html">Open the report</a></html>\n'
 )
 """`index.html` above the site, for users who open the report's folder."""
-
-
-def refuse_foreign_site(out: Path) -> None:
-    """Errors: OutputError if `out` has a `site` that no run made: building removes pages that it did not write."""
-    ours = (".lock", "cache", "report.json")
-    if not any((out / name).exists() for name in ours) and (out / "site").is_dir() and any((out / "site").iterdir()):
-        raise OutputError(f"`{out / 'site'}` exists and is not a report", "name another folder with --out")
 
 
 def result_files(audit: Audit, metrics: Mapping[str, Any]) -> dict[str, bytes]:

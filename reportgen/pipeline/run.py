@@ -1,16 +1,16 @@
-"""The job: its stages in order, and what of them a rerun can skip."""
+"""A run: the quick check whether there is anything to do, and the job if there is.
+
+Importing this module does not import torch.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reportgen.audit.audit import Audit
-from reportgen.audit.live_network import LiveNetwork
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.demo import DEMO_NOTE, SOLAR_NOTE, make_demo_photos, make_solar_table
@@ -19,40 +19,19 @@ from reportgen.data.mask_files import without_masks_as_images
 from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
-from reportgen.errors import ConfigError
-from reportgen.gallery.build import build_site
-from reportgen.models.inference import out_of_memory_as_error, use_all_cores
-from reportgen.pipeline.analysis import GrowingAudit, build_audit
-from reportgen.pipeline.extraction import ModelRun
-from reportgen.pipeline.freshness import input_digest, note_finished, stores_if_fresh
-from reportgen.pipeline.inputs import ReadDataset, gather_inputs
-from reportgen.pipeline.live import live_network
-from reportgen.pipeline.outputs import (
-    filled_pages,
-    provenance,
-    refuse_foreign_site,
-    result_files,
-    stage_data,
-    stage_results,
-)
+from reportgen.errors import ConfigError, OutputError
+from reportgen.pipeline.datasets import ReadDataset
+from reportgen.pipeline.freshness import Note, is_cache_unchanged, is_report_unchanged, read_note
 from reportgen.pipeline.progress import Progress, StageClock, silent
+from reportgen.pipeline.quick_check import are_unchanged
 from reportgen.pipeline.remote_settings import with_local_paths
-from reportgen.pipeline.summary import RunSummary
-from reportgen.pipeline.work import RebuildSchedule
-from reportgen.results.metrics import metrics
+from reportgen.pipeline.summary import Ready, RunSummary, ignore
 from reportgen.store.files import exclusive_run
-from reportgen.store.staging import Staging
 from reportgen.store.usage import begin_use, end_use, note_use
 from reportgen.store.version import set_aside_other_version
 
-log = logging.getLogger(__name__)
-
-Ready = Callable[[RunSummary], None]
-"""Called when the first report is written."""
-
-
-def ignore(summary: RunSummary) -> None:
-    """Do nothing."""
+if TYPE_CHECKING:
+    from reportgen.audit.audit import Audit
 
 
 def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:
@@ -102,107 +81,49 @@ def _run(
     config: AuditConfig, reader: Callable[[AuditConfig], ReadDataset], progress: Progress, ready: Ready
 ) -> RunSummary:
     clock = StageClock()
-    use_all_cores()
     refuse_foreign_site(config.out)
-    with exclusive_run(config.out), out_of_memory_as_error(), urls_in_messages():
-        cache = config.out / "cache"
-        old = set_aside_other_version(cache)
-        begin_use(cache)
-        has_results = any(cache.glob("*/[0-9]*.npz"))
+    with exclusive_run(config.out), urls_in_messages():
+        old = set_aside_other_version(config.out / "cache")
+        begin_use(config.out / "cache")
         config = with_local_paths(config, progress)
-        inputs = gather_inputs(config, reader(config), clock, progress)
-        runs = [model.run for model in inputs.models]
-        digest = input_digest(config, inputs)
-        stores = stores_if_fresh(config.out, digest)
+        read = reader(config)
+        note = read_note(config.out)
+        if note and note.sources:
+            with clock("check the inputs"):
+                is_fresh = is_report_unchanged(config.out, note) and is_cache_unchanged(config.out, note)
+                is_fresh = is_fresh and are_unchanged(config, note.sources, read, progress)
+            if is_fresh:
+                return _finished(config, note, read, clock, progress)
+        from reportgen.pipeline.job import run_job  # imports torch, which takes longer than the check
 
-        def build(live: LiveNetwork | None = None) -> GrowingAudit:
-            return build_audit(inputs, config, pass_seconds(runs), clock, progress, live)
-
-        summary = RunSummary(
-            index=config.out / "site" / "index.html",
-            metrics={},
-            computed=sum(run.extraction.computed for run in runs),
-            reused=sum(run.extraction.reused for run in runs),
-            set_aside=[*old, *(line for run in runs for line in run.store.set_aside)],
-            seconds=clock.seconds,
-            is_fresh=stores is not None,
-            build_audit=lambda: completed(build(), progress),
-        )
-        log.debug("input digest %s, up to date: %s", digest[:16], summary.is_fresh)
-        if stores is not None:
-            note_use(cache, stores)
-            end_use(cache)
-            summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
-            return summary
-        live, note = live_network(config, inputs, clock, progress)
-        summary.notes += [note] if note else []
-        files = _write_growing_report(build(live), summary, config, clock, progress, ready, has_results)
-        end_use(cache)
-        note_finished(config.out, digest, files)
-        return summary
+        return run_job(config, read, old, clock, progress, ready)
 
 
-def pass_seconds(runs: Sequence[ModelRun]) -> float:
-    """Seconds that the forward passes took, in the runs that computed what the stores have."""
-    return sum(run.store.seconds for run in runs)
+def _finished(config: AuditConfig, note: Note, read: ReadDataset, clock: StageClock, progress: Progress) -> RunSummary:
+    """The summary of a run that had nothing to do."""
+
+    def build_audit() -> Audit:
+        from reportgen.pipeline.job import audit_of_finished_report
+
+        with exclusive_run(config.out):
+            return audit_of_finished_report(config, read, clock, progress)
+
+    note_use(config.out / "cache", note.stores)
+    end_use(config.out / "cache")
+    return RunSummary(
+        index=config.out / "site" / "index.html",
+        metrics=json.loads((config.out / "metrics.json").read_text("utf-8")),
+        computed=0,
+        reused=note.reused,
+        set_aside=[],
+        seconds=clock.seconds,
+        is_fresh=True,
+        build_audit=build_audit,
+    )
 
 
-def completed(growing: GrowingAudit, progress: Progress) -> Audit:
-    """The audit after all the expensive work that the settings ask for."""
-    growing.open()
-    growing.queue.run(progress)
-    return growing.audit(is_running=False)
-
-
-def _write_growing_report(
-    growing: GrowingAudit,
-    summary: RunSummary,
-    config: AuditConfig,
-    clock: StageClock,
-    progress: Progress,
-    ready: Ready,
-    has_results: bool,
-) -> list[str]:
-    """Write the report at once, and again while the expensive work goes on; return the names of the result files.
-
-    has_results: the cache may have results of the expensive methods, which the first report is to show.
-    """
-    schedule, queue = RebuildSchedule(), growing.queue
-    is_open = has_results or growing.is_quick
-    if is_open:
-        with clock("expensive methods"):
-            growing.open()
-            if growing.is_quick:
-                queue.run(progress)
-    while not (is_open and queue.is_finished):
-        before = clock.seconds.get("build the site", 0.0)
-        _write_report(growing.audit(is_running=True), summary, config, clock, progress)
-        schedule.note_built(clock.seconds["build the site"] - before)
-        ready(summary)
-        ready = ignore  # only the first report is told
-        with clock("expensive methods"):
-            growing.open()
-            is_open = True
-            queue.run(progress, schedule.is_due)
-    audit = growing.audit(is_running=False)
-    summary.build_audit = lambda: audit
-    return _write_report(audit, summary, config, clock, progress)
-
-
-def _write_report(
-    audit: Audit, summary: RunSummary, config: AuditConfig, clock: StageClock, progress: Progress
-) -> list[str]:
-    """Write the site and the result files, and return the names of those outside of the site."""
-    site = config.out / "site"
-    summary.metrics = metrics(audit)
-    filled = filled_pages(config.out)
-    with Staging(config.out) as staging:
-        with clock("build the site"):
-            files = result_files(audit, summary.metrics)
-            begin = partial(progress, "Building the site", unit="pages")
-            data = stage_data(files, site, staging)
-            pages = build_site(audit, site, begin, config.image_format, data, staging)
-        results = stage_results(audit, provenance(audit, summary, config, pages), config.out, files, staging)
-        staging.publish()
-    summary.cleared += [name for name, data in filled.items() if (site / name).read_bytes() != data]
-    return results
+def refuse_foreign_site(out: Path) -> None:
+    """Errors: OutputError if `out` has a `site` that no run made: building removes pages that it did not write."""
+    ours = (".lock", "cache", "report.json")
+    if not any((out / name).exists() for name in ours) and (out / "site").is_dir() and any((out / "site").iterdir()):
+        raise OutputError(f"`{out / 'site'}` exists and is not a report", "name another folder with --out")

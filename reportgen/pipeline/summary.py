@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reportgen.audit.audit import Audit
+if TYPE_CHECKING:
+    from reportgen.audit.audit import Audit
 
 
 @dataclass
@@ -39,3 +40,11 @@ class RunSummary:
     def audit(self) -> Audit:
         """The figures behind the report."""
         return self.build_audit()
+
+
+Ready = Callable[[RunSummary], None]
+"""Called when the first report is written."""
+
+
+def ignore(summary: RunSummary) -> None:
+    """Do nothing."""

@@ -11,7 +11,7 @@ import pytest
 
 from reportgen.config import AuditConfig
 from reportgen.gallery.core.check import check_site
-from reportgen.pipeline import run
+from reportgen.pipeline import job
 from reportgen.pipeline.per_image import PerImageMethod
 from reportgen.pipeline.progress import Ticker
 from reportgen.pipeline.run import run_audit
@@ -123,7 +123,7 @@ def test_interrupt_between_rebuilds_leaves_the_last_report(
 def test_interrupt_while_pages_are_made_leaves_the_report_before(
     whole: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build, first = run.build_site, []
+    build, first = job.build_site, []
 
     def interrupted_second(*given: object) -> int:
         pages = build(*given)
@@ -133,7 +133,7 @@ def test_interrupt_while_pages_are_made_leaves_the_report_before(
         return pages
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "build_site", interrupted_second)
+        patch.setattr(job, "build_site", interrupted_second)
         with pytest.raises(KeyboardInterrupt):
             run_audit(settings(whole[0], tmp_path))
     assert_valid(tmp_path)
@@ -147,8 +147,8 @@ def test_run_with_everything_in_the_cache_builds_once_and_the_same(
 ) -> None:
     shutil.copytree(whole[1] / "cache", tmp_path / "cache")
     built: list[int] = []
-    build = run.build_site
-    monkeypatch.setattr(run, "build_site", lambda *given: built.append(1) or build(*given))
+    build = job.build_site
+    monkeypatch.setattr(job, "build_site", lambda *given: built.append(1) or build(*given))
     run_audit(settings(whole[0], tmp_path), ready=lambda summary: pytest.fail("the first report was not the last"))
     assert len(built) == 1
     assert files(tmp_path) == files(whole[1])

@@ -114,7 +114,7 @@ def test_prune_after_a_failed_run_keeps_its_stores(tmp_path: Path, monkeypatch) 
     run_audit(config)
     names = {entry.path.name for entry in cache.cache_entries(config.out)}
     with monkeypatch.context() as patch:
-        patch.setattr("reportgen.pipeline.run.build_audit", lambda *_: 1 / 0)
+        patch.setattr("reportgen.pipeline.job.build_audit", lambda *_: 1 / 0)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 run_audit(replace(config, resize="crop"))

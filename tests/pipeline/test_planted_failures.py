@@ -11,7 +11,8 @@ import pytest
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
 from reportgen.metrics.failures import OUTCOMES
-from reportgen.pipeline import part_test, run
+from reportgen.pipeline import job, part_test
+from reportgen.pipeline.run import run_audit
 from tests.support import synthetic_dataset
 from tests.support.html import read_html
 
@@ -23,7 +24,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Audit]:
     config = AuditConfig(
         data=table, model="python:tests.support.synthetic_dataset:trained", select="none", out=folder / "report"
     )
-    return folder / "report", run.run_audit(config).audit
+    return folder / "report", run_audit(config).audit
 
 
 def names_of(audit: Audit, rows: np.ndarray) -> list[str]:
@@ -91,7 +92,7 @@ def test_failure_and_localization_pages_show_the_results(report: tuple[Path, Aud
 def test_rerun_reads_the_part_test_from_the_cache(report: tuple[Path, Audit], monkeypatch: pytest.MonkeyPatch) -> None:
     out, audit = report
     monkeypatch.setattr(part_test, "_probabilities", lambda *_: pytest.fail("the network was asked again"))
-    monkeypatch.setattr(run, "build_site", lambda *_: 0)
+    monkeypatch.setattr(job, "build_site", lambda *_: 0)
     config = AuditConfig(
         data=out.parent / "data" / "table.csv",
         model="python:tests.support.synthetic_dataset:trained",
@@ -99,7 +100,7 @@ def test_rerun_reads_the_part_test_from_the_cache(report: tuple[Path, Audit], mo
         out=out,
         limit=None,
     )
-    again = run.run_audit(config).audit
+    again = run_audit(config).audit
     assert audit.main.part_test is not None
     assert again.main.part_test is not None
     np.testing.assert_array_equal(again.main.part_test.occluded, audit.main.part_test.occluded)

@@ -73,7 +73,7 @@ def report(built: tuple[Path, RunSummary], tmp_path: Path) -> tuple[Path, RunSum
 def test_rerun_with_the_same_inputs_analyses_and_writes_nothing(report, monkeypatch) -> None:
     folder, summary = report
     before = file_states(folder / "report" / "site")
-    monkeypatch.setattr("reportgen.pipeline.run.build_audit", None)
+    monkeypatch.setattr("reportgen.pipeline.job.build_audit", None)
     again = audited(folder)
     assert again.is_fresh
     assert again.metrics == summary.metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -41,3 +42,23 @@ def four_classes() -> nn.Module:
 def thousand_classes() -> nn.Module:
     """A network of a thousand classes."""
     return network(classes=1000)
+
+
+def register_in_torchvision(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Add `network` to torchvision's classifiers, in this process, and return the setting `model` that names it.
+
+    Its published weights have the file names of ResNet-18's.
+    """
+    import torchvision
+    from torchvision.models import _api
+
+    def tiny(*, weights: torchvision.models.ResNet18_Weights | None = None, num_classes: int = 1000) -> nn.Module:
+        module = network(torch.initial_seed(), num_classes)
+        if weights is not None:
+            module.load_state_dict(weights.get_state_dict(check_hash=False))
+        return module
+
+    tiny.__annotations__["weights"] = torchvision.models.ResNet18_Weights
+    tiny.__module__ = "torchvision.models.tiny"
+    monkeypatch.setitem(_api.BUILTIN_MODELS, "tiny", tiny)
+    return "torchvision:tiny"

@@ -93,3 +93,13 @@ def test_report_is_rendered_without_torch() -> None:
     code = f"import sys, {', '.join(names)}\nprint(sorted({{'torch', 'torchvision'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
     assert done.stdout == "[]\n"
+
+
+def test_run_that_finds_nothing_to_do_needs_no_heavy_library() -> None:
+    code = (
+        "import sys, reportgen.pipeline.run\n"
+        "heavy = {'torch', 'torchvision', 'scipy', 'sklearn', 'openTSNE', 'reportgen.pipeline.job'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout == "[]\n"

@@ -1,5 +1,6 @@
 """Heavy libraries are imported only where they are needed: not by the data package, nor by commands without work."""
 
+import json
 import subprocess
 import sys
 
@@ -45,3 +46,28 @@ def test_run_imports_torchvision_only_for_networks_that_need_it(tmp_path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\nTrue\n"
+
+
+def test_commands_for_finished_reports_import_no_torch(demo_report, tmp_path) -> None:
+    commands = [
+        ["check", demo_report],
+        ["pack", demo_report, "--out", tmp_path / "report.zip"],
+        ["pack", demo_report, "--single", "chelsea", "--out", tmp_path / "report.html"],
+        ["export", demo_report, "--to", "csv", "--out", tmp_path / "table.csv"],
+        ["export", demo_report, "--to", "coco", "--out", tmp_path / "coco"],
+        ["compare", demo_report, demo_report, "--out", tmp_path / "comparison"],
+        ["cache", "list", demo_report],
+        ["cache", "verify", demo_report],
+        ["init", tmp_path / "audit.toml"],
+    ]
+    code = (
+        "import json, sys\n"
+        "from reportgen.cli import cli\n"
+        "for command in json.loads(sys.argv[1]):\n"
+        "    try: cli.main(command, standalone_mode=False)\n"
+        "    except SystemExit as end: assert end.code == 0, command\n"
+        "    assert not {'torch', 'torchvision'} & set(sys.modules), command\n"
+    )
+    given = json.dumps([[str(part) for part in command] for command in commands])
+    done = subprocess.run([sys.executable, "-c", code, given], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from reportgen.errors import ReportgenError
-from reportgen.gallery.core.browser_constants import constants_script
 
 PACKAGE = Path(__file__).resolve().parents[2]
 FOLDERS = {
@@ -39,6 +38,8 @@ def files(kind: str) -> list[Path]:
 
 def published_assets() -> dict[str, bytes]:
     """Name → bytes of the assets of a site: one style sheet, scripts compacted, and `constants.js`."""
+    from reportgen.gallery.core.browser_constants import constants_script  # needs the metrics
+
     published = {path.name: path.read_bytes() for path in files("assets") if path.suffix != ".css"}
     published["gallery.css"] = b"".join((folder("assets") / f"{name}.css").read_bytes() for name in STYLE_SHEETS)
     published["constants.js"] = constants_script()

@@ -21,6 +21,8 @@ from reportgen.gallery.core.media import MediaFile
 
 MANIFEST_FILE = "built.json"
 """Name of the manifest in the folder `cache`."""
+FILLED_LATER = {"merged_reviews.html"}
+"""Pages that other commands fill in a finished report. The next build clears them: they belong to the old report."""
 
 
 @dataclass(frozen=True)

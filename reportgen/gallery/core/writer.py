@@ -29,9 +29,6 @@ from reportgen.store.staging import Staging
 
 log = logging.getLogger(__name__)
 
-FILLED_LATER = {"merged_reviews.html"}
-"""Pages that other commands fill in a finished report. The next build clears them: they belong to the old report."""
-
 
 def environment() -> jinja2.Environment:
     """The template environment: a missing field is an error, and text never becomes markup."""
