@@ -8,7 +8,7 @@ import json
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +101,13 @@ def template_digests(names: Iterable[str], env: jinja2.Environment, shared: Mapp
     terms = glossary_text()
 
     @cache
-    def read(name: str) -> tuple[str, set[str], list[str]]:
+    def read(name: str) -> tuple[str, frozenset[str], tuple[str, ...]]:
         assert env.loader is not None
         text = env.loader.get_source(env, name)[0]
-        tree = env.parse(text)
-        others = [other for other in meta.find_referenced_templates(tree) if other is not None]
-        return text, {node.name for node in tree.find_all(nodes.Name)}, others
+        return text, *_names_in(text, env)
 
     def digest(name: str) -> str:
-        waiting, texts, variables = [name], {}, set()
+        waiting, texts, variables = [name], {}, set[str]()
         while waiting:
             current = waiting.pop()
             if current not in texts:
@@ -120,3 +118,11 @@ def template_digests(names: Iterable[str], env: jinja2.Environment, shared: Mapp
         return digest_of(sorted(texts.items()), used, terms)
 
     return {name: digest(name) for name in names}
+
+
+@lru_cache(maxsize=256)  # several builds of a run read the same templates
+def _names_in(text: str, env: jinja2.Environment) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The variables of a template, and the templates that it extends and imports."""
+    tree = env.parse(text)
+    others = tuple(other for other in meta.find_referenced_templates(tree) if other is not None)
+    return frozenset(node.name for node in tree.find_all(nodes.Name)), others

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -31,9 +32,17 @@ log = logging.getLogger(__name__)
 
 
 def environment() -> jinja2.Environment:
-    """The template environment: a missing field is an error, and text never becomes markup."""
+    """The template environment: a missing field is an error, and text never becomes markup.
+
+    All builds of a process share it, so that each template is compiled once, and again if its file has changed.
+    """
+    return _environment(assets.folder("templates"))
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
     env = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(assets.folder("templates")),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
