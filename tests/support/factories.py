@@ -11,6 +11,7 @@ import string
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,7 @@ def make_audit(*models: ModelAudit, refused: Sequence[RejectedInput] = (), **cha
     return replace(Audit(dataset, models[0].samples, [], models), **changes)
 
 
+@cache
 def make_boxed_audit() -> Audit:
     """An audit with every kind of localization figure but PxAP: two images of one class, one of them with a box.
 

@@ -14,7 +14,7 @@ import pytest
 
 from reportgen import parallel as processes
 from reportgen.errors import OutputError, ReportgenError
-from reportgen.metrics.localization.evaluation import ImageGroundTruth, evaluate_maps
+from reportgen.metrics.localization.evaluation import ImageGroundTruth, boxes_of_map, evaluate_map, evaluate_maps
 from reportgen.parallel import parallel_map
 from reportgen.store.files import exclusive_run
 
@@ -87,6 +87,22 @@ def test_maps_are_evaluated_alike_by_one_process_and_by_many(three, monkeypatch)
     for one, other in zip(evaluate_maps(maps, places), many, strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(value, getattr(other, name), err_msg=name)
+
+
+def test_equal_maps_are_evaluated_with_the_ground_truth_of_each_image() -> None:
+    random = np.random.default_rng(0)
+    first, second = random.normal(size=(2, 7, 7)).astype(np.float32)
+    maps = [first, second, first.copy(), second, first]
+    places = [
+        ImageGroundTruth(
+            np.array([[x, 20, x + 50, 90]]), np.array([100, 120]), np.array([0.0, 0, 100, 120]), (64, side)
+        )
+        for x, side in zip(range(0, 50, 10), (64, 64, 64, 64, 32), strict=True)
+    ]
+    for image, map_, place in zip(evaluate_maps(maps, places), maps, places, strict=True):
+        expected = evaluate_map(boxes_of_map(map_, place.input_size), place)
+        for name, value in vars(image).items():
+            np.testing.assert_array_equal(value, getattr(expected, name), err_msg=name)
 
 
 @forks
