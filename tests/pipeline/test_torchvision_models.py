@@ -32,16 +32,23 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "method"),
-    [("alexnet", 11, "grad-cam"), ("resnet18", 7, "cam"), ("resnet101", 7, "cam"), ("densenet121", 7, "cam")],
+    ("name", "layer", "side", "method"),
+    [
+        ("alexnet", "features.1", 11, "grad-cam"),
+        ("resnet18", "relu", 7, "cam"),
+        ("resnet101", "relu", 7, "cam"),
+        ("densenet121", "features.relu0", 7, "cam"),
+    ],
 )
 def test_run_audits_torchvision_networks_with_random_weights(
-    photographs: Path, tmp_path: Path, name: str, side: int, method: str
+    photographs: Path, tmp_path: Path, name: str, layer: str, side: int, method: str
 ) -> None:
+    """layer: the first, whose units have pages; those of all layers by default would be up to 3,900 pages."""
     config = AuditConfig(
         data=photographs,
         model=f"torchvision:{name}",
         weights="random",
+        layers=(layer,),
         select="none",
         device="cpu",
         out=tmp_path,
