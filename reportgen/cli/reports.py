@@ -35,7 +35,8 @@ def serve(report: Path, port: int) -> None:
 def check(report: Path) -> None:
     """Verify that a report's site is complete.
 
-    Checks every link, picture, data file, digest and policy. Exits with 1 if anything is broken.
+    Checks every link, picture, data file, digest and policy, and that no file was changed or added since the build.
+    Exits with 1 if anything is broken.
     """
     from reportgen.gallery.core.check import check_site
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from reportgen.data.readers.packed import find_packed, numbered_names
 from reportgen.data.readers.table_rows import read_rows
 from reportgen.data.remote import RemoteFiles, last_segment, shown
 from reportgen.errors import DataError
+from reportgen.json_text import load_json
 from reportgen.setting_values import as_url
 
 SAVED_TO_DISK = ("state.json", "dataset_info.json", "dataset_dict.json")
@@ -68,7 +68,7 @@ def local_file(source: Path, cache: Path) -> Path:
     try:
         mirror, path = _copied(url, cache)
         if path.name.endswith(INDEX):
-            names = sorted(set(json.loads(path.read_text("utf-8"))["weight_map"].values()))
+            names = sorted(set(load_json(path.read_text("utf-8"))["weight_map"].values()))
             mirror.make_places(mirror.remote.infos(_paths(mirror.remote, names)), keep_others=True)
             mirror.copy(mirror.files)
         return path

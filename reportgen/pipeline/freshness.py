@@ -17,6 +17,7 @@ import numpy as np
 from reportgen.config import AuditConfig
 from reportgen.gallery.core import assets
 from reportgen.gallery.core.manifest import FILLED_LATER, code_digest, digest_of
+from reportgen.json_text import load_json
 from reportgen.pipeline.quick_check import SourceRecord
 from reportgen.store.files import write_atomic
 from reportgen.store.usage import used_stores
@@ -71,7 +72,7 @@ class Note:
 def read_note(out: Path) -> Note | None:
     """Return the record of the last finished run; None if there is none, or one of another version."""
     try:
-        stored: dict[str, Any] = json.loads((out / "cache" / FRESHNESS).read_text())
+        stored: dict[str, Any] = load_json((out / "cache" / FRESHNESS).read_text())
         sources = stored.pop("sources")
         return Note(**stored, sources=sources and SourceRecord(**sources))
     except (OSError, ValueError, KeyError, TypeError):

@@ -5,7 +5,6 @@ Importing this module does not import torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Dataset
 from reportgen.errors import ConfigError, OutputError
+from reportgen.json_text import load_json
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.freshness import Note, is_cache_unchanged, is_report_unchanged, read_note
 from reportgen.pipeline.progress import Progress, StageClock, silent
@@ -112,7 +112,7 @@ def _finished(config: AuditConfig, note: Note, read: ReadDataset, clock: StageCl
     end_use(config.out / "cache")
     return RunSummary(
         index=config.out / "site" / "index.html",
-        metrics=json.loads((config.out / "metrics.json").read_text("utf-8")),
+        metrics=load_json((config.out / "metrics.json").read_text("utf-8")),
         computed=0,
         reused=note.reused,
         set_aside=[],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import ConfigError
+from reportgen.json_text import load_json
 
 FORMAT = 1
 """Version of the review page's JSON export."""
@@ -69,12 +69,12 @@ class MergedReviews:
 def read_review(path: Path, report: str) -> Review:
     """Read an export of the review page. Errors: ConfigError for another file, or the export of another report."""
     try:
-        export: Any = json.loads(path.read_text("utf-8"))
+        export: Any = load_json(path.read_text("utf-8"))
         if not isinstance(export, dict) or export.get("format") != FORMAT or not isinstance(export.get("items"), list):
             raise ValueError("it is not a review export of version 1")
         items = {_text(i["id"]): (_tags(i["tags"]), _text(i["note"])) for i in export["items"]}
         reviewer = _text(export.get("reviewer") or path.stem)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"cannot read `{path}` ({error})", "use “export JSON” on the report's review page") from None
     if export.get("report") != report:
         raise ConfigError(f"`{path}` belongs to another report", "merge exports of the same report only")

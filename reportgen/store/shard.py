@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import CorruptError, StoreError
+from reportgen.json_text import load_json
 from reportgen.store.files import write_atomic
 
 FORMAT = 2
@@ -33,6 +34,8 @@ DIGEST = 64
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's local header without its name and padding (the "extra" field), which follow."""
+MAX_HEADER = 512
+"""Bytes of an array's header at most; ours have about 120. Python's parser fails in other ways on deeply nested text."""
 DAMAGE_ERRORS = (
     ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
     RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError, tokenize.TokenError,
@@ -99,7 +102,7 @@ class Shard:
                 if len(infos) != len(archive.infolist()):
                     raise ValueError("two members have one name")
                 head = self._bytes(infos.pop(ATTRIBUTES))
-            self.attributes: dict[str, Any] = json.loads(head.tobytes())
+            self.attributes: dict[str, Any] = load_json(head.tobytes())
             if self.attributes["format"] != FORMAT:
                 raise ValueError(f"format {self.attributes['format']!r} instead of {FORMAT}")
             self._members = {name: self._array(info) for name, info in infos.items()}
@@ -140,7 +143,7 @@ class Shard:
         version = np.lib.format.read_magic(header)
         if version != (1, 0):
             raise ValueError(f"member {info.filename!r} has npy version {version}")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(header, max_header_size=MAX_HEADER)
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
         if dtype.hasobject or fortran or header.tell() + size != len(member):
             raise ValueError(f"member {info.filename!r} is not a plain array of the stated size")

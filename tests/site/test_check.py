@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -162,6 +164,44 @@ def test_check_names_the_damaged_file(copy: Path, damage: Callable[[Path], str])
     expected = damage(copy)
     faults = [str(fault) for fault in check_site(copy)[0]]
     assert any(expected in fault for fault in faults), faults
+
+
+def any_change(site: Path, random: Random) -> str:
+    """Change one file at random, as a broken disk, host or person would; return its name."""
+    files = sorted(path for path in site.rglob("*") if path.is_file())
+    path = random.choice(files)
+    data = path.read_bytes()
+    at = random.randrange(len(data))
+    changes: list[Callable[[], object]] = [
+        path.unlink,
+        lambda: path.write_bytes(data[:at]),
+        lambda: path.write_bytes(data + b" "),
+        lambda: path.write_bytes(data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1 :]),
+        lambda: path.write_bytes(random.choice(files).read_bytes() + b"of another file"),
+        lambda: (path.parent / "extra").write_bytes(data),
+    ]
+    number = random.randrange(len(changes))
+    changes[number]()
+    name = path.parent / "extra" if number == len(changes) - 1 else path
+    return name.relative_to(site).as_posix()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_check_finds_any_change_of_any_file(copy: Path, seed: int) -> None:
+    name = any_change(copy / "site", Random(seed))
+    assert name in {fault.file for fault in check_site(copy)[0]}
+
+
+def test_sha256sum_checks_a_site_without_reportgen(copy: Path) -> None:
+    if not shutil.which("sha256sum"):
+        pytest.skip("sha256sum is not installed")
+    command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+    assert subprocess.run(command, cwd=copy / "site").returncode == 0
+    path = first(copy, "media/*.png")
+    path.write_bytes(path.read_bytes()[:-1])
+    done = subprocess.run(command, cwd=copy / "site", capture_output=True, text=True)
+    assert done.returncode == 1
+    assert path.name in done.stdout
 
 
 def test_check_of_a_damaged_report_exits_with_1(copy: Path) -> None:

@@ -221,6 +221,7 @@ HOSTILE = {
     "too short": [("a.npy", b"\x93NUM")],
     "version": [("a.npy", npy((0,)).replace(b"\x01\x00", b"\x03\x00", 1))],
     "bad header": [("a.npy", b"\x93NUMPY\x01\x00\x04\x00((((")],
+    "nested header": [("a.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", 9000) + b"-" * 8999 + b"\n")],
     "twice": [("a.npy", npy((0,))), ("a.npy", npy((0,)))],
 }
 

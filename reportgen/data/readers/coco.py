@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ from reportgen.data.readers.annotated_object import AnnotatedObject, Objects, re
 from reportgen.data.readers.boxes import AnnotationError
 from reportgen.data.samples import RejectedInput
 from reportgen.errors import DataError
+from reportgen.json_text import load_json
 
 
 def read_coco(path: Path) -> Objects:
     """Yield the objects of a COCO file; its boxes are x, y, width, height. Errors: DataError if it is not COCO's."""
     try:
-        table = json.loads(read_text(path))
+        table = load_json(read_text(path))
         images = {image["id"]: image for image in table["images"]}
         categories = {category["id"]: str(category["name"]) for category in table["categories"]}
         annotations = list(table["annotations"])

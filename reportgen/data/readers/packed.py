@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from reportgen.data.readers.image_rows import class_names_of, has_images, read_i
 from reportgen.data.readers.tar import class_folders, is_tar, read_tar
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError
+from reportgen.json_text import load_json
 
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 SHARD_NUMBER = re.compile(r"[-_.]?\d+(-of-\d+)?$")
@@ -109,7 +109,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 def _files_saved_to_disk(folder: Path) -> list[Path]:
     """Return the Arrow files of a folder that `save_to_disk` of `datasets` wrote, in their order. Errors: DataError."""
     try:
-        rows = json.loads((folder / "state.json").read_bytes())["_data_files"]
+        rows = load_json((folder / "state.json").read_bytes())["_data_files"]
         return [folder / Path(row["filename"]).name for row in rows]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"`{one_line(str(folder / 'state.json'))}` cannot be read: {cause(error)}") from None

@@ -15,6 +15,7 @@ from reportgen.data.arrow import ColumnFile, is_columnar
 from reportgen.data.files import cause, one_line, read_regular
 from reportgen.data.readers.boxes import AnnotationError
 from reportgen.errors import DataError
+from reportgen.json_text import load_json
 
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("path", "label", *CORNERS)
@@ -165,7 +166,7 @@ def _read_json_lines(lines: list[str]) -> TableRows:
 
 def _json_rows(line: str) -> list[dict[str, str] | str]:
     try:
-        row = json.loads(line)
+        row = load_json(line)
         if not isinstance(row, dict):
             return ["not a JSON object"]
         columns = {known_column(name): value for name, value in row.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import tarfile
@@ -20,6 +19,7 @@ from reportgen.data.readers.table import ImageAnnotation, annotate_one
 from reportgen.data.readers.table_rows import KNOWN_COLUMNS, cell_text, is_plain, known_column
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError, ImageError
+from reportgen.json_text import load_json
 
 COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 LABELS = ("cls", "json")
@@ -172,7 +172,7 @@ def _description(path: Path, members: Mapping[str, FilePart], group: _Group) -> 
     cells: dict[str, str] = defaultdict(str)
     if name := group.labels.get("json"):
         try:
-            row = json.loads(_text(path, members[name]))
+            row = load_json(_text(path, members[name]))
         except (ValueError, RecursionError):
             raise AnnotationError("its .json is not JSON") from None
         if not isinstance(row, dict):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reportgen.errors import OutputError
+from reportgen.gallery.core.checksums import DIGEST_IN_NAME, checksum_faults, site_files
 from reportgen.gallery.core.data_chunks import CHUNKS
+from reportgen.json_text import load_json
+from reportgen.parallel import parallel_map
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -30,7 +32,6 @@ NOT_FOUND = "404.html"
 """The page whose style and script are inline (`policy_of`): hosts serve it at any depth, so it cannot link to them."""
 MAX_FILE_SIZE = 25 * 1024 * 1024
 """Bytes. The strictest of the common static hosts refuses larger files."""
-DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
 CHUNK_URL = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
 URL_COLUMNS = ("page", "photo", "thumbnail", "layer")
 """Texts of a chunk that are URLs relative to the root."""
@@ -58,7 +59,7 @@ class Fault:
 
 
 @dataclass
-class _Page(HTMLParser):
+class PageContent:
     """The references of a page, and what it contains that its policy forbids."""
 
     references: list[str] = field(default_factory=list)
@@ -67,36 +68,43 @@ class _Page(HTMLParser):
     forbidden: list[str] = field(default_factory=list)
     inline: dict[str, str] = field(default_factory=lambda: {"style": "", "script": ""})
     json_blocks: list[str] = field(default_factory=list)
-    _in: str = ""
 
-    def __post_init__(self) -> None:
+
+class _Parser(HTMLParser):
+    """Reads a page into `content`."""
+
+    def __init__(self) -> None:
         super().__init__()
+        self.content = PageContent()
+        self._in = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         if "id" in values:
-            self.ids.add(values["id"])
+            self.content.ids.add(values["id"])
         if tag == "meta" and values.get("http-equiv", "").lower() == "content-security-policy":
-            self.policy = values.get("content")
+            self.content.policy = values.get("content")
         if tag in URL_ATTRIBUTES and URL_ATTRIBUTES[tag] in values:
-            self.references.append(values[URL_ATTRIBUTES[tag]])
-        self.forbidden += [f"`{name}` on <{tag}>" for name in values if name == "style" or name.startswith("on")]
+            self.content.references.append(values[URL_ATTRIBUTES[tag]])
+        self.content.forbidden += [
+            f"`{name}` on <{tag}>" for name in values if name == "style" or name.startswith("on")
+        ]
         self._in = ""
         if tag == "style":
             self._in = "style"
-            self.forbidden.append("a <style> element")
+            self.content.forbidden.append("a <style> element")
         if tag == "script" and "src" not in values:
             self._in = "json" if values.get("type") == "application/json" else "script"
             if self._in == "script":
-                self.forbidden.append("an inline script")
+                self.content.forbidden.append("an inline script")
             else:
-                self.json_blocks.append("")
+                self.content.json_blocks.append("")
 
     def handle_data(self, data: str) -> None:
         if self._in == "json":
-            self.json_blocks[-1] += data
+            self.content.json_blocks[-1] += data
         elif self._in:
-            self.inline[self._in] += data
+            self.content.inline[self._in] += data
 
     def handle_endtag(self, tag: str) -> None:
         self._in = ""
@@ -119,9 +127,11 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     site = report / "site"
     if not (site / "index.html").is_file():
         raise OutputError(f"`{report}` has no report", "run `reportgen run` or `reportgen demo` first")
-    files = {path.relative_to(site).as_posix(): path for path in sorted(site.rglob("*")) if path.is_file()}
-    pages = {name: _parse(path) for name, path in files.items() if name.endswith(".html")}
-    faults = [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
+    files = site_files(site)
+    names = [name for name in files if name.endswith(".html")]
+    pages = dict(zip(names, parallel_map(_parse, [files[name] for name in names]), strict=True))
+    faults = [Fault(name, text) for name, text in checksum_faults(site, files)]
+    faults += [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
     faults += [fault for name, path in files.items() for fault in _file_faults(name, path)]
     if CHUNKS not in files:
         faults.append(Fault(CHUNKS, "is missing; scripts need it to find their data"))
@@ -130,13 +140,15 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     return sorted(faults, key=lambda fault: (fault.file, fault.text)), len(pages), len(files)
 
 
-def _parse(path: Path) -> _Page:
-    page = _Page()
-    page.feed(path.read_text("utf-8", "replace"))
-    return page
+def _parse(path: Path) -> PageContent:
+    parser = _Parser()
+    parser.feed(path.read_text("utf-8", "replace"))
+    return parser.content
 
 
-def _page_faults(name: str, page: _Page, files: dict[str, Path], pages: dict[str, _Page]) -> Iterator[Fault]:
+def _page_faults(
+    name: str, page: PageContent, files: dict[str, Path], pages: dict[str, PageContent]
+) -> Iterator[Fault]:
     policies = {NOT_FOUND: policy_of(**page.inline), LIVE: LIVE_POLICY}
     if page.policy != policies.get(name, POLICY):
         yield Fault(name, "its Content-Security-Policy is missing or differs")
@@ -144,7 +156,7 @@ def _page_faults(name: str, page: _Page, files: dict[str, Path], pages: dict[str
         yield Fault(name, f"{text}, which the policy forbids")
     for block in page.json_blocks:
         try:
-            urls = [text for text in _texts(json.loads(block)) if CHUNK_URL.fullmatch(text)]
+            urls = [text for text in _texts(load_json(block)) if CHUNK_URL.fullmatch(text)]
         except ValueError:
             yield Fault(name, "its data block is not JSON")
             continue
@@ -191,7 +203,7 @@ def _chunk_faults(name: str, files: dict[str, Path]) -> Iterator[Fault]:
     """Faults of the URLs in a chunk: of other chunks (`CHUNKS`), or of the pages and pictures of its images."""
     text = files[name].read_text("utf-8", "replace")
     try:
-        body = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        body = load_json(text[text.index("{") : text.rindex("}") + 1])
         columns = [body["texts"].get(column, "").split("\n") for column in URL_COLUMNS]
         urls = [*body.get("urls", {}).values(), *chain(*columns)]
     except (ValueError, KeyError, AttributeError, TypeError):
@@ -211,6 +223,6 @@ def _file_faults(name: str, path: Path) -> Iterator[Fault]:
         yield Fault(name, "its bytes do not match the digest in its name")
     if path.suffix == ".json":
         try:
-            json.loads(path.read_text("utf-8"))
+            load_json(path.read_text("utf-8"))
         except ValueError:
             yield Fault(name, "is not JSON")

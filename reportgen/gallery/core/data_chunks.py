@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.errors import OutputError
+from reportgen.json_text import load_json
 from reportgen.store.files import write_atomic
 from reportgen.store.staging import Staging
 
@@ -98,7 +99,7 @@ def _listed_urls(site: Path) -> set[str]:
 
 def _body(path: Path) -> dict[str, Any]:
     text = path.read_text("utf-8")
-    body: dict[str, Any] = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    body: dict[str, Any] = load_json(text[text.index("{") : text.rindex("}") + 1])
     return body
 
 

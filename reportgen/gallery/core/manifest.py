@@ -18,6 +18,7 @@ from jinja2 import meta, nodes
 from reportgen.gallery.core import assets
 from reportgen.gallery.core.glossary import glossary_text
 from reportgen.gallery.core.media import MediaFile
+from reportgen.json_text import load_json
 
 MANIFEST_FILE = "built.json"
 """Name of the manifest in the folder `cache`."""
@@ -52,7 +53,7 @@ class Manifest:
     def read(cls, path: Path) -> Manifest:
         """The manifest of the last build; an empty one if there is none, or if other code wrote it."""
         try:
-            stored = json.loads(path.read_text("ascii"))
+            stored = load_json(path.read_text("ascii"))
             if stored["code"] != code_digest():
                 return cls()
             pages = {url: PageRecord(*row) for url, row in stored["pages"].items()}

@@ -17,6 +17,7 @@ import jinja2
 from reportgen.draw.colormap import diverging, inferno, steps
 from reportgen.gallery.core import assets, labels
 from reportgen.gallery.core.check import LIVE_POLICY, POLICY, policy_of
+from reportgen.gallery.core.checksums import write_checksums
 from reportgen.gallery.core.data_chunks import publish_chunk_urls, remove_unlisted_chunks
 from reportgen.gallery.core.glossary import link_term
 from reportgen.gallery.core.manifest import MANIFEST_FILE, Manifest, PageRecord, digest_of, template_digests
@@ -154,6 +155,7 @@ def write_site(
         remove_unlisted_chunks(site)
         _remove_others(site, {*urls.values(), *manifest.pages})
         write_if_changed(_manifest_of(site), manifest.encode())
+        write_checksums(site)
 
     staging.afterwards(finish)
     return len(drafts)

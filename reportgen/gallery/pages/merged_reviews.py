@@ -8,6 +8,7 @@ from pathlib import Path
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.errors import ConfigError
+from reportgen.gallery.core.checksums import write_checksums
 from reportgen.gallery.core.data_chunks import read_chunk
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.pack import site_of
@@ -59,4 +60,5 @@ def review_report(report: Path, exports: Sequence[Path]) -> MergedReviews:
     template = environment().get_template("merged_reviews.html")
     html = template.render(page=merged, frame=frame, assets=write_assets(site), data={})
     write_if_changed(site / "merged_reviews.html", html.encode())
+    write_checksums(site)
     return merged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import torch
@@ -10,6 +9,7 @@ import torch
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError
+from reportgen.json_text import load_json
 from reportgen.models.cam_networks import CAM_NETWORKS, cam_network
 from reportgen.models.checkpoints import read_checkpoint, weights_path
 from reportgen.models.classifier import Classifier, Preprocessing
@@ -31,7 +31,7 @@ def load_cam(name: str, config: AuditConfig) -> Classifier:
         checkpoint = read_checkpoint(path)
         with torch.device("meta"):
             empty = cam_network(name, 1, pretrained=False, seed=RANDOM_WEIGHTS_SEED)
-        metadata = json.loads(checkpoint.metadata.get("reportgen", "{}"))
+        metadata = load_json(checkpoint.metadata.get("reportgen", "{}"))
         names, curve = metadata.get("classes"), metadata.get("curve", [])
         class_names = chosen_class_names(config, ClassNames(tuple(names)) if names else None)
         module = cam_network(name, classes_of(checkpoint, empty), pretrained=False, seed=RANDOM_WEIGHTS_SEED)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reportgen.errors import OutputError, StoreError
+from reportgen.json_text import load_json
 
 if TYPE_CHECKING:
     from reportgen.results.report import Model, Report
@@ -83,7 +83,7 @@ def _finding_slugs(report: Report, model: Model) -> np.ndarray:
 def _findings(report: Report) -> Sequence[dict[str, Any]]:
     path = report.folder / "findings.json"
     try:
-        findings: Sequence[dict[str, Any]] = json.loads(path.read_text("utf-8"))["findings"]
+        findings: Sequence[dict[str, Any]] = load_json(path.read_text("utf-8"))["findings"]
     except (OSError, ValueError, LookupError, TypeError):
         raise StoreError(f"`{path}` is missing or damaged", "run the report again") from None
     return findings

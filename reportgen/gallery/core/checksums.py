@@ -1,0 +1,88 @@
+"""The site's list of its own files with their SHA-256, so that a damaged, missing or added file is found.
+
+`sha256sum -c SHA256SUMS` checks it too, without reportgen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from reportgen.store.files import write_atomic
+
+CHECKSUMS = "SHA256SUMS"
+"""Name of the list. It does not name itself."""
+LINE = re.compile(r"([0-9a-f]{64})  (.+)")
+DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
+HEADER = re.compile(r"# (\d+) files, (\d+) bytes; SHA-256 of the lines below: ([0-9a-f]{64})")
+
+
+def site_files(site: Path) -> dict[str, Path]:
+    """Return every file of a site by its path relative to it, in order, without the list of checksums."""
+    found = {
+        Path(folder, name).relative_to(site).as_posix(): Path(folder, name)
+        for folder, _, names in os.walk(site)
+        for name in names
+    }
+    return {name: found[name] for name in sorted(found) if name != CHECKSUMS}
+
+
+def write_checksums(site: Path) -> None:
+    """Write the list of a finished site, unless it is there already. Errors: OutputError."""
+    files = site_files(site)
+    sums = hash_files(files)
+    body = "".join(f"{sums[name]}  {name}\n" for name in files)
+    total = sum(path.stat().st_size for path in files.values())
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    text = f"# {len(files)} files, {total} bytes; SHA-256 of the lines below: {digest}\n{body}"
+    path = site / CHECKSUMS
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_atomic(path, text.encode())
+
+
+def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of each file by name."""
+
+    def digest(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(files, pool.map(digest, files.values()), strict=True))
+
+
+def is_named_by_digest(name: str, digest: str) -> bool:
+    """Whether the name of a file contains the beginning of its SHA-256."""
+    named = DIGEST_IN_NAME.match(name.rpartition("/")[2])
+    return bool(named) and digest.startswith(named[1])
+
+
+def checksum_faults(site: Path, files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
+    """Yield (file, what is wrong) for each file that differs from the list. files: see `site_files`.
+
+    Not for files that are named by the digest of their bytes: an interrupted build may leave some, and no page shows
+    them.
+    """
+    try:
+        text = (site / CHECKSUMS).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        yield CHECKSUMS, "is missing or cannot be read, so changed files are not found; build the site again"
+        return
+    header, _, body = text.partition("\n")
+    about, lines = HEADER.fullmatch(header), [LINE.fullmatch(line) for line in body.splitlines()]
+    listed = {line[2]: line[1] for line in lines if line}
+    if not about or len(listed) != len(lines) or hashlib.sha256(body.encode()).hexdigest() != about[3]:
+        yield CHECKSUMS, "was changed"
+        return
+    found = hash_files(files)
+    for name in sorted(listed.keys() | found.keys()):
+        if name not in found:
+            yield name, f"is missing; {CHECKSUMS} lists it"
+        elif name not in listed and not is_named_by_digest(name, found[name]):
+            yield name, f"is not part of the site: {CHECKSUMS} does not list it"
+        elif name in listed and found[name] != listed[name]:
+            yield name, f"was changed: its SHA-256 is not that in {CHECKSUMS}"
