@@ -35,7 +35,7 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's local header without its name and padding (the "extra" field), which follow."""
 MAX_HEADER = 512
-"""Bytes of an array's header at most; ours have about 120. Python's parser fails in other ways on deeply nested text."""
+"""Bytes of an array's header at most; ours have about 120. Python's parser fails on deeply nested text."""
 DAMAGE_ERRORS = (
     ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
     RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError, tokenize.TokenError,
