@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from functools import partial
@@ -11,6 +10,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.config import AuditConfig
 from reportgen.gallery.build import build_site
+from reportgen.json_text import load_json
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
 from reportgen.pipeline.analysis import GrowingAudit, build_audit
 from reportgen.pipeline.datasets import ReadDataset
@@ -69,7 +69,7 @@ def run_job(
         if note is not None and is_fresh:
             note_use(cache, note.stores)
             files = note.results
-            summary.metrics = json.loads((config.out / "metrics.json").read_text("utf-8"))
+            summary.metrics = load_json((config.out / "metrics.json").read_text("utf-8"))
         else:
             live, missing = live_network(config, inputs, clock, progress)
             summary.notes += [missing] if missing else []

