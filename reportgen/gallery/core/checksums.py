@@ -58,7 +58,7 @@ def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
 def is_named_by_digest(name: str, digest: str) -> bool:
     """Whether the name of a file contains the beginning of its SHA-256."""
     named = DIGEST_IN_NAME.match(name.rpartition("/")[2])
-    return bool(named) and digest.startswith(named[1])
+    return named is not None and digest.startswith(named[1])
 
 
 def checksum_faults(site: Path, files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
