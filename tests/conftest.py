@@ -20,16 +20,21 @@ from tests.support.browser import browser
 __all__ = ["browser"]
 
 
+UNIT_TESTS = Path(__file__).parent / "unit"
 SELECTED_IMAGE = "photos/chelsea.jpg"
 """The image of the demo report that gets the expensive methods."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the report of the demo."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that use the report of the demo, and measure the coverage of the unit tests only: they alone reach
+    the floor, and tracing makes whole runs a fifth slower."""
+    has_coverage = config.pluginmanager.hasplugin("pytest_cov")
     for item in items:
         if "demo_report" in getattr(item, "fixturenames", ()):
             item.add_marker("demo")
+        if has_coverage and not item.path.is_relative_to(UNIT_TESTS):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")
