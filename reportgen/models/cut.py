@@ -79,7 +79,9 @@ def find_feature_maps(graph: fx.GraphModule, layer: str | None = None) -> fx.Nod
         return found
     if not maps or not mixing:
         raise _not_found(nodes, cuts, "no layer with output (channels, height, width) leads to the logits")
-    mixer = mixing.all_input_nodes[0] if mixing.target is operator.getitem else mixing
+    source = mixing.all_input_nodes[0]
+    is_part_of_tuple = mixing.target is operator.getitem and source.meta.get("shape") is None
+    mixer = source if is_part_of_tuple else mixing
     raise ModelError(
         f"{NOT_FOUND}: after `{owner(maps)}`, `{owner(mixer)}` mixes positions, as attention does, so a map of "
         f"`{owner(maps)}` would not show where the evidence is",
