@@ -92,6 +92,14 @@ interface Reportgen {
   liveFigure(live: LiveChunk): LiveFigure;
   /** The lines of the list of facts; k: the chosen class. */
   liveFacts(images: ImagesChunk, live: LiveChunk, image: LiveImage, result: LiveResult, k: number): HTMLElement[];
+  /** Shows the nearest images in a section; own: row of the image itself. */
+  liveNeighbours(
+    section: HTMLElement,
+    images: ImagesChunk,
+    live: LiveChunk,
+    result: LiveResult,
+    own: number | undefined,
+  ): void;
   /** Saves a picture with the most probable classes beneath it as a PNG file. */
   liveCard(picture: HTMLCanvasElement, name: string, live: LiveChunk, answer: Answer): void;
   liveClasses(live: LiveChunk, choose: (k: number) => void): LiveClasses;
@@ -160,6 +168,7 @@ interface Chunks {
   matrix: MatrixChunk;
   search: SearchChunk;
   live: LiveChunk;
+  "live-features": LiveFeatures;
   "live-runtime": { wasm: Uint8Array<ArrayBuffer>; glue: Uint8Array<ArrayBuffer> };
   [part: `live-network-${number}`]: { bytes: Uint8Array<ArrayBuffer> };
   [inputs: `live-inputs-${number}`]: { bytes: Uint8Array<ArrayBuffer>; ends: Uint32Array };
@@ -869,6 +878,18 @@ interface LiveChunk {
   preprocessing: LivePreprocessing;
 }
 
+/** Features of the report's images (`embedding/compressed_rows.py`). */
+interface LiveFeatures {
+  mean: Float32Array;
+  axes: Float32Array;
+  steps: Float32Array;
+  values: Int8Array;
+  index: Int32Array;
+  /** The network's output that they come from, and how its maps become features: "", `mean` or `max`. */
+  output: string;
+  pooled: string;
+}
+
 interface LiveResize {
   resize(image: Pixels, size: Point, how: { interpolation: string; height_first: boolean }, box?: Box): Pixels;
   /** The part of an image of this size that the network sees. */
@@ -917,6 +938,8 @@ interface LiveResult {
   pixels: Pixels;
   answer: Answer;
   maps: Float32Array;
+  /** The output that nearest images are compared by. */
+  compared: Float32Array;
   milliseconds: number;
   of?: LiveImage;
 }

@@ -73,8 +73,13 @@
     const sources = window.reportgen.liveSources(images, live, { open, fail: say });
     const right = element("div", {}, ...classes.elements, facts);
     figure.element.append(tools.element, actions);
-    holder.append(...sources.elements, status, element("div", { className: "two live-two" }, figure.element, right));
+    const nearest = element("section", { className: "view", id: "live-nearest" });
+    const two = element("div", { className: "two live-two" }, figure.element, right);
+    holder.append(...sources.elements, status, two, nearest);
     const network = await window.reportgen.liveNetwork(live, (text) => say(`${text} …`));
+    await data.load("live-features");
+    await data.loadScripts("live-neighbours.js");
+    const outputs = [...new Set(["logits", "maps", data.chunk("live-features").output])];
 
     function write() {
       const { row } = image ?? {};
@@ -102,8 +107,10 @@
     async function resultOf(pixels) {
       const values = livePixels.normalize(pixels, live.preprocessing);
       const start = performance.now();
-      const { logits, maps } = await network.run(values, ["logits", "maps"]);
-      return { pixels, answer: liveAnswer.classify(logits), maps, milliseconds: performance.now() - start };
+      const found = await network.run(values, outputs);
+      const compared = found[data.chunk("live-features").output];
+      const answer = liveAnswer.classify(found.logits);
+      return { pixels, answer, maps: found.maps, compared, milliseconds: performance.now() - start };
     }
 
     let isBusy = false;
@@ -147,6 +154,7 @@
       const which = compare.checked && current !== original ? ", image without changes" : "";
       figure.showMap(grid, grid ? `Class activation map (CAM) of ${live.classes[k]}${which}.` : live.no_map, otherGrid);
       facts.replaceChildren(...window.reportgen.liveFacts(images, live, image, result, k));
+      window.reportgen.liveNeighbours(nearest, images, live, result, image.row);
     }
 
     function stop() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from reportgen.data.samples import Sample
 from reportgen.models.classifier import Classifier
 from reportgen.models.loading import load_classifiers
 from reportgen.pipeline.image_loader import load_image
-from tests.browser.pages import axe_violations
+from tests.browser.pages import axe_violations, image_page_of
 from tests.support.browser import address, opened, sideways
 
 pytestmark = pytest.mark.browser
@@ -239,6 +240,29 @@ def test_occlusion_drops_equal_those_of_the_definition(live: Page, demo_report: 
             drop = float(clean[k] - classifier.head(classifier.trunk(occluded)).softmax(1)[0, k])
             assert found["drops"][r][c] == pytest.approx(drop, abs=1e-4), (r, c)
     assert found["drops"][0][3] == found["drops"][0][0], "the places between have the value of their corner"
+
+
+def test_nearest_images_are_those_of_the_report(live: Page, demo_report: Path) -> None:
+    for row in (0, 8, 20, 33):
+        live.get_by_role("radio").nth(row).click()
+        name = live.get_by_role("radio").nth(row).get_attribute("title") or ""
+        expect(live.locator(".live-status")).to_contain_text(f"{name}: ")
+        found = [link.get_attribute("href") for link in live.locator("#live-nearest a").all()]
+        own = live.locator("#live dl a").get_attribute("href") or ""
+        page = (demo_report / "site" / own).read_text("utf-8")
+        strips = page[page.index('id="neighbours"') :]
+        stored = [f"images/{href}" for href in re.findall(r'<a class="card" href="\.\./images/([^"]+)"', strips)[:10]]
+        assert len(found) == len(stored) == 10
+        assert len({*found} & {*stored}) >= 9, name
+
+
+def test_image_pages_open_their_image_live(browser: Browser, demo_report: Path) -> None:
+    with opened(browser, offline=True) as (page, said):
+        page.goto(image_page_of(demo_report, "coffee").as_uri())
+        page.get_by_role("link", name="Open live").click()
+        page.wait_for_url("**/live.html#image=*")
+        expect(page.locator(".live-status")).to_contain_text("coffee.jpg: ", timeout=60_000)
+        assert said == []
 
 
 def test_result_is_saved_as_a_picture(live: Page) -> None:

@@ -14,12 +14,15 @@ from PIL import Image
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.live_network import LiveNetwork
+from reportgen.embedding.compressed_rows import compress_rows
 from reportgen.gallery.core.assets import vendored
 from reportgen.gallery.core.data_chunks import chunk_of_inputs, script, write_chunk
 from reportgen.gallery.core.manifest import code_digest, digest_of
 
 PART_BYTES = 14_000_000
 """Bytes of a chunk before base64, which makes them 19 MB: hosts and browsers accept such files."""
+MAX_COMPARED = 50_000
+"""Images that the page searches for the nearest ones."""
 IMAGES_PER_CHUNK = 16
 """Inputs that are loaded together."""
 NO_MAP = (
@@ -30,14 +33,19 @@ Column = Callable[[], Mapping[str, np.ndarray]]
 
 
 def write_live_chunks(site: Path, audit: Audit, live: LiveNetwork) -> int:
-    """Write the chunks `live`, `live-runtime`, `live-network-<i>` and `live-inputs-<i>`, and return their total size.
+    """Write the chunks `live`, `live-runtime`, `live-features`, `live-network-<i>` and `live-inputs-<i>`.
 
-    Errors: OutputError.
+    Returns their total size in bytes. Errors: OutputError.
     """
     urls = [_runtime_chunk(site)]
     parts = _network_chunks(site, live)
     inputs = _input_chunks(site, audit, live)
-    urls += [*parts, *inputs, write_chunk(site, "live", _description(audit, live, len(parts)))]
+    urls += [
+        *parts,
+        *inputs,
+        _features_chunk(site, audit, live),
+        write_chunk(site, "live", _description(audit, live, len(parts))),
+    ]
     remove_live_chunks(site, urls)
     return sum((site / url).stat().st_size for url in urls)
 
@@ -69,6 +77,26 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
         "preprocessing": asdict(live.preprocessing),
     }
     return script("live", columns, {"classes": list(audit.classes)}, more)
+
+
+def _features_chunk(site: Path, audit: Audit, live: LiveNetwork) -> str:
+    """The features by which the report compares images, and the output of the network that they come from."""
+    rows = compress_rows(audit.feature_space.rows, MAX_COMPARED, audit.cache)
+    columns = {name: getattr(rows, name).ravel() for name in ("mean", "axes", "steps", "values", "index")}
+    output, pooled = feature_output(audit, live)
+    return write_chunk(
+        site, "live-features", script("live-features", columns, {}, {"output": output, "pooled": pooled})
+    )
+
+
+def feature_output(audit: Audit, live: LiveNetwork) -> tuple[str, str]:
+    """The output of the live network that has an audit's features, and how its maps become features: "", `mean` or
+    `max`."""
+    kind, _, name = audit.feature_source.array.partition("/")
+    if kind == "units":
+        layer = name.removesuffix("/max")
+        return (f"layer/{live.layers.index(layer)}" if layer in live.layers else "maps"), "max"
+    return {"gap": ("maps", "mean"), "gmp": ("maps", "max")}.get(name, ("features", ""))
 
 
 def _runtime_chunk(site: Path) -> str:

@@ -27,6 +27,7 @@ ON_DEMAND = (
     "image-figures.js", "csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js",
     "embedding-selection.js", "embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js",
     "embedding-table.js", "embedding-panel.js", "live-occlusion.js", "live-card.js",
+    "live-neighbours.js",
 )  # fmt: skip
 """Scripts that pages which do not name them load when they need them, with `data.loadScripts`."""
 

@@ -31,7 +31,7 @@ class ImageDetailPage:
 
     id: in URLs; report: the network's weights, whose reviews concern it; heading: its label or predicted class;
     comparison: of predicted class and label, if they differ; viewer: the large figure; classes: those that it has maps
-    of; columns: the further ones of the annotations; sections: the rest.
+    of; is_live: whether the live page offers it; columns: the further ones of the annotations; sections: the rest.
     """
 
     id: str
@@ -50,6 +50,7 @@ class ImageDetailPage:
     facts: Sequence[Fact]
     columns: Sequence[Fact]
     provenance: Sequence[Fact]
+    is_live: bool
     previous: Link | None
     next: Link | None
 
@@ -88,6 +89,7 @@ def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, fol
         facts=_facts(audit, i),
         columns=[Fact(name, text) for name, text in audit.samples[i].columns.items()],
         provenance=_provenance(audit, i),
+        is_live=audit.live is not None and i in audit.live.inputs,
         previous=previous,
         next=following,
     )
