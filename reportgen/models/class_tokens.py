@@ -253,9 +253,12 @@ def extra_channels(channels: int, layout: TokenLayout) -> int:
 
 
 def patch_maps(tokens: Tensor, layout: TokenLayout) -> Tensor:
-    """Tokens → feature maps `(N, C, h, w)` of the patch tokens."""
+    """Tokens → feature maps `(N, C, h, w)` of the patch tokens.
+
+    Here and below, `shape[0]` and not `len`: the export to ONNX keeps it for any number of images.
+    """
     by_image = tokens.movedim(layout.axis, 1)
-    return by_image[:, layout.patches].transpose(1, 2).reshape(len(by_image), -1, *layout.grid)
+    return by_image[:, layout.patches].transpose(1, 2).reshape(by_image.shape[0], -1, *layout.grid)
 
 
 def with_class_tokens(maps: Tensor, tokens: Tensor, layout: TokenLayout) -> Tensor:
@@ -267,13 +270,13 @@ def with_class_tokens(maps: Tensor, tokens: Tensor, layout: TokenLayout) -> Tens
     others = torch.cat((by_image[:, : layout.patches.start], by_image[:, layout.patches.stop :]), 1).flatten(1)
     size = extra_channels(maps.shape[1], layout) * math.prod(layout.grid)
     others = F.pad(others, (0, size - others.shape[1]))
-    return torch.cat((maps, others.reshape(len(maps), -1, *layout.grid)), 1)
+    return torch.cat((maps, others.reshape(maps.shape[0], -1, *layout.grid)), 1)
 
 
 def all_tokens(packed: Tensor, channels: int, layout: TokenLayout) -> Tensor:
     """Invert `with_class_tokens`: `(N, channels + extra_channels, h, w)` → tokens. The result is contiguous."""
     patches = packed[:, :channels].flatten(2).transpose(1, 2)
     n = layout.length - patches.shape[1]
-    others = packed[:, channels:].flatten(1)[:, : n * channels].reshape(len(packed), n, channels)
+    others = packed[:, channels:].flatten(1)[:, : n * channels].reshape(packed.shape[0], n, channels)
     tokens = torch.cat((others[:, : layout.first], patches, others[:, layout.first :]), 1)
     return tokens.movedim(1, layout.axis).contiguous()

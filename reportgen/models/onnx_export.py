@@ -45,7 +45,7 @@ def export(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
     Errors: ModelError if PyTorch cannot export it.
     """
     try:
-        with torch.no_grad(), _quiet(), tempfile.TemporaryDirectory() as folder:
+        with torch.no_grad(), _quiet(), _plain_attention(), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "network.onnx")
             torch.onnx.export(
                 module.eval(), (example,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
@@ -77,6 +77,17 @@ def _maxima(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def _on_cpu(trunk: nn.Module) -> nn.Module:
     return trunk if all(p.device.type == "cpu" for p in trunk.parameters()) else copy.deepcopy(trunk).cpu()
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Without PyTorch's fused multi-head attention, which ONNX does not have."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def back_to_tokens(graph: fx.GraphModule, maps: fx.Node) -> None:
 
 def tokens_to_maps(tokens: Tensor, grid: Grid) -> Tensor:
     """`(N, h·w, C)` or `(N, h, w, C)` → `(N, C, h, w)`. grid: h and w."""
-    return tokens.movedim(-1, 1).reshape(len(tokens), -1, *grid)
+    return tokens.movedim(-1, 1).reshape(tokens.shape[0], -1, *grid)
 
 
 def maps_to_tokens(maps: Tensor, dimensions: int) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, fx, nn
-from torchvision.models import mobilenet_v3_small, resnet18
+from torchvision.models import VisionTransformer, mobilenet_v3_small, resnet18
 
 from reportgen.audit.model_info import RuntimeTrial
 from reportgen.errors import ModelError
@@ -74,6 +74,13 @@ def test_onnx_runtime_gives_the_maps_and_maxima_of_the_plain_trunk(module: nn.Mo
                 own = found.get(f"units/{name}/max", found["features/gmp"])
                 torch.testing.assert_close(own, values, rtol=1e-4, atol=1e-4 * float(values.abs().max()))
                 assert (found[f"units/{name}/where"] == places).float().mean() > 0.99
+
+
+def test_attention_is_exported() -> None:
+    network = small(VisionTransformer(SIDE, 16, 2, 2, 32, 64, num_classes=7))
+    with eval_mode(network):
+        trial = compare_runtimes(ForwardPass(network, runtime="onnxruntime"), ForwardPass(network), [images(3)])
+    assert agrees(trial)
 
 
 def test_feature_maps_alone_equal_those_of_the_trunk(residual: Classifier) -> None:
