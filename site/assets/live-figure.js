@@ -7,6 +7,7 @@ window.reportgen.liveFigure = (live) => {
 
   const photo = element("canvas", { className: "photo", width, height });
   photo.role = "img";
+  photo.ariaLabel = "no image is open yet";
   const canvas = element("canvas", { width: 2 * width, height: 2 * height });
   canvas.ariaHidden = "true";
   const frame = element("span", { className: "frame" }, photo, canvas);
