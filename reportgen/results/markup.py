@@ -21,6 +21,11 @@ def as_markdown(table: Table) -> str:
     return "\n".join([*lines, "", _plain(table.caption), ""])
 
 
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return plain rows as a Markdown table."""
+    return "\n".join([_line(head), _line(["---"] * len(head)), *map(_line, rows)]) + "\n"
+
+
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(_plain, cells))} |"
 

@@ -59,6 +59,7 @@ class Report:
 
     folder: of the report, as it was given.
     boxes: the ground-truth boxes of each image `(B, 4)`, x0 y0 x1 y1 in pixels of the upright image.
+    groups: `(N,)` int64, images of the same number are not independent: same bytes, or one group of the annotations.
     sizes: `(N, 2)` int32, width and height of the upright images.
     tsne: `(N, 2)` float32, positions on the t-SNE map of the first network's features, x to the right and y downward;
         NaN for images with features that are not finite.
@@ -69,6 +70,7 @@ class Report:
     classes: Sequence[str]
     models: Sequence[Model]
     boxes: Sequence[np.ndarray]
+    groups: np.ndarray
     sizes: np.ndarray
     tsne: np.ndarray
 
@@ -126,7 +128,7 @@ def open_report(folder: str | PathLike[str]) -> Report:
                 cache=Path(folder) / "cache",
             )
         )
-    if not {"samples/boxes", "samples/size", "samples/tsne"} <= set(shard.names()):
+    if not {"samples/boxes", "samples/size", "samples/tsne", "samples/group"} <= set(shard.names()):
         raise StoreError(f"`{folder}` was written by an older version of reportgen", "run the report again")
     boxes = np.split(shard["samples/boxes"], np.searchsorted(shard["samples/box_of"], np.arange(1, len(keys))))
     return Report(
@@ -135,6 +137,7 @@ def open_report(folder: str | PathLike[str]) -> Report:
         classes=shard.attributes["classes"],
         models=models,
         boxes=boxes,
+        groups=shard["samples/group"],
         sizes=shard["samples/size"],
         tsne=shard["samples/tsne"],
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.audit.model_audit import LABEL, ModelAudit, image_groups
 from reportgen.metrics.localization.ilsvrc import IOU
 
 
@@ -17,6 +17,7 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     `samples/id`, `samples/label`: the key of each sample in the stores.
     `samples/size` `(N, 2)` int32: width and height of each image; `samples/tsne` `(N, 2)` float32: its position on the
         t-SNE map of the features.
+    `samples/group` `(N,)` int64: images of the same number are not independent, see `image_groups`.
     `samples/boxes` `(B, 4)`: all ground-truth boxes; `samples/box_of` `(B,)`: the sample of each, increasing.
     `m/predictions`, `m/localization`: of network m, as in the CSV files, but with classes by index, and with one column
         for all ranks.
@@ -24,6 +25,7 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays = {name: np.asarray(audit.main.table[name]) for name in ("samples/id", "samples/label")}
     arrays["samples/boxes"] = np.concatenate([sample.boxes for sample in audit.samples])
     arrays["samples/box_of"] = np.repeat(np.arange(len(audit.samples)), [len(sample.boxes) for sample in audit.samples])
+    arrays["samples/group"] = image_groups(audit.main.table, audit.samples).astype(np.int64)
     arrays["samples/size"] = audit.main.sizes.astype(np.int32)
     arrays["samples/tsne"] = audit.embedding_maps.maps[0].positions.astype(np.float32)
     for m, model in enumerate(audit.models):
