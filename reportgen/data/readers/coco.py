@@ -20,7 +20,7 @@ def read_coco(path: Path) -> Objects:
         images = {image["id"]: image for image in table["images"]}
         categories = {category["id"]: str(category["name"]) for category in table["categories"]}
         annotations = list(table["annotations"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         reason = f"no `{error.args[0]}`" if isinstance(error, KeyError) else cause(error)
         raise DataError(
             f"`{one_line(str(path))}` is not a COCO annotation file ({reason})",

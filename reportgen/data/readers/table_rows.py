@@ -173,10 +173,10 @@ def _json_rows(line: str) -> list[dict[str, str] | str]:
         cells = {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
     except json.JSONDecodeError as error:
         return [f"not JSON at character {error.pos + 1}: {cause(ValueError(error.msg))}"]
-    except RecursionError as error:
-        return [f"not JSON: {cause(error)}"]
     except AnnotationError as error:
         return [str(error)]
+    except ValueError as error:
+        return [f"not JSON: {cause(error)}"]
     try:
         return [cells, *(cells | box for box in object_rows(row.get("objects")))]
     except (AnnotationError, TypeError, ValueError) as error:

@@ -173,7 +173,7 @@ def _description(path: Path, members: Mapping[str, FilePart], group: _Group) -> 
     if name := group.labels.get("json"):
         try:
             row = load_json(_text(path, members[name]))
-        except (ValueError, RecursionError):
+        except ValueError:
             raise AnnotationError("its .json is not JSON") from None
         if not isinstance(row, dict):
             raise AnnotationError("its .json is not a JSON object")
