@@ -44,7 +44,7 @@ def test_run_parallel_gives_out_every_item_of_any_number(three_cores, items) -> 
 def test_run_parallel_gives_the_next_item_to_a_free_process(three_cores) -> None:
     def work(turns: Iterator[int]) -> Iterator[tuple[int, int]]:
         for item in turns:
-            time.sleep(0.5 if item == 0 else 0.005)
+            time.sleep(2 if item == 0 else 0.005)
             yield item, os.getpid()
 
     by = dict(run_parallel(work, 50))
@@ -57,7 +57,7 @@ def test_helpers_go_on_while_the_parent_does_a_long_item(three_cores) -> None:
 
     def work(turns: Iterator[int]) -> Iterator[tuple[int, bytes]]:
         for _ in turns:
-            time.sleep(0.5 if os.getpid() == parent else 0.002)
+            time.sleep(2 if os.getpid() == parent else 0.002)
             yield os.getpid(), large
 
     by = [process for process, _ in run_parallel(work, 60)]
