@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from reportgen.errors import OutputError
-from reportgen.gallery.core.checksums import DIGEST_IN_NAME, checksum_faults, site_files
+from reportgen.gallery.core.checksums import DIGEST_IN_NAME, checksum_faults, hash_files, site_files
 from reportgen.gallery.core.data_chunks import CHUNKS
 from reportgen.json_text import load_json
 from reportgen.parallel import parallel_map
@@ -130,9 +130,10 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     files = site_files(site)
     names = [name for name in files if name.endswith(".html")]
     pages = dict(zip(names, parallel_map(_parse, [files[name] for name in names]), strict=True))
-    faults = [Fault(name, text) for name, text in checksum_faults(site, files)]
+    sums = hash_files(files)
+    faults = [Fault(name, text) for name, text in checksum_faults(site, sums)]
     faults += [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
-    faults += [fault for name, path in files.items() for fault in _file_faults(name, path)]
+    faults += [fault for name, path in files.items() for fault in _file_faults(name, path, sums[name])]
     if CHUNKS not in files:
         faults.append(Fault(CHUNKS, "is missing; scripts need it to find their data"))
     chunks = (name for name in files if name.startswith("data/") and name.endswith(".js"))
@@ -212,14 +213,14 @@ def _chunk_faults(name: str, files: dict[str, Path]) -> Iterator[Fault]:
     yield from (Fault(name, f"`{url}` is missing") for url in dict.fromkeys(urls) if url and url not in files)
 
 
-def _file_faults(name: str, path: Path) -> Iterator[Fault]:
+def _file_faults(name: str, path: Path, digest: str) -> Iterator[Fault]:
     size = path.stat().st_size
     if size == 0 and not path.name.startswith("."):
         yield Fault(name, "is empty")
     if size > MAX_FILE_SIZE:
         yield Fault(name, f"has {size:,} bytes; static hosts accept at most {MAX_FILE_SIZE:,}")
     named = DIGEST_IN_NAME.match(path.name)
-    if named and not hashlib.sha256(path.read_bytes()).hexdigest().startswith(named[1]):
+    if named and not digest.startswith(named[1]):
         yield Fault(name, "its bytes do not match the digest in its name")
     if path.suffix == ".json":
         try:

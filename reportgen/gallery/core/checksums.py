@@ -61,8 +61,8 @@ def is_named_by_digest(name: str, digest: str) -> bool:
     return named is not None and digest.startswith(named[1])
 
 
-def checksum_faults(site: Path, files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """Yield (file, what is wrong) for each file that differs from the list. files: see `site_files`.
+def checksum_faults(site: Path, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (file, what is wrong) for each file that differs from the list. found: the SHA-256 of all `site_files`.
 
     Not for files that are named by the digest of their bytes: an interrupted build may leave some, and no page shows
     them.
@@ -78,7 +78,6 @@ def checksum_faults(site: Path, files: Mapping[str, Path]) -> Iterator[tuple[str
     if not about or len(listed) != len(lines) or hashlib.sha256(body.encode()).hexdigest() != about[3]:
         yield CHECKSUMS, "was changed"
         return
-    found = hash_files(files)
     for name in sorted(listed.keys() | found.keys()):
         if name not in found:
             yield name, f"is missing; {CHECKSUMS} lists it"
