@@ -14,15 +14,20 @@ from reportgen.errors import ConfigError
 from reportgen.setting_values import as_url
 
 
-def read_config(path: Path) -> AuditConfig:
-    """Read `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
+def read_toml(path: Path, hint: str) -> dict[str, Any]:
+    """Read a TOML file. hint: the way out if it cannot be read. Errors: ConfigError."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read `{path}` ({cause})", "`reportgen init` writes a commented one") from None
+        raise ConfigError(f"cannot read `{path}` ({cause})", hint) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"`{path}` is not TOML: {error}") from None
+
+
+def read_config(path: Path) -> AuditConfig:
+    """Read `audit.toml`. Errors: ConfigError for the file, an unknown key (names the nearest) or a bad value."""
+    table = read_toml(path, "`reportgen init` writes a commented one")
     models = table.pop("models", [])
     if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
         raise ConfigError(

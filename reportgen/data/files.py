@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from reportgen.json_text import load_json
+
 MAX_BYTES = 1 << 30
 """Far more than any image within `decoding.MAX_PIXELS` needs; protects the memory from huge sparse files."""
 
@@ -40,3 +42,11 @@ def cause(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     text = one_line(text).rstrip(". ")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def indexed_files(index: Path) -> list[str]:
+    """Return the names of the files of weights that an index (`….index.json`) names, relative to it.
+
+    Errors: OSError; ValueError, KeyError, TypeError or AttributeError for another file.
+    """
+    return sorted(set(load_json(index.read_text("utf-8"))["weight_map"].values()))

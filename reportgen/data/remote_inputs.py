@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from reportgen.data.arrow import is_columnar
-from reportgen.data.files import cause
+from reportgen.data.files import cause, indexed_files
 from reportgen.data.formats import has_image_ending
 from reportgen.data.mirror import Mirror
 from reportgen.data.readers.dataset import METADATA
@@ -16,7 +16,6 @@ from reportgen.data.readers.packed import find_packed, numbered_names
 from reportgen.data.readers.table_rows import read_rows
 from reportgen.data.remote import RemoteFiles, last_segment, shown
 from reportgen.errors import DataError
-from reportgen.json_text import load_json
 from reportgen.setting_values import as_url
 
 SAVED_TO_DISK = ("state.json", "dataset_info.json", "dataset_dict.json")
@@ -68,8 +67,7 @@ def local_file(source: Path, cache: Path) -> Path:
     try:
         mirror, path = _copied(url, cache)
         if path.name.endswith(INDEX):
-            names = sorted(set(load_json(path.read_text("utf-8"))["weight_map"].values()))
-            mirror.make_places(mirror.remote.infos(_paths(mirror.remote, names)), keep_others=True)
+            mirror.make_places(mirror.remote.infos(_paths(mirror.remote, indexed_files(path))), keep_others=True)
             mirror.copy(mirror.files)
         return path
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -12,9 +12,8 @@ import safetensors
 import torch
 from torch import Tensor
 
-from reportgen.data.files import cause, one_line
+from reportgen.data.files import cause, indexed_files, one_line
 from reportgen.errors import ModelError
-from reportgen.json_text import load_json
 from reportgen.models.file_formats import DOWNLOAD, SAVE, file_format
 from reportgen.models.unpickling import load_pickled, pickled_class
 
@@ -123,7 +122,7 @@ def _read(path: Path) -> tuple[object, Mapping[str, str]]:
 
 def _read_shards(index: Path) -> dict[object, object]:
     """The tensors of all files that an index names."""
-    names = sorted(set(load_json(index.read_text("utf-8"))["weight_map"].values()))
+    names = indexed_files(index)
     missing = [name for name in names if not (index.parent / name).exists()]
     if missing:
         raise ModelError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import tempfile
 import warnings
@@ -28,11 +27,11 @@ OPSET = 17
 def export_trunk(trunk: nn.Module, nodes: Sequence[fx.Node], input_shape: Sequence[int]) -> bytes:
     """Return the ONNX graph of a trunk, with the maxima of the units in some of its layers, for any number of images.
 
-    nodes: of the trunk's graph, whose values are feature maps; input_shape: `(1, C, H, W)`.
+    trunk: on the CPU. nodes: of its graph, whose values are feature maps; input_shape: `(1, C, H, W)`.
     Outputs: `maps (N, C, h, w)`, then for each node `max/<i> (N, U)` float32 and `where/<i> (N, U)` int32, as in
     `unit_maxima`. Errors: ModelError if PyTorch cannot export the network.
     """
-    module = _Flat(with_intermediates(_on_cpu(trunk), nodes, _maxima))
+    module = _Flat(with_intermediates(trunk, nodes, _maxima))
     names = [name for i in range(len(nodes)) for name in (f"max/{i}", f"where/{i}")]
     return export(module, torch.zeros(2, *input_shape[1:]), [MAPS, *names])
 
@@ -73,10 +72,6 @@ def _maxima(maps: Tensor) -> tuple[Tensor, Tensor]:
     """As `unit_maxima`: ONNX has no pooling that returns indices over a map of any size."""
     flat = maps.flatten(2)
     return flat.amax(2), flat.argmax(2).to(torch.int32)
-
-
-def _on_cpu(trunk: nn.Module) -> nn.Module:
-    return trunk if all(p.device.type == "cpu" for p in trunk.parameters()) else copy.deepcopy(trunk).cpu()
 
 
 @contextmanager

@@ -27,6 +27,8 @@ class OnnxTrunk:
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 4  # what it makes is compared with the network
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._only_outputs = onnxruntime.RunOptions()
+        self._only_outputs.only_execute_path_to_fetches = True
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common base
@@ -35,23 +37,21 @@ class OnnxTrunk:
     def __call__(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Return the feature maps of images `(N, C, H, W)` float32, and the maxima of the units and their positions in
         each of the layers. Errors: ModelError if ONNX Runtime fails."""
-        try:
-            maps, *values = map(torch.from_numpy, self._session.run(None, {INPUT: images.contiguous().numpy()}))
-        except Exception as error:
-            raise _failure(error) from error
+        maps, *values = self._run(images, None)
         return maps, list(zip(values[::2], values[1::2], strict=True))
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Return the feature maps of images `(N, C, H, W)` float32 alone. Errors: ModelError if ONNX Runtime fails."""
-        import onnxruntime
+        (maps,) = self._run(images, [MAPS])
+        return maps
 
-        only = onnxruntime.RunOptions()
-        only.only_execute_path_to_fetches = True
+    def _run(self, images: Tensor, outputs: Sequence[str] | None) -> list[Tensor]:
+        """Compute these outputs, or all, and nothing else."""
         try:
-            (maps,) = self._session.run([MAPS], {INPUT: images.contiguous().numpy()}, only)
+            found = self._session.run(outputs, {INPUT: images.contiguous().numpy()}, self._only_outputs)
         except Exception as error:
             raise _failure(error) from error
-        return torch.from_numpy(maps)
+        return [torch.from_numpy(values) for values in found]
 
 
 class OnnxFeatureMaps(nn.Module):

@@ -42,7 +42,7 @@ def input_digest(config: AuditConfig, inputs: AuditInputs) -> str:
         (reference.name, [s.name for s in reference.samples], reference.labels, reference.unreadable),
         (reference.table.fingerprint, np.asarray(reference.table["samples/id"])),
     )
-    gallery = [path.read_bytes() for kind in assets.FOLDERS for path in assets.files(kind)]
+    gallery = assets.all_contents()
     libraries = [platform.python_version(), *map(version, LIBRARIES)]
     infos = [model.info for model in inputs.models]
     parts = (settings, about, annotations, inputs.unreadable, tables, other, infos)

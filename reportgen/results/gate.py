@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from reportgen.config_file import read_toml
 from reportgen.errors import ConfigError, StoreError, did_you_mean
 from reportgen.json_text import load_json
 from reportgen.metrics.paired import ErrorChange, compare_errors, match_images
@@ -134,12 +134,7 @@ IMAGE_FIGURES = {
 
 def read_rules(path: Path) -> list[Rule]:
     """Read `[[rules]]` of a TOML file. Errors: ConfigError."""
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read `{path}` ({getattr(error, 'strerror', None) or error})") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"`{path}` is not TOML: {error}") from None
+    table = read_toml(path, "give a TOML file with a table [[rules]] for each rule")
     rules = table.pop("rules", None)
     if table or not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
         raise ConfigError(f"`{path}` is not a list of rules", "begin each rule with a line `[[rules]]`")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
+from reportgen.data.files import one_line
 from reportgen.results.gate import Outcome
 from reportgen.results.markup import markdown_table
 
 
 def gate_text(outcomes: Sequence[Outcome]) -> str:
     """Return a line for each rule, for a terminal."""
-    return "\n".join(f"{one.state:<8} {_clean(one.rule.text)}: {_clean(_found(one))}" for one in outcomes)
+    return "\n".join(f"{one.state:<8} {one_line(one.rule.text)}: {one_line(_found(one))}" for one in outcomes)
 
 
 def gate_markdown(outcomes: Sequence[Outcome]) -> str:
@@ -25,8 +26,8 @@ def gate_junit(outcomes: Sequence[Outcome]) -> str:
     failures = sum(one.fails for one in outcomes)
     suite = ElementTree.Element("testsuite", name="reportgen gate", tests=str(len(outcomes)), failures=str(failures))
     for one in outcomes:
-        case = ElementTree.SubElement(suite, "testcase", classname="reportgen.gate", name=_clean(one.rule.text))
-        text = _clean(_found(one))
+        case = ElementTree.SubElement(suite, "testcase", classname="reportgen.gate", name=one_line(one.rule.text))
+        text = one_line(_found(one))
         if one.fails:
             ElementTree.SubElement(case, "failure", message=text)
         else:
@@ -42,8 +43,3 @@ def _found(one: Outcome) -> str:
 
 def _figures(one: Outcome) -> list[str]:
     return [f"{one.value:.4f}", "" if one.baseline is None else f"{one.baseline:.4f}"]
-
-
-def _clean(text: str) -> str:
-    """The text without characters that XML cannot contain."""
-    return "".join(c if c.isprintable() else "�" for c in text)

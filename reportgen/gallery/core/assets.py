@@ -37,6 +37,11 @@ def files(kind: str) -> list[Path]:
     return sorted(path for path in folder(kind).iterdir() if path.is_file())
 
 
+def all_contents() -> list[bytes]:
+    """The bytes of every file of the `FOLDERS`."""
+    return [path.read_bytes() for kind in FOLDERS for path in files(kind)]
+
+
 def published_assets() -> dict[str, bytes]:
     """Name → bytes of the assets of a site: one style sheet, scripts compacted, and `constants.js`."""
     from reportgen.gallery.core.browser_constants import constants_script  # needs the metrics
