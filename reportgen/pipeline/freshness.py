@@ -16,6 +16,7 @@ import numpy as np
 
 from reportgen.config import AuditConfig
 from reportgen.gallery.core import assets
+from reportgen.gallery.core.checksums import CHECKSUMS, listed_lines
 from reportgen.gallery.core.manifest import FILLED_LATER, code_digest, digest_of
 from reportgen.json_text import load_json
 from reportgen.pipeline.quick_check import SourceRecord
@@ -108,9 +109,14 @@ def is_cache_unchanged(out: Path, note: Note) -> bool:
 
 
 def _report_digest(out: Path, results: Iterable[str]) -> str:
-    """Digest of the files of the site that no other command fills, and of the result files."""
-    site = [path for path in _files(out / "site") if os.path.basename(path) not in FILLED_LATER]
-    return _digest_of_files(out, [*site, *(str(out / name) for name in results)])
+    """Digest of the files of the site that no other command fills, and of the result files.
+
+    Of the site's list of checksums, the lines of these files count, not the time when a command wrote it again.
+    """
+    filled = {*FILLED_LATER, CHECKSUMS}
+    site = [path for path in _files(out / "site") if os.path.basename(path) not in filled]
+    files = _digest_of_files(out, [*site, *(str(out / name) for name in results)])
+    return digest_of(files, listed_lines(out / "site", FILLED_LATER))
 
 
 def _cache_digest(out: Path, stores: Iterable[str]) -> str:

@@ -134,6 +134,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "box": lambda folder: edit(folder / "data" / "table.csv", "green-0.png,green,", "green-0.png,green,1"),
     "class name": lambda folder: edit(folder / "data" / "classes.txt", "red", "RED"),
     "page of the report": lambda folder: (folder / "report" / "site" / "provenance.html").write_text("mine"),
+    "list of checksums": lambda folder: (folder / "report" / "site" / "SHA256SUMS").unlink(),
+    "line of the list of checksums": lambda folder: edit(folder / "report" / "site" / "SHA256SUMS", "  404.html", ""),
     "result file": lambda folder: (folder / "report" / "predictions.csv").unlink(),
     "stored results": lambda folder: os.utime(next((folder / "report" / "cache").rglob("[0-9]*.npz"))),
     "record of the last run": lambda folder: (folder / "report" / "cache" / "freshness.json").write_text("{}"),

@@ -10,6 +10,7 @@ import pytest
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
+from reportgen.gallery.core.check import check_site
 from reportgen.gallery.core.data_chunks import read_chunk
 from reportgen.gallery.pages.merged_reviews import review_report
 from reportgen.pipeline.run import run_audit
@@ -124,6 +125,10 @@ def test_review_stays_valid_after_a_label_is_corrected(tmp_path: Path) -> None:
     (row,) = review_report(tmp_path / "out", [ann]).rows
     assert row.tags == ["label error"]
     assert row.page
+    merged = (tmp_path / "out" / "site" / "merged_reviews.html").read_bytes()
+    assert check_site(tmp_path / "out")[0] == []
+    assert run_audit(config).is_fresh  # a run with nothing to do keeps the page
+    assert (tmp_path / "out" / "site" / "merged_reviews.html").read_bytes() == merged
 
 
 def test_review_command_writes_a_table_and_a_page(demo_report: Path, tmp_path: Path) -> None:

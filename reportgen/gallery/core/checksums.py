@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,6 +42,12 @@ def write_checksums(site: Path) -> None:
     path = site / CHECKSUMS
     if not (path.is_file() and path.read_bytes() == text.encode()):
         write_atomic(path, text.encode())
+
+
+def listed_lines(site: Path, without: Collection[str]) -> list[bytes]:
+    """Return the lines of the list, without the header and these files. Errors: OSError."""
+    lines = (site / CHECKSUMS).read_bytes().splitlines()[1:]
+    return [line for line in lines if line.partition(b"  ")[2].decode("utf-8", "replace") not in without]
 
 
 def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
