@@ -16,6 +16,7 @@ window.reportgen.liveFigure = (live) => {
   const [start, end] = [element("span"), element("span")];
   const stops = Array.from({ length: 9 }, (_, i) => dom.svg("stop", { offset: i / 8 }));
   const scale = element("span", { className: "scale" }, start, gradient(), end);
+  scale.hidden = true; // until there is a map
   const caption = element("figcaption");
   const tools = element("div", { className: "tools" }, labelled(showMap, "map"), labelled("opacity", opacity), scale);
   const figure = element("figure", { className: "viewer live-figure" }, frame, tools, caption);

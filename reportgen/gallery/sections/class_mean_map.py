@@ -31,8 +31,8 @@ def class_mean_map(audit: Audit, media: Media, k: int) -> Section | None:
     size = (picture.width, picture.height)
     figure = Figure(picture, f"mean map of {audit.classes[k]}", size, caption="In the frame of the network's input.")
     caption = (
-        f"Mean of the class's own maps over its {len(images):,} images, each divided by its maximum. A blob in the "
-        "middle reflects centred photographs. The same blob in other classes, away from the middle, means that the "
-        "maps do not follow the objects."
+        f"Mean of the class's own maps, each divided by its maximum, over the images with this label: {len(images):,}. "
+        "A blob in the middle reflects centred photographs. The same blob in other classes, away from the middle, "
+        "means that the maps do not follow the objects."
     )
     return Section("Mean map", caption, [figure], "five", ("0", f"{map_.max():.2f}"))
