@@ -213,7 +213,7 @@ def _figure(rule: Rule, report: Report) -> float:
         value = value.get(step) if isinstance(value, dict) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         hint = f"use one of {', '.join(IMAGE_FIGURES)}, or the path of a number such as localization.max_box_acc"
-        raise ConfigError(f"`{path}` has no number `{rule.figure}`", hint)
+        raise ConfigError(f"`{path}` has no number `{rule.figure}`", did_you_mean(rule.figure, IMAGE_FIGURES) or hint)
     return float(value)
 
 
