@@ -45,9 +45,7 @@ def run(quick: bool) -> Result:
 def compare(name: str, batch: int, rounds: int) -> Result:
     """One network. It is loaded three times: laying out memory for one contestant must not help another."""
     config = AuditConfig(model=name, weights="random" if ":" in name else "DEFAULT")
-    torch.manual_seed(0)
-    plain = load_classifier(config)
-    ours, in_torch = (with_weights_of(plain, load_classifier(config)) for _ in range(2))
+    plain, ours, in_torch = (load_classifier(config) for _ in range(3))
     pixels = torch.randint(0, 256, (batch, 3, 224, 224), dtype=torch.uint8)
     passes = {
         OURS: ForwardPass(ours, runtime="onnxruntime"),
@@ -71,13 +69,6 @@ def compare(name: str, batch: int, rounds: int) -> Result:
     same = [(found[key] == expected[key]).mean() for key in found if key.endswith("/where")]
     gate = bool(np.abs(found["logits"] - logits).max() < 1e-3 * np.ptp(logits)) and float(np.mean(same)) >= 0.99
     return Result({peer: timings.ratio(peer) for peer in PEERS}, gate, [name, *table(timings)])
-
-
-def with_weights_of(source: Classifier, target: Classifier) -> Classifier:
-    """The second classifier, with copies of the first one's weights: random weights are other ones each time."""
-    for part in ("trunk", "head"):
-        getattr(target, part).load_state_dict(getattr(source, part).state_dict())
-    return target
 
 
 def bare_session(plain: Classifier) -> onnxruntime.InferenceSession:
