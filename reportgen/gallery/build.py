@@ -87,7 +87,7 @@ def make_cards(audit: Audit, media: Media) -> tuple[Sequence[Figure], Sequence[M
         yield {i: (image_card(audit.main, media, i), photograph(audit.main, media, i)) for i in turns}
         yield media.added
 
-    for result in run_parallel(work, n):
+    for result in run_parallel(work, n, lambda i: f"the picture of `{audit.samples[i].name}`"):
         if isinstance(result, AddedMedia):
             media.merge(result)
         else:

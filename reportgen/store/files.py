@@ -8,11 +8,15 @@ import fcntl
 import os
 import resource
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from reportgen.errors import OutputError
+
+MAX_LOCK_WAIT = 2.0
+"""Seconds to wait for another run's lock: a killed run holds it until the system has ended all its processes."""
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
@@ -85,6 +89,20 @@ def raise_open_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _lock_soon(file: IO[str]) -> bool:
+    """Lock an open file, and return whether that was possible within `MAX_LOCK_WAIT`."""
+    until = time.monotonic() + MAX_LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+
+
 @contextlib.contextmanager
 def exclusive_run(folder: Path) -> Iterator[None]:
     """Lock `folder` for this process, and remove temporary files of interrupted runs. A lock ends with its process.
@@ -98,10 +116,8 @@ def exclusive_run(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(lock, error) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out") from None
+        if not _lock_soon(file):
+            raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out")
         for own in ("", "cache/**/", "site/**/", "demo/**/"):  # with `--out .` other folders are not reportgen's
             for temporary in folder.glob(f"{own}.*.[0-9]*.tmp"):
                 temporary.unlink(missing_ok=True)

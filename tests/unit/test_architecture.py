@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "reportgen"
 ORDER = [
     "",  # reportgen/__init__.py: the version
-    "errors", "json_text", "setting_values", "config", "config_file", "parallel",
+    "errors", "json_text", "setting_values", "config", "config_file", "child_process", "parallel",
     "data", "models", "methods", "store", "metrics", "embedding", "audit", "results", "draw", "gallery",
     "pipeline", "cli", "__main__",
 ]  # fmt: skip

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -106,15 +109,111 @@ def test_equal_maps_are_evaluated_with_the_ground_truth_of_each_image() -> None:
 
 
 @forks
-def test_killed_worker_is_an_error_that_names_the_way_out(three) -> None:
-    """This process works too, so only the others may kill themselves."""
+def test_killed_run_ends_a_helper_that_never_returns_to_python(three, tmp_path: Path) -> None:
+    """A thread of the helper that waits for its parent would never run."""
+
+    def run() -> None:
+        parallel_map(begin_and_never_end, list(range(processes.MIN_PARALLEL_ITEMS)))
+
+    def begin_and_never_end(n: int) -> None:
+        (tmp_path / str(os.getpid())).touch()
+        ctypes.PyDLL(None).sleep(60)  # holds the interpreter's lock
+
+    killed = get_context("fork").Process(target=run)
+    killed.start()
+    while len(helpers := list(tmp_path.iterdir())) < 3:
+        assert killed.is_alive()
+        time.sleep(0.01)
+    killed.kill()
+    killed.join()
+    for _ in range(1000):  # as above
+        if not any(is_running(int(helper.name)) for helper in helpers):
+            return
+        time.sleep(0.01)
+    pytest.fail("a helper lives on")
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def die_at(item: int, folder: Path, times: int) -> Callable[[int], int]:
+    """A function that doubles its argument; the helper that gets `item` kills itself, so many times."""
     own = os.getpid()
 
-    def end_worker(n: int) -> None:
+    def double(n: int) -> int:
+        if os.getpid() == own:
+            time.sleep(0.05)  # so that a helper gets the item
+        elif n == item and len(list(folder.iterdir())) < times:
+            (folder / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 2 * n
+
+    return double
+
+
+@forks
+@pytest.mark.parametrize("item", [3, 20, processes.MIN_PARALLEL_ITEMS - 1])
+def test_items_of_a_killed_helper_are_done_again(three, tmp_path: Path, item: int) -> None:
+    items = list(range(processes.MIN_PARALLEL_ITEMS))
+    assert parallel_map(die_at(item, tmp_path, 1), items) == [2 * n for n in items]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@forks
+def test_item_that_kills_two_helpers_is_named(three, tmp_path: Path) -> None:
+    with pytest.raises(ReportgenError) as caught:
+        parallel_map(die_at(7, tmp_path, 99), list(range(processes.MIN_PARALLEL_ITEMS)), "page {}".format)
+    assert str(caught.value) == "two processes were killed at page 7"
+    assert caught.value.hint == "check that memory suffices"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@forks
+def test_items_of_several_killed_helpers_are_done_again(three, tmp_path: Path) -> None:
+    own, items = os.getpid(), list(range(3 * processes.MAX_PIECES))  # pieces of three items
+
+    def double(n: int) -> int:
+        if os.getpid() == own:
+            time.sleep(0.001)
+        elif n in (100, 101, 900) and not (tmp_path / str(n)).exists():
+            (tmp_path / str(n)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 2 * n
+
+    assert parallel_map(double, items) == [2 * n for n in items]
+    assert {path.name for path in tmp_path.iterdir()} == {"100", "101", "900"}
+
+
+@forks
+def test_run_whose_helpers_are_always_killed_gives_up(three, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "MAX_PIECES", 3)
+    own = os.getpid()
+
+    def work(n: int) -> None:
+        time.sleep(0.02)
         if os.getpid() != own:
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.02)
 
-    with pytest.raises(ReportgenError, match="a worker process was killed") as caught:
-        parallel_map(end_worker, list(range(processes.MIN_PARALLEL_ITEMS)))
+    with pytest.raises(ReportgenError, match="killed again and again") as caught:
+        parallel_map(work, list(range(4 * processes.MIN_PARALLEL_ITEMS)))
     assert caught.value.hint == "check that memory suffices"
+
+
+def test_run_waits_for_the_lock_of_a_dying_one(tmp_path: Path) -> None:
+    begin, end = os.pipe()
+    with (tmp_path / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if (holder := os.fork()) == 0:
+            os.read(begin, 1)
+            time.sleep(0.2)  # much less than a run waits
+            os._exit(0)
+    os.write(end, b".")
+    with exclusive_run(tmp_path):
+        pass
+    os.waitpid(holder, 0)
+    os.close(begin)
+    os.close(end)

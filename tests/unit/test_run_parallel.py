@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from reportgen import parallel
-from reportgen.errors import OutputError, ReportgenError
+from reportgen.errors import OutputError
 from reportgen.parallel import run_parallel
 
 
@@ -75,15 +74,6 @@ def test_error_in_a_helper_is_raised_in_the_parent(three_cores) -> None:
     with pytest.raises(OutputError, match="no room") as raised:
         list(run_parallel(work, 50))
     assert raised.value.hint == "make some"
-    parent = os.getpid()
-
-    def killed(turns: Iterator[int]) -> Iterator[int]:
-        if os.getpid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield from turns
-
-    with pytest.raises(ReportgenError, match="was killed"):
-        list(run_parallel(killed, 50))
 
 
 def test_helpers_end_when_the_work_is_closed(three_cores) -> None:

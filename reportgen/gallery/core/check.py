@@ -129,7 +129,9 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
         raise OutputError(f"`{report}` has no report", "run `reportgen run` or `reportgen demo` first")
     files = site_files(site)
     names = [name for name in files if name.endswith(".html")]
-    pages = dict(zip(names, parallel_map(_parse, [files[name] for name in names]), strict=True))
+    pages = dict(
+        zip(names, parallel_map(_parse, [files[name] for name in names], lambda i: f"`{names[i]}`"), strict=True)
+    )
     sums = hash_files(files)
     faults = [Fault(name, text) for name, text in checksum_faults(site, sums)]
     faults += [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]

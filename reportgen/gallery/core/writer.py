@@ -139,10 +139,11 @@ def write_site(
         yield media.added
 
     with progress(total=len(drafts)) as tick:
-        for result in run_parallel(work, len(drafts)):
+        for result in run_parallel(work, len(drafts), lambda i: f"the page `{drafts[i].url}`"):
             if isinstance(result, Manifest):
+                if result.pages.keys() - manifest.pages.keys():  # not done again
+                    tick()
                 manifest.pages.update(result.pages)
-                tick()
             else:
                 media.merge(result)
     log.debug("%d pages and %d pictures", len(manifest.pages), len(media.added.files))
