@@ -15,7 +15,6 @@ import numpy as np
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
-from reportgen.embedding.triplets import random_triplet_accuracy
 from reportgen.metrics.intervals import Rate
 
 N_COMPONENTS = 8
@@ -104,7 +103,7 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
     positions = np.zeros((len(space.rows), 2))
     positions[:, : components.positions.shape[1]] = components.positions[:, :2]
     positions[space.neighbours.left_out] = np.nan
-    use = np.setdiff1d(np.arange(len(positions)), space.neighbours.left_out)
+    use = space.placed
     if len(use) < 4 or space.rms_distance == 0:
         return positions
     random = np.random.default_rng(seed)
@@ -137,7 +136,7 @@ def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neigh
 
 def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, seed: int = 0) -> MapQuality | None:
     """Return the quality of a map `(N, 2)` of the space; None for fewer than four finite rows."""
-    use = np.setdiff1d(np.arange(len(positions)), space.neighbours.left_out)
+    use = space.placed
     from sklearn.neighbors import NearestNeighbors
 
     n = len(use)
@@ -157,7 +156,7 @@ def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, see
         preservation=float(shared.mean()) / k,
         accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
         n_images=len(sample),
-        triplets=random_triplet_accuracy(space.rows[use], positions[use], seed),
+        triplets=space.triplets.accuracy(positions[use]),
         preserved=preserved,
         k=k,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.triplets import RandomTriplets
 from reportgen.errors import ConfigError
 from reportgen.metrics.intervals import Rate
 from reportgen.store.results_cache import ResultsCache, cached
@@ -71,6 +73,16 @@ class Space:
         pairs = len(finite) / max(1, len(finite) - 1)
         rms = float(np.sqrt(2 * pairs * finite.var(0, dtype=np.float64).sum())) if len(finite) else 0.0
         return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms)
+
+    @cached_property
+    def triplets(self) -> RandomTriplets:
+        """Random triplets of the rows that have neighbours, by which every map of the space is judged."""
+        return RandomTriplets(self.rows[self.placed])
+
+    @property
+    def placed(self) -> np.ndarray:
+        """The rows that have neighbours: those whose values are finite."""
+        return np.setdiff1d(np.arange(len(self.rows)), self.neighbours.left_out)
 
     @property
     def duplicate_distance(self) -> float:

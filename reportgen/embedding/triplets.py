@@ -12,31 +12,39 @@ BLOCK = 1_000
 """Triplets whose distances are computed at a time."""
 
 
-def random_triplet_accuracy(rows: np.ndarray, positions: np.ndarray, seed: int = 0) -> Rate | None:
-    """Return the share of random triplets (i, j, k) whose order of the distances i–j and i–k is that of the map.
+class RandomTriplets:
+    """Random triplets (i, j, k) of rows, with the order of the distances i–j and i–k in their space.
 
-    rows: `(N, D)` of the space; positions: `(N, 2)` on the map, both finite. i, j, k are different, drawn uniformly
-    and independently, so Wilson's interval holds for the share over all triplets. A triplet with equal distances, in
-    the space or on the map, has no order and is left out; None if there is no other one. A map that is independent of
-    the space has 0.5. Source: Wang, Huang, Rudin and Shaposhnik, JMLR 22 (2021), section 4.
+    i, j, k are different, drawn uniformly and independently, so Wilson's interval holds for a share over all triplets.
+    Source: Wang, Huang, Rudin and Shaposhnik, JMLR 22 (2021), section 4.
     """
-    n = len(rows)
-    if n < 3:
-        return None
-    random = np.random.default_rng(seed)
-    i, j = random.integers(0, n, N_TRIPLETS), random.integers(0, n - 1, N_TRIPLETS)
-    j += j >= i
-    k = random.integers(0, n - 2, N_TRIPLETS)
-    k += k >= np.minimum(i, j)
-    k += k >= np.maximum(i, j)
-    order = [_order(points, i, j, k) for points in (rows, positions)]
-    has_order = (order[0] != 0) & (order[1] != 0)
-    return Rate.of((order[0] == order[1])[has_order])
+
+    def __init__(self, rows: np.ndarray, seed: int = 0) -> None:
+        """rows: `(N, D)` of the space, finite. With fewer than three there is no triplet."""
+        n = len(rows)
+        random, drawn = np.random.default_rng(seed), N_TRIPLETS if n >= 3 else 0
+        i, j = random.integers(0, max(1, n), drawn), random.integers(0, max(1, n - 1), drawn)
+        j += j >= i
+        k = random.integers(0, max(1, n - 2), drawn)
+        k += k >= np.minimum(i, j)
+        k += k >= np.maximum(i, j)
+        self._triplets = i, j, k
+        self._order = _order(rows, i, j, k)
+
+    def accuracy(self, positions: np.ndarray) -> Rate | None:
+        """Return the share of the triplets whose order is that of the map. positions: `(N, 2)` on the map, finite.
+
+        A triplet with equal distances, in the space or on the map, has no order and is left out; None if there is no
+        other one. A map that is independent of the space has 0.5.
+        """
+        order = _order(positions, *self._triplets)
+        has_order = (self._order != 0) & (order != 0)
+        return Rate.of((self._order == order)[has_order])
 
 
 def _order(points: np.ndarray, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> np.ndarray:
     """Return the sign of |i j| − |i k| for each triplet."""
-    signs = []
+    signs = [np.zeros(0)]
     for start in range(0, len(i), BLOCK):
         block = slice(start, start + BLOCK)
         a, b, c = (points[index[block]].astype(np.float64) for index in (i, j, k))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,8 @@ def find_layers(trunk: nn.Module, head: nn.Module) -> list[Layer]:
     if not isinstance(trunk, fx.GraphModule):
         return []
     nodes = [node for node in trunk.graph.nodes if node.op not in ("get_attr", "output") and is_spatial(node)]
-    names = {node: paths[0] for node in nodes[1:] if (paths := _modules_ending_at(trunk, head, node))}
+    last = _last_nodes(trunk, head)
+    names = {node: paths[0] for node in nodes[1:] if (paths := _modules_ending_at(node, last))}
     names |= {node: node.name for node in nodes[1:] if not _modules(node)}
     names.setdefault(nodes[-1], nodes[-1].name)
     ends = _stage_ends(trunk, nodes[1:], nodes[0].meta["shape"][-1])
@@ -77,7 +78,8 @@ def select_layers(trunk: nn.Module, head: nn.Module, names: Sequence[str]) -> li
     layers = find_layers(trunk, head)
     if not names:
         return [layer for layer in layers if layer.is_stage_end or layer.is_first_conv]
-    known = {name: layer for layer in layers for name in (layer.name, *_modules_ending_at(trunk, head, layer.node))}
+    last = _last_nodes(trunk, head)
+    known = {name: layer for layer in layers for name in (layer.name, *_modules_ending_at(layer.node, last))}
     for name in names:
         if name not in known:
             hint = f"{did_you_mean(name, known)} `reportgen layers MODEL` lists them".strip()
@@ -90,10 +92,14 @@ def _modules(node: fx.Node) -> list[str]:
     return [str(path) for path, _ in (node.meta.get("nn_module_stack") or {}).values()]
 
 
-def _modules_ending_at(trunk: nn.Module, head: nn.Module, node: fx.Node) -> list[str]:
-    """Return the modules whose last node this is, outermost first."""
+def _last_nodes(trunk: nn.Module, head: nn.Module) -> dict[str, fx.Node]:
+    """Return the last node of every module, by its dotted name."""
     nodes = [n for part in (trunk, head) if isinstance(part, fx.GraphModule) for n in part.graph.nodes]
-    last = {path: n for n in nodes for path in _modules(n)}
+    return {path: n for n in nodes for path in _modules(n)}
+
+
+def _modules_ending_at(node: fx.Node, last: Mapping[str, fx.Node]) -> list[str]:
+    """Return the modules whose last node this is, outermost first. last: of `_last_nodes`."""
     return [path for path in _modules(node) if last[path] is node]
 
 

@@ -149,8 +149,10 @@ def _model_audit(
     return audit, works
 
 
-def compute_figures(inputs: AuditInputs, model: ExtractedModel, random_maps: Mapping[int, np.ndarray]) -> Figures:
-    """The figures of one network. random_maps: sample's row → its label's map `(h, w)` under random weights."""
+def compute_figures(
+    inputs: AuditInputs, model: ExtractedModel, random_maps: Sequence[Mapping[int, np.ndarray]]
+) -> Figures:
+    """The figures of one network. random_maps: for each draw of random weights, row → its label's map `(h, w)`."""
     table, samples, labels = model.table, inputs.samples, inputs.labels
     logits, maps = np.asarray(table["logits"]), np.asarray(table["cam/map"])
     classes = np.asarray(table["cam/class"], np.int64)

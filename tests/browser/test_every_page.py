@@ -1,4 +1,7 @@
-"""Every kind of page: from a file, under a sub-path, narrow and wide, without scripts, accessible."""
+"""Every kind of page: from a file, under a sub-path, narrow and wide, on paper, without scripts, accessible.
+
+A test visits each page once and looks at all that can be seen in one visit, because opening them takes the time.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,61 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.layout import (
+    A4_WIDTH,
+    RECORD_SHIFTS,
+    cut_at_the_edge,
+    layout_shifts,
+    pictures_without_size,
+    scroll_through,
+)
 from tests.browser.pages import axe_violations, image_page_of, one_of_each, visited
 from tests.conftest import SELECTED_IMAGE
 from tests.support.browser import address, broken_pictures, hosted, opened, sideways
 
 pytestmark = pytest.mark.browser
+WITH_A_SELECTION = ["images/index.html#view=table", "images/index.html#outcome=class", "index.html#outcome=class"]
 
 
-@pytest.mark.parametrize("width", [1280, 400])
-def test_every_kind_of_page_opens_from_a_file(browser: Browser, demo_report: Path, width: int) -> None:
+def test_every_kind_of_page_opens_from_a_file_and_fits_phones_and_paper(browser: Browser, demo_report: Path) -> None:
+    """At 400 pixels, at 640 (a window of 1280 at 200 %), and on A4, with a selection in the address and without one."""
     site = demo_report / "site"
-    with opened(browser, width, offline=True) as (page, messages):
-        for name in one_of_each(site):
-            page.goto((site / name).as_uri())
+    with opened(browser, 400, offline=True) as (page, messages):
+        page.add_init_script(RECORD_SHIFTS)
+        for name in [*one_of_each(site), *WITH_A_SELECTION]:
+            page.goto("about:blank")  # another address of the same page would not load it again
+            page.goto(f"{site.as_uri()}/{name}")
+            scroll_through(page)
+            assert layout_shifts(page) == [], name
             assert broken_pictures(page) == 0, name
-            assert sideways(page) <= 0, f"{name} scrolls sideways"
+            assert pictures_without_size(page) == [], name
+            for width in (400, 640):
+                page.set_viewport_size({"width": width, "height": 900})
+                assert sideways(page) <= 0, f"{name} scrolls sideways at {width}"
+            page.set_viewport_size({"width": A4_WIDTH, "height": 900})
+            page.emulate_media(media="print")
+            assert cut_at_the_edge(page) == [], name
+            page.emulate_media(media="screen")
+            page.set_viewport_size({"width": 400, "height": 900})
             assert messages == [], name
 
 
-def test_every_kind_of_page_opens_under_a_sub_path(browser: Browser, demo_report: Path) -> None:
+def test_every_kind_of_page_opens_under_a_sub_path_and_passes_axe(browser: Browser, demo_report: Path) -> None:
+    """WCAG 2.2 A and AA by axe-core in the light scheme, and what depends on colours in the dark one."""
     site = demo_report / "site"
     with hosted(site) as root, opened(browser) as (page, messages):
-        for name in one_of_each(site):
+        page.add_init_script(RECORD_SHIFTS)
+        for name in [*one_of_each(site), *WITH_A_SELECTION]:
+            page.goto("about:blank")
             page.goto(root + name)
+            scroll_through(page)
+            assert layout_shifts(page) == [], name
             assert broken_pictures(page) == 0, name
+            assert sideways(page) <= 0, f"{name} scrolls sideways"
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                assert axe_violations(page, scheme) == [], name
+            page.emulate_media(color_scheme="light")
             assert messages == [], name
 
 
@@ -77,28 +111,6 @@ def test_every_kind_of_page_is_readable_without_scripts(browser: Browser, demo_r
                 pictured += picture.is_visible()
         assert pictured > 150
         assert messages == []
-
-
-def test_no_page_scrolls_sideways_at_200_percent(browser: Browser, demo_report: Path) -> None:
-    """A window of 1280 pixels at 200 % is one of 640 CSS pixels."""
-    site = demo_report / "site"
-    with opened(browser, 640, offline=True, device_scale_factor=2) as (page, messages):
-        for name in one_of_each(site):
-            page.goto((site / name).as_uri())
-            assert sideways(page) <= 0, name
-            assert page.locator("h1").is_visible(), name
-        assert messages == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_kind_of_page_passes_axe(browser: Browser, demo_report: Path, scheme: str) -> None:
-    """WCAG 2.2 A and AA by axe-core, on one page of each kind, and on the images as a table."""
-    site = demo_report / "site"
-    with opened(browser, scheme=scheme, offline=True) as (page, _):
-        for name in [*one_of_each(site), "images/index.html#view=table"]:
-            page.goto("about:blank")
-            page.goto(f"{site.as_uri()}/{name}")
-            assert axe_violations(page, scheme) == [], name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

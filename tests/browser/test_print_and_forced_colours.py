@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import image_page_of, one_of_each, visited
+from tests.browser.layout import A4
+from tests.browser.pages import image_page_of, visited
 from tests.conftest import SELECTED_IMAGE
 from tests.support.browser import broken_pictures, opened, sideways
 
@@ -64,11 +65,6 @@ def test_printed_page_has_no_control(browser: Browser, demo_report: Path, name: 
         assert page.locator("h1").is_visible()
 
 
-A4 = {"format": "A4", "margin": dict.fromkeys(("top", "right", "bottom", "left"), "10mm")}
-A4_WIDTH = 718
-"""CSS pixels of a page of A4 without its margins."""
-
-
 def test_overview_prints_on_one_page(browser: Browser, demo_report: Path) -> None:
     with visited(browser, (demo_report / "site" / "index.html").as_uri(), offline=True) as page:
         printed = page.pdf(**A4, print_background=True)
@@ -76,28 +72,6 @@ def test_overview_prints_on_one_page(browser: Browser, demo_report: Path) -> Non
         page.emulate_media(media="print")
         for part in ("h1", ".wall", ".headlines", ".first-findings", ".class-bars"):
             assert page.locator(part).is_visible(), part
-
-
-def test_nothing_is_cut_at_the_edge_of_printed_pages(browser: Browser, demo_report: Path) -> None:
-    """No element of a page reaches beyond the sheet, nor beyond a box that hides the rest of it."""
-    beyond = """() => {
-      const isCut = (e) => {
-        const hides = (p) => p === document.body || getComputedStyle(p).overflowX !== "visible";
-        let holder = e.parentElement;
-        while (!hides(holder)) holder = holder.parentElement;
-        const edge = holder === document.body ? innerWidth : holder.getBoundingClientRect().right;
-        return e.getBoundingClientRect().right > edge + 1;
-      };
-      return [...document.querySelectorAll("main :is(td, th, p, li, h1, h2, h3, dd, figcaption)")]
-        .filter((e) => e.checkVisibility() && !e.closest(".hidden, [class*='outcome-bar']") && isCut(e))
-        .map((e) => e.outerHTML.slice(0, 120));
-    }"""
-    site = demo_report / "site"
-    with opened(browser, width=A4_WIDTH, offline=True) as (page, _):
-        page.emulate_media(media="print")
-        for name in one_of_each(site):
-            page.goto((site / name).as_uri())
-            assert page.evaluate(beyond) == [], name
 
 
 def test_printed_review_shows_the_chosen_tags_only(browser: Browser, demo_report: Path) -> None:

@@ -56,7 +56,7 @@ class Case:
     @cached_property
     def figures(self) -> Figures:
         """What reportgen computes from these arrays."""
-        return compute_figures(self.inputs, self.model, {})
+        return compute_figures(self.inputs, self.model, [])
 
     # ------------------------------------------------------------------------- the reference side: plain code
 

@@ -50,6 +50,7 @@ def test_run_audits_torchvision_networks_with_random_weights(
         weights="random",
         layers=(layer,),
         select="none",
+        budget="0s",  # neither receptive fields by gradients nor a second build
         device="cpu",
         out=tmp_path,
         batch_size=3,

@@ -129,7 +129,7 @@ def tiny_audit() -> Audit:
         logits=np.array([[2.0, 1.0], [0.0, 3.0]]),
         maps=np.ones((2, 3, 2, 2)),
         boxes=[box, np.zeros((0, 4))],
-        random_maps={0: np.ones((2, 2))},
+        random_maps=[{0: np.ones((2, 2))}],
     )
     assert model.localization_study is not None
     blind = model.localization_study.controls["whole_image"]

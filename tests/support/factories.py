@@ -109,7 +109,7 @@ def make_model_audit(
     logits: np.ndarray | None = None,
     maps: np.ndarray | None = None,
     boxes: Sequence[np.ndarray] | None = None,
-    random_maps: Mapping[int, np.ndarray] | None = None,
+    random_maps: Sequence[Mapping[int, np.ndarray]] = (),
     unit_maxima: Mapping[str, np.ndarray] | None = None,
     class_names: Sequence[str] | None = None,
     info: ModelInfo | None = None,
@@ -197,7 +197,7 @@ def make_boxed_audit() -> Audit:
         logits=np.array([[2.0, 1.0], [0.0, 3.0]], np.float32),
         maps=maps,
         boxes=[np.array([[0.0, 0, SIDE, SIDE]]), no_boxes()],
-        random_maps={0: maps[0, -1]},
+        random_maps=[{0: maps[0, -1]}],
     )
     assert model.localization_study is not None
     backprop = model.localization_study.controls["whole_image"]

@@ -24,7 +24,7 @@ def study(seed: int = 0) -> LocalizationStudy:
     maps = random.random((N, 3, 2, 2))
     boxes = [np.array([[0.0, 0, SIDE, SIDE]])] * N
     some = {i: maps[i, -1] for i in range(0, N, 2)}
-    found = make_model_audit([0, 1] * (N // 2), maps=maps, boxes=boxes, random_maps=some).localization_study
+    found = make_model_audit([0, 1] * (N // 2), maps=maps, boxes=boxes, random_maps=[some]).localization_study
     assert found is not None
 
     def drawn(n: int) -> dict[str, Errors]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reportgen.embedding.density import CELLS, MARGIN, SHARES, density_contours, kernel_density
-from reportgen.embedding.triplets import N_TRIPLETS, random_triplet_accuracy
+from reportgen.embedding.triplets import N_TRIPLETS, RandomTriplets
 
 
 def all_triplets(rows: np.ndarray, positions: np.ndarray) -> float:
@@ -27,7 +27,7 @@ def test_triplet_accuracy_is_an_estimate_of_that_of_all_triplets(seed: int) -> N
     random = np.random.default_rng(seed)
     rows = random.normal(size=(18, 4))
     positions = rows[:, :2] + seed * random.normal(size=(18, 2))
-    found = random_triplet_accuracy(rows, positions, seed)
+    found = RandomTriplets(rows, seed).accuracy(positions)
     assert found is not None
     assert found.n == N_TRIPLETS
     assert found.value == pytest.approx(all_triplets(rows, positions), abs=4 * 0.5 / N_TRIPLETS**0.5)
@@ -39,7 +39,7 @@ def test_interval_covers_the_share_of_all_triplets_about_as_often_as_it_says() -
     truth = all_triplets(rows, rows[:, :2])
     covered = 0
     for seed in range(100):
-        low, high = random_triplet_accuracy(rows, rows[:, :2], seed).interval
+        low, high = RandomTriplets(rows, seed).accuracy(rows[:, :2]).interval
         covered += low <= truth <= high
     assert covered >= 89  # 95 expected; the probability of fewer than 89 is 1 %
 
@@ -47,16 +47,16 @@ def test_interval_covers_the_share_of_all_triplets_about_as_often_as_it_says() -
 def test_triplet_accuracy_of_the_space_itself_is_one_and_of_unrelated_positions_is_at_chance() -> None:
     random = np.random.default_rng(1)
     rows = random.normal(size=(300, 2))
-    assert random_triplet_accuracy(rows, 3 * rows + 1).value == 1
-    values = [random_triplet_accuracy(rows, random.normal(size=(300, 2)), seed).value for seed in range(10)]
+    assert RandomTriplets(rows).accuracy(3 * rows + 1).value == 1
+    values = [RandomTriplets(rows, seed).accuracy(random.normal(size=(300, 2))).value for seed in range(10)]
     assert np.mean(values) == pytest.approx(0.5, abs=0.02)
 
 
 def test_triplets_without_an_order_are_left_out() -> None:
     rows = np.array([[0.0], [1], [-1], [3]])
-    assert random_triplet_accuracy(rows, rows).n < N_TRIPLETS  # 1 and −1 are equally far from 0
-    assert random_triplet_accuracy(np.ones((9, 3)), np.ones((9, 2))) is None
-    assert random_triplet_accuracy(np.ones((2, 3)), np.ones((2, 2))) is None
+    assert RandomTriplets(rows).accuracy(rows).n < N_TRIPLETS  # 1 and −1 are equally far from 0
+    assert RandomTriplets(np.ones((9, 3))).accuracy(np.ones((9, 2))) is None
+    assert RandomTriplets(np.ones((2, 3))).accuracy(np.ones((2, 2))) is None
 
 
 # -------------------------------------------------------------------------------------------------- density

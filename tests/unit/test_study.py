@@ -201,9 +201,14 @@ def test_controls_match_values_by_hand() -> None:
     nothing = of(controls.mean_map(-maps, places), [0, 0])
     assert nothing.gt_known_correct.tolist() == [False, False]
     assert (nothing.energy_in_boxes.tolist(), nothing.completeness.tolist()) == ([0, 0], [0, 0])
-    random = of(controls.random_weights({1: np.ones((4, 4))}, places), [0, 0])
+    random = of(controls.random_weights([{1: np.ones((4, 4))}, {}], places), [0, 0])
     assert (random.rows.tolist(), random.gt_known_correct.tolist()) == ([1], [True])
     assert "1 of the images" in random.description
+    corner = np.zeros((4, 4))
+    corner[3, 3] = 1
+    random = of(controls.random_weights([{1: np.ones((4, 4))}, {0: corner}], places), [0, 0])
+    assert (random.rows.tolist(), random.gt_known_correct.tolist()) == ([0, 1], [False, True])
+    assert "one of 2 draws of the weights, whose GT-known errors are 0.0 %, 100.0 %" in random.description
 
 
 def test_evaluation_of_a_box_matches_values_by_hand() -> None:
@@ -299,7 +304,7 @@ def case() -> tuple[LocalizationStudy, Localization, Classification, dict]:
     given = {"maps": maps, "classes": classes, "true_boxes": true, "sizes": sizes, "windows": windows}
     mask = {0: np.random.default_rng(0).random((224, 224)) < 0.3}
     found = study_localization(
-        where, named, **given, input_size=(SIDE, SIDE), random_maps={0: maps[1, -1], 4: maps[2, -1]}, masks=mask
+        where, named, **given, input_size=(SIDE, SIDE), random_maps=[{0: maps[1, -1]}, {4: maps[2, -1]}], masks=mask
     )
     return found, where, named, given
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reportgen.metrics.localization.boxes import iou
 from reportgen.metrics.localization.evaluation import (
+    RECIPE_INDEX,
     ImageEvaluation,
     ImageGroundTruth,
     boxes_of_map,
@@ -61,9 +62,20 @@ def mean_map(maps: np.ndarray, truths: Sequence[ImageGroundTruth]) -> Control:
     return "the data set's mean map", np.arange(len(truths)), images
 
 
-def random_weights(maps: Mapping[int, np.ndarray], truths: Sequence[ImageGroundTruth]) -> Control:
-    """Evaluate the label's map of the same network with random weights. maps: row → map `(h, w)`."""
+def random_weights(draws: Sequence[Mapping[int, np.ndarray]], truths: Sequence[ImageGroundTruth]) -> Control:
+    """Evaluate the label's maps of the same network with random weights.
+
+    draws: for each draw of the weights, row → map `(h, w)`. Every row is in one draw.
+    """
+    maps = {row: map_ for draw in draws for row, map_ in draw.items()}
     rows = np.array(sorted(maps), int)
-    coverage = "" if len(rows) == len(truths) else f", on {len(rows):,} of the images"
     images = evaluate_maps([maps[i] for i in rows], [truths[i] for i in rows])
-    return f"the map of the same network with random weights{coverage}", rows, images
+    correct = {row: image.correct_by_threshold[RECIPE_INDEX] for row, image in zip(rows.tolist(), images, strict=True)}
+    errors = [100 * (1 - np.mean([correct[row] for row in draw])) for draw in draws if draw]
+    by_draw = ", ".join(f"{error:.1f} %" for error in errors)
+    coverage = "" if len(rows) == len(truths) else f", on {len(rows):,} of the images"
+    about = (
+        f"the map of the same network with random weights{coverage}; each image has one of {len(errors)} draws of the "
+        f"weights, whose GT-known errors are {by_draw}"
+    )
+    return about, rows, images

@@ -75,7 +75,7 @@ def study_localization(
     sizes: np.ndarray,
     windows: np.ndarray,
     input_size: tuple[int, int],
-    random_maps: Mapping[int, np.ndarray] | None = None,
+    random_maps: Sequence[Mapping[int, np.ndarray]] = (),
     masks: Mapping[int, np.ndarray] | None = None,
     ignored: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
@@ -83,7 +83,8 @@ def study_localization(
     """Evaluate the maps of the labels and the controls.
 
     maps: `(N, M, h, w)`, the last of each image its label's; classes to input_size: as in `localize`.
-    random_maps: row → the label's map `(h, w)` with random weights; masks: row → `(SIDE, SIDE)` bool of the objects.
+    random_maps: for each draw of random weights, row → the label's map `(h, w)`.
+    masks: row → `(SIDE, SIDE)` bool of the objects.
     ignored: row → `(SIDE, SIDE)` bool of pixels that do not count for PxAP.
     groups: `(N,)` of images that are not independent.
     """
@@ -102,8 +103,9 @@ def study_localization(
         "mean_map": partial(controls.mean_map, label_maps, truths),
     }
     if random_maps:
-        by_row = {j: random_maps[int(i)] for j, i in enumerate(images) if int(i) in random_maps}
-        compute["random_weights"] = partial(controls.random_weights, by_row, truths)
+        place = {int(i): j for j, i in enumerate(images)}
+        draws = [{place[i]: map_ for i, map_ in draw.items() if i in place} for draw in random_maps]
+        compute["random_weights"] = partial(controls.random_weights, draws, truths)
     evaluations = {name: summarize(*control(), rank, n_top, own_groups) for name, control in compute.items()}
     best = int(label_map.correct_by_threshold.mean(0).argmax())
     return LocalizationStudy(
