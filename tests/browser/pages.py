@@ -30,12 +30,26 @@ def image_page_of(report: Path, name: str) -> Path:
 
 
 def one_of_each(site: Path) -> list[str]:
-    """Return the pages of the site's root and two of every folder, relative to the site."""
-    pages = []
+    """Return the pages of the site's root and of every kind of folder, relative to the site.
+
+    Of a folder the first and the last page, and of folders beside each other, such as those of layers, the first and
+    the last folder.
+    """
+    folders: dict[tuple[str, int], list[Path]] = {}
     for folder in sorted({page.parent for page in site.rglob("*.html")}):
+        parts = folder.relative_to(site).parts
+        folders.setdefault((parts[0] if parts else "", len(parts)), []).append(folder)
+    pages = []
+    for folder in (one for beside in folders.values() for one in dict.fromkeys([beside[0], beside[-1]])):
         found = sorted(folder.glob("*.html"))
         pages += found if folder == site else dict.fromkeys([found[0], found[-1]])
     return [page.relative_to(site).as_posix() for page in pages]
+
+
+def kind_of(name: str) -> tuple[str, int, bool]:
+    """Return what pages of one kind share: the first folder, the depth, and whether it is the page of a folder."""
+    *folders, file = name.split("#")[0].split("/")
+    return folders[0] if folders else file, len(folders), file == "index.html"
 
 
 def open_image(page: Page, report: Path, name: str = "motorcycle") -> None:
