@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import opened
+from tests.support.demo import IMAGES
 
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 COLOUR_RULES = ["color-contrast", "link-in-text-block"]
@@ -50,6 +51,19 @@ def kind_of(name: str) -> tuple[str, int, bool]:
     """Return what pages of one kind share: the first folder, the depth, and whether it is the page of a folder."""
     *folders, file = name.split("#")[0].split("/")
     return folders[0] if folders else file, len(folders), file == "index.html"
+
+
+def assert_links_lead_to_as_many_images(browser: Browser, site: Path, wanted: Mapping[str, int]) -> None:
+    """wanted: link to the images, relative to a page of the site or of one of its folders → the count beside it."""
+    follow = """(state) => new Promise((done) => {
+      addEventListener("hashchange", () => done(document.querySelector("#explore output").textContent), { once: true });
+      location.hash = state;
+    })"""
+    with visited(browser, (site / "images" / "index.html").as_uri(), offline=True) as page:
+        for link, count in wanted.items():
+            file, _, state = link.removeprefix("../").partition("#")
+            assert file == "images/index.html"
+            assert page.evaluate(follow, state) == f"{count} of {IMAGES} images", link
 
 
 def open_image(page: Page, report: Path, name: str = "motorcycle") -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.pages import visited
+from tests.browser.pages import assert_links_lead_to_as_many_images, visited
 from tests.support.browser import opened
-from tests.support.demo import IMAGES, LABELLED
+from tests.support.demo import LABELLED
 
 pytestmark = pytest.mark.browser
 
@@ -75,9 +75,7 @@ def test_every_figure_links_to_as_many_images(browser: Browser, demo_report: Pat
                     wanted[(link.get_attribute("href") or "").removeprefix("../")] = int(counts[1])
     assert len([link for link in wanted if "flag=" in link]) >= 4
     assert any("top5" in link for link in wanted)
-    for link, count in wanted.items():
-        with visited(browser, f"{site.as_uri()}/{link}", offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
+    assert_links_lead_to_as_many_images(browser, site, wanted)
 
 
 def test_models_page_shows_weights_input_and_precision(browser: Browser, demo_report: Path) -> None:
@@ -116,9 +114,7 @@ def test_counts_of_a_class_page_link_to_as_many_images(browser: Browser, demo_re
         links = page.locator(".outcome-bar a, .shares .n a, main > p a").all()
         wanted = {link.get_attribute("href") or "": int(re.findall(r"\d+", link.inner_text())[0]) for link in links}
     assert len(wanted) >= 2
-    for link, count in wanted.items():
-        with visited(browser, f"{demo_report.as_uri()}/site/{link.removeprefix('../')}", offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
+    assert_links_lead_to_as_many_images(browser, demo_report / "site", wanted)
 
 
 def test_table_sorts_by_a_column_in_both_directions(browser: Browser, demo_report: Path) -> None:
@@ -184,9 +180,7 @@ def test_bars_of_a_chart_link_to_as_many_images(browser: Browser, demo_report: P
             assert {link.get_attribute("href") for link in chart.locator("table a").all()} >= in_plot
     assert sum(wanted.values()) >= LABELLED
     assert len(wanted) > 15
-    for link, count in wanted.items():
-        with visited(browser, f"{demo_report.as_uri()}/site/{link.removeprefix('../')}", offline=True) as page:
-            expect(page.locator("#explore output")).to_have_text(f"{count} of {IMAGES} images")
+    assert_links_lead_to_as_many_images(browser, demo_report / "site", wanted)
 
 
 @pytest.mark.parametrize("name", ["confusions", "localization", "neighbours"])
