@@ -25,6 +25,11 @@ SELECTED_IMAGE = "photos/chelsea.jpg"
 """The image of the demo report that gets the expensive methods."""
 
 
+def pytest_configure() -> None:
+    """Do not wait for the disk: a killed process loses nothing of what it wrote, only a power cut does."""
+    os.fsync = lambda descriptor: None
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that use the report of the demo, and measure the coverage of the unit tests only: they alone reach
