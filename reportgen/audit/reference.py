@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -19,13 +19,15 @@ from reportgen.store.table import Table
 class Reference:
     """A second data set, run through the same network. Row j of every array belongs to `samples[j]`.
 
-    table: what the forward pass stored, one row a sample; unreadable: (name, reason) of those that could not be read.
+    table: what the forward pass stored, one row a sample; unreadable: (name, reason) of those that could not be read;
+    undecodable: name → digest of the bytes of those among them that could not be decoded.
     """
 
     name: str
     samples: Sequence[Sample]
     unreadable: Sequence[tuple[str, str]]
     table: Table
+    undecodable: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> np.ndarray:

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -29,6 +30,7 @@ def main() -> None:
     """The `reportgen` command."""
     signal.signal(signal.SIGTERM, _interrupt)
     sys.unraisablehook = _repeat_interrupt
+    warnings.filterwarnings("ignore", module="PIL")  # of headers; those of decoding are part of a file's reason
     try:
         sys.exit(cli.main(sys.argv[1:] or ["--help"], standalone_mode=False))
     except click.exceptions.Abort:

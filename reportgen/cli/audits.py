@@ -158,6 +158,10 @@ def _close(summary: RunSummary) -> None:
         console.print(f"note: {line}", markup=False, soft_wrap=True)
     if (more := len(summary.set_aside) - MAX_NOTES) > 0:
         console.print(f"note: {more:,} more notes are in report.json", markup=False)
+    if summary.said:
+        name, text = next(iter(summary.said.items()))
+        line = f"decoders complained about {len(summary.said):,} images that they could decode: see report.json"
+        console.print(f"note: {line}; the first, `{name}`: {text}", markup=False, soft_wrap=True)
     for line in summary.notes:
         console.print(f"note: {line}", markup=False, soft_wrap=True)
     for page in summary.cleared:

@@ -11,6 +11,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from reportgen.data.files import cause, one_line, read_regular
 from reportgen.data.formats import SIGNATURE_BYTES, formats_of, is_heif, register_heif
+from reportgen.data.isolated import Answer
 from reportgen.data.pixel_modes import rgb
 from reportgen.errors import ImageError
 
@@ -83,6 +84,19 @@ def decode_scaled(data: bytes, name: str, min_side: int | None) -> tuple[Image.I
         return upright, size[::-1] if transpose in SWAPS_SIDES else size
     except Exception as error:  # Pillow's decoders raise nearly every type of exception on damaged input
         raise ImageError(f"`{one_line(name)}` cannot be decoded: {cause(error)}") from None
+
+
+def check_decoding(data: bytes, name: str) -> None:
+    """Decode an image for its errors: ImageError."""
+    decode(data, name)
+
+
+def decoding_error(name: str, answer: Answer) -> str:
+    """Return the line for an image that an isolated process could not decode, with what the decoder said."""
+    said = f" (the decoder says: {answer.said})" if answer.said else ""
+    if isinstance(answer.error, ImageError):
+        return f"{answer.error}{said}"
+    return f"`{one_line(name)}` cannot be decoded: {cause(answer.error or Exception())}{said}"
 
 
 def stored_size(file: IO[bytes], name: str) -> tuple[tuple[int, int], int]:

@@ -39,6 +39,8 @@ def one_line(text: str) -> str:
 
 def cause(error: BaseException) -> str:
     """Return the reason of an error as one line in lower case, without path or final period."""
+    if isinstance(error, MemoryError):
+        return "it needs too much memory"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
     text = one_line(text).rstrip(". ")
     return text[:1].lower() + text[1:] if text[1:2].islower() else text

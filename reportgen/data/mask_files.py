@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from reportgen.data.decoding import SWAPS_SIDES, TRANSPOSE_TO_UPRIGHT, decode, read_bytes, stored_size
+from reportgen.data.decoding import SWAPS_SIDES, TRANSPOSE_TO_UPRIGHT, decode, decoding_error, read_bytes, stored_size
 from reportgen.data.files import one_line
+from reportgen.data.isolated import Isolated
 from reportgen.data.masks import ObjectMask
 from reportgen.data.samples import Dataset, RejectedInput, Sample
 from reportgen.errors import DataError, ImageError
@@ -62,8 +63,9 @@ def with_masks(dataset: Dataset, folder: Path) -> Dataset:
     Errors: DataError if no image has masks.
     """
     files = _find_masks(folder, dataset.samples)
-    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:
-        read = list(pool.map(lambda sample: _masked(sample, files.get(sample.name)), dataset.samples))
+    n = os.cpu_count() or 1
+    with ThreadPoolExecutor(min(16, n)) as pool, Isolated(n) as processes:
+        read = list(pool.map(lambda sample: _masked(sample, files.get(sample.name), processes), dataset.samples))
     rejected = [RejectedInput(one_line(sample.name), reason) for sample, reason in read if reason]
     if not any(sample.object_masks for sample, _ in read):
         raise DataError(
@@ -94,7 +96,7 @@ def _find_masks(folder: Path, samples: Sequence[Sample]) -> Mapping[str, MaskFil
     return found
 
 
-def _masked(sample: Sample, files: MaskFiles | None) -> tuple[Sample, str]:
+def _masked(sample: Sample, files: MaskFiles | None, processes: Isolated) -> tuple[Sample, str]:
     """Return an image with its masks, and "" or why it has none."""
     plain = replace(sample, object_masks=(), ignore_mask=None)
     stem = one_line(PurePosixPath(sample.name).stem)
@@ -105,9 +107,20 @@ def _masked(sample: Sample, files: MaskFiles | None) -> tuple[Sample, str]:
             raise ValueError("the image has no label, which masks need")
         stored, orientation = stored_size(io.BytesIO(sample.read()), sample.name)
         transpose = TRANSPOSE_TO_UPRIGHT.get(orientation)
-        masks = [_read_mask(path, stored, transpose) for path in files.objects]
+
+        def read(path: Path) -> np.ndarray:
+            answer = processes.call(_read_mask, path, stored, transpose)
+            if answer.error:
+                raise (
+                    answer.error
+                    if isinstance(answer.error, ValueError)
+                    else ImageError(decoding_error(path.name, answer))
+                )
+            return np.asarray(answer.value)
+
+        masks = [read(path) for path in files.objects]
         masks = [mask for mask in masks if mask.any()]
-        ignored = _read_mask(files.ignored, stored, transpose) if files.ignored else None
+        ignored = read(files.ignored) if files.ignored else None
         if not masks:
             raise ValueError("no pixel of its masks is set")
     except (ImageError, ValueError) as error:

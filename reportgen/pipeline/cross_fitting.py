@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -69,6 +70,8 @@ def run_with_fitted_heads(
         [failed for part in parts for failed in part.unreadable],
         sum(part.computed for part in parts),
         sum(part.reused for part in parts),
+        dict(chain(*(part.undecodable.items() for part in parts))),
+        dict(chain(*(part.said.items() for part in parts))),
     )
     fold_of = {sample.name: int(f) for sample, f in zip(samples, fold, strict=True)}
     return ModelRun(replace(fitted[0], weights_digest=digest), settings, store, extraction, heads, fold_of)

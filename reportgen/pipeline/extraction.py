@@ -36,7 +36,8 @@ class Extraction:
     """What became of a data set's samples: every one of them is in `samples` or in `unreadable`.
 
     keys: the store's key of each of `samples`; computed, reused: number of samples that went through the network, and
-    of those that the store had.
+    of those that the store had. undecodable: name → digest of the bytes of unreadable samples whose file was read;
+    said: name → what the decoder said of a sample that was decoded.
     """
 
     samples: list[Sample]
@@ -44,6 +45,8 @@ class Extraction:
     unreadable: list[tuple[str, str]]
     computed: int
     reused: int
+    undecodable: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
 
     @property
     def ids(self) -> list[str]:
@@ -172,11 +175,15 @@ def extract_dataset(
         )
         for sample, image in zip(dataset.samples, loaded, strict=True):
             tick()
-            if image.id is None and image.decoded is None:
-                done.unreadable.append((sample.name, image.error or ""))
+            if image.error is not None:
+                done.unreadable.append((sample.name, image.error))
+                if image.id:
+                    done.undecodable[sample.name] = image.id
                 continue
             done.samples.append(sample)
-            identity = image.id or (image.decoded.id if image.decoded else "")
+            if image.said:
+                done.said[sample.name] = image.said
+            identity = image.id or ""
             key = (identity, -1 if sample.label is None else sample.label)
             done.keys.append(key)
             if image.decoded is None or key in scheduled:  # in the store, or a second file of the same bytes

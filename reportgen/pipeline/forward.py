@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reportgen.data.isolated import close_all
 from reportgen.errors import ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.models.classifier import Classifier
@@ -188,9 +189,13 @@ def prefetched(items: Iterator[Batch]) -> Iterator[Batch]:
     """The items, each computed by a thread while the one before it is used."""
     with ThreadPoolExecutor(1, "assemble") as pool:
         coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+        try:
+            while (item := coming.result()) is not None:
+                coming = pool.submit(next, items, None)
+                yield item
+        except BaseException:
+            close_all()
+            raise
 
 
 def _shard(batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:

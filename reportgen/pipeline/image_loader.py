@@ -1,4 +1,4 @@
-"""From files to network input, in threads: Pillow and hashing release the interpreter lock."""
+"""From files to network input: threads read and hash the files, and isolated processes decode them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
-from reportgen.data.decoding import decode_scaled, digest, thumbnail_jpeg
+from reportgen.data.decoding import decode_scaled, decoding_error, digest, thumbnail_jpeg
+from reportgen.data.isolated import Answer, Isolated, result_of
 from reportgen.data.remote import READS_AT_ONCE
 from reportgen.data.samples import Sample
 from reportgen.errors import ImageError
@@ -56,11 +56,16 @@ class DecodedImage(NetworkInput):
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """The result of loading one sample: in the store already (`decoded` is None), decoded, or unreadable (`error`)."""
+    """The result of loading one sample: in the store already (`decoded` is None), decoded, or unreadable (`error`).
+
+    id: the digest of the file's bytes; of an unreadable file, only if the same bytes can never be decoded.
+    said: what the decoder said of a decoded image, in one line.
+    """
 
     id: str | None = None
     decoded: DecodedImage | None = None
     error: str | None = None
+    said: str = ""
 
 
 def network_input(image: Image.Image, preprocessing: Preprocessing, resize: str) -> Image.Image:
@@ -116,7 +121,8 @@ def load_image(
 
     decode: `exact`, or `fast`: large JPEGs are decoded at a fraction of their size, so pixels differ slightly.
     """
-    return _decode_if_needed(sample, _read_file(sample, known), preprocessing, resize, decode)
+    found = _read_file(sample, known)
+    return found if isinstance(found, LoadedImage) else _loaded(sample, *found, preprocessing, resize, decode)
 
 
 def _read_file(sample: Sample, known: Known) -> LoadedImage | tuple[str, bytes]:
@@ -132,21 +138,45 @@ def _read_file(sample: Sample, known: Known) -> LoadedImage | tuple[str, bytes]:
     return LoadedImage(identity) if known(identity, sample.label) else (identity, data)
 
 
-def _decode_if_needed(
-    sample: Sample, found: LoadedImage | tuple[str, bytes], preprocessing: Preprocessing, resize: str, decode: str
+_fatal: dict[str, Answer] = {}
+"""Digest of the files whose decoder crashed or hung: a run does not try them again with each of its trials."""
+
+
+def _loaded(
+    sample: Sample,
+    identity: str,
+    data: bytes,
+    preprocessing: Preprocessing,
+    resize: str,
+    decode: str,
+    processes: Isolated | None = None,
 ) -> LoadedImage:
-    if isinstance(found, LoadedImage):
-        return found
-    identity, data = found
-    try:
-        image, size = _decoded(data, sample.name, preprocessing, decode)
-        pixels = _planes(network_input(image, preprocessing, resize))
-        tiny = image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR).convert("RGB")
-        picture = thumbnail_jpeg(image, THUMBNAIL_SIDE)
-    except ImageError as error:
-        return LoadedImage(error=str(error))
+    """Decode a file, in one of these processes if there are some."""
+    if (answer := _fatal.get(identity)) is None:
+        arguments = (data, sample.name, preprocessing, resize, decode)
+        answer = processes.call(_prepare, *arguments) if processes else result_of(_prepare, *arguments)
+    if answer.error:
+        is_undecodable = isinstance(answer.error, ImageError)
+        if not is_undecodable:
+            _fatal[identity] = answer
+        return LoadedImage(identity if is_undecodable else None, error=decoding_error(sample.name, answer))
+    pixels, size, picture, tiny = answer.value
     window = crop_window(size, preprocessing, resize)
-    return LoadedImage(identity, DecodedImage(identity, sample.label, pixels, size, window, picture, np.asarray(tiny)))
+    decoded = DecodedImage(identity, sample.label, pixels.transpose(2, 0, 1), size, window, picture, tiny)
+    return LoadedImage(identity, decoded, said=answer.said)
+
+
+Prepared = tuple[np.ndarray, tuple[int, int], bytes, np.ndarray]
+"""Of one image: what the network sees, `(H, W, C)` uint8; width and height of the upright original; `picture` and
+`tiny` of a `DecodedImage`."""
+
+
+def _prepare(data: bytes, name: str, preprocessing: Preprocessing, resize: str, decode: str) -> Prepared:
+    """Decode one image for the network and for the gallery. Errors: ImageError."""
+    image, size = _decoded(data, name, preprocessing, decode)
+    pixels = np.atleast_3d(np.asarray(network_input(image, preprocessing, resize)))
+    tiny = image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR).convert("RGB")
+    return pixels, size, thumbnail_jpeg(image, THUMBNAIL_SIDE), np.asarray(tiny)
 
 
 def reload_image(
@@ -192,22 +222,28 @@ def load_images(
     """
     samples = list(samples)
     is_remote = any(sample.is_remote for sample in samples)
-    developed = partial(_decode_if_needed, preprocessing=preprocessing, resize=resize, decode=decode)
     stored: deque[bool] = deque(maxlen=ahead)
+
+    def finish(sample: Sample, found: LoadedImage | tuple[str, bytes]) -> LoadedImage:
+        if isinstance(found, LoadedImage):
+            return found
+        return _loaded(sample, *found, preprocessing, resize, decode, processes)
 
     def start(pool: Executor, sample: Sample) -> Future[LoadedImage]:
         if is_remote or 2 * sum(stored) < len(stored):
-            return pool.submit(lambda: developed(sample, _read_file(sample, known)))
+            return pool.submit(lambda: finish(sample, _read_file(sample, known)))
         found = _read_file(sample, known)
         if not isinstance(found, LoadedImage):
-            return pool.submit(developed, sample, found)
+            return pool.submit(finish, sample, found)
         done: Future[LoadedImage] = Future()
         done.set_result(found)
         return done
 
-    for image in _in_order(start, samples, max(threads, READS_AT_ONCE) if is_remote else threads, ahead):
-        stored.append(image.decoded is None)
-        yield image
+    with Isolated(threads) as processes:
+        n_threads = max(threads, READS_AT_ONCE) if is_remote else threads
+        for image in _in_order(start, samples, n_threads, ahead, processes.close):
+            stored.append(image.decoded is None)
+            yield image
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
@@ -215,7 +251,14 @@ def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahe
     return _in_order(lambda pool, item: pool.submit(function, item), items, threads, ahead)
 
 
-def _in_order(start: Callable[[Executor, T], Future[R]], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
+def _in_order(
+    start: Callable[[Executor, T], Future[R]],
+    items: Iterable[T],
+    threads: int,
+    ahead: int,
+    end: Callable[[], object] = lambda: None,
+) -> Iterator[R]:
+    """end: called before the threads are waited for; it ends what they may be waiting for."""
     with ThreadPoolExecutor(threads, "decode") as pool:
         coming = iter(items)
         waiting = deque(start(pool, item) for item in islice(coming, ahead))
@@ -227,6 +270,7 @@ def _in_order(start: Callable[[Executor, T], Future[R]], items: Iterable[T], thr
         finally:
             for future in waiting:
                 future.cancel()
+            end()
 
 
 def chunks(items: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:

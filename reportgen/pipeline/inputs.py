@@ -152,7 +152,8 @@ def extract_reference(
     settings = resolve_feature_map_storage(other, classifier, wanted, device)
     run = run_model(other, classifier, settings, device, progress)
     extraction = run.extraction
-    return Reference(other.name, extraction.samples, extraction.unreadable, run.store.select(extraction.keys))
+    table = run.store.select(extraction.keys)
+    return Reference(other.name, extraction.samples, extraction.unreadable, table, extraction.undecodable)
 
 
 def clip_boxes(samples: Sequence[Sample], sizes: np.ndarray) -> tuple[list[Sample], list[RejectedInput]]:

@@ -64,6 +64,7 @@ def run_job(
             seconds=clock.seconds,
             is_fresh=is_fresh,
             build_audit=lambda: completed(build(), progress),
+            said={name: text for run in runs for name, text in run.extraction.said.items()},
         )
         log.debug("input digest %s, up to date: %s", digest[:16], is_fresh)
         if note is not None and is_fresh:
@@ -95,9 +96,10 @@ def _sources(config: AuditConfig, inputs: AuditInputs) -> SourceRecord | None:
         for sample, identity in zip(extraction.samples, extraction.ids, strict=True)
         if sample.name not in unreadable
     }
-    known = [read]
+    known = [read | extraction.undecodable]
     if reference is not None:
-        known.append({s.name: key[0] for s, key in zip(reference.samples, reference.table.keys, strict=True)})
+        of_reference = {s.name: key[0] for s, key in zip(reference.samples, reference.table.keys, strict=True)}
+        known.append(of_reference | dict(reference.undecodable))
     return record_of(config, inputs.sources, known)
 
 

@@ -119,5 +119,6 @@ def provenance(audit: Audit, summary: RunSummary, config: AuditConfig, pages: in
         },
         "unreadable": [list(pair) for pair in audit.unreadable],
         "refused": [[r.where, r.reason] for r in audit.dataset.refused],
+        "decoder_messages": summary.said,
         "set_aside": summary.set_aside,
     }

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames, read_class_file
-from reportgen.data.decoding import decode, digest
+from reportgen.data.decoding import digest
 from reportgen.data.readers.dataset import data_class_names
 from reportgen.data.samples import Dataset, Sample
-from reportgen.errors import ImageError, ReportgenError
+from reportgen.errors import ReportgenError
 from reportgen.gallery.core import assets
 from reportgen.gallery.core.manifest import code_digest, digest_of
 from reportgen.pipeline.datasets import AuditData, ReadDataset, class_names_of_data, read_data
@@ -92,15 +92,14 @@ def are_unchanged(config: AuditConfig, record: SourceRecord, read: ReadDataset, 
 def record_of(config: AuditConfig, sources: Sources, known: Sequence[dict[str, str]]) -> SourceRecord | None:
     """Return the record of a finished run; None if a rerun has to load the networks.
 
-    known: for the audited and for the reference data set, the digest of the bytes of each image that was read, by name.
+    known: for the audited and for the reference data set, by name the digest of the bytes of each image that was
+        decoded, or cannot be decoded; another cause that made an image unreadable may have gone.
     """
     if None in sources.networks or sources.data.training:
         return None
     datasets = [sources.data.audited, *([sources.data.reference] if sources.data.reference else [])]
     identities = [
-        ids.get(sample.name) or _undecodable(sample)
-        for dataset, ids in zip(datasets, known, strict=True)
-        for sample in dataset.samples
+        ids.get(sample.name) for dataset, ids in zip(datasets, known, strict=True) for sample in dataset.samples
     ]
     if None in identities:
         return None
@@ -153,17 +152,3 @@ def _identities(samples: Sequence[Sample], progress: Progress) -> list[str]:
             identities.append(identity)
             tick()
     return identities
-
-
-def _undecodable(sample: Sample) -> str | None:
-    """The digest of an image that can be read but not decoded; None otherwise: then another cause made it unreadable,
-    which may have gone."""
-    try:
-        data = sample.read()
-    except ImageError:
-        return None
-    try:
-        decode(data, sample.name)
-    except ImageError:
-        return digest(data)
-    return None

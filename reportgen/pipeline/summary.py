@@ -21,6 +21,7 @@ class RunSummary:
     set_aside: one line for every damaged shard and for a cache of another version.
     notes: one line for everything that the settings ask for and that is not in the report.
     is_fresh: the report was up to date, and nothing was rebuilt.
+    said: name → what the decoder said of an image that it decoded in this run.
     cleared: pages that `reportgen review` had filled for the report before; the new build has emptied them.
     build_audit: computes the audit; where the report was up to date, only when `audit` is asked for.
     """
@@ -35,6 +36,7 @@ class RunSummary:
     build_audit: Callable[[], Audit]
     cleared: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def audit(self) -> Audit:

@@ -18,8 +18,9 @@ import torch
 from reportgen import __version__
 from reportgen.config import FitConfig
 from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
-from reportgen.data.decoding import decode, digest
+from reportgen.data.decoding import check_decoding, digest
 from reportgen.data.groups import connected_groups
+from reportgen.data.isolated import Isolated
 from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Sample
@@ -92,16 +93,17 @@ def _class_names(config: FitConfig) -> ClassNames:
 def _readable(config: FitConfig, class_names: ClassNames) -> tuple[list[Sample], list[str]]:
     """The labelled images that can be decoded, and the digests of their bytes."""
     samples, ids = [], []
-    for sample in read_dataset(config.data, class_names, config.annotations).samples:
-        if sample.label is None:
-            continue
-        try:
-            data = sample.read()
-            decode(data, sample.name)
-        except ImageError:
-            continue
-        samples.append(sample)
-        ids.append(digest(data))
+    with Isolated(1) as processes:
+        for sample in read_dataset(config.data, class_names, config.annotations).samples:
+            if sample.label is None:
+                continue
+            try:
+                data = sample.read()
+            except ImageError:
+                continue
+            if processes.call(check_decoding, data, sample.name).error is None:
+                samples.append(sample)
+                ids.append(digest(data))
     return samples, ids
 
 
