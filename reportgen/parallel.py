@@ -142,7 +142,7 @@ class _Items:
         return self._indices[position - 1] if position else None
 
     def left_by(self, processes: Collection[int]) -> list[int]:
-        """The items of the pieces that these processes took, and of those that nobody took."""
+        """The items of the pieces that these processes took, and of those that were not taken."""
         owners = {0, *(process + 1 for process in processes)}
         return [index for k, index in enumerate(self._indices) if self._owners[k // self._size] in owners]
 

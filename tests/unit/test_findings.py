@@ -224,6 +224,12 @@ def test_object_size_says_where_one_class_may_be_the_cause() -> None:
     )
 
 
+def test_object_size_names_no_class_if_several_are_as_frequent() -> None:
+    by_class = boxed([[SMALL]] * 10 + [[LARGE]] * 10, [False] * 8 + [True] * 12, [0, 1] * 10)
+    (finding,) = of_kind("object_size", by_class)
+    assert finding.inference.endswith("No class has more than 4 of these 8 images.")
+
+
 def test_images_with_several_objects_that_are_localized_worse_are_found() -> None:
     boxes = [[SMALL, [5.0, 5, 7, 7]]] * 8 + [[SMALL]] * 8
     (finding,) = of_kind("several_objects", boxed(boxes, [False] * 8 + [True] * 8, [0, 1] * 8))

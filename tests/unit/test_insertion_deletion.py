@@ -84,7 +84,7 @@ def test_page_states_a_planted_difference_and_its_areas(tmp_path: Path) -> None:
         (12, 3, STEPS + 1)
     )
     page = page_of(deletion, insertion, tmp_path)
-    assert page.heading == "Insertion and deletion: the activation maps beat a random and a centred map"
+    assert page.heading == "Insertion and deletion: the activation maps beat a random and a centred map in both curves"
     assert page.rows[0].areas == [f"{area_under(deletion)[:, k].mean():.3f}" for k in range(3)]
     expected = (area_under(deletion)[:, 0] - area_under(deletion)[:, 1]).mean()
     assert page.rows[0].differences[0].startswith(f"−{-expected:.3f} (−")

@@ -138,7 +138,9 @@ def _share_of_one_class(model: ModelAudit, images: list[int]) -> str:
     """How far a single class may explain the finding."""
     classes, counts = np.unique(model.labels[images], return_counts=True)
     name, count = model.classes[int(classes[counts.argmax()])], int(counts.max())
-    text = f"{count:,} of these {len(images):,} images are of one class, {name}"
+    share = f"{count:,} of these {len(images):,} images"
     if count > len(images) / 2:
-        return f"{text}, so the class may be the cause instead."
-    return f"{text}, the most frequent one."
+        return f"{share} are of one class, {name}, so the class may be the cause instead."
+    if (counts == count).sum() > 1:
+        return f"No class has more than {share}."
+    return f"{share} are of one class, {name}, the most frequent one."

@@ -37,17 +37,17 @@ MEANINGS = {
         f"{IOU:.2f} with a ground-truth box."
     ),
     "class": (
-        "The network predicts another class. The activation map shows the evidence for that class, so its box counts "
-        "as wrong wherever it is."
+        "The network predicts another class. The activation map shows the evidence for that class, so the image counts "
+        "as wrong wherever the box is."
     ),
     "part": (
-        f"More than half of the predicted box is on the object, but its IoU is below {IOU:.2f} (TS-CAM's rule). Most "
-        "such boxes cover only a part of the object, such as a head or a wheel. This is a known weakness of activation "
-        "maps: networks are trained to classify, not to cover the object."
+        f"More than half of the predicted box is on the object, but its IoU is below {IOU:.2f} (TS-CAM's rule). "
+        "Such a box often covers only a part of the object, such as a head or a wheel. This is a known weakness of "
+        "activation maps: networks are trained to classify, not to cover the object."
     ),
     "more": (
-        "The predicted box covers most of the object and much of the background: context that occurs with the class, "
-        "or a map that is too coarse for a small object."
+        "The predicted box covers most of the object and much of the background. Possible reasons: context that occurs "
+        "with the class, or a map that is too coarse for a small object."
     ),
     "multi-instance": "The image shows several objects of the class, and one predicted box surrounds them.",
     "other": (

@@ -85,13 +85,13 @@ def _mosaics(audit: Audit, media: Media, rows: Sequence[FilterStats]) -> Section
             "Normalized per filter",
             normalize_each(weights),
             "From each filter's minimum to its maximum. Look for oriented edges and colour blobs. A filter that looks "
-            "like noise was hardly trained.",
+            "like noise may be hardly trained.",
         ),
         (
             "One scale for all",
             normalize_together(weights),
-            f"Mid-grey is 0, black and white are ±{np.abs(weights).max():.3g}. Filters that stay grey have weak "
-            "responses.",
+            f"Mid-grey is 0, black and white are ±{np.abs(weights).max():.3g}. Filters that stay grey have small "
+            "weights.",
         ),
     ):
         picture = media.draw(mosaic, scaled, zoom, columns, GAP)

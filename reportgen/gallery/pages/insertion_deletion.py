@@ -63,9 +63,9 @@ def insertion_deletion(audit: Audit, media: Media) -> InsertionDeletionPage:
     own_groups = groups[images]
     rows = [area_row(name, curves[name], own_groups) for name in CAPTIONS]
     verdict = (
-        "beat a random and a centred map"
+        "beat a random and a centred map in both curves"
         if all(row.is_clear for row in rows)
-        else "do not clearly beat a random and a centred map in both curves"
+        else "do not clearly beat both a random and a centred map in both curves"
     )
     heading = f"Insertion and deletion: the activation maps {verdict}"
     return InsertionDeletionPage(len(images), heading, rows, [_chart(n, c, own_groups) for n, c in curves.items()])

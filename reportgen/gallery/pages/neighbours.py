@@ -170,7 +170,8 @@ def _disagreeing_note(labels: np.ndarray, near: np.ndarray, disagreeing: np.ndar
     note = f"With permuted labels, {chance:.1f} images would be listed on average."
     if alone:
         note += (
-            f" {alone:,} of the {len(disagreeing):,} are the only image of their class, so no neighbour can share it."
+            f" {alone:,} of the {len(disagreeing):,} listed have no other image of their class, so no neighbour can "
+            "share it."
         )
     return note
 
@@ -259,7 +260,7 @@ def _facts(audit: Audit) -> list[Fact]:
         facts += [
             Fact(f"Hubness by {name}", f"skewness {skewness(counts):.2f}"),
             Fact(f"Largest hub by {name}", f"neighbour of {counts.max():,} images"),
-            Fact(f"Neighbour of no image, by {name}", f"{int((counts == 0).sum()):,} images"),
+            Fact(f"Neighbour of no image, by {name}", f"{int((counts == 0).sum()):,} of {len(counts):,} images"),
         ]
     return facts
 

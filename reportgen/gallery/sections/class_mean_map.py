@@ -32,7 +32,7 @@ def class_mean_map(audit: Audit, media: Media, k: int) -> Section | None:
     figure = Figure(picture, f"mean map of {audit.classes[k]}", size, caption="In the frame of the network's input.")
     caption = (
         f"Mean of the class's own maps, each divided by its maximum, over the images with this label: {len(images):,}. "
-        "A blob in the middle reflects centred photographs. The same blob in other classes, away from the middle, "
-        "means that the maps do not follow the objects."
+        "A blob in the middle is what centred photographs give. The same blob in other classes, away from the middle, "
+        "is a sign that the maps do not follow the objects."
     )
     return Section("Mean map", caption, [figure], "five", ("0", f"{map_.max():.2f}"))
