@@ -15,6 +15,7 @@ from reportgen.setting_values import (
     parse_numbers,
     parse_share,
     parse_size,
+    parse_slices,
 )
 
 
@@ -260,6 +261,11 @@ class AuditConfig:
     reference: Path | None = setting(
         None, "another data set, such as the training set, to search for near-duplicates and nearest neighbours"
     )
+    slices: tuple[Mapping[str, Any], ...] = setting(
+        (),
+        "groups of images whose errors are always shown: one table each, with a name and conditions",
+        parse=parse_slices,
+    )
     models: tuple[Mapping[str, Any], ...] = setting(
         (), "several networks in one audit: one table each, whose keys override those above; pages show the first"
     )
@@ -291,8 +297,12 @@ class AuditConfig:
         return None if self.budget == "auto" else float(parsed("`budget`", self.budget, parse_duration))
 
     def networks(self) -> list[AuditConfig]:
-        """The settings of each network of the audit: these, with the keys of one of `models` in their place."""
-        return [replace(self, models=(), **table) for table in self.models] if self.models else [self]
+        """The settings of each network of the audit: these, with the keys of one of `models` in their place.
+
+        Slices are of the data, not of a network."""
+        if not self.models and not self.slices:
+            return [self]
+        return [replace(self, models=(), slices=(), **table) for table in self.models or ({},)]
 
 
 SETTINGS: dict[str, Mapping[str, Any]] = {f.name: f.metadata for f in fields(AuditConfig)}
@@ -305,6 +315,11 @@ MODEL_KEYS = (
     "std", "interpolation", "crop_pct", "precision", "runtime", "outputs",
 )  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
+TABLES = {
+    "slices": ("# [[slices]]", '# name = "dark tabbies"', '# where = ["label = tabby", "brightness < 0.2"]'),
+    "models": ("# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"'),
+}
+"""Settings that are tables, with an example of each. They have no flags."""
 RENAMED = {
     "codes": "features",
     "patch_field": "receptive_field",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from reportgen.config import DEFAULTS, MODEL_KEYS, RENAMED, SETTINGS, AuditConfig, parsed
+from reportgen.config import DEFAULTS, MODEL_KEYS, RENAMED, SETTINGS, TABLES, AuditConfig, parsed
 from reportgen.errors import ConfigError
 from reportgen.setting_values import as_url
 
@@ -86,9 +86,8 @@ def commented_toml() -> str:
     out."""
     lines = ["# Settings of a reportgen audit. Run it with `reportgen run audit.toml`; flags override this file."]
     for key, default in DEFAULTS.items():
-        if key == "models":  # tables come last in TOML
-            example = ["# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"']
-            lines += ["", f"# {SETTINGS[key]['help']}", *example]
+        if key in TABLES:  # they are declared last, as TOML needs them
+            lines += ["", f"# {SETTINGS[key]['help']}", *TABLES[key]]
             continue
         shown = list(default) if isinstance(default, tuple) else default
         quoted = f'"{shown}"' if isinstance(shown, str | Path) else json.dumps(shown)

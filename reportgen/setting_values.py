@@ -72,6 +72,35 @@ def parse_duration(value: str) -> float:
     return 3600 * hours + 60 * minutes + seconds
 
 
+OPERATORS = ("<=", ">=", "!=", "=", "<", ">")
+"""Comparisons of the conditions of a slice; the longer ones first, because texts are searched for them."""
+
+
+def parse_slices(value: Any) -> tuple[dict[str, Any], ...]:
+    """Return the tables `[[slices]]`: `name`, and `where`, a tuple of conditions, see `parse_condition`."""
+    tables = value if isinstance(value, list | tuple) else [value]
+    for table in tables:
+        is_table = isinstance(table, dict) and set(table) == {"name", "where"} and isinstance(table["name"], str)
+        where = table["where"] if is_table else None
+        if not isinstance(where, list | tuple) or not where or not all(isinstance(one, str) for one in where):
+            raise ValueError('each table [[slices]] has a `name` and `where = ["ATTRIBUTE = VALUE", …]`')
+        for condition in where:
+            parse_condition(condition)
+    names = [table["name"] for table in tables]
+    if len(set(names)) < len(names) or not all(re.fullmatch(r"[\w -]+", name) for name in names):
+        raise ValueError("names of slices are distinct, and made of letters, digits, spaces, - and _")
+    return tuple({"name": table["name"], "where": tuple(table["where"])} for table in tables)
+
+
+def parse_condition(text: str) -> tuple[str, str, str]:
+    """Return the attribute, the operator and the value of a condition such as `brightness < 0.2` or `label = tabby`."""
+    places = [(text.index(operator), -len(operator), operator) for operator in OPERATORS if operator in text]
+    attribute, operator, value = text.partition(min(places)[2]) if places else ("", "", "")
+    if not attribute.strip() or not value.strip():
+        raise ValueError(f"`{text}` is no condition; use one of {', '.join(OPERATORS)}, as in `brightness < 0.2`")
+    return attribute.strip(), operator, value.strip()
+
+
 URL = re.compile(r"([a-z][a-z0-9+.-]+):/{1,2}(.+)", re.DOTALL)
 """A URL, also as the text of a Path, which has one slash less."""
 

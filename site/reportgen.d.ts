@@ -192,6 +192,10 @@ interface ImagesChunk {
   /** Images of all findings, one after the other, and where those of each finding end. */
   finding_rows: Integers;
   finding_ends: Integers;
+  /** Names of the slices; their images, one after the other, and where those of each slice end. */
+  slices: string[];
+  slice_rows: Integers;
+  slice_ends: Integers;
   /** Names of the classes that occur, by their number. */
   classes: Record<string, string>;
   /** Further columns of the annotations; `range` of one of numbers. */

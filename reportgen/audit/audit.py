@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
+from reportgen.audit.slices import SliceStudy, study_slices
 from reportgen.data.samples import Dataset, Sample
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
 from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
@@ -35,6 +37,7 @@ class Audit:
     feature_source: the array that nearest neighbours and embedding maps compare images by.
     coverage: how many images have the results of the expensive methods; select: the setting that chose them.
     live:       the first network for the live page, or None without such a page.
+    named_slices: the setting `slices`: name and conditions of each.
     """
 
     dataset: Dataset
@@ -46,6 +49,7 @@ class Audit:
     coverage: Sequence[Coverage] = ()
     select: str = "auto"
     live: LiveNetwork | None = None
+    named_slices: Sequence[Mapping[str, Any]] = ()
 
     @property
     def main(self) -> ModelAudit:
@@ -134,6 +138,11 @@ class Audit:
         ]
         placed = np.isfinite(self.embedding_maps.maps[0].positions).all(1)
         return summarize_regions(self.map_regions, attributes, self.labels, predicted, placed, self.main.groups)
+
+    @cached_property
+    def slices(self) -> SliceStudy:
+        """The groups of images with a higher error than the rest, and those of the settings."""
+        return study_slices(self)
 
     @cached_property
     def findings(self) -> Sequence[Finding]:

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 
-from reportgen.config import DEFAULTS, SETTINGS, AuditConfig
+from reportgen.config import DEFAULTS, SETTINGS, TABLES, AuditConfig
 
 DEMO_SETTINGS = (
     "resize", "decode", "precision", "runtime", "store_feature_maps", "device", "out", "limit", "batch_size",
@@ -44,7 +44,7 @@ class Names(click.ParamType[tuple[str, ...]]):
 
 def audit_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the flags of these settings; of all settings that can be flags if none is named."""
-    chosen = names or tuple(name for name in SETTINGS if name != "models")
+    chosen = names or tuple(name for name in SETTINGS if name not in TABLES)
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in reversed(chosen):

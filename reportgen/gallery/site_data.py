@@ -31,7 +31,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
     if localization is not None:
         iou = np.where(localization.judged, localization.best_iou[:, 0], -1.0)
     class_dtype = np.int16 if len(audit.classes) < 2**15 else np.int32
-    outcomes = list(OUTCOME_LABELS)
+    outcomes, slices = list(OUTCOME_LABELS), audit.slices.images
     columns = {
         "label": audit.labels.astype(class_dtype),
         "predicted": classification.top_classes[:, 0].astype(class_dtype),
@@ -43,6 +43,8 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
         "height": audit.main.sizes[:, 1].astype(np.int32),
         "finding_rows": np.array([i for finding in audit.findings for i in finding.images], np.int32),
         "finding_ends": np.cumsum([len(finding.images) for finding in audit.findings], dtype=np.int32),
+        "slice_rows": np.concatenate([np.zeros(0, np.int32), *slices.values()], dtype=np.int32),
+        "slice_ends": np.cumsum([len(rows) for rows in slices.values()], dtype=np.int32),
     }
     texts = {
         "id": [identity.decode()[:16] for identity in audit.main.table["samples/id"]],
@@ -65,6 +67,7 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
         "outcomes": list(OUTCOME_LABELS.items()),
         "flag_names": list(IMAGE_FLAGS.items()),
         "findings": [[finding.slug, finding.headline] for finding in audit.findings],
+        "slices": list(slices),
         "classes": {str(k): audit.classes[k] for k in used},
         "table_columns": [
             {

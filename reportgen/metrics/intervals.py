@@ -62,9 +62,28 @@ def wilson(share: float, n: float) -> Interval:
     """Return Wilson's interval of a share of n images; n need not be whole."""
     if n <= 0:
         return 0.0, 1.0
+    low, high = wilson_bounds(np.array([share]), np.array([n]))
+    return float(low[0]), float(high[0])
+
+
+def wilson_bounds(share: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of Wilson's intervals of shares `(k,)` of n > 0 images `(k,)`."""
     centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
-    return max(0.0, centre - half) if share > 0 else 0.0, min(1.0, centre + half) if share < 1 else 1.0
+    half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + (Z / (2 * n)) ** 2)
+    return np.where(share > 0, np.maximum(0, centre - half), 0), np.where(share < 1, np.minimum(1, centre + half), 1)
+
+
+def excess_interval(inside: Rate, outside: Rate) -> Interval:
+    """Return the interval of the difference of two shares of different images, inside − outside.
+
+    Newcombe (Statistics in Medicine 17, 1998), method 10: from both of Wilson's intervals.
+    """
+    (low, high), (other_low, other_high) = inside.interval, outside.interval
+    difference = inside.value - outside.value
+    return (
+        difference - math.hypot(inside.value - low, other_high - outside.value),
+        difference + math.hypot(high - inside.value, outside.value - other_low),
+    )
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:

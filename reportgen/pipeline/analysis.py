@@ -104,6 +104,7 @@ def build_audit(
         feature_source=inputs.feature_source,
         select=config.select,
         live=live,
+        named_slices=config.slices,
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))

@@ -15,6 +15,7 @@ import torch
 
 from reportgen import __version__
 from reportgen.config import AuditConfig
+from reportgen.data.image_properties import DEFINITION
 from reportgen.data.samples import Dataset, Sample
 from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier
@@ -115,6 +116,7 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "preprocessing": {key: value for key, value in asdict(classifier.preprocessing).items() if key != "source"},
         "resize": config.resize,
         "decode": config.decode,
+        "properties": DEFINITION,
         "precision": forward.precision,
         "runtime": forward.runtime_version,
         "store_maps": forward.store_feature_maps,

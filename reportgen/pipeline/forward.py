@@ -211,6 +211,7 @@ def _shard(batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]]) 
         "samples/size": np.array([image.size for image in images], np.int32),
         "samples/window": np.array([image.window for image in images], np.float32),
         "image/tiny": np.stack([image.tiny for image in images]),
+        "image/properties": np.stack([image.properties for image in images]),
         "image/jpeg": np.frombuffer(b"".join(pictures), np.uint8),
         "image/offset": np.cumsum([0, *map(len, pictures)], dtype=np.int64),
     }

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from reportgen.data.decoding import decode_scaled, decoding_error, digest, thumbnail_jpeg
+from reportgen.data.image_properties import image_properties
 from reportgen.data.isolated import Answer, Isolated, result_of
 from reportgen.data.remote import READS_AT_ONCE
 from reportgen.data.samples import Sample
@@ -44,13 +45,15 @@ class DecodedImage(NetworkInput):
     """One image, ready for the network and for the gallery.
 
     size: width, height of the upright original; window: x0, y0, x1, y1 of what the network sees, in its pixels;
-    picture: JPEG bytes; tiny: `(32, 32, 3)` uint8; score_map: `(h, w)` float32 of a file, or None.
+    picture: JPEG bytes; tiny: `(32, 32, 3)` uint8; properties: see `image_properties`;
+    score_map: `(h, w)` float32 of a file, or None.
     """
 
     size: tuple[int, int]
     window: tuple[float, float, float, float]
     picture: bytes
     tiny: np.ndarray
+    properties: np.ndarray
     score_map: np.ndarray | None = None
 
 
@@ -160,15 +163,16 @@ def _loaded(
         if not is_undecodable:
             _fatal[identity] = answer
         return LoadedImage(identity if is_undecodable else None, error=decoding_error(sample.name, answer))
-    pixels, size, picture, tiny = answer.value
+    pixels, size, picture, tiny, properties = answer.value
     window = crop_window(size, preprocessing, resize)
-    decoded = DecodedImage(identity, sample.label, pixels.transpose(2, 0, 1), size, window, picture, tiny)
+    planes = pixels.transpose(2, 0, 1)
+    decoded = DecodedImage(identity, sample.label, planes, size, window, picture, tiny, properties)
     return LoadedImage(identity, decoded, said=answer.said)
 
 
-Prepared = tuple[np.ndarray, tuple[int, int], bytes, np.ndarray]
-"""Of one image: what the network sees, `(H, W, C)` uint8; width and height of the upright original; `picture` and
-`tiny` of a `DecodedImage`."""
+Prepared = tuple[np.ndarray, tuple[int, int], bytes, np.ndarray, np.ndarray]
+"""Of one image: what the network sees, `(H, W, C)` uint8; width and height of the upright original; `picture`,
+`tiny` and `properties` of a `DecodedImage`."""
 
 
 def _prepare(data: bytes, name: str, preprocessing: Preprocessing, resize: str, decode: str) -> Prepared:
@@ -176,7 +180,8 @@ def _prepare(data: bytes, name: str, preprocessing: Preprocessing, resize: str, 
     image, size = _decoded(data, name, preprocessing, decode)
     pixels = np.atleast_3d(np.asarray(network_input(image, preprocessing, resize)))
     tiny = image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR).convert("RGB")
-    return pixels, size, thumbnail_jpeg(image, THUMBNAIL_SIDE), np.asarray(tiny)
+    properties = image_properties(pixels.transpose(2, 0, 1), data)
+    return pixels, size, thumbnail_jpeg(image, THUMBNAIL_SIDE), np.asarray(tiny), properties
 
 
 def reload_image(

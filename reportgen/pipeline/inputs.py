@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reportgen.audit.columns import image_columns
 from reportgen.audit.model_info import ModelInfo
 from reportgen.audit.reference import Reference
+from reportgen.audit.slices import check_named_slices
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.samples import Dataset, RejectedInput, Sample
@@ -81,6 +83,8 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
         class_names = resolve_class_names(config, classifiers)
         data = read_data(config, class_names or class_names_of_data(config, read), read)
         dataset = data.audited
+        if config.slices:
+            check_named_slices(config.slices, image_columns(dataset.samples), dataset.classes)
         classifiers = [replace(one, score_maps=maps) for one, maps in zip(classifiers, data.score_maps, strict=True)]
     feature_source = find_feature_source(config.features, unit_layers(classifiers[0], settings[0]))
     runs, agreements, runtime_trials = [], [], []

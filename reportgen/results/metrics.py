@@ -34,7 +34,10 @@ def metrics(audit: Audit) -> dict[str, Any]:
             "unreadable": len(audit.unreadable),
             "classes": len(np.unique(audit.labels[audit.labels >= 0])),
         },
-        "models": [_model_metrics(model) for model in audit.models],
+        "models": [
+            _model_metrics(model) | {"slices": _slice_metrics(audit) if model is audit.main else {}}
+            for model in audit.models
+        ],
         "gap_and_gmp": _gap_gmp_metrics(audit),
     }
 
@@ -66,6 +69,18 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "gt_known_error": localization.gt_known_error.value,
             **(_study_metrics(model, model.localization_study) if model.localization_study else {}),
         },
+    }
+
+
+def _slice_metrics(audit: Audit) -> dict[str, Any]:
+    """Return the errors of the slices of the settings, over all their judged images."""
+    return {
+        one.name: {
+            "images": len(one.images),
+            "top1_error": _value(one.errors["class"]),
+            "gt_known_error": _value(one.errors.get("box")),
+        }
+        for one in audit.slices.named
     }
 
 

@@ -79,6 +79,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
     return [["", "any"], ...classes.filter(([k]) => numbers.has(Number(k)))];
   };
 
+  const slices = images.slices.map((name) => /** @type {[string, string]} */ ([name, name]));
   /** @param {number} n */
   const hasImages = (n) => images.finding_ends[n] > (n ? images.finding_ends[n - 1] : 0);
 
@@ -122,6 +123,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
     choice("predicted", "prediction", classesOf(images.predicted)),
     choice("flag", "flag", [["", "any"], ...images.flag_names]),
     choice("finding", "finding", [["", "any"], ...images.findings.filter((_, n) => hasImages(n))]),
+    ...(images.slices.length ? [choice("slice", "slice", [["", "any"], ...slices])] : []),
     ...columns.map(({ label }) => label),
     percentRange("score", "confidence"),
     percentRange("iou", "IoU"),

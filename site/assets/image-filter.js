@@ -42,6 +42,7 @@ window.reportgen.imageFilter = (() => {
     rows: (text, images) => text.startsWith(`${images.n}.`),
     flag: (text, images) => images.flag_names.some(([name]) => name === text),
     finding: (text, images) => images.findings.some(([slug]) => slug === text),
+    slice: (text, images) => images.slices.includes(text),
     column: (text, images) =>
       /^\d+\.\d+(,\d+\.\d+)*$/.test(text) &&
       [...columnGroups(text)].every(([k, chosen]) => chosen.every((j) => images.table_columns[k]?.groups[j] != null)),
@@ -63,6 +64,11 @@ window.reportgen.imageFilter = (() => {
   const atMost = (column, percent) => {
     const most = (Number(percent) * shareSteps) / 100;
     return (i) => column[i] >= 0 && column[i] <= most;
+  };
+  /** @type {(rows: Integers, ends: Integers, n: number) => Test} */
+  const isIn = (rows, ends, n) => {
+    const chosen = new Set(rows.slice(n ? ends[n - 1] : 0, ends[n]));
+    return (i) => chosen.has(i);
   };
   /** @param {string} value */
   const classesOf = (value) => new Set(value.split(",").map(Number));
@@ -109,9 +115,9 @@ window.reportgen.imageFilter = (() => {
     },
     finding: (images, value) => {
       const n = images.findings.findIndex(([slug]) => slug === value);
-      const rows = new Set(images.finding_rows.slice(n ? images.finding_ends[n - 1] : 0, images.finding_ends[n]));
-      return (i) => rows.has(i);
+      return isIn(images.finding_rows, images.finding_ends, n);
     },
+    slice: (images, value) => isIn(images.slice_rows, images.slice_ends, images.slices.indexOf(value)),
     ids: (images, value) => {
       const ids = new Set(value.split(",").filter(Boolean));
       const lengths = [...new Set([...ids].map((id) => id.length))];
@@ -153,7 +159,7 @@ window.reportgen.imageFilter = (() => {
   /** @type {ImageFilter["describe"]} */
   const describe = (images, state) => {
     const { classes, outcomes, flag_names: flags, findings } = images;
-    const { outcome, flag, finding, label, predicted, column, q, side, ids, rows, ...given } = clean(images, state);
+    const { outcome, flag, finding, slice, label, predicted, column, q, side, ids, rows, ...given } = clean(images, state);
     /** @type {(pairs: [string, string][], keys: string) => string} */
     const names = (pairs, keys) =>
       keys
@@ -166,6 +172,7 @@ window.reportgen.imageFilter = (() => {
       outcome && names(outcomes, outcome),
       flag && names(flags, flag),
       finding && names(findings, finding),
+      slice && `slice ${slice}`,
       label && `label ${names(Object.entries(classes), label) || label}`,
       predicted && `predicted ${names(Object.entries(classes), predicted) || predicted}`,
       ...[...columnGroups(column)].map(([k, numbers]) => {

@@ -33,8 +33,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    slices = ({"name": "left and late", "where": ("camera = left", "shorter side >= 1")},)
     run_audit(
-        AuditConfig(data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=folder, select="none")
+        AuditConfig(
+            data=table,
+            classes=table.parent / "classes.txt",
+            model=TINY_NETWORK,
+            out=folder,
+            select="none",
+            slices=slices,
+        )
     )
     return folder
 
@@ -90,3 +98,11 @@ def test_columns_colour_the_map_and_its_legend_filters(browser: Browser, report:
         expect(page.locator("#embedding output.count")).to_have_text("8 of 12 images")
         colour.select_option(label=SHOWN)
         expect(legend.locator("span")).to_have_text(["1", "3.75", "6.5", "9.25", "12"])
+
+
+def test_slice_of_the_settings_links_to_its_images(browser: Browser, report: Path) -> None:
+    with visited(browser, (report / "site" / "slices" / "index.html").as_uri(), offline=True) as page:
+        row = page.get_by_role("row").filter(has_text="left and late").first
+        row.get_by_role("link", name="4").click()
+        expect(page.locator("#explore output.count")).to_have_text("4 of 12 images")
+        assert page.get_by_label("slice", exact=True).input_value() == "left and late"

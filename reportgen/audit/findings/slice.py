@@ -1,0 +1,86 @@
+"""Groups of images with a higher error than the rest, found on one half of the images and confirmed on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reportgen.audit.attributes import LABEL, PREDICTION
+from reportgen.audit.audit import Audit
+from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size
+from reportgen.audit.findings.registry import finding_kind
+from reportgen.audit.slices import ERRORS, FoundSlice
+from reportgen.data.sampling import evenly_spaced
+from reportgen.metrics.formatting import between, p_equals
+from reportgen.metrics.slices import MAX_Q, MIN_IMAGES
+
+MAX_FINDINGS = 5
+MAX_MAPS = 24
+SUBJECTS = {
+    "class": ("The class is wrong more often", "wrong class"),
+    "box": ("The box is wrong more often", "wrong box"),
+}
+
+
+@finding_kind(
+    "Slice",
+    topic="class",
+    criterion=(
+        "The images with one or two attributes in common (annotations, image, object, region of the map, neighbours) "
+        "have a higher error than the rest. Slices are searched on one half of the labelled images, and tested on the "
+        f"other half (Fisher's exact test, one-sided; at least {MIN_IMAGES} images in each half). The p values are "
+        f"adjusted for all tested slices (Benjamini and Hochberg), and at most {MAX_Q}. The {MAX_FINDINGS} slices with "
+        "the largest lower bound of the excess error are listed. A slice by label and prediction alone, or by one "
+        "column of the annotations, is left to the other findings."
+    ),
+)
+def slice_(audit: Audit) -> Iterator[Finding]:
+    """At most five findings, of the first network."""
+    columns = {column.column for column in audit.columns.groups}
+    found = [one for one in audit.slices.found if _is_new(one, columns)]
+    for one in found[:MAX_FINDINGS]:
+        yield _finding(audit, one)
+
+
+def _is_new(one: FoundSlice, columns: set[str]) -> bool:
+    """Whether no other finding is about this slice: those of classes, of confusions, and of single columns."""
+    if one.error == "class" and len(one.attributes) == 1 and one.attributes[0] in columns:
+        return False
+    return not set(one.attributes) <= {LABEL, PREDICTION}
+
+
+def _finding(audit: Audit, one: FoundSlice) -> Finding:
+    figures, (subject, wrong) = one.on_other_half, SUBJECTS[one.error]
+    inside, outside = figures.inside, figures.outside
+    size = Size.sampled(inside, f"images with {one.name}, in the half that was not searched")
+    share = size.interval[0] if size.interval else 0.0
+    return Finding(
+        slug=f"slice {one.error} {one.name}",
+        headline=(
+            f"{subject} with {one.name}: {inside.count:,} of {inside.n:,} images, otherwise {outside.count:,} of "
+            f"{outside.n:,}"
+        ),
+        size=size,
+        evidence=[
+            Bars(
+                f"{ERRORS[one.error]}, on the half that was not searched",
+                [Bar("slice", inside.value, inside.interval, "wrong"), Bar("rest", outside.value, outside.interval)],
+            ),
+            Maps(evenly_spaced(one.wrong.tolist(), MAX_MAPS), (0 if one.error == "class" else -1,), one.error == "box"),
+        ],
+        inference=(
+            f"The error is higher by {100 * figures.excess:.0f} points (95 % interval {between(figures.interval)}; "
+            f"{p_equals('p', one.q)}, adjusted for {audit.slices.tested:,} slices). This does not show that the "
+            "attribute is the cause."
+        ),
+        next_step=f"Compare images of the slice with a {wrong} and without, and collect more like them.",
+        images=one.wrong.tolist(),
+        figures=[
+            ("error, slice", inside.value),
+            ("error, rest", outside.value),
+            ("images of the slice, both halves", float(len(one.images))),
+        ],
+        see=("Slices", "slices/index.html"),
+        at_least=share * len(one.images),
+        p=one.q,
+        model=audit.main.info.name,
+    )
