@@ -159,7 +159,10 @@ window.reportgen.imageFilter = (() => {
   /** @type {ImageFilter["describe"]} */
   const describe = (images, state) => {
     const { classes, outcomes, flag_names: flags, findings } = images;
-    const { outcome, flag, finding, slice, label, predicted, column, q, side, ids, rows, ...given } = clean(images, state);
+    const { outcome, flag, finding, slice, label, predicted, column, q, side, ids, rows, ...given } = clean(
+      images,
+      state,
+    );
     /** @type {(pairs: [string, string][], keys: string) => string} */
     const names = (pairs, keys) =>
       keys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reportgen.audit.attributes import LABEL, PREDICTION
+from reportgen.audit.attributes import LABEL, OBJECT_SIZE, OBJECTS, PREDICTION
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size
 from reportgen.audit.findings.registry import finding_kind
@@ -15,6 +15,7 @@ from reportgen.metrics.slices import MAX_Q, MIN_IMAGES
 
 MAX_FINDINGS = 5
 MAX_MAPS = 24
+BY_OBJECT = (LABEL, OBJECT_SIZE, OBJECTS)
 SUBJECTS = {
     "class": ("The class is wrong more often", "wrong class"),
     "box": ("The box is wrong more often", "wrong box"),
@@ -29,8 +30,8 @@ SUBJECTS = {
         "have a higher error than the rest. Slices are searched on one half of the labelled images, and tested on the "
         f"other half (Fisher's exact test, one-sided; at least {MIN_IMAGES} images in each half). The p values are "
         f"adjusted for all tested slices (Benjamini and Hochberg), and at most {MAX_Q}. The {MAX_FINDINGS} slices with "
-        "the largest lower bound of the excess error are listed. A slice by label and prediction alone, or by one "
-        "column of the annotations, is left to the other findings."
+        "the largest lower bound of the excess error are listed, but for single attributes that other findings are "
+        "about: classes, columns, and size and number of objects."
     ),
 )
 def slice_(audit: Audit) -> Iterator[Finding]:
@@ -42,10 +43,10 @@ def slice_(audit: Audit) -> Iterator[Finding]:
 
 
 def _is_new(one: FoundSlice, columns: set[str]) -> bool:
-    """Whether no other finding is about this slice: those of classes, of confusions, and of single columns."""
-    if one.error == "class" and len(one.attributes) == 1 and one.attributes[0] in columns:
-        return False
-    return not set(one.attributes) <= {LABEL, PREDICTION}
+    """Whether no other finding is about this slice: of confusions, columns, classes that are not localized, objects."""
+    if len(one.attributes) == 1:
+        return one.attributes[0] not in ({LABEL, PREDICTION, *columns} if one.error == "class" else BY_OBJECT)
+    return True
 
 
 def _finding(audit: Audit, one: FoundSlice) -> Finding:

@@ -17,7 +17,7 @@ from reportgen.metrics.formatting import between, counted, p_text, signed
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.slices import MAX_Q, MIN_IMAGES
 
-MAX_CARDS = 8
+MAX_CARDS = 6
 """Images shown of a slice, of those with the error."""
 MAX_NAMES = 12
 """Values listed of an attribute that have too few images."""
