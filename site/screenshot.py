@@ -1,19 +1,26 @@
 """The manual's pictures: `python site/screenshot.py REPORT [NAME …]` photographs a report of the demo (needs Chromium).
 
 Writes site/docs/img/overview.webp, the README's picture, and a picture of every visualization, site/docs/img/NAME.webp.
-`reportgen demo --feature-visualization _swish:12 --out REPORT` makes a report that has them all.
+`reportgen demo --feature-visualization _swish:12 --out REPORT` makes a report that has them all but `gap-gmp`, for
+which this script makes a report of its own.
 """
 
+import csv
 import io
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+
+from reportgen.config import AuditConfig
+from reportgen.data.demo import make_demo_photos
+from reportgen.pipeline.run import run_audit
 
 IMG = Path(__file__).parent / "docs" / "img"
 WIDTH, HEIGHTS, GAP = 1280, (596, 684), 12
@@ -51,8 +58,33 @@ SHOTS = {
     "calibration": Shot("confusions/index.html", "figure.chart"),
     "localization": Shot("localization/index.html", "figure.chart"),
     "failures": Shot("failures/index.html", ".quadrants"),
+    "gap-gmp": Shot("gap-gmp/index.html", "ul.sides"),
 }
 """The pictures of the page Visualizations, by name."""
+
+
+KINDS = {
+    "animal": {"tabby", "goldfish", "jellyfish", "lion", "golden retriever"},
+    "device": {"joystick", "reflex camera", "electric guitar", "laptop", "dial telephone", "wall clock"},
+    "landscape": {"alp", "lakeside", "mountain tent", "palace"},
+}
+"""Coarse classes of the demo's photographs: of most of its own classes there is one scene, too few to fit a head."""
+
+
+def gap_and_gmp_report(folder: Path) -> Path:
+    """Audit the demo's network with heads fitted on coarse classes behind both poolings, and return the site."""
+    kind_of = {label: kind for kind, labels in KINDS.items() for label in labels}
+    photos = make_demo_photos(folder)
+    with photos.open(encoding="utf-8", newline="") as file:
+        rows = [row | {"label": kind_of[row["label"]]} for row in csv.DictReader(file) if row["label"] in kind_of]
+    table = folder / "kinds.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    models = ({"model": "demo", "head": "gap"}, {"model": "demo", "head": "gmp"})
+    run_audit(AuditConfig(data=table, models=models, select="none", out=folder / "report"))
+    return folder / "report" / "site"
 
 
 @contextmanager
@@ -94,7 +126,7 @@ def stacked(pictures: list[Image.Image]) -> Image.Image:
 def write_pictures(site: Path, names: list[str]) -> None:
     """Write the pictures of these names, or all."""
     IMG.mkdir(exist_ok=True)
-    with chromium() as browser:
+    with chromium() as browser, TemporaryDirectory() as folder:
         if not names or "overview" in names:
             pages = (site / "index.html", next(site.glob("images/*-chelsea.html")))
             tops = [top_of_page(browser, page, height) for page, height in zip(pages, HEIGHTS, strict=True)]
@@ -102,7 +134,8 @@ def write_pictures(site: Path, names: list[str]) -> None:
         for name, shot in SHOTS.items():
             if names and name not in names:
                 continue
-            page = next(iter(sorted(site.glob(shot.page))), None)
+            shown = gap_and_gmp_report(Path(folder)) if name == "gap-gmp" else site
+            page = next(iter(sorted(shown.glob(shot.page))), None)
             if page is None:
                 print(f"no picture {name}: the report has no page {shot.page}")
                 continue

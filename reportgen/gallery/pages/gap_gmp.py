@@ -21,6 +21,8 @@ from reportgen.results.tables import Table, gap_gmp_table
 
 MAX_EXAMPLES = 6
 """Images in which one of the poolings covers more."""
+MIN_DIFFERENCE = 0.01
+"""Least difference of the covered shares of such an image."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ def gap_gmp(audit: Audit, media: Media) -> GapGmpPage:
     table, lead = gap_gmp_table(comparison), comparison.lead
     order = np.argsort(-lead, kind="stable")
     groups = [
-        _examples("GAP covers more", comparison, media, order[lead[order] > 0][:MAX_EXAMPLES]),
-        _examples("GMP covers more", comparison, media, order[::-1][lead[order[::-1]] < 0][:MAX_EXAMPLES]),
+        _examples("GAP covers more", comparison, media, order[lead[order] >= MIN_DIFFERENCE][:MAX_EXAMPLES]),
+        _examples(
+            "GMP covers more", comparison, media, order[::-1][lead[order[::-1]] <= -MIN_DIFFERENCE][:MAX_EXAMPLES]
+        ),
     ]
     return GapGmpPage(
         conclusion=conclusion(comparison),
