@@ -92,8 +92,8 @@ def check_decoding(data: bytes, name: str) -> None:
 
 
 def decoding_error(name: str, answer: Answer) -> str:
-    """Return the line for an image that an isolated process could not decode, with what the decoder said."""
-    said = f" (the decoder says: {answer.said})" if answer.said else ""
+    """Return the line for an image that an isolated process could not decode, with what the decoder printed."""
+    said = f" (the decoder printed: {answer.said})" if answer.said else ""
     if isinstance(answer.error, ImageError):
         return f"{answer.error}{said}"
     return f"`{one_line(name)}` cannot be decoded: {cause(answer.error or Exception())}{said}"

@@ -1,7 +1,7 @@
 """Calls of functions in processes of their own, so that untrusted input can crash, hang or exhaust only those.
 
 Libraries that decode images are written in C, and print what they find on stderr. Here a crash, an endless loop or a
-huge allocation ends one call, and what the libraries say is returned with its result. On systems other than Linux the
+huge allocation ends one call, and what the libraries print is returned with its result. On systems other than Linux the
 functions are called in this process, without that protection.
 """
 
@@ -165,7 +165,7 @@ class _Process:
 
 
 def _end_of(exit_code: int) -> str:
-    """Say how a process ended. exit_code: negative for a signal."""
+    """Return how a process ended. exit_code: negative for a signal."""
     if exit_code == -signal.SIGKILL:
         return "its decoder was killed, which also happens when memory runs out"
     if exit_code < 0:

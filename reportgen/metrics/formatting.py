@@ -29,9 +29,9 @@ def rate_text(rate: Rate | None) -> str:
     return NONE if rate is None else with_interval(rate.value, rate.interval)
 
 
-def signed(share: float, digits: int = 1) -> str:
+def signed(share: float) -> str:
     """Return a difference of shares in points: `+1.2`, `−0.3`."""
-    return minus_signs(f"{100 * share:+.{digits}f}")
+    return minus_signs(f"{100 * share:+.1f}")
 
 
 def p_text(p: float) -> str:

@@ -172,9 +172,11 @@ def test_images_that_kill_or_block_their_decoder_are_named_and_the_others_decode
     found = {sample.name: image for sample, image in zip(samples, loaded(samples), strict=True)}
     errors = {name: image.error for name, image in found.items() if image.error}
     assert errors == {
-        "blue-1.png": "`blue-1.png` cannot be decoded: its decoder crashed (SIGABRT) (the decoder says: out of joint)",
+        "blue-1.png": (
+            "`blue-1.png` cannot be decoded: its decoder crashed (SIGABRT) (the decoder printed: out of joint)"
+        ),
         "red-0.png": "`red-0.png` cannot be decoded: it takes longer than 2 s",
-        "red-2.png": "`red-2.png` cannot be decoded: broken (the decoder says: bad strip)",
+        "red-2.png": "`red-2.png` cannot be decoded: broken (the decoder printed: bad strip)",
     }
     assert {name: image.said for name, image in found.items() if image.said} == {"red-1.png": "unknown field"}
     start = time.monotonic()

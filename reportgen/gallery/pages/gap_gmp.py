@@ -21,8 +21,8 @@ from reportgen.results.tables import Table, gap_gmp_table
 
 MAX_EXAMPLES = 6
 """Images in which one of the poolings covers more."""
-MIN_DIFFERENCE = 0.01
-"""Least difference of the covered shares of such an image."""
+MIN_DIFFERENCE = 0.0005
+"""Least difference of the covered shares of such an image: what is shown as 0.1 points."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _examples(title: str, comparison: GapGmpComparison, media: Media, rows: np.n
         url = image_page(comparison.gap, i)
         gap = pooling_figure(comparison.gap, media, i, "GAP", url)
         gmp = pooling_figure(comparison.gmp, media, i, "GMP", url)
-        difference = f"{comparison.gap.samples[i].name}: {signed(comparison.lead[row], 0)} points"
+        difference = f"{comparison.gap.samples[i].name}: {signed(comparison.lead[row])} points"
         examples.append(Example(gap, gmp, difference))
     return ExampleGroup(title, examples)
 
