@@ -92,14 +92,28 @@ interface Reportgen {
   liveFigure(live: LiveChunk): LiveFigure;
   /** The lines of the list of facts; k: the chosen class. */
   liveFacts(images: ImagesChunk, live: LiveChunk, image: LiveImage, result: LiveResult, k: number): HTMLElement[];
-  /** Shows the nearest images in a section; own: row of the image itself. */
+  /** The ten images with the nearest features. outputs: of the network; own: row of the image itself. */
+  liveNearest(outputs: LiveOutputs, own: number | undefined): Nearest[];
+  /** Shows the nearest images in a section. */
   liveNeighbours(
     section: HTMLElement,
     images: ImagesChunk,
     live: LiveChunk,
     result: LiveResult,
-    own: number | undefined,
+    nearest: Nearest[],
   ): void;
+  livePlace(section: HTMLElement, images: ImagesChunk): LivePlace;
+  /** number: a value with three digits. */
+  liveLayerMaps: { number(value: number): string; of(chunk: LiveLayersChunk): LiveLayerMaps };
+  liveUnit(images: ImagesChunk, live: LiveChunk, chunk: LiveLayersChunk, maps: LiveLayerMaps): LiveUnit;
+  liveSections(images: ImagesChunk, live: LiveChunk, actions: LiveSectionActions): Promise<LiveSections>;
+  /** changed: called when the reader chose another unit, or another layer: isOther. */
+  liveLayers(
+    section: HTMLElement,
+    images: ImagesChunk,
+    live: LiveChunk,
+    changed: (isOther: boolean) => void,
+  ): LiveLayers;
   /** Saves a picture with the most probable classes beneath it as a PNG file. */
   liveCard(picture: HTMLCanvasElement, name: string, live: LiveChunk, answer: Answer): void;
   liveClasses(live: LiveChunk, choose: (k: number) => void): LiveClasses;
@@ -117,6 +131,8 @@ type Point = [number, number];
 type Box = [number, number, number, number];
 /** Rows of numbers. */
 type Grid = number[][];
+/** Of feature maps or filters: channels, height, width. */
+type Shape = [number, number, number];
 
 /** What Python and the scripts both know (`reportgen/gallery/core/browser_constants.py`). */
 interface Constants {
@@ -169,6 +185,7 @@ interface Chunks {
   search: SearchChunk;
   live: LiveChunk;
   "live-features": LiveFeatures;
+  "live-layers": LiveLayersChunk;
   "live-runtime": { wasm: Uint8Array<ArrayBuffer>; glue: Uint8Array<ArrayBuffer> };
   [part: `live-network-${number}`]: { bytes: Uint8Array<ArrayBuffer> };
   [inputs: `live-inputs-${number}`]: { bytes: Uint8Array<ArrayBuffer>; ends: Uint32Array };
@@ -452,8 +469,9 @@ interface FilterControls {
 // ---------------------------------------------------------------------------------------------------- activation maps
 
 interface Cam {
-  /** Colours of a share in [0, 1] of the scale. */
+  /** Colours of a share in [0, 1] of the scale of magnitudes, and of that of signed values, where 0.5 is zero. */
   colour(share: number): Rgb;
+  signedColour(share: number): Rgb;
   /** The value at x, y in [0, 1] of the network's input: bilinear, half-pixel centres, clamped at the edges. */
   valueAt(grid: Grid, x: number, y: number): number;
   /** The largest value. */
@@ -873,8 +891,10 @@ interface LiveChunk {
   weights: number | null;
   network_parts: number;
   per_chunk: number;
-  feature_shape: [number, number, number];
+  feature_shape: Shape;
   pooling: string;
+  /** Number of recorded layers. */
+  layers: number;
   /** The occluding square: its side and the distance of its places in pixels of the input; its colour, RGB in [0, 1]. */
   occlusion: { side: number; stride: number; fill: number[] };
   /** Why there is no activation map, if there is none. */
@@ -893,6 +913,115 @@ interface LiveFeatures {
   output: string;
   pooled: string;
 }
+
+interface LiveLayer {
+  name: string;
+  /** The network's output with its values. */
+  output: string;
+  shape: Shape;
+  /** Folder of the units' pages. */
+  folder: string;
+  field: string;
+  /** Whether receptive fields are those that were measured. */
+  is_effective: boolean;
+  stride: string;
+  parameters: number;
+  new_parameters: number;
+}
+
+/** The recorded layers; in the columns those of all layers one after the other (`components/live_layers.py`). */
+interface LiveLayersChunk {
+  layers: LiveLayer[];
+  /** Of every unit: mean and standard deviation of its largest value over the images that `baseline` names. */
+  mean: Float32Array;
+  deviation: Float32Array;
+  baseline: string;
+  /** So many top patches a unit: their images, −1 for none, and left and upper edge and side in pixels of the image. */
+  patches: number;
+  patch_image: Int32Array;
+  patch_crop: Float32Array;
+  /** Receptive fields of every row, and of every column: first and last pixel of the input. */
+  down: Float32Array;
+  across: Float32Array;
+  /** The layer whose units are the responses of the first convolution's filters, or "", and their shape. */
+  filters_of: string;
+  filters: Float32Array;
+  filter_shape: Shape;
+  dead_range: number;
+  signed_share: number;
+}
+
+interface LiveLayerMaps {
+  /** The map of unit u. */
+  gridOf(values: Float32Array, u: number, shape: Shape): Grid;
+  /** The largest value of each unit. */
+  maxima(values: Float32Array, shape: Shape): Float32Array;
+  /** Units by how many standard deviations their largest value is above its mean. */
+  strongest(largest: Float32Array, mean: Float32Array, deviation: Float32Array, count: number): Scored[];
+  /** Draws the maps of all units on one scale, one cell apart; returns the scale. */
+  drawTiles(
+    canvas: HTMLCanvasElement,
+    values: Float32Array,
+    shape: Shape,
+    columns: number,
+  ): { low: number; top: number; isSigned: boolean };
+  /** Draws a picture with a map over it, from 0 to the map's maximum. */
+  drawOver(canvas: HTMLCanvasElement, photo: HTMLCanvasElement, grid: Grid): void;
+  drawFilter(canvas: HTMLCanvasElement, u: number): void;
+}
+
+/** A unit with its largest value, and how many standard deviations that is above its mean. */
+interface Scored {
+  u: number;
+  value: number;
+  above: number;
+  score: number;
+}
+
+/** starts: where the layer's units, rows and columns begin in the columns of the chunk. */
+interface LiveUnitShown {
+  u: number;
+  grid: Grid;
+  layer: LiveLayer;
+  starts: Shape;
+}
+
+interface LiveUnit {
+  elements: HTMLElement[];
+  show(shown: LiveUnitShown, photo: HTMLCanvasElement, aspect: number): void;
+}
+
+interface LiveSectionActions {
+  /** The reader chose another unit or, isOther, another layer, whose values the network must compute. */
+  changed(isOther: boolean): void;
+  fail(error: unknown): void;
+}
+
+interface LiveSections {
+  elements: HTMLElement[];
+  /** The outputs of the network that they show. */
+  outputs(): string[];
+  show(result: LiveResult, image: LiveImage, isOriginal: boolean): void;
+  toState(): StateValues;
+  fromState(state: Record<string, string>): Promise<void>;
+}
+
+interface LiveLayers {
+  /** The output of the network that is shown. */
+  output(): string;
+  /** area: the part of the image that the network sees. */
+  show(result: LiveResult, area: Box): void;
+  toState(): StateValues;
+  fromState(state: Record<string, string>): void;
+}
+
+interface Nearest {
+  row: number;
+  distance: number;
+}
+
+/** Marks the place of an image; own: its row, if it is an image of the map. */
+type LivePlace = (nearest: Nearest[], own: number | undefined) => void;
 
 interface LiveResize {
   resize(image: Pixels, size: Point, how: { interpolation: string; height_first: boolean }, box?: Box): Pixels;
@@ -930,6 +1059,9 @@ interface LivePixels {
   draw(canvas: HTMLCanvasElement, image: Pixels): void;
 }
 
+/** Values of the network's outputs by their names: `logits`, `features`, `maps` and those of layers. */
+type LiveOutputs = Record<string, Float32Array>;
+
 /** Of every class; order: from the most probable class on. */
 interface Answer {
   logits: Float32Array;
@@ -941,9 +1073,7 @@ interface Answer {
 interface LiveResult {
   pixels: Pixels;
   answer: Answer;
-  maps: Float32Array;
-  /** The output that nearest images are compared by. */
-  compared: Float32Array;
+  outputs: LiveOutputs;
   milliseconds: number;
   of?: LiveImage;
 }
@@ -951,14 +1081,14 @@ interface LiveResult {
 interface LiveAnswer {
   classify(logits: Float32Array): Answer;
   /** shape: of the feature maps. */
-  activationMap(maps: Float32Array, weights: Float32Array, k: number, shape: [number, number, number]): Grid;
+  activationMap(maps: Float32Array, weights: Float32Array, k: number, shape: Shape): Grid;
 }
 
 interface LiveNetwork {
   /** Of the head, one row a class; null where there are no exact activation maps. */
   weights: Float32Array | null;
   /** images: normalized, one after the other; the array is moved to the worker. Returns outputs by their names. */
-  run(images: Float32Array<ArrayBuffer>, outputs: string[]): Promise<Record<string, Float32Array>>;
+  run(images: Float32Array<ArrayBuffer>, outputs: string[]): Promise<LiveOutputs>;
 }
 
 interface LiveFigure {
@@ -967,7 +1097,8 @@ interface LiveFigure {
   showImage(pixels: Pixels, window: Box, name: string): void;
   /** The activation map, or null without one, and the caption; other: a map that is shown on the same scale. */
   showMap(grid: Grid | null, text: string, other?: Grid | null): void;
-  showOcclusion(occlusion: LiveOcclusion, drops: Grid, text: string): void;
+  /** name: of the class. */
+  showOcclusion(occlusion: LiveOcclusion, drops: Grid, name: string): void;
   /** What is shown, so many pixels wide. */
   picture(width: number): HTMLCanvasElement;
 }
@@ -1020,8 +1151,6 @@ interface LiveOcclusion {
     clean: number,
     progress: (drops: Grid, done: number, total: number) => boolean,
   ): Promise<void>;
-  /** Of a share in [−1, 1] of the scale. */
-  colour(share: number): Rgb;
   /** Draws the drops over the whole canvas, and returns the greatest magnitude. */
   draw(canvas: HTMLCanvasElement, drops: Grid): number;
 }

@@ -61,3 +61,7 @@ class LiveNetwork:
     preprocessing: LivePreprocessing
     occlusion: LiveOcclusion
     inputs: PerImageResults
+
+    def output_of(self, layer: str) -> str:
+        """The graph's output with the values of a recorded layer. That of the feature layer is `maps`."""
+        return f"layer/{self.layers.index(layer)}" if layer in self.layers else "maps"

@@ -1,16 +1,23 @@
 /* Activation maps drawn from their numbers, by the rules of the pictures that the report holds (`draw/overlay.py`). */
 window.reportgen.cam = (() => {
   "use strict";
-  const { inferno, overlayRamp } = window.reportgen.constants;
-  const anchors = inferno.map((colour) => [0, 2, 4].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+  const { inferno, diverging, overlayRamp } = window.reportgen.constants;
 
-  /** @type {Cam["colour"]} */
-  const colour = (share) => {
-    const position = share * (anchors.length - 1);
-    const i = Math.min(Math.floor(position), anchors.length - 2);
-    const [r, g, b] = anchors[i].map((value, c) => value + (position - i) * (anchors[i + 1][c] - value));
-    return [r, g, b];
+  /**
+   * Colours of a share in [0, 1], between these at equal distances.
+   * @param {string[]} colours
+   * @returns {(share: number) => Rgb}
+   */
+  const scale = (colours) => {
+    const anchors = colours.map((colour) => [0, 2, 4].map((at) => parseInt(colour.slice(at, at + 2), 16)));
+    return (share) => {
+      const position = share * (anchors.length - 1);
+      const i = Math.min(Math.floor(position), anchors.length - 2);
+      return anchors[i].map((value, c) => value + (position - i) * (anchors[i + 1][c] - value));
+    };
   };
+  const colour = scale(inferno);
+  const signedColour = scale(diverging);
 
   /**
    * The two cells around each of some places in [0, 1] of an axis of n cells, and the share of the second.
@@ -78,5 +85,5 @@ window.reportgen.cam = (() => {
     context.putImageData(picture, 0, 0);
   };
 
-  return { colour, valueAt, maximum, enlarge, draw };
+  return { colour, signedColour, valueAt, maximum, enlarge, draw };
 })();

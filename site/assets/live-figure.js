@@ -55,20 +55,23 @@ window.reportgen.liveFigure = (live) => {
     start.textContent = "0";
     end.textContent = `${top.toFixed(1)} logit`;
     scale.hidden = top <= 0;
-    fillScale((share) => cam.colour(share));
+    fillScale(cam.colour);
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (grid && top > 0) cam.draw(canvas, grid, top, 1, [0, 0, width, height], [width, height]);
   };
 
   /** @type {LiveFigure["showOcclusion"]} */
-  const showOcclusion = (occlusion, drops, text) => {
+  const showOcclusion = (occlusion, drops, name) => {
     const limit = occlusion.draw(canvas, drops);
-    caption.textContent = text;
+    const { side } = live.occlusion;
+    caption.textContent =
+      `Drop of the probability of ${name} by the place of a square of ${side} × ${side} pixels. Orange: the ` +
+      "probability falls; blue: it rises.";
     for (const part of [...tools.children]) part.toggleAttribute("hidden", false);
     start.textContent = `rises by ${limit.toFixed(2)}`;
     end.textContent = `falls by ${limit.toFixed(2)}`;
-    fillScale((share) => occlusion.colour(2 * share - 1));
+    fillScale(cam.signedColour);
   };
   /** @type {LiveFigure["picture"]} */
   const picture = (wide) => {

@@ -1,7 +1,7 @@
 /* Occlusion sensitivity of the open image, as the job computes it: coarse positions first, then finer ones. */
 window.reportgen.liveOcclusion = (live) => {
   "use strict";
-  const { constants, liveAnswer } = window.reportgen;
+  const { cam, liveAnswer } = window.reportgen;
   const { side, stride, fill } = live.occlusion;
   const { width, height, channels, mean, std } = live.preprocessing;
   const BATCH = 4; // a change of the image waits for one batch at most
@@ -56,14 +56,6 @@ window.reportgen.liveOcclusion = (live) => {
     }
   };
 
-  const anchors = constants.diverging.map((colour) => [0, 2, 4].map((at) => parseInt(colour.slice(at, at + 2), 16)));
-  /** @type {LiveOcclusion["colour"]} */
-  const colour = (share) => {
-    const position = Math.min(Math.max((share + 1) / 2, 0), 1) * (anchors.length - 1);
-    const i = Math.min(Math.floor(position), anchors.length - 2);
-    return anchors[i].map((value, c) => value + (position - i) * (anchors[i + 1][c] - value));
-  };
-
   /** Index of the edge whose square is centred nearest to each pixel of an axis. */
   /** @param {number[]} starts @param {number} extent @param {number} count */
   const nearest = (starts, extent, count) =>
@@ -83,12 +75,15 @@ window.reportgen.liveOcclusion = (live) => {
       xs.forEach((c, x) => {
         if (r < 0 || c < 0 || !limit) return;
         const share = drops[r][c] / limit;
-        picture.data.set([...colour(share), 255 * Math.min(2 * Math.abs(share), 1)], 4 * (y * canvas.width + x));
+        picture.data.set(
+          [...cam.signedColour((share + 1) / 2), 255 * Math.min(2 * Math.abs(share), 1)],
+          4 * (y * canvas.width + x),
+        );
       }),
     );
     context.putImageData(picture, 0, 0);
     return limit;
   };
 
-  return { rows, columns, run, colour, draw };
+  return { rows, columns, run, draw };
 };

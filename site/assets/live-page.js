@@ -53,14 +53,10 @@
     compare.addEventListener("change", show);
     const occlude = button("Occlusion map", () => (occluding ? stop() : computeOcclusion().catch(fail)));
     const save = button("Save as PNG", () => {
-      const result = compare.checked ? original : current;
-      if (image && result) saveCard(image.name, result.answer).catch(fail);
+      const [name, result] = [image?.name ?? "", compare.checked ? original : current];
+      const card = () => result && window.reportgen.liveCard(figure.picture(640), name, live, result.answer);
+      data.loadScripts("live-card.js").then(card, fail);
     });
-    /** @param {string} name @param {Answer} answer */
-    const saveCard = async (name, answer) => {
-      await data.loadScripts("live-card.js");
-      window.reportgen.liveCard(figure.picture(640), name, live, answer);
-    };
     const actions = element(
       "div",
       { className: "tools live-actions" },
@@ -73,18 +69,24 @@
     const sources = window.reportgen.liveSources(images, live, { open, fail: say });
     const right = element("div", {}, ...classes.elements, facts);
     figure.element.append(tools.element, actions);
-    const nearest = element("section", { className: "view", id: "live-nearest" });
     const two = element("div", { className: "two live-two" }, figure.element, right);
-    holder.append(...sources.elements, status, two, nearest);
+    holder.append(...sources.elements, status, two);
     const network = await window.reportgen.liveNetwork(live, (text) => say(`${text} …`));
-    await data.load("live-features");
-    await data.loadScripts("live-neighbours.js");
-    const outputs = [...new Set(["logits", "maps", data.chunk("live-features").output])];
+    await data.loadScripts("live-sections.js");
+    const sections = await window.reportgen.liveSections(images, live, {
+      changed: (isOther) => {
+        write();
+        if (isOther) predict().catch(fail);
+        else show();
+      },
+      fail,
+    });
+    holder.append(...sections.elements);
 
     function write() {
       const { row } = image ?? {};
       const place = { image: row === undefined ? "" : images.id[row], class: chosen < 0 ? "" : chosen };
-      state.write({ ...place, ...editor.toState(edits) });
+      state.write({ ...place, ...editor.toState(edits), ...sections.toState() });
     }
 
     /** @param {LiveImage} opened */
@@ -107,10 +109,8 @@
     async function resultOf(pixels) {
       const values = livePixels.normalize(pixels, live.preprocessing);
       const start = performance.now();
-      const found = await network.run(values, outputs);
-      const compared = found[data.chunk("live-features").output];
-      const answer = liveAnswer.classify(found.logits);
-      return { pixels, answer, maps: found.maps, compared, milliseconds: performance.now() - start };
+      const outputs = await network.run(values, [...new Set(["logits", "maps", ...sections.outputs()])]);
+      return { pixels, answer: liveAnswer.classify(outputs.logits), outputs, milliseconds: performance.now() - start };
     }
 
     let isBusy = false;
@@ -124,8 +124,9 @@
         while (isOutdated && image) {
           isOutdated = false;
           const asked = image;
-          if (!original || original.of !== asked) original = { ...(await resultOf(asked.pixels)), of: asked };
-          const found = editor.isNone(edits) ? original : await resultOf(editor.apply(asked.pixels, edits));
+          const isComplete = original?.of === asked && sections.outputs().every((name) => original?.outputs[name]);
+          if (!isComplete) original = { ...(await resultOf(asked.pixels)), of: asked };
+          const found = editor.isNone(edits) && original ? original : await resultOf(editor.apply(asked.pixels, edits));
           if (asked !== image) continue;
           current = found;
           const [best] = found.answer.order;
@@ -149,12 +150,13 @@
       figure.showImage(result.pixels, image.window, image.name);
       classes.show(result.answer, k, current === original || result === original ? undefined : original.answer);
       const [grid, otherGrid] = [result, other].map(
-        ({ maps }) => network.weights && liveAnswer.activationMap(maps, network.weights, k, live.feature_shape),
+        ({ outputs: { maps } }) =>
+          network.weights && liveAnswer.activationMap(maps, network.weights, k, live.feature_shape),
       );
       const which = compare.checked && current !== original ? ", image without changes" : "";
       figure.showMap(grid, grid ? `Class activation map (CAM) of ${live.classes[k]}${which}.` : live.no_map, otherGrid);
       facts.replaceChildren(...window.reportgen.liveFacts(images, live, image, result, k));
-      window.reportgen.liveNeighbours(nearest, images, live, result, image.row);
+      sections.show(result, image, result === original);
     }
 
     function stop() {
@@ -165,20 +167,17 @@
       if (!current) return;
       compare.checked = false;
       show();
-      const own = Date.now();
-      occluding = own;
+      const own = (occluding = Date.now());
       occlude.textContent = "Stop";
       await data.loadScripts("live-occlusion.js");
       const occlusion = window.reportgen.liveOcclusion(live);
       const k = classShown();
       const clean = current.answer.scores[k];
       const values = livePixels.normalize(current.pixels, live.preprocessing);
-      const { side } = live.occlusion;
-      const what = `Drop of the probability of ${live.classes[k]} by the place of a square of ${side} × ${side} pixels`;
       await occlusion.run(network, values, k, clean, (drops, done, total) => {
         if (occluding !== own) return false;
         say(`Occlusion map: ${done} of ${total} places`);
-        figure.showOcclusion(occlusion, drops, `${what}. Orange: the probability falls; blue: it rises.`);
+        figure.showOcclusion(occlusion, drops, live.classes[k]);
         return true;
       });
       if (occluding === own) stop();
@@ -191,6 +190,7 @@
       chosen = state.number(given.class, -1);
       const row = sources.rows.find((one) => images.id[one] === given.image) ?? sources.rows[0];
       restored = editor.fromState(given);
+      await sections.fromState(given);
       if (row !== undefined) await sources.openRow(row);
     };
     state.onChange(() => restore().catch(fail));

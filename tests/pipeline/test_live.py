@@ -14,8 +14,11 @@ from PIL import Image
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ModelError
+from reportgen.gallery.components.image_figures import image_size
+from reportgen.gallery.components.patch import crop_around
 from reportgen.gallery.core.check import check_site
 from reportgen.gallery.core.data_chunks import read_chunk
+from reportgen.metrics.localization.boxes import to_image
 from reportgen.pipeline import live
 from reportgen.pipeline.live import offered_images
 from reportgen.pipeline.run import run_audit
@@ -24,23 +27,32 @@ from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Callable[..., RunSummary]:
-    table = squares(tmp_path / "data", each=4)
+def runner(folder: Path) -> Callable[..., RunSummary]:
+    table = squares(folder / "data", each=4)
 
     def audit(**settings: object) -> RunSummary:
-        given = {"data": table, "model": TINY_NETWORK, "classes": tmp_path / "data" / "classes.txt", "select": "none"}
-        return run_audit(AuditConfig(**{**given, "out": tmp_path / "report", "live": True, **settings}))
+        given = {"data": table, "model": TINY_NETWORK, "classes": folder / "data" / "classes.txt", "select": "none"}
+        return run_audit(AuditConfig(**{**given, "out": folder / "report", "live": True, **settings}))
 
     return audit
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., RunSummary]:
+    return runner(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def summary(tmp_path_factory: pytest.TempPathFactory) -> RunSummary:
+    """A run that tests only read."""
+    return runner(tmp_path_factory.mktemp("live"))()
 
 
 def column(site: Path, chunk: str, name: str, dtype: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(read_chunk(site, chunk)["columns"][name][1]), dtype)
 
 
-def test_site_has_the_page_the_runtime_and_the_network(run) -> None:
-    summary = run()
+def test_site_has_the_page_the_runtime_and_the_network(summary: RunSummary) -> None:
     site = summary.index.parent
     assert summary.notes == []
     assert "wasm-unsafe-eval" in (site / "live.html").read_text("utf-8")
@@ -56,8 +68,7 @@ def test_site_has_the_page_the_runtime_and_the_network(run) -> None:
     assert weights.shape == (len(about["texts"]["classes"].split("\n")), head.feature_shape[0])
 
 
-def test_inputs_of_the_report_are_the_pixels_that_the_network_saw(run) -> None:
-    summary = run()
+def test_inputs_of_the_report_are_the_pixels_that_the_network_saw(summary: RunSummary) -> None:
     site, samples = summary.index.parent, summary.audit.samples
     rows = column(site, "live", "rows", "<i4")
     assert rows.tolist() == list(range(len(samples)))
@@ -69,6 +80,35 @@ def test_inputs_of_the_report_are_the_pixels_that_the_network_saw(run) -> None:
         with Image.open(io.BytesIO(samples[row].read())) as image:
             expected = np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
         np.testing.assert_array_equal(found, expected)
+
+
+def test_layers_have_the_receptive_fields_usual_values_and_top_patches_of_their_units(summary: RunSummary) -> None:
+    site, model = summary.index.parent, summary.audit.main
+    about = read_chunk(site, "live-layers")
+    names = ("mean", "deviation", "down", "across", "patch_crop")
+    mean, deviation, down, across, crops = (column(site, "live-layers", name, "<f4") for name in names)
+    images = column(site, "live-layers", "patch_image", "<i4").reshape(-1, 4)
+    down, across, crops = down.reshape(-1, 2), across.reshape(-1, 2), crops.reshape(-1, 4, 3)
+    unit = row = col = 0
+    assert [layer["name"] for layer in about["layers"]] == [layer.name for layer in model.info.layers]
+    for layer, found in zip(model.info.layers, about["layers"], strict=True):
+        units, height, width = found["shape"]
+        is_last = layer.name == model.info.feature_layer
+        assert found["output"] == ("maps" if is_last else f"layer/{summary.audit.live.layers.index(layer.name)}")
+        for where in range(height * width):
+            y, x = divmod(where, width)
+            box = [across[col + x][0], down[row + y][0], across[col + x][1], down[row + y][1]]
+            assert box == layer.box(where).tolist()
+        for u in range(units):
+            maxima = model.unit_maxima(layer)[:, u].astype(np.float64)
+            assert (mean[unit + u], deviation[unit + u]) == pytest.approx((maxima.mean(), maxima.std()), rel=1e-5)
+            top = np.argsort(-maxima, kind="stable")[:4]
+            assert images[unit + u].tolist() == top.tolist()
+            i, where = int(top[0]), int(model.unit_positions(layer)[top[0], u])
+            box = to_image(layer.box(where), model.windows[i], model.info.input_size, model.sizes[i])
+            assert crops[unit + u, 0] == pytest.approx(crop_around(box, *image_size(model, i))[:3])
+        unit, row, col = unit + units, row + height, col + width
+    assert (len(mean), len(down), len(across)) == (unit, row, col)
 
 
 def test_report_without_the_setting_has_no_live_page_and_none_of_its_files(run) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from reportgen.audit.audit import Audit
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.embedding.compressed_rows import compress_rows
+from reportgen.gallery.components.live_layers import layers_chunk
 from reportgen.gallery.core.assets import vendored
 from reportgen.gallery.core.data_chunks import chunk_of_inputs, script, write_chunk
 from reportgen.gallery.core.manifest import code_digest, digest_of
@@ -33,7 +34,7 @@ Column = Callable[[], Mapping[str, np.ndarray]]
 
 
 def write_live_chunks(site: Path, audit: Audit, live: LiveNetwork) -> int:
-    """Write the chunks `live`, `live-runtime`, `live-features`, `live-network-<i>` and `live-inputs-<i>`.
+    """Write the chunks `live`, `live-runtime`, `live-features`, `live-layers`, `live-network-…` and `live-inputs-…`.
 
     Returns their total size in bytes. Errors: OutputError.
     """
@@ -44,6 +45,7 @@ def write_live_chunks(site: Path, audit: Audit, live: LiveNetwork) -> int:
         *parts,
         *inputs,
         _features_chunk(site, audit, live),
+        write_chunk(site, "live-layers", layers_chunk(audit, live)),
         write_chunk(site, "live", _description(audit, live, len(parts))),
     ]
     remove_live_chunks(site, urls)
@@ -72,6 +74,7 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
         "per_chunk": IMAGES_PER_CHUNK,
         "feature_shape": list(info.feature_shape),
         "pooling": live.pooling,
+        "layers": len(info.layers),
         "no_map": NO_MAP,
         "occlusion": asdict(live.occlusion),
         "preprocessing": asdict(live.preprocessing),
@@ -94,8 +97,7 @@ def feature_output(audit: Audit, live: LiveNetwork) -> tuple[str, str]:
     `max`."""
     kind, _, name = audit.feature_source.array.partition("/")
     if kind == "units":
-        layer = name.removesuffix("/max")
-        return (f"layer/{live.layers.index(layer)}" if layer in live.layers else "maps"), "max"
+        return live.output_of(name.removesuffix("/max")), "max"
     return {"gap": ("maps", "mean"), "gmp": ("maps", "max")}.get(name, ("features", ""))
 
 
