@@ -242,6 +242,9 @@ class AuditConfig:
         ("jpeg", "webp"),
     )
     live: bool = setting(False, "write `live.html`, a page in which the network itself runs on any image")
+    live_limit: int = setting(
+        60, "with `live`: size in MB, compressed, from which a network gets no such page", minimum=1
+    )
     name: str | None = setting(None, "name of the data set in the report (default: the name of its folder)")
     model_name: str | None = setting(
         None, "name of the network in the report (default: its own name)", placeholder="NAME"

@@ -889,6 +889,8 @@ interface LiveChunk {
   graph_size: number;
   /** Where the head's weights begin in the network's bytes; null where there are no exact activation maps. */
   weights: number | null;
+  /** Whether they are stored as float16 instead of float32. */
+  is_half: boolean;
   network_parts: number;
   per_chunk: number;
   feature_shape: Shape;

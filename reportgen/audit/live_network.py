@@ -43,10 +43,19 @@ class LiveOcclusion:
 
 
 @dataclass(frozen=True)
+class HalfWeights:
+    """Weights that are stored in 16 bits. difference: the largest of a logit, in float32, over so many images."""
+
+    difference: float
+    images: int
+
+
+@dataclass(frozen=True)
 class LiveNetwork:
     """The first network of an audit as a graph for ONNX Runtime.
 
     packed:   `data` of `models.live_graph.LiveGraph`, compressed with gzip; graph_size, weights: see there.
+    half:     how the stored weights were rounded; None where they are those of the network.
     layers:   the names of the layers whose values are outputs, in order.
     pooling:  of the head if activation maps follow from its weights: `gap` or `gmp`; else "".
     occlusion: the square of occlusion sensitivity, as in the job.
@@ -56,6 +65,7 @@ class LiveNetwork:
     packed: bytes
     graph_size: int
     weights: int | None
+    half: HalfWeights | None
     layers: Sequence[str]
     pooling: str
     preprocessing: LivePreprocessing

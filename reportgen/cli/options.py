@@ -13,7 +13,7 @@ from reportgen.config import DEFAULTS, SETTINGS, TABLES, AuditConfig
 DEMO_SETTINGS = (
     "resize", "decode", "precision", "runtime", "store_feature_maps", "device", "out", "limit", "batch_size",
     "feature_visualization", "select", "budget", "occlusion", "occlusion_side", "occlusion_stride", "occlusion_fill",
-    "smoothgrad", "top_patches", "receptive_field", "image_format", "live",
+    "smoothgrad", "top_patches", "receptive_field", "image_format", "live", "live_limit",
 )  # fmt: skip
 """Settings that make sense for the demo, whose data and network are given."""
 

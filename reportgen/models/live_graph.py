@@ -23,13 +23,14 @@ class LiveGraph:
     """A network for ONNX Runtime.
 
     data:    the ONNX graph of `graph_size` bytes. Bytes after it are the head's weights.
-    weights: where the head's weights `(K, C)` float32 begin in `data`, in the graph or after it; None without such a
-        head.
+    weights: where the head's weights `(K, C)` begin in `data`, in the graph or after it; None without such a head.
+    is_half: whether they, and the network's, are stored as float16 instead of float32.
     """
 
     data: bytes
     graph_size: int
     weights: int | None
+    is_half: bool = False
 
 
 def live_graph(classifier: Classifier, layers: Sequence[str]) -> LiveGraph:
@@ -45,9 +46,14 @@ def live_graph(classifier: Classifier, layers: Sequence[str]) -> LiveGraph:
         graph = export(module, torch.zeros(2, *classifier.preprocessing.input_shape[1:], device=device), names)
     except ModelError as error:
         raise ModelError(str(error)) from error  # the live page has no other runtime to use
+    return with_head_weights(graph, classifier, "<f4")
+
+
+def with_head_weights(graph: bytes, classifier: Classifier, dtype: str) -> LiveGraph:
+    """Return an ONNX graph with the place of its head's weights of this dtype, appended where it does not hold them."""
     if classifier.linear_head is None:
         return LiveGraph(graph, len(graph), None)
-    weights = classifier.linear_head.weight.detach().cpu().numpy().astype("<f4").tobytes()
+    weights = classifier.linear_head.weight.detach().cpu().numpy().astype(dtype).tobytes()
     found = graph.find(weights)
     return LiveGraph(graph, len(graph), found) if found >= 0 else LiveGraph(graph + weights, len(graph), len(graph))
 

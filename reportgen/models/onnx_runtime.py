@@ -12,11 +12,10 @@ from reportgen.errors import ModelError, first_line
 from reportgen.models.onnx_export import INPUT, MAPS, export_trunk
 
 
-class OnnxTrunk:
-    """A trunk exported by `export_trunk`, to be called as the module that `with_intermediates` makes of it.
+class OnnxSession:
+    """A graph that ONNX Runtime runs on the CPU, on as many threads as PyTorch.
 
-    One session runs on as many threads as PyTorch. Its threads sleep between two calls, so that they do not take the
-    cores from the threads that decode images.
+    Its threads sleep between two calls, so that they do not take the cores from the threads that decode images.
     """
 
     def __init__(self, graph: bytes) -> None:
@@ -34,24 +33,35 @@ class OnnxTrunk:
         except Exception as error:  # its exceptions have no common base
             raise _failure(error) from error
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Return the feature maps of images `(N, C, H, W)` float32, and the maxima of the units and their positions in
-        each of the layers. Errors: ModelError if ONNX Runtime fails."""
-        maps, *values = self._run(images, None)
-        return maps, list(zip(values[::2], values[1::2], strict=True))
+    def run(self, images: Tensor, outputs: Sequence[str] | None = None) -> list[Tensor]:
+        """Compute these outputs, or all, and nothing else. images: `(N, C, H, W)` float32.
 
-    def feature_maps(self, images: Tensor) -> Tensor:
-        """Return the feature maps of images `(N, C, H, W)` float32 alone. Errors: ModelError if ONNX Runtime fails."""
-        (maps,) = self._run(images, [MAPS])
-        return maps
-
-    def _run(self, images: Tensor, outputs: Sequence[str] | None) -> list[Tensor]:
-        """Compute these outputs, or all, and nothing else."""
+        Errors: ModelError if ONNX Runtime fails.
+        """
         try:
             found = self._session.run(outputs, {INPUT: images.contiguous().numpy()}, self._only_outputs)
         except Exception as error:
             raise _failure(error) from error
         return [torch.from_numpy(values) for values in found]
+
+
+class OnnxTrunk:
+    """A trunk exported by `export_trunk`, to be called as the module that `with_intermediates` makes of it."""
+
+    def __init__(self, graph: bytes) -> None:
+        """Errors: ModelError if ONNX Runtime cannot load the graph."""
+        self._session = OnnxSession(graph)
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
+        """Return the feature maps of images `(N, C, H, W)` float32, and the maxima of the units and their positions in
+        each of the layers. Errors: ModelError if ONNX Runtime fails."""
+        maps, *values = self._session.run(images)
+        return maps, list(zip(values[::2], values[1::2], strict=True))
+
+    def feature_maps(self, images: Tensor) -> Tensor:
+        """Return the feature maps of images `(N, C, H, W)` float32 alone. Errors: ModelError if ONNX Runtime fails."""
+        (maps,) = self._session.run(images, [MAPS])
+        return maps
 
 
 class OnnxFeatureMaps(nn.Module):

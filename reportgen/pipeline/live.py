@@ -7,22 +7,28 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import torch
 from PIL import Image
 
-from reportgen.audit.live_network import LiveNetwork, LiveOcclusion, LivePreprocessing
+from reportgen.audit.live_network import HalfWeights, LiveNetwork, LiveOcclusion, LivePreprocessing
 from reportgen.config import AuditConfig
+from reportgen.data.sampling import evenly_spaced
 from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
+from reportgen.models.half_weights import half_weights, largest_difference
 from reportgen.models.inference import eval_mode
-from reportgen.models.live_graph import live_graph
+from reportgen.models.live_graph import LiveGraph, live_graph
 from reportgen.pipeline.image_loader import MAX_SCALED_SIDE
 from reportgen.pipeline.inputs import AuditInputs
 from reportgen.pipeline.per_image import PerImageJob
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.selected_images import fill_colour, occlusion_square
+from reportgen.store.per_image import PerImageResults
 
-MAX_BYTES = 60_000_000
-"""A larger network, compressed, is no longer opened in a browser."""
+MAX_DIFFERENCE = 1e-2
+"""Of a logit, by weights that are rounded to 16 bits."""
+MAX_COMPARED = 16
+"""Images on which they are compared."""
 MAX_PIXELS = 15_000_000
 """Pixels of all inputs that the page offers, such as 298 of 224 × 224: about 20 MB as files."""
 
@@ -41,22 +47,23 @@ def live_network(
         if len(model.run.heads) > 1:
             return None, _note(f"its head was fitted in {len(model.run.heads)} folds, so there is no single network")
         layers = [layer.name for layer in model.info.layers if layer.name != model.info.feature_layer]
-        try:
-            with eval_mode(model.run.classifier):
-                graph = live_graph(model.run.classifier, layers)
-        except ModelError as error:
-            return None, _note(str(error))
-        packed = gzip.compress(graph.data, 6, mtime=0)
-        if len(packed) > MAX_BYTES:
-            return None, _note(f"the network has {len(packed) / 1e6:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB")
         classifier = model.run.classifier
         job = PerImageJob(model.run, inputs.samples, model.table, inputs.device)
         rows = offered_images(len(inputs.samples), classifier.preprocessing.height * classifier.preprocessing.width)
         pixels = job.compute("input", {}, rows, lambda row, image, x: {"input/pixels": image.pixels}, tick)
+        try:
+            with eval_mode(classifier):
+                graph, packed, half = _packed(live_graph(classifier, layers), classifier, pixels)
+        except ModelError as error:
+            return None, _note(str(error))
+        if len(packed) > 1e6 * config.live_limit:
+            size = f"{len(packed) / 1e6:.0f} MB, and the limit is {config.live_limit} MB (setting `live_limit`)"
+            return None, _note(f"the network has {size}")
     network = LiveNetwork(
         packed=packed,
         graph_size=graph.graph_size,
         weights=graph.weights,
+        half=half,
         layers=layers,
         pooling=classifier.linear_head.pooling if classifier.linear_head else "",
         preprocessing=live_preprocessing(classifier, model.run.settings.resize),
@@ -64,6 +71,26 @@ def live_network(
         inputs=pixels,
     )
     return network, ""
+
+
+def _packed(
+    graph: LiveGraph, classifier: Classifier, pixels: PerImageResults
+) -> tuple[LiveGraph, bytes, HalfWeights | None]:
+    """Return the graph and its compressed bytes, with weights in 16 bits if this changes no logit by more than
+    `MAX_DIFFERENCE`. Errors: ModelError."""
+    rows = evenly_spaced(sorted(pixels), MAX_COMPARED)
+    images = [torch.tensor(pixels.of_image(row)["input/pixels"])[None] for row in rows]
+    if images:
+        smaller = half_weights(graph, classifier)
+        normalized = classifier.preprocessing.normalize(torch.cat(images))
+        difference = largest_difference(graph, smaller, normalized)
+        if difference < MAX_DIFFERENCE:
+            return smaller, _compressed(smaller), HalfWeights(difference, len(images))
+    return graph, _compressed(graph), None
+
+
+def _compressed(graph: LiveGraph) -> bytes:
+    return gzip.compress(graph.data, 6, mtime=0)
 
 
 def _note(reason: str) -> str:

@@ -14,13 +14,21 @@ window.reportgen.liveNetwork = (() => {
       return new Uint8Array(await new Response(stream).arrayBuffer());
     };
     /** @param {any} message */
-    const start = async ({ wasm, network, graphSize, weights, count }) => {
+    const start = async ({ wasm, network, graphSize, weights, isHalf, count }) => {
       scope.ort.env.wasm.wasmBinary = (await unpack([wasm])).buffer;
       scope.ort.env.wasm.numThreads = 1;
       scope.ort.env.logLevel = "error";
       const bytes = await unpack(network);
       session = await scope.ort.InferenceSession.create(bytes.subarray(0, graphSize), { executionProviders: ["wasm"] });
-      return { weights: weights === null ? null : new Float32Array(bytes.buffer.slice(weights, weights + 4 * count)) };
+      if (weights === null) return { weights };
+      const own = bytes.buffer.slice(weights, weights + (isHalf ? 2 : 4) * count);
+      return { weights: isHalf ? Float32Array.from(new Uint16Array(own), fromHalf) : new Float32Array(own) };
+    };
+    /** The number of 16 bits of a finite float16: sign, exponent, fraction. @param {number} bits */
+    const fromHalf = (bits) => {
+      const [exponent, fraction] = [(bits >> 10) & 31, (bits & 1023) / 1024];
+      const magnitude = exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14;
+      return bits >> 15 ? -magnitude : magnitude;
     };
     /** @param {any} message */
     const run = async ({ images, shape, outputs }) => {
@@ -83,7 +91,8 @@ window.reportgen.liveNetwork = (() => {
     progress("Starting the network");
     const { channels, height, width } = live.preprocessing;
     const count = live.classes.length * live.feature_shape[0];
-    const start = { wasm, network, graphSize: live.graph_size, weights: live.weights, count };
+    const { graph_size: graphSize, weights: place, is_half: isHalf } = live;
+    const start = { wasm, network, graphSize, weights: place, isHalf, count };
     const { weights } = await ask(
       start,
       [wasm, ...network].map((bytes) => bytes.buffer),

@@ -63,7 +63,11 @@ def test_site_has_the_page_the_runtime_and_the_network(summary: RunSummary) -> N
     assert wasm.startswith(b"\0asm")
     network = gzip.decompress(column(site, "live-network-0", "bytes", "u1").tobytes())
     about = read_chunk(site, "live")
-    weights = np.frombuffer(network, "<f4", 3 * 16, about["weights"]).reshape(3, 16)
+    assert about["is_half"]
+    half = summary.audit.live.half
+    assert (half.images, half.difference < 1e-2) == (len(summary.audit.samples), True)
+    assert f"stored in 16 bits. On {half.images} images" in (site / "live.html").read_text("utf-8")
+    weights = np.frombuffer(network, "<f2", 3 * 16, about["weights"]).reshape(3, 16)
     head = summary.audit.main.info
     assert weights.shape == (len(about["texts"]["classes"].split("\n")), head.feature_shape[0])
 
@@ -131,10 +135,9 @@ def test_network_that_cannot_be_exported_gets_one_line_and_no_page(run, monkeypa
 
 
 def test_network_over_the_limit_gets_one_line_and_no_page(run, monkeypatch) -> None:
-    monkeypatch.setattr(live, "MAX_BYTES", 1000)
+    monkeypatch.setattr(live, "_compressed", lambda graph: bytes(61_000_000))
     summary = run()
-    assert len(summary.notes) == 1
-    assert summary.notes[0].startswith("no live page: the network has 0 MB")
+    assert summary.notes == ["no live page: the network has 61 MB, and the limit is 60 MB (setting `live_limit`)"]
     assert not (summary.index.parent / "live.html").exists()
 
 

@@ -70,6 +70,7 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
     more = {
         "graph_size": live.graph_size,
         "weights": live.weights,
+        "is_half": live.half is not None,
         "network_parts": parts,
         "per_chunk": IMAGES_PER_CHUNK,
         "feature_shape": list(info.feature_shape),
