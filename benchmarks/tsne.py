@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.made_up_features import made_up_features
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.embedding.projections import measure_quality, principal_components, tsne
+from reportgen.embedding.projections import measure_qualities, principal_components, tsne
 from reportgen.embedding.space import Space
 
 
@@ -29,7 +29,7 @@ def run(quick: bool) -> Result:
 
     timings = measure({OURS: ours, "opentsne": peer}, 1)
     space = Space.of(features)
-    quality = {name: measure_quality(space, positions, labels) for name, positions in maps.items()}
+    quality = dict(zip(maps, measure_qualities(space, list(maps.values()), labels), strict=True))
     lines = [f"{len(features):,} features of {features.shape[1]:,}", *table(timings)]
     lines += [
         f"{name}: trustworthiness {q.trustworthiness:.4f}, neighbours preserved {q.preservation:.3f}, "

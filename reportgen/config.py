@@ -261,6 +261,11 @@ class AuditConfig:
         "or one of `layers`",
         placeholder="NAME",
     )
+    fresh_maps: bool = setting(
+        False,
+        "compute the t-SNE maps from all images, even if few have changed since the last run, whose maps a run "
+        "otherwise continues",
+    )
     reference: Path | None = setting(
         None, "another data set, such as the training set, to search for near-duplicates and nearest neighbours"
     )

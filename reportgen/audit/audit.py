@@ -38,6 +38,7 @@ class Audit:
     coverage: how many images have the results of the expensive methods; select: the setting that chose them.
     live:       the first network for the live page, or None without such a page.
     named_slices: the setting `slices`: name and conditions of each.
+    fresh_maps: t-SNE maps do not continue those of an earlier run.
     """
 
     dataset: Dataset
@@ -50,6 +51,7 @@ class Audit:
     select: str = "auto"
     live: LiveNetwork | None = None
     named_slices: Sequence[Mapping[str, Any]] = ()
+    fresh_maps: bool = False
 
     @property
     def main(self) -> ModelAudit:
@@ -119,7 +121,7 @@ class Audit:
     @cached_property
     def embedding_maps(self) -> EmbeddingMaps:
         """The images in two dimensions: t-SNE, PCA and grid."""
-        return make_embedding_maps(self.feature_space, self.pixel_space, self.labels, self.cache)
+        return make_embedding_maps(self.feature_space, self.pixel_space, self.labels, self.cache, self.fresh_maps)
 
     @cached_property
     def map_regions(self) -> MapRegions:

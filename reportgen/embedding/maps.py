@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib.metadata import version
 
 import numpy as np
 
+from reportgen.embedding.continued_maps import is_continued, projected
 from reportgen.embedding.grid import assign_cells, full_grid_shape
-from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_quality, principal_components, tsne
+from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_qualities
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
-SEED = 0
 GRID_ASPECT = 1.4
 """Width ÷ height of the grid: about that of the part of a page where maps are shown."""
 
@@ -49,15 +48,16 @@ class EmbeddingMaps:
 
 
 def make_embedding_maps(
-    features: Space, pixels: Space, labels: np.ndarray, cache: ResultsCache | None = None
+    features: Space, pixels: Space, labels: np.ndarray, cache: ResultsCache | None = None, fresh: bool = False
 ) -> EmbeddingMaps:
     """Return t-SNE, PCA and grid of the features, and, for comparison, t-SNE and PCA of the pixels.
 
-    labels: `(N,)`, −1 for none; cache: where the maps are stored for the next run.
+    labels: `(N,)`, −1 for none; cache: where the maps are stored for the next run; fresh: no t-SNE continues that of an
+    earlier run, see `reportgen.embedding.continued_maps`.
     """
     shape = full_grid_shape(len(labels) - len(features.neighbours.left_out), GRID_ASPECT)
-    maps, components = _maps_of(features, "", "features", labels, shape, cache)
-    pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache)
+    maps, components = _maps_of(features, "", "features", labels, shape, cache, fresh)
+    pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache, fresh)
     return EmbeddingMaps([*maps, *pixel_maps], components, shape)
 
 
@@ -68,34 +68,30 @@ def _maps_of(
     labels: np.ndarray,
     grid: tuple[int, int] | None,
     cache: ResultsCache | None,
+    fresh: bool,
 ) -> tuple[list[EmbeddingMap], PrincipalComponents]:
     """Return the maps of one space. prefix: of their names; source: what the rows are; grid: its shape, if wanted."""
-    arrays = cached(cache, "maps", [space.rows, SEED, version("openTSNE")], partial(_project, space))
+    arrays = projected(space, cache, fresh)
     components = PrincipalComponents(arrays["axes"], arrays["explained"])
     pca = np.zeros_like(arrays["tsne"])
     pca[:, : components.positions.shape[1]] = components.positions[:, :2]
     variance = ", ".join(f"{100 * share:.1f} %" for share in components.explained[:2])
+    near = "near images stay near; distances between clusters mean little"
+    if is_continued(arrays):
+        near += "; continues the map of an earlier run (--fresh-maps computes it anew)"
     kinds = [
-        ("tsne", "t-SNE", "near images stay near; distances between clusters mean little", arrays["tsne"]),
+        ("tsne", "t-SNE", near, arrays["tsne"]),
         ("pca", "PCA", f"the first two axes explain {variance} of the variance", pca),
     ]
     if grid is not None:
         cells = cached(cache, "grid", [arrays["tsne"], grid], partial(_assign_grid, arrays["tsne"], grid))["cells"]
         kinds.append(("grid", "Grid", f"the t-SNE of {source} with a cell of its own for every image", cells))
+    qualities = measure_qualities(space, [positions for *_, positions in kinds], labels)
     maps = [
-        EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, measure_quality(space, positions, labels))
-        for kind, label, note, positions in kinds
+        EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, quality)
+        for (kind, label, note, positions), quality in zip(kinds, qualities, strict=True)
     ]
     return maps, components
-
-
-def _project(space: Space) -> Arrays:
-    components = principal_components(space.rows)
-    return {
-        "axes": components.positions,
-        "explained": components.explained,
-        "tsne": tsne(space, components, SEED),
-    }
 
 
 def _assign_grid(positions: np.ndarray, shape: tuple[int, int]) -> Arrays:

@@ -104,7 +104,7 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[
             lower = values - 2 * (e_a[start + r] + e_b[c])
             is_close = values >= _kth_of_lists(r, lower, height, k)[r]
             r, c = r[is_close], c[is_close]
-            square = _squares(pool, a, b, start + r, c)
+            square = squared_distances(pool, a, b, start + r, c)
             order = np.lexsort((c, square, r))
             ends = np.cumsum(np.bincount(r, minlength=height))
             nearest = order[(ends - np.bincount(r, minlength=height))[:, None] + np.arange(k)]
@@ -150,7 +150,9 @@ def _kth_of_lists(r: np.ndarray, values: np.ndarray, rows: int, k: int) -> np.nd
     return _kth(dense, k)
 
 
-def _squares(pool: ThreadPoolExecutor, a: np.ndarray, b: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
+def squared_distances(
+    pool: ThreadPoolExecutor, a: np.ndarray, b: np.ndarray, i: np.ndarray, j: np.ndarray
+) -> np.ndarray:
     """Return the squared distances in float64 of the pairs (a[i], b[j])."""
     step = max(1, 2**17 // a.shape[1])
 

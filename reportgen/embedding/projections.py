@@ -9,7 +9,9 @@ takes 3 times as long with `full`. The results are equal up to rounding.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +19,22 @@ from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
 from reportgen.metrics.intervals import Rate
 
+if TYPE_CHECKING:
+    import openTSNE
+
 N_COMPONENTS = 8
 """Number of principal components."""
 MAX_TSNE_IMAGES = 200_000
 """Most images that t-SNE embeds itself; of more images a sample is embedded, and the others are added to it."""
 EARLY_ITERATIONS, LATE_ITERATIONS = 150, 350
 """Iterations of t-SNE with and without early exaggeration."""
+CONTINUED_ITERATIONS = 50
+"""Iterations of t-SNE that continue a map after a few images have changed."""
+N_PLACING = 10
+"""Nearest neighbours whose median is the first position of an image that is added to a map."""
+START_DEVIATION = 0.01
+"""Standard deviation by which that position is shifted, on a map that is some tens wide: no force separates two images
+at one point."""
 MIN_IMAGES_FOR_THREADS = 1_000
 """Number of images from which on several threads make t-SNE faster."""
 MAX_QUALITY_IMAGES = 2_000
@@ -98,8 +110,6 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
     """
     import openTSNE
 
-    from reportgen.embedding.exact_neighbours import ExactNeighbours
-
     positions = np.zeros((len(space.rows), 2))
     positions[:, : components.positions.shape[1]] = components.positions[:, :2]
     positions[space.neighbours.left_out] = np.nan
@@ -110,20 +120,66 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
     sample = np.sort(random.choice(use, MAX_TSNE_IMAGES, replace=False)) if len(use) > MAX_TSNE_IMAGES else use
     start = positions[sample] / positions[sample, 0].std() * 1e-4
     start += random.normal(0, 1e-6, start.shape)  # equal images must not start at one point: no force separates them
-    threads = (os.cpu_count() or 1) if len(sample) >= MIN_IMAGES_FOR_THREADS else 1
-    affinities = openTSNE.affinity.PerplexityBasedNN(
-        perplexity=min(N_NEIGHBOURS, len(sample) - 1) / 3,
-        knn_index=ExactNeighbours(space.rows[sample], _neighbours_within(space, sample, len(use))),
-        n_jobs=threads,
-    )
+    affinities = _affinities(space, sample)
     method = openTSNE.TSNE(
-        early_exaggeration_iter=EARLY_ITERATIONS, n_iter=LATE_ITERATIONS, n_jobs=threads, random_state=seed
+        early_exaggeration_iter=EARLY_ITERATIONS,
+        n_iter=LATE_ITERATIONS,
+        n_jobs=affinities.n_jobs,
+        random_state=seed,
     )
     embedding = method.fit(affinities=affinities, initialization=start)
     positions[sample] = embedding
     if len(rest := np.setdiff1d(use, sample)):
         positions[rest] = embedding.transform(space.rows[rest])
     return positions
+
+
+def continued_tsne(space: Space, known: np.ndarray) -> np.ndarray:
+    """Return t-SNE positions `(N, 2)` float64 that continue an earlier map, NaN for rows that are not finite.
+
+    known: `(N, 2)` positions on the earlier map, NaN for rows that it does not have. These begin at the median position
+    of their nearest neighbours, as in openTSNE's `transform`; then all rows move for `CONTINUED_ITERATIONS`. On maps of
+    more than `MAX_TSNE_IMAGES` no row moves.
+    """
+    import openTSNE
+
+    use = space.placed
+    positions = _with_new_rows(space, known)
+    if len(use) > MAX_TSNE_IMAGES:
+        return positions
+    affinities = _affinities(space, use)
+    embedding = openTSNE.TSNEEmbedding(positions[use], affinities, n_jobs=affinities.n_jobs)
+    embedding.optimize(CONTINUED_ITERATIONS, momentum=0.8, inplace=True)
+    positions[use] = embedding
+    return positions
+
+
+def _with_new_rows(space: Space, known: np.ndarray) -> np.ndarray:
+    """Return the known positions `(N, 2)`, and those of new rows: near the median of their nearest known neighbours, or
+    of all rows where no neighbour is known."""
+    random = np.random.default_rng(0)
+    has_position = np.isfinite(known).all(1)
+    positions = np.where(has_position[:, None], known, np.nan)
+    for i in np.setdiff1d(space.placed, np.flatnonzero(has_position)):
+        neighbours = space.neighbours.index[i]
+        nearest = neighbours[has_position[neighbours]][:N_PLACING]
+        positions[i] = np.median(known[nearest if len(nearest) else has_position], axis=0)
+        positions[i] += random.normal(0, START_DEVIATION, 2)
+    positions[space.neighbours.left_out] = np.nan
+    return positions
+
+
+def _affinities(space: Space, sample: np.ndarray) -> openTSNE.affinity.PerplexityBasedNN:
+    """Return the affinities of some finite rows, `(M,)` indices, over their exact neighbours."""
+    import openTSNE
+
+    from reportgen.embedding.exact_neighbours import ExactNeighbours
+
+    return openTSNE.affinity.PerplexityBasedNN(
+        perplexity=min(N_NEIGHBOURS, len(sample) - 1) / 3,
+        knn_index=ExactNeighbours(space.rows[sample], _neighbours_within(space, sample, len(space.placed))),
+        n_jobs=(os.cpu_count() or 1) if len(sample) >= MIN_IMAGES_FOR_THREADS else 1,
+    )
 
 
 def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neighbours:
@@ -134,49 +190,58 @@ def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neigh
     return Neighbours(np.searchsorted(sample, known.index[sample]), known.distance[sample], np.zeros(0, int))
 
 
-def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray, seed: int = 0) -> MapQuality | None:
-    """Return the quality of a map `(N, 2)` of the space; None for fewer than four finite rows."""
-    use = space.placed
+def measure_qualities(
+    space: Space, maps: Sequence[np.ndarray], labels: np.ndarray, seed: int = 0
+) -> list[MapQuality | None]:
+    """Return the quality of each map `(N, 2)` of the space; None for fewer than four finite rows."""
     from sklearn.neighbors import NearestNeighbors
 
+    use = space.placed
     n = len(use)
     k = min(QUALITY_NEIGHBOURS, (n - 1) // 2)
     if k < 1:
-        return None
+        return [None] * len(maps)
     count = min(max(k, N_SHOWN), n - 1)
-    index = NearestNeighbors(n_neighbors=count, algorithm="kd_tree").fit(positions[use])
-    near = index.kneighbors(return_distance=False)
+    indices = [NearestNeighbors(n_neighbors=count, algorithm="kd_tree").fit(positions[use]) for positions in maps]
+    nearest = [index.kneighbors(return_distance=False) for index in indices]
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_QUALITY_IMAGES])
-    shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
-    preserved = np.full(len(positions), -1, np.int16)
-    preserved[use] = shared
-    on_map = Neighbours(near, np.zeros(near.shape), space.neighbours.left_out)
-    return MapQuality(
-        trustworthiness=trustworthiness(space.rows[use], near[:, :k], sample),
-        preservation=float(shared.mean()) / k,
-        accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
-        n_images=len(sample),
-        triplets=space.triplets.accuracy(positions[use]),
-        preserved=preserved,
-        k=k,
-    )
+    values = trustworthiness(space.rows[use], [near[:, :k] for near in nearest], sample)
+    qualities: list[MapQuality | None] = []
+    for positions, near, value in zip(maps, nearest, values, strict=True):
+        shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
+        preserved = np.full(len(positions), -1, np.int16)
+        preserved[use] = shared
+        on_map = Neighbours(near, np.zeros(near.shape), space.neighbours.left_out)
+        quality = MapQuality(
+            trustworthiness=value,
+            preservation=float(shared.mean()) / k,
+            accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
+            n_images=len(sample),
+            triplets=space.triplets.accuracy(positions[use]),
+            preserved=preserved,
+            k=k,
+        )
+        qualities.append(quality)
+    return qualities
 
 
-def trustworthiness(rows: np.ndarray, near: np.ndarray, sample: np.ndarray) -> float:
-    """Return 1 − 2 / (M k (2N − 3k − 1)) · Σ max(0, r(i, j) − k) over the M sampled rows i and their map neighbours j.
+def trustworthiness(rows: np.ndarray, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:
+    """Return, for each map, 1 − 2 / (M k (2N − 3k − 1)) · Σ max(0, r(i, j) − k) over the M sampled rows i and their
+    neighbours j on the map. The distances in the space, which take most of the time, are computed once for all maps.
 
-    rows: `(N, D)` of the space; near: `(N, k)` neighbours on the map; sample: `(M,)` rows i.
+    rows: `(N, D)` of the space; nearest: `(N, k)` neighbours on each map; sample: `(M,)` rows i.
     r(i, j): rank of j among the neighbours of i in the space; of equal distances all get the best rank.
     """
     from sklearn.metrics import pairwise_distances_chunked
 
-    n, k = near.shape
-    excess, first = 0, 0
+    n, k = nearest[0].shape
+    excess, first = [0] * len(nearest), 0
     for distance in pairwise_distances_chunked(rows[sample].astype(np.float64), rows.astype(np.float64)):
         block = sample[first : first + len(distance)]
         distance[np.arange(len(block)), block] = np.inf
-        for j in near[block].T:
-            rank = 1 + (distance < distance[np.arange(len(block)), j][:, None]).sum(1)
-            excess += int(np.maximum(0, rank - k).sum())
+        for number, near in enumerate(nearest):
+            for j in near[block].T:
+                rank = 1 + (distance < distance[np.arange(len(block)), j][:, None]).sum(1)
+                excess[number] += int(np.maximum(0, rank - k).sum())
         first += len(block)
-    return float(1 - 2 * excess / (len(sample) * k * (2 * n - 3 * k - 1)))
+    return [float(1 - 2 * total / (len(sample) * k * (2 * n - 3 * k - 1))) for total in excess]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
+from reportgen.embedding.neighbour_updates import updated_neighbours
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
 from reportgen.embedding.triplets import RandomTriplets
 from reportgen.errors import ConfigError
 from reportgen.metrics.intervals import Rate
-from reportgen.store.results_cache import ResultsCache, cached
+from reportgen.store.results_cache import Arrays, ResultsCache
+from reportgen.store.shard import Shard
 
 N_SHOWN = 10
 """Number of neighbours shown on a page."""
@@ -105,10 +108,34 @@ class Space:
 def cached_neighbours(
     cache: ResultsCache | None, rows: np.ndarray, k: int, reference: np.ndarray | None = None
 ) -> Neighbours:
-    """Return `nearest_neighbours(rows, k, reference)`, from the cache if it has them."""
-    inputs = [rows, k, *([] if reference is None else [reference])]
-    arrays = cached(cache, "neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, reference)))
-    return Neighbours(**arrays)
+    """Return `nearest_neighbours(rows, k, reference)`, from the cache if it has them.
+
+    Without a reference, those of an earlier run are updated: that takes time proportional to the number of rows, and
+    gives the same numbers.
+    """
+    if cache is None:
+        return nearest_neighbours(rows, k, reference)
+    if reference is None:
+        arrays = cache.get("neighbours", [rows, k], partial(_neighbours_after_changes, cache, rows, k))
+    else:
+        arrays = cache.get("neighbours", [rows, k, reference], lambda: vars(nearest_neighbours(rows, k, reference)))
+    return Neighbours(arrays["index"], arrays["distance"], arrays["left_out"])
+
+
+def _neighbours_after_changes(cache: ResultsCache, rows: np.ndarray, k: int) -> Arrays:
+    """Return `nearest_neighbours(rows, k)`, from those of the most similar earlier rows, with the rows' digests."""
+    digests = row_digests(rows)
+
+    def similarity(stored: Shard) -> float:
+        return 1 - changed_share(stored["row_digests"], digests) if "row_digests" in stored else 0.0
+
+    earlier = cache.most_similar("neighbours", similarity)
+    if earlier is None:
+        found = nearest_neighbours(rows, k)
+    else:
+        lists = Neighbours(earlier["index"], earlier["distance"], earlier["left_out"])
+        found = updated_neighbours(rows, k, lists, match_rows(earlier["row_digests"], digests))
+    return {**vars(found), "row_digests": digests}
 
 
 def pixel_rows(tiny: np.ndarray) -> np.ndarray:

@@ -105,6 +105,7 @@ def build_audit(
         select=config.select,
         live=live,
         named_slices=config.slices,
+        fresh_maps=config.fresh_maps,
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))

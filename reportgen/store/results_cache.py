@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +44,26 @@ class ResultsCache:
         except StoreError:
             pass  # absent or damaged
         arrays = compute()
-        write_shard(path, arrays, {"inputs": digest})
+        write_shard(path, arrays, {"inputs": digest, "version": __version__})
         return arrays
+
+    def most_similar(self, kind: str, similarity: Callable[[Shard], float]) -> Arrays | None:
+        """Return the stored result of a kind, for whatever inputs, that is most similar to a wanted one.
+
+        similarity: of a stored result, which has to be above 0; of equal ones, the first by name. Results of another
+        version of reportgen and damaged files are not considered.
+        """
+        rated = []
+        for path in sorted(self.folder.glob(f"{kind}-{16 * '?'}.npz")):
+            with contextlib.suppress(StoreError):
+                shard = Shard(path)
+                if shard.attributes.get("version") == __version__ and (rating := similarity(shard)) > 0:
+                    rated.append((-rating, shard))
+        for _, shard in sorted(rated, key=lambda pair: pair[0]):
+            with contextlib.suppress(StoreError):
+                shard.verify()
+                return {name: np.array(shard[name]) for name in shard.names()}
+        return None
 
     def _path(self, kind: str, inputs: Sequence[object]) -> Path:
         return self.folder / f"{kind}-{_digest(inputs)[:16]}.npz"

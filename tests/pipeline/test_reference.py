@@ -12,6 +12,7 @@ from PIL import Image
 
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
+from reportgen.embedding import continued_maps
 from reportgen.embedding import maps as layouts
 from reportgen.embedding import space as space_module
 from reportgen.embedding.space import DUPLICATE_SHARE, pixel_rows
@@ -145,7 +146,7 @@ def test_rerun_reads_embeddings_from_the_cache(
         plain = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given: counted.append(name) or plain(*given))
 
-    for module, name in ((layouts, "tsne"), (layouts, "assign_cells"), (space_module, "nearest_neighbours")):
+    for module, name in ((continued_maps, "tsne"), (layouts, "assign_cells"), (space_module, "nearest_neighbours")):
         count(module, name)
     again = audit_of(tmp_path, table)
     positions = [layout.positions for layout in again.embedding_maps.maps]

@@ -5,8 +5,13 @@ import pytest
 from sklearn.manifold import trustworthiness as sklearns
 
 from reportgen.embedding import projections as embedding
-from reportgen.embedding.projections import measure_quality, principal_components, trustworthiness, tsne
+from reportgen.embedding.projections import MapQuality, measure_qualities, principal_components, trustworthiness, tsne
 from reportgen.embedding.space import Space
+
+
+def measure_quality(space: Space, positions: np.ndarray, labels: np.ndarray) -> MapQuality | None:
+    (quality,) = measure_qualities(space, [positions], labels)
+    return quality
 
 
 def clusters(n: int, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -110,11 +115,13 @@ def test_trustworthiness_equals_its_definition() -> None:
     rows, positions = random.normal(size=(50, 6)), random.normal(size=(50, 2))
     near = np.array([[j for j in np.argsort(np.square(positions - p).sum(1)) if j != i][:7]
                      for i, p in enumerate(positions)])  # fmt: skip
-    found = trustworthiness(rows, near, np.arange(50))
+    mirrored = near[::-1].copy()
+    found, other = trustworthiness(rows, [near, mirrored], np.arange(50))
+    assert [other] == trustworthiness(rows, [mirrored], np.arange(50))
     assert found == pytest.approx(slow_trustworthiness(rows, positions, 7))
     assert found == pytest.approx(sklearns(rows, positions, n_neighbors=7))
-    assert trustworthiness(rows[:, :2], np.array([[j for j in np.argsort(np.square(rows[:, :2] - p).sum(1))
-        if j != i][:7] for i, p in enumerate(rows[:, :2])]), np.arange(50)) == 1  # fmt: skip
+    assert trustworthiness(rows[:, :2], [np.array([[j for j in np.argsort(np.square(rows[:, :2] - p).sum(1))
+        if j != i][:7] for i, p in enumerate(rows[:, :2])])], np.arange(50)) == [1]  # fmt: skip
 
 
 def test_preservation_is_the_share_of_common_neighbours() -> None:

@@ -1,0 +1,88 @@
+"""PCA and t-SNE of a space, the t-SNE from the map of an earlier run if few images have changed since.
+
+A map that continues another one depends on what was computed before. It is stored under a key of its own, so that a map
+which was computed from its rows alone is always found, and preferred.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+
+from reportgen.embedding.projections import CONTINUED_ITERATIONS, continued_tsne, principal_components, tsne
+from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
+from reportgen.embedding.space import Space
+from reportgen.store.results_cache import Arrays, ResultsCache
+from reportgen.store.shard import Shard
+
+SEED = 0
+MIN_CONTINUED = 2_000
+"""Fewest images of a map that is continued: smaller ones take a few seconds."""
+MAX_CHANGED_SHARE = 0.1
+"""Largest share of images that differ from those of the last map that was computed from all images. Beyond, a map is
+computed from all images again."""
+
+
+def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
+    """Return PCA and t-SNE of a space, stored or new.
+
+    Arrays: `axes (N, A)`, `explained (A,)` (see `PrincipalComponents`), `tsne (N, 2)`, `row_digests (N, 16)`, and, if
+    the t-SNE continues another one, `origin (M, 16)`: the digests of the rows that the first of them was computed of.
+    fresh: t-SNE does not continue that of an earlier run.
+    """
+    digests = row_digests(space.rows)
+    if cache is None:
+        return _project(space, digests)
+    inputs = [space.rows, SEED, version("openTSNE")]
+    if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
+        continued = [*inputs, CONTINUED_ITERATIONS]
+        if cache.has("maps", continued) or _earlier_map(cache, digests):
+            return cache.get("maps", continued, partial(_continue, space, digests, cache))
+    return cache.get("maps", inputs, partial(_project, space, digests))
+
+
+def is_continued(arrays: Arrays) -> bool:
+    """Whether the t-SNE of `projected` continues that of an earlier run."""
+    return "origin" in arrays
+
+
+def _project(space: Space, digests: np.ndarray) -> Arrays:
+    components = principal_components(space.rows)
+    return {
+        "axes": components.positions,
+        "explained": components.explained,
+        "tsne": tsne(space, components, SEED),
+        "row_digests": digests,
+    }
+
+
+def _continue(space: Space, digests: np.ndarray, cache: ResultsCache) -> Arrays:
+    """Return `projected` with the t-SNE that continues an earlier map, or a new one if there is no such map."""
+    earlier = _earlier_map(cache, digests)
+    if earlier is None:
+        return _project(space, digests)
+    source = match_rows(earlier["row_digests"], digests)
+    known = np.where((source >= 0)[:, None], earlier["tsne"][source], np.nan)
+    components = principal_components(space.rows)
+    return {
+        "axes": components.positions,
+        "explained": components.explained,
+        "tsne": continued_tsne(space, known),
+        "row_digests": digests,
+        "origin": earlier.get("origin", earlier["row_digests"]),
+    }
+
+
+def _earlier_map(cache: ResultsCache, digests: np.ndarray) -> Arrays | None:
+    """Return the stored map with the most of these rows, if few have changed since its first computation."""
+
+    def similarity(stored: Shard) -> float:
+        if "row_digests" not in stored:
+            return 0.0
+        origin = stored["origin" if "origin" in stored else "row_digests"]
+        is_similar = changed_share(origin, digests) <= MAX_CHANGED_SHARE
+        return 1 - changed_share(stored["row_digests"], digests) if is_similar else 0.0
+
+    return cache.most_similar("maps", similarity)
