@@ -187,3 +187,12 @@ def test_pages_of_the_comparison_are_narrow_small_and_accessible(browser: Browse
             messages.clear()  # axe asks for the style sheets, which the policy forbids
             page.emulate_media(color_scheme="light")
             page.set_viewport_size({"width": 400, "height": 900})
+
+
+def test_comparison_that_was_killed_at_its_first_file_is_begun_again(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").touch()
+    (tmp_path / "out" / ".comparison.json.77.tmp").write_bytes(b"half")
+    with pytest.raises(StoreError) as caught:
+        compare_reports(tmp_path / "a", tmp_path / "b", tmp_path / "out")
+    assert "is not a comparison" not in str(caught.value)  # but the reports are missing

@@ -34,7 +34,7 @@ FIGURES_FILE = "comparison.json"
 
 def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
     """Write the comparison into `out`: its site, `comparison.json` and `comparison.csv`. Errors: ReportgenError."""
-    if out.is_dir() and any(out.iterdir()) and not (out / FIGURES_FILE).is_file():
+    if out.is_dir() and not (out / FIGURES_FILE).is_file() and any(map(_is_foreign, out.iterdir())):
         raise OutputError(f"`{out}` exists and is not a comparison", "name another folder with --out")
     paired = pair_up(open_report(first), open_report(second))
     with exclusive_run(out):
@@ -59,6 +59,11 @@ def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
         )
         write_site(out / "site", frame, page_drafts(groups, media), media, {})
     return paired
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether something in the folder of a comparison was not left by an interrupted comparison that had just begun."""
+    return path.name != ".lock" and not path.name.startswith(f".{FIGURES_FILE}.")
 
 
 def navigation(paired: PairedReports) -> list[NavEntry]:

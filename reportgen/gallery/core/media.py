@@ -15,6 +15,8 @@ from reportgen.draw.webp import as_webp
 from reportgen.store.files import write_atomic
 
 SUFFIXES = {"JPEG": "jpg", "WEBP": "webp"}
+NAME_DIGITS = 20
+"""Hex digits of the digest that a name has."""
 JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 """First bytes of the files."""
 
@@ -71,12 +73,12 @@ class Media:
         """Add a PNG or JPEG picture; a JPEG becomes WebP if that is the format of photographs. Errors: OutputError."""
         if self._is_webp and data.startswith(JPEG):
             return self.draw(as_webp, data)
-        digest = hashlib.sha256(data).hexdigest()[:20]
+        digest = hashlib.sha256(data).hexdigest()[:NAME_DIGITS]
         if digest not in self.added.by_content:
             suffix, size = _suffix_and_size(data)
             name = f"{digest}.{suffix}"
             path = self._folder / name
-            if name not in self._complete and not self._is_complete(path, data):
+            if not (self._is_intact(name) or self._is_complete(path, data)):
                 write_atomic(path, data, durable=False)
             self.added.by_content[digest] = MediaFile(f"media/{name}", *size)
             self.added.files.add(name)
@@ -85,7 +87,17 @@ class Media:
     def _is_complete(self, path: Path, data: bytes) -> bool:
         """Whether the file has these bytes. One that appeared during this build is another process's, which writes
         atomically; an older one may be a fragment that an interrupted build left."""
-        return path.read_bytes() == data if path.name in self._before else path.exists()
+        return path.is_file() and (path.name not in self._before or path.read_bytes() == data)
+
+    def _is_intact(self, name: str) -> bool:
+        """Whether the last build finished this file, and its bytes are still those that its name states."""
+        if name not in self._complete:
+            return False
+        try:
+            digest = hashlib.sha256((self._folder / name).read_bytes()).hexdigest()
+        except OSError:
+            return False
+        return name.startswith(digest[:NAME_DIGITS])
 
     def draw(self, function: Callable[..., bytes], *inputs: object) -> MediaFile:
         """Add the picture that a function draws from plain data. With the same inputs as in the last build, it is not
@@ -94,7 +106,7 @@ class Media:
         digest = hashlib.sha256(key).hexdigest()[:32]
         if digest not in self.added.by_inputs:
             media = self._drawn.get(digest)
-            if media is None or (name := Path(media.url).name) not in self._complete:
+            if media is None or not self._is_intact(name := Path(media.url).name):
                 media = self.add(function(*inputs))
             else:
                 self.added.files.add(name)
@@ -108,7 +120,9 @@ class Media:
         self.added.by_inputs.update(added.by_inputs)
 
     def remove_unused(self) -> None:
-        """Delete the pictures of earlier builds that this one did not use."""
+        """Delete the pictures of earlier builds that this one did not use, and what killed processes left."""
+        for path in self._folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
         for name in self._before - self.added.files:
             (self._folder / name).unlink(missing_ok=True)
 
