@@ -55,7 +55,7 @@ SHOTS = {
     "embedding-map": Shot("embedding/index.html", "#embedding"),
     "neighbours": Shot("neighbours/index.html", "main", 1000),
     "confusions": Shot("confusions/index.html", "main", 1000),
-    "calibration": Shot("confusions/index.html", "figure.chart"),
+    "calibration": Shot("confidence/index.html", "figure.chart"),
     "localization": Shot("localization/index.html", "figure.chart"),
     "failures": Shot("failures/index.html", ".quadrants"),
     "gap-gmp": Shot("gap-gmp/index.html", "ul.sides"),

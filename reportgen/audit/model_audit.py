@@ -8,11 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from reportgen.audit.confidence import ConfidenceStudy, study_confidence
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.classification import Classification, logit_deviation, softmax
-from reportgen.metrics.confusion import Calibration, calibrate
+from reportgen.metrics.confidence.calibration import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
 from reportgen.metrics.localization.cascade import Cascade
@@ -153,6 +154,11 @@ class ModelAudit:
         """Calibration of the predictions on the labelled images; None without any."""
         use, predictions = self.labels >= 0, self.classification
         return calibrate(predictions.scores[use, 0], predictions.top1_correct[use], groups=self.groups[use])
+
+    @cached_property
+    def confidence(self) -> ConfidenceStudy | None:
+        """How far its confidence can be used; None without a labelled image whose logits are finite."""
+        return study_confidence(self.table["logits"], self.labels, self.groups, self.classification)
 
     @cached_property
     def control_comparisons(self) -> dict[str, ControlComparison]:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.confidence import ConfidenceStudy
 from reportgen.audit.gap_gmp import gap_gmp_comparison
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import RuntimeTrial
+from reportgen.metrics.confidence.conformal import ALPHA
 from reportgen.metrics.failures import OUTCOMES
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.evaluation import Errors, Evaluation
@@ -59,6 +61,7 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "top1_error": _value(classification.top1_error),
             "top5_error": _value(classification.top5_error) if model.has_top5 else None,
         },
+        "confidence": _confidence_metrics(model.confidence),
         "localization": localization
         and {
             "recipe": RECIPE,
@@ -68,6 +71,27 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "top5_error": localization.top5_error.value,
             "gt_known_error": localization.gt_known_error.value,
             **(_study_metrics(model, model.localization_study) if model.localization_study else {}),
+        },
+    }
+
+
+def _confidence_metrics(study: ConfidenceStudy | None) -> dict[str, Any] | None:
+    """Return the figures of the page Confidence; of each score also that with a temperature fitted on other images."""
+    if study is None:
+        return None
+    scaling, rejection, conformal = study.temperature, study.rejection, study.conformal
+    sets = {"shared": conformal.shared, "by_class": conformal.by_class} if conformal else {}
+    return {
+        "images": study.images,
+        **asdict(study.scores),
+        "temperature": scaling and scaling.temperature,
+        "with_temperature": scaling and asdict(scaling.after),
+        "auroc": rejection.auroc,
+        "aurc": rejection.aurc,
+        "augrc": rejection.augrc,
+        "conformal": {
+            name: {"coverage": float(one.coverage.mean()), "size": one.size, "target": 1 - ALPHA}
+            for name, one in sets.items()
         },
     }
 

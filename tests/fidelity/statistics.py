@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from reportgen.embedding.neighbours import nearest_neighbours
 from reportgen.embedding.projections import principal_components, trustworthiness
 from reportgen.embedding.space import knn_accuracy
-from reportgen.metrics.confusion import calibrate
+from reportgen.metrics.confidence.calibration import calibrate
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.paired import mcnemar
 from tests.fidelity.case import Case

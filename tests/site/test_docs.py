@@ -122,13 +122,13 @@ def test_manual_lists_every_setting() -> None:
 
 
 def tiny_audit() -> Audit:
-    """Two images of two classes, one of them with a box, with every control and baseline."""
+    """Twenty images of two classes, one of them with a box, with every control and baseline."""
     box = np.array([[0.0, 0, SIDE, SIDE]])
     model = make_model_audit(
-        [0, 0],
-        logits=np.array([[2.0, 1.0], [0.0, 3.0]]),
-        maps=np.ones((2, 3, 2, 2)),
-        boxes=[box, np.zeros((0, 4))],
+        [0] * 20,
+        logits=np.array([[2.0, 1.0], [0.0, 3.0]] * 10),
+        maps=np.ones((20, 3, 2, 2)),
+        boxes=[box, *[np.zeros((0, 4))] * 19],
         random_maps=[{0: np.ones((2, 2))}],
     )
     assert model.localization_study is not None

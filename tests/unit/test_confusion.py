@@ -11,7 +11,8 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix as sklearns
 
 from reportgen.gallery.components.confusion_table import matrix_picture
-from reportgen.metrics.confusion import Confusion, assign_bins, calibrate, cluster_order, confusion_matrix
+from reportgen.metrics.confidence.calibration import assign_bins, calibrate
+from reportgen.metrics.confusion import Confusion, cluster_order, confusion_matrix
 
 
 def test_confusion_matrix_matches_values_by_hand() -> None:

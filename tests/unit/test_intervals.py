@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest, norm
 
 from reportgen.metrics.bootstrap import intervals
-from reportgen.metrics.confusion import calibrate
+from reportgen.metrics.confidence.calibration import calibrate
 from reportgen.metrics.intervals import Rate, Z, difference_interval, mean_interval
 from reportgen.metrics.paired import compare_errors, mcnemar, mcnemar_of_groups
 

@@ -80,7 +80,7 @@ def calibration(audit: Audit) -> Iterator[Finding]:
             ("mean confidence", found.mean_confidence),
             ("accuracy", found.accuracy),
         ],
-        see=("Calibration", "confusions/index.html"),
+        see=("Confidence", "confidence/index.html"),
         at_least=n * (found.ece - limit),
         model=audit.main.info.name,
     )

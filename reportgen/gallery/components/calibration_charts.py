@@ -1,4 +1,4 @@
-"""Charts of calibration: the reliability diagram, and the confidence of right and of wrong predictions."""
+"""Charts of confidence: the reliability diagram, the confidence of right and of wrong predictions, and rejection."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.components.chart import Axis, Chart, Series, count_axis, percent_axis
+from reportgen.gallery.components.chart import (
+    Axis,
+    Chart,
+    Series,
+    count_axis,
+    percent_axis,
+    round_ticks,
+)
 from reportgen.gallery.components.image_links import images_of_confidence
-from reportgen.metrics.confusion import Calibration, assign_bins
+from reportgen.metrics.confidence.calibration import Calibration, assign_bins
+from reportgen.metrics.confidence.rejection import Rejection
 from reportgen.metrics.intervals import Rate
 
 HISTOGRAM_BINS = 20
 MAX_LISTED = 200
 """Images that a bar's link lists one by one, where a range of confidence would list others too."""
+MAX_POINTS = 200
+"""Points of the line of risk by coverage."""
 
 
 def _confidence_axis() -> Axis:
@@ -79,6 +89,27 @@ def confidence_histogram(audit: Audit) -> Chart:
             ),
         ],
         caption="Numbers are stacked: wrong predictions are on top of right ones. A bar leads to its images.",
+    )
+
+
+def risk_chart(rejection: Rejection) -> Chart:
+    """The error of the most confident predictions by their share of the images."""
+    n = len(rejection.coverage)
+    places = np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).round().astype(int))
+    coverage = rejection.coverage[places]
+    best = np.maximum(0, 1 - (1 - rejection.error) / coverage)
+    highest = max(0.1, float(rejection.risk[places].max()))
+    ticks = round_ticks(0, highest)
+    return Chart(
+        title="Error of the most confident predictions",
+        x=percent_axis("Share of the images that are kept, the most confident first"),
+        y=Axis("Error of the kept predictions", 0, ticks[-1], ticks, percent=True),
+        series=[
+            Series("by confidence", "line", coverage.tolist(), rejection.risk[places].tolist()),
+            Series("best possible: all wrong ones last", "line", coverage.tolist(), best.tolist()),
+            Series("by chance", "line", coverage.tolist(), [rejection.error] * len(coverage)),
+        ],
+        caption="If confidence separates right from wrong predictions, the left part of the line is near 0.",
     )
 
 

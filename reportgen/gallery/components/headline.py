@@ -64,7 +64,7 @@ def _localization(audit: Audit) -> Headline:
 
 
 def _calibration(audit: Audit) -> Headline:
-    label, url, calibration = "Calibration error (ECE)", "confusions/index.html", audit.main.calibration
+    label, url, calibration = "Calibration error (ECE)", "confidence/index.html", audit.main.calibration
     if calibration is None:
         return Headline(label, None, url, "no labels")
     confidence, accuracy = (f"{100 * v:.0f} %" for v in (calibration.mean_confidence, calibration.accuracy))

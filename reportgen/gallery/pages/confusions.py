@@ -1,4 +1,4 @@
-"""Confusions and calibration: which classes are predicted for which labels, and whether the confidence is right."""
+"""Confusions: which classes are predicted for which labels."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.components.calibration_charts import confidence_histogram, reliability_diagram
-from reportgen.gallery.components.chart import Chart
 from reportgen.gallery.components.confusion_pair import ConfusionPair, ConfusionRow, confusion_pair, confusion_row
 from reportgen.gallery.components.confusion_table import MatrixTable, matrix_chunk, matrix_picture, matrix_table
 from reportgen.gallery.core.data_chunks import write_chunk
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.registry import page
-from reportgen.metrics.confusion import Calibration, confusion_matrix
+from reportgen.metrics.confusion import confusion_matrix
 
 MAX_CONFUSIONS = 30
 """Confusions in the list."""
@@ -29,7 +27,6 @@ class ConfusionsPage:
     """labelled, wrong, classes: numbers of images and classes.
 
     pairs: the first of `confusions`, with images; the matrix is a table or a picture.
-    calibration, reliability, histogram: None without labels or without confidence.
     """
 
     labelled: int
@@ -39,9 +36,6 @@ class ConfusionsPage:
     confusions: Sequence[ConfusionRow]
     table: MatrixTable | None
     picture: MediaFile | None
-    calibration: Calibration | None
-    reliability: Chart | None
-    histogram: Chart | None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,13 +44,12 @@ class ConfusionsPage:
     nav=("Classes", "Confusions"),
     order=30,
     about=(
-        "The most frequent confusions with the evidence for both classes, the confusion matrix in clustered order, and "
-        "calibration: reliability diagram and confidence."
+        "The most frequent confusions with the evidence for both classes, and the confusion matrix in clustered order."
     ),
 )
 def confusions(audit: Audit, media: Media) -> ConfusionsPage:
     """The page, and the matrix for the browser. Errors: OutputError."""
-    classification, calibration = audit.main.classification, audit.main.calibration
+    classification = audit.main.classification
     matrix = confusion_matrix(audit.labels, classification.top_classes[:, 0])
     largest, clustered = matrix.largest(MAX_CONFUSIONS), matrix.clustered()
     is_table = 0 < len(matrix.classes) <= MAX_TABLE_CLASSES
@@ -73,8 +66,5 @@ def confusions(audit: Audit, media: Media) -> ConfusionsPage:
         confusions=[confusion_row(audit, confusion) for confusion in largest],
         table=matrix_table(audit, clustered) if is_table else None,
         picture=picture,
-        calibration=calibration,
-        reliability=reliability_diagram(audit, calibration) if calibration else None,
-        histogram=confidence_histogram(audit) if calibration else None,
         data=data,
     )
