@@ -164,10 +164,10 @@ def test_failure_cards_have_equal_frames_with_the_whole_image(browser: Browser, 
 
 
 def test_bars_of_a_chart_link_to_as_many_images(browser: Browser, demo_report: Path) -> None:
-    url = (demo_report / "site" / "confusions" / "index.html").as_uri()
+    url = (demo_report / "site" / "confidence" / "index.html").as_uri()
     wanted: dict[str, int] = {}
     with visited(browser, url, offline=True) as page:
-        reliability, histogram = page.locator(".chart").all()
+        reliability, histogram, _ = page.locator(".chart").all()
         for link in reliability.locator("svg a").all():
             text = link.get_attribute("aria-label") or ""
             wanted[link.get_attribute("href") or ""] = int(re.findall(r"(\d+) images", text)[0])
@@ -183,7 +183,7 @@ def test_bars_of_a_chart_link_to_as_many_images(browser: Browser, demo_report: P
     assert_links_lead_to_as_many_images(browser, demo_report / "site", wanted)
 
 
-@pytest.mark.parametrize("name", ["confusions", "localization", "neighbours"])
+@pytest.mark.parametrize("name", ["confidence", "localization", "neighbours"])
 def test_texts_of_charts_do_not_collide_on_narrow_screens(browser: Browser, demo_report: Path, name: str) -> None:
     boxes = """svg => [...svg.querySelectorAll('text')].map(t => [t.textContent, t.getBoundingClientRect()])
       .map(([text, r]) => ({ text, left: r.left, right: r.right, top: r.top + 2, bottom: r.bottom - 2 }))"""
