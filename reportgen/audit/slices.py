@@ -21,7 +21,17 @@ from reportgen.audit.attributes import (
 from reportgen.audit.columns import ImageColumns
 from reportgen.errors import ConfigError, did_you_mean
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.slices import MAX_Q, MIN_IMAGES, Slice, adjusted, compare, find_slices, members
+from reportgen.metrics.slices import (
+    MAX_Q,
+    MIN_IMAGES,
+    Slice,
+    adjusted,
+    compare,
+    find_slices,
+    members,
+    search_half,
+    without_repetitions,
+)
 from reportgen.setting_values import parse_condition
 
 if TYPE_CHECKING:
@@ -132,31 +142,33 @@ def _confirmed(
     audit: Audit, errors: Mapping[str, tuple[np.ndarray, np.ndarray]], attributes: Sequence[ImageAttribute]
 ) -> tuple[list[FoundSlice], int]:
     """Return the confirmed slices, and the number of tests of both errors, which are adjusted together."""
-    codes = np.stack([attribute.groups.group_of for attribute in attributes])
+    values = np.stack([attribute.groups.group_of for attribute in attributes])
     names = [attribute.name for attribute in attributes]
     # an image with a label and another prediction is wrong whatever it shows, so predictions are not combined
     families = [None if name == PREDICTION else name for name in names]
     proposed = []
     for error, (judged, wrong) in errors.items():
-        slices = find_slices(codes[:, judged], families, wrong[judged], audit.main.groups[judged])
+        slices = find_slices(values[:, judged], families, wrong[judged], audit.main.groups[judged])
         proposed += [(error, one) for one in slices]
+    q_of = dict(zip(proposed, adjusted([one.p for _, one in proposed]).tolist(), strict=True))
     found = []
-    for (error, one), q in zip(proposed, adjusted([one.p for _, one in proposed]).tolist(), strict=True):
-        if q > MAX_Q:
-            continue
-        _, wrong = errors[error]
-        chosen = members(codes, one.conditions)
-        found.append(
-            FoundSlice(
-                error=error,
-                conditions=[attributes[a].condition(value) for a, value in one.conditions],
-                attributes=[names[a] for a, _ in one.conditions],
-                images=np.flatnonzero(chosen),
-                wrong=np.flatnonzero(chosen & wrong),
-                on_other_half=one,
-                q=q,
+    for error, (judged, wrong) in errors.items():
+        groups = audit.main.groups[judged]
+        confirmed = [one for e, one in proposed if e == error and q_of[e, one] <= MAX_Q]
+        rest = ~search_half(groups)
+        for one in without_repetitions(values[:, judged], confirmed, wrong[judged], groups, rest):
+            chosen = members(values, one.conditions)
+            found.append(
+                FoundSlice(
+                    error=error,
+                    conditions=[attributes[a].condition(value) for a, value in one.conditions],
+                    attributes=[names[a] for a, _ in one.conditions],
+                    images=np.flatnonzero(chosen),
+                    wrong=np.flatnonzero(chosen & wrong),
+                    on_other_half=one,
+                    q=q_of[error, one],
+                )
             )
-        )
     found.sort(key=lambda one: -one.on_other_half.interval[0])
     return found, len(proposed)
 

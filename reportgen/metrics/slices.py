@@ -137,37 +137,80 @@ def members(values: np.ndarray, conditions: Sequence[Condition]) -> np.ndarray:
 def propose(values: np.ndarray, families: Sequence[str | None], wrong: np.ndarray) -> list[tuple[Condition, ...]]:
     """Return the slices with the largest lower bound of the excess error, the largest first, without repetitions.
 
-    Pairs must exceed both of their values. A slice is left out if another one has nearly the same images, or if its
-    other images have no excess. values: `(A, N)`; wrong: `(N,)` bool.
+    Pairs must have a clear excess over the other images of each of their values. A slice is left out if another one
+    has nearly the same images, or if it has no excess without the images of others, but for its own pairs: of these,
+    `without_repetitions` decides on the other half. values: `(A, N)`; wrong: `(N,)` bool.
     """
     numbered = _Values.of(values, families)
-    lows = numbered.lower_bounds(np.ones(len(wrong), bool), wrong)
-    beam = [v for v in np.argsort(-lows, kind="stable").tolist() if lows[v] > -np.inf and numbered.family[v] >= 0]
-    del beam[BEAM:]
+    total, total_wrong = len(wrong), int(wrong.sum())
+    n, count = numbered.counts(np.ones(total, bool), wrong)
+    lows = _lower_bounds(count, n, total_wrong - count, total - n)
     bounds: dict[tuple[Condition, ...], float] = {
         (numbered.condition(v),): float(lows[v]) for v in np.flatnonzero(lows > 0).tolist()
     }
-    for first in beam:
+    beam = [v for v in np.argsort(-lows, kind="stable").tolist() if lows[v] > -np.inf and numbered.family[v] >= 0]
+    for first in beam[:BEAM]:
         attribute, value = numbered.condition(first)
-        pairs = numbered.lower_bounds(values[attribute] == value, wrong)
+        both, both_wrong = numbered.counts(values[attribute] == value, wrong)
+        over_rest = _lower_bounds(both_wrong, both, total_wrong - both_wrong, total - both)
+        over_first = _lower_bounds(both_wrong, both, count[first] - both_wrong, n[first] - both)
+        over_second = _lower_bounds(both_wrong, both, count - both_wrong, n - both)
         is_other = (numbered.family >= 0) & (numbered.family != numbered.family[first])
-        for second in np.flatnonzero(is_other & (pairs > np.maximum(0, np.maximum(lows, lows[first])))).tolist():
-            bounds[tuple(sorted(((attribute, value), numbered.condition(second))))] = float(pairs[second])
-    kept: list[tuple[Condition, ...]] = []
-    masks: list[np.ndarray] = []
-    covered = np.zeros(len(wrong), bool)
+        is_clear = np.minimum(np.minimum(over_rest, over_first), over_second) > 0
+        for second in np.flatnonzero(is_other & is_clear).tolist():
+            bounds[tuple(sorted(((attribute, value), numbered.condition(second))))] = float(over_rest[second])
+    kept: dict[tuple[Condition, ...], np.ndarray] = {}
     for conditions in sorted(bounds, key=lambda one: (-bounds[one], one)):
         mask = members(values, conditions)
-        if any((mask & other).sum() > MAX_OVERLAP * (mask | other).sum() for other in masks):
+        if any((mask & other).sum() > MAX_OVERLAP * (mask | other).sum() for other in kept.values()):
             continue
-        if kept and not _has_excess(mask & ~covered, ~mask & ~covered, wrong):
+        others = [other for one, other in kept.items() if not set(conditions) < set(one)]
+        if others and not _is_clear_without(mask, np.logical_or.reduce(others), wrong):
             continue
-        kept.append(conditions)
-        masks.append(mask)
-        covered |= mask
+        kept[conditions] = mask
         if len(kept) == MAX_TESTED:
             break
+    return list(kept)
+
+
+def without_repetitions(
+    values: np.ndarray, slices: Sequence[Slice], wrong: np.ndarray, groups: np.ndarray, use: np.ndarray
+) -> list[Slice]:
+    """Return the slices that add something to the others, on the images `use` `(N,)` bool.
+
+    A pair is left out if one of its values is listed too and its other images are wrong about as often; a value, if it
+    has no clear excess without its listed pairs.
+    """
+    singles = [one for one in slices if len(one.conditions) == 1]
+    pairs = []
+    for pair in (one for one in slices if len(one.conditions) > 1):
+        chosen = members(values, pair.conditions) & use
+        around = [
+            members(values, one.conditions) & use for one in singles if set(one.conditions) < set(pair.conditions)
+        ]
+        if all(_has_excess(chosen, mask & ~chosen, wrong, groups) for mask in around):
+            pairs.append(pair)
+    kept = []
+    for one in slices:
+        inner = [members(values, pair.conditions) for pair in pairs if set(one.conditions) < set(pair.conditions)]
+        covered = np.logical_or.reduce(inner) if inner else np.zeros_like(use)
+        chosen = members(values, one.conditions)
+        if one in pairs or (one in singles and _has_excess(chosen & use & ~covered, ~chosen & use, wrong, groups)):
+            kept.append(one)
     return kept
+
+
+def _has_excess(chosen: np.ndarray, rest: np.ndarray, wrong: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether the lower bound of the excess of the chosen images over the rest, both `(N,)` bool, is above 0."""
+    found = compare((), chosen, rest, wrong, groups)
+    return found is not None and found.interval[0] > 0
+
+
+def _is_clear_without(mask: np.ndarray, covered: np.ndarray, wrong: np.ndarray) -> bool:
+    """Whether a slice has an excess among the images that are not covered, as if these were independent."""
+    chosen, rest = mask & ~covered, ~mask & ~covered
+    counts = [np.array([one.sum()]) for one in (chosen & wrong, chosen, rest & wrong, rest)]
+    return bool(_lower_bounds(*counts)[0] > 0)
 
 
 @dataclass(frozen=True)
@@ -196,32 +239,22 @@ class _Values:
         attribute = int(np.searchsorted(self.start, number, "right")) - 1
         return attribute, int(number - self.start[attribute])
 
-    def lower_bounds(self, within: np.ndarray, wrong: np.ndarray) -> np.ndarray:
-        """Return for each value `(V,)` the lower bound of the excess of its images among `within` `(N,)` bool over all
-        others; −inf for too few images."""
-        v, total, total_wrong = len(self.family), len(wrong), int(wrong.sum())
-        n = np.bincount(self.numbers[:, within].ravel(), minlength=v + 1)[:v]
-        count = np.bincount(self.numbers[:, within & wrong].ravel(), minlength=v + 1)[:v]
-        enough = (n >= MIN_IMAGES) & (total - n >= MIN_IMAGES)
-        bounds = np.full(v, -np.inf)
-        counts = (count[enough], n[enough], total_wrong - count[enough], total - n[enough])
-        bounds[enough] = _lower_bounds(*counts)
-        return bounds
+    def counts(self, within: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each value `(V,)` the number of its images among `within` `(N,)` bool, and of the wrong ones."""
+        v = len(self.family)
+        all_, those = (self.numbers[:, one].ravel() for one in (within, within & wrong))
+        return np.bincount(all_, minlength=v + 1)[:v], np.bincount(those, minlength=v + 1)[:v]
 
 
 def _lower_bounds(count: np.ndarray, n: np.ndarray, other_count: np.ndarray, other_n: np.ndarray) -> np.ndarray:
-    """Return the lower bounds of Newcombe's intervals, `(k,)`, as of `excess_interval` for independent images."""
-    inside, outside = count / n, other_count / other_n
-    low, _ = wilson_bounds(inside, n)
-    _, high = wilson_bounds(outside, other_n)
-    bounds: np.ndarray = inside - outside - np.hypot(inside - low, high - outside)
+    """Return the lower bounds of Newcombe's intervals, `(k,)`, as of `excess_interval` for independent images.
+
+    −inf where one of the two has fewer than `MIN_IMAGES` images.
+    """
+    bounds = np.full(len(n), -np.inf)
+    use = (n >= MIN_IMAGES) & (other_n >= MIN_IMAGES)
+    inside, outside = count[use] / n[use], other_count[use] / other_n[use]
+    low, _ = wilson_bounds(inside, n[use])
+    _, high = wilson_bounds(outside, other_n[use])
+    bounds[use] = inside - outside - np.hypot(inside - low, high - outside)
     return bounds
-
-
-def _has_excess(chosen: np.ndarray, rest: np.ndarray, wrong: np.ndarray) -> bool:
-    """Whether the lower bound of the excess of the chosen images is above 0. chosen, rest: `(N,)` bool."""
-    n, other = chosen.sum(keepdims=True), rest.sum(keepdims=True)
-    if min(n[0], other[0]) < MIN_IMAGES:
-        return False
-    counts = wrong[chosen].sum(keepdims=True), wrong[rest].sum(keepdims=True)
-    return bool(_lower_bounds(counts[0], n, counts[1], other)[0] > 0)
