@@ -19,10 +19,12 @@ from reportgen.audit.reference import Reference, ReferenceMatches
 from reportgen.audit.slices import SliceStudy, study_slices
 from reportgen.data.samples import Dataset, Sample
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
+from reportgen.embedding.projections import principal_components
 from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
 from reportgen.embedding.regions import MapRegions, find_regions
-from reportgen.embedding.space import FEATURE_SOURCES, FeatureSource, Space, pixel_rows
-from reportgen.store.results_cache import ResultsCache
+from reportgen.embedding.space import FEATURE_SOURCES, N_SHOWN, FeatureSource, Space, pixel_rows
+from reportgen.metrics.label_errors import MAX_AXES, LabelErrors, find_label_errors
+from reportgen.store.results_cache import Arrays, ResultsCache
 from reportgen.store.table import Table
 
 
@@ -140,6 +142,17 @@ class Audit:
         ]
         placed = np.isfinite(self.embedding_maps.maps[0].positions).all(1)
         return summarize_regions(self.map_regions, attributes, self.labels, predicted, placed, self.main.groups)
+
+    @cached_property
+    def label_errors(self) -> LabelErrors:
+        """The labels that contradict the features of other images."""
+        rows, near = self.feature_space.rows, self.feature_space.neighbours.index[:, :N_SHOWN]
+
+        def compute() -> Arrays:
+            components = principal_components(rows, MAX_AXES).positions
+            return vars(find_label_errors(components, near, self.labels, self.main.groups))
+
+        return LabelErrors(**self.cache.get("labels", [rows, near, self.labels, self.main.groups], compute))
 
     @cached_property
     def slices(self) -> SliceStudy:

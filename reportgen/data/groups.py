@@ -27,3 +27,16 @@ def first_of_each(groups: np.ndarray) -> np.ndarray:
     """Return the first row of each group, in ascending order. groups: `(N,)` of `connected_groups`."""
     rows: np.ndarray = np.sort(np.unique(groups, return_index=True)[1])
     return rows
+
+
+def assign_folds(labels: Sequence[int], groups: Sequence[int], parts: int, seed: int) -> np.ndarray:
+    """Assign each image to one of `parts` folds `(N,)` int64. Groups stay together; they are shuffled, sorted by class
+    and assigned in turn, so that every fold gets a share of every class."""
+    random = np.random.default_rng(seed)
+    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
+    order = random.permutation(len(first))
+    order = order[np.argsort(np.asarray(labels)[first][order], kind="stable")]
+    fold = np.empty(len(first), np.int64)
+    fold[order] = np.arange(len(first)) % parts
+    folds: np.ndarray = fold[member]
+    return folds

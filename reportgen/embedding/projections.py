@@ -47,7 +47,7 @@ QUALITY_NEIGHBOURS = 15
 class PrincipalComponents:
     """Principal components.
 
-    positions: `(N, A)` along the first A ≤ 8 axes, NaN for rows that are not finite; explained: `(A,)` share of the
+    positions: `(N, A)` along the first A axes, NaN for rows that are not finite; explained: `(A,)` share of the
     variance of each axis.
     """
 
@@ -77,13 +77,13 @@ class MapQuality:
     k: int
 
 
-def principal_components(rows: np.ndarray) -> PrincipalComponents:
+def principal_components(rows: np.ndarray, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
     """Return the PCA of the finite rows `(N, D)`. The sign of each axis makes its largest loading positive."""
     import scipy.linalg
 
     use = np.isfinite(rows).all(1)
     n, d = int(use.sum()), rows.shape[1]
-    n_axes = min(N_COMPONENTS, n, d)
+    n_axes = min(most_axes, n, d)
     positions = np.full((len(rows), n_axes), np.nan)
     if not n_axes:
         return PrincipalComponents(positions, np.zeros(0))

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from reportgen.data.groups import assign_folds
 from reportgen.errors import DataError
 from reportgen.models.class_tokens import without_class_tokens
 from reportgen.models.classifier import Classifier, LinearHead, Pooling
@@ -41,19 +42,6 @@ class FittedHead:
     losses: dict[float, float]
     n_images: int
     gradient: float
-
-
-def assign_folds(labels: Sequence[int], groups: Sequence[int], parts: int, seed: int) -> np.ndarray:
-    """Assign each image to one of `parts` folds `(N,)` int64. Groups stay together; they are shuffled, sorted by class
-    and assigned in turn, so that every fold gets a share of every class."""
-    random = np.random.default_rng(seed)
-    _, first, member = np.unique(groups, return_index=True, return_inverse=True)
-    order = random.permutation(len(first))
-    order = order[np.argsort(np.asarray(labels)[first][order], kind="stable")]
-    fold = np.empty(len(first), np.int64)
-    fold[order] = np.arange(len(first)) % parts
-    folds: np.ndarray = fold[member]
-    return folds
 
 
 def fit_head(

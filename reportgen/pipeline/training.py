@@ -19,14 +19,13 @@ from reportgen import __version__
 from reportgen.config import FitConfig
 from reportgen.data.class_names import ClassNameCollector, ClassNames, read_class_file
 from reportgen.data.decoding import check_decoding, digest
-from reportgen.data.groups import connected_groups
+from reportgen.data.groups import assign_folds, connected_groups
 from reportgen.data.isolated import Isolated
 from reportgen.data.mirror import urls_in_messages
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Sample
 from reportgen.errors import ConfigError, DataError, ImageError, ModelError
 from reportgen.models.cam_networks import cam_network
-from reportgen.models.heads import assign_folds
 from reportgen.models.inference import out_of_memory_as_error, pick_device, use_all_cores
 from reportgen.models.sources.cam_source import check_cam_network
 from reportgen.pipeline.progress import Progress, silent

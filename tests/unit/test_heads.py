@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from reportgen.data.groups import connected_groups
+from reportgen.data.groups import assign_folds, connected_groups
 from reportgen.errors import DataError
 from reportgen.models.heads import (
     ABSENT_CLASS_LOGIT,
     L2_PENALTIES,
-    assign_folds,
     cross_fit_heads,
     fit_head,
 )
