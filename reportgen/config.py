@@ -13,6 +13,7 @@ from reportgen.setting_values import (
     parse_deviations,
     parse_duration,
     parse_numbers,
+    parse_rate,
     parse_share,
     parse_size,
     parse_slices,
@@ -185,6 +186,17 @@ class AuditConfig:
         None, "use at most this many images, spread over the classes", minimum=1, example="1000"
     )
     batch_size: int = setting(32, "images in one forward pass", minimum=1)
+    max_failure_rate: float | None = setting(
+        None,
+        "stop as soon as more than this share of the image files cannot be read, a number from 0 to 1 (default: no "
+        "limit)",
+        placeholder="SHARE",
+        parse=parse_rate,
+        example="0.01",
+    )
+    retry_failed: bool = setting(
+        False, "try to decode files again that could not be decoded in an earlier run with the same libraries"
+    )
     feature_visualization: tuple[str, ...] = setting(
         (),
         "units whose preferred input is found by optimization, as `layer4:12`; about a minute each",

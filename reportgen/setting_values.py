@@ -56,6 +56,14 @@ def parse_share(value: Any) -> float:
     return numbers[0]
 
 
+def parse_rate(value: Any) -> float:
+    """Return a number from 0 to 1."""
+    numbers = parse_numbers(value)
+    if len(numbers) != 1 or not 0 <= numbers[0] <= 1:
+        raise ValueError("use a number from 0 to 1, such as 0.01")
+    return numbers[0]
+
+
 def parse_channels(value: Any) -> int:
     """Return 1 or 3."""
     if str(value) not in ("1", "3"):

@@ -21,6 +21,7 @@ from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import FittedHead, replace_head
 from reportgen.models.inference import eval_mode
+from reportgen.pipeline.failed_files import FailedFiles
 from reportgen.pipeline.forward import ForwardPass, extract
 from reportgen.pipeline.image_loader import DecodedImage, load_images
 from reportgen.pipeline.progress import Progress, Ticker
@@ -37,7 +38,7 @@ class Extraction:
     """What became of a data set's samples: every one of them is in `samples` or in `unreadable`.
 
     keys: the store's key of each of `samples`; computed, reused: number of samples that went through the network, and
-    of those that the store had. undecodable: name → digest of the bytes of unreadable samples whose file was read;
+    of those that the store had. undecodable: name → digest of the bytes of samples that cannot be decoded;
     said: name → what the decoder said of a sample that was decoded.
     """
 
@@ -160,11 +161,12 @@ def extract_dataset(
 ) -> Extraction:
     """Put every readable image of the data set into the store.
 
-    Errors: DataError if none can be read, or a score map changed during the run; OutputError.
+    Errors: DataError if none or too few can be read, or a score map changed during the run; OutputError.
     """
     done = Extraction([], [], [], 0, 0)
     threads = max(2, torch.get_num_threads())
     scheduled: set[Key] = set()
+    failed = FailedFiles(store.folder.parent, config.decode)
     score_maps = forward.classifier.score_maps
 
     def is_stored(identity: str, label: int | None) -> bool:
@@ -172,15 +174,16 @@ def extract_dataset(
 
     def missing(tick: Ticker) -> Iterator[DecodedImage]:
         preprocessing = forward.classifier.preprocessing
-        loaded = load_images(
-            dataset.samples, is_stored, preprocessing, config.resize, config.decode, threads, 2 * config.batch_size
-        )
+        how = (preprocessing, config.resize, config.decode, threads, 2 * config.batch_size)
+        loaded = load_images(dataset.samples, is_stored, *how, failed.reason)
         for sample, image in zip(dataset.samples, loaded, strict=True):
             tick()
             if image.error is not None:
                 done.unreadable.append((sample.name, image.error))
                 if image.id:
                     done.undecodable[sample.name] = image.id
+                    failed.add(image.id, sample.name, image.error)
+                check_failure_rate(done.unreadable, len(dataset.samples), config.max_failure_rate)
                 continue
             done.samples.append(sample)
             if image.said:
@@ -196,9 +199,12 @@ def extract_dataset(
                 yield replace(image.decoded, score_map=score_maps.read(sample.name)) if score_maps else image.decoded
 
     start = time.perf_counter()
-    with progress("Running the network", len(dataset.samples), "images") as tick, eval_mode(forward.classifier):
-        for arrays in extract(forward, missing(tick), device, config.batch_size):
-            store.commit(arrays)
+    try:
+        with progress("Running the network", len(dataset.samples), "images") as tick, eval_mode(forward.classifier):
+            for arrays in extract(forward, missing(tick), device, config.batch_size):
+                store.commit(arrays)
+    finally:
+        failed.save()
     if done.computed:
         store.add_seconds(time.perf_counter() - start)
     log.debug(
@@ -209,6 +215,16 @@ def extract_dataset(
         first = f", the first because {done.unreadable[0][1]}" if done.unreadable else ""
         raise DataError(f"none of the {len(dataset.samples)} files could be read{first}")
     return done
+
+
+def check_failure_rate(unreadable: Sequence[tuple[str, str]], files: int, limit: float | None) -> None:
+    """Raise DataError if more than this share of the files is unreadable. unreadable: names and reasons so far."""
+    if limit is not None and len(unreadable) > limit * files:
+        raise DataError(
+            f"{len(unreadable):,} of {files:,} files cannot be read, which is more than `max_failure_rate = {limit:g}` "
+            f"allows; the first: {unreadable[0][1]}",
+            "mend the files, or raise --max-failure-rate",
+        )
 
 
 def common_samples(runs: Sequence[ModelRun]) -> tuple[list[Sample], list[Key], list[tuple[str, str]]]:

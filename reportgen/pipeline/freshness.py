@@ -19,7 +19,7 @@ from reportgen.gallery.core import assets
 from reportgen.gallery.core.checksums import CHECKSUMS, listed_lines
 from reportgen.gallery.core.manifest import FILLED_LATER, code_digest, digest_of
 from reportgen.json_text import load_json
-from reportgen.pipeline.quick_check import SourceRecord
+from reportgen.pipeline.quick_check import SourceRecord, settings_of_report
 from reportgen.store.files import write_atomic
 from reportgen.store.usage import used_stores
 
@@ -35,7 +35,7 @@ def input_digest(config: AuditConfig, inputs: AuditInputs) -> str:
     """Digest of everything that a report follows from: settings, annotations, the bytes of images and weights, our
     code, templates and assets, and the libraries."""
     dataset, samples, reference = inputs.dataset, inputs.samples, inputs.reference
-    settings = {key: value for key, value in asdict(config).items() if not isinstance(value, Path)}  # but their content
+    settings = {key: value for key, value in settings_of_report(config).items() if not isinstance(value, Path)}
     about = (dataset.name, dataset.note, list(dataset.refused), [(s.group, list(s.columns.items())) for s in samples])
     annotations = replace(dataset, samples=samples).annotation_digest
     tables = [(model.table.fingerprint, np.asarray(model.table["samples/id"])) for model in inputs.models]

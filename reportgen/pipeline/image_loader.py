@@ -61,7 +61,7 @@ class DecodedImage(NetworkInput):
 class LoadedImage:
     """The result of loading one sample: in the store already (`decoded` is None), decoded, or unreadable (`error`).
 
-    id: the digest of the file's bytes; of an unreadable file, only if the same bytes can never be decoded.
+    id: the digest of the file's bytes, also of bytes that cannot be decoded; None if the file cannot be read.
     said: what the decoder said of a decoded image, in one line.
     """
 
@@ -115,6 +115,8 @@ def crop_window(size: tuple[int, int], preprocessing: Preprocessing, resize: str
 
 Known = Callable[[str, int | None], bool]
 """Whether the store has the image of this digest with this label."""
+Failed = Callable[[str, str], str | None]
+"""Why a file of this digest and name could not be decoded in an earlier run; None if it was not tried."""
 
 
 def load_image(
@@ -145,6 +147,11 @@ _fatal: dict[str, Answer] = {}
 """Digest of the files whose decoder crashed or hung: a run does not try them again with each of its trials."""
 
 
+def forget_fatal_files() -> None:
+    """Let files whose decoder crashed or hung be tried again."""
+    _fatal.clear()
+
+
 def _loaded(
     sample: Sample,
     identity: str,
@@ -159,10 +166,9 @@ def _loaded(
         arguments = (data, sample.name, preprocessing, resize, decode)
         answer = processes.call(_prepare, *arguments) if processes else result_of(_prepare, *arguments)
     if answer.error:
-        is_undecodable = isinstance(answer.error, ImageError)
-        if not is_undecodable:
+        if not isinstance(answer.error, ImageError):
             _fatal[identity] = answer
-        return LoadedImage(identity if is_undecodable else None, error=decoding_error(sample.name, answer))
+        return LoadedImage(identity, error=decoding_error(sample.name, answer))
     pixels, size, picture, tiny, properties = answer.value
     window = crop_window(size, preprocessing, resize)
     planes = pixels.transpose(2, 0, 1)
@@ -218,8 +224,10 @@ def load_images(
     decode: str,
     threads: int,
     ahead: int,
+    failed: Failed = lambda identity, name: None,
 ) -> Iterator[LoadedImage]:
-    """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed.
+    """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed. Files that
+    failed in an earlier run are not decoded.
 
     While the store has most of the recent files, they are read and hashed in this thread, which takes less time than
     to wake a thread for each; else by the decoding threads, so that waits for a slow disk overlap. Remote files are
@@ -232,6 +240,8 @@ def load_images(
     def finish(sample: Sample, found: LoadedImage | tuple[str, bytes]) -> LoadedImage:
         if isinstance(found, LoadedImage):
             return found
+        if reason := failed(found[0], sample.name):
+            return LoadedImage(found[0], error=reason)
         return _loaded(sample, *found, preprocessing, resize, decode, processes)
 
     def start(pool: Executor, sample: Sample) -> Future[LoadedImage]:

@@ -15,6 +15,7 @@ from reportgen.models.inference import out_of_memory_as_error, use_all_cores
 from reportgen.pipeline.analysis import GrowingAudit, build_audit
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.extraction import ModelRun
+from reportgen.pipeline.failed_files import forget_failed_files
 from reportgen.pipeline.freshness import input_digest, is_report_unchanged, note_finished, read_note
 from reportgen.pipeline.inputs import AuditInputs, gather_inputs
 from reportgen.pipeline.live import live_network
@@ -45,6 +46,8 @@ def run_job(
     use_all_cores()
     cache = config.out / "cache"
     has_results = any(cache.glob("*/[0-9]*.npz"))
+    if config.retry_failed:
+        forget_failed_files(cache)
     with out_of_memory_as_error():
         inputs = gather_inputs(config, read, clock, progress)
         runs = [model.run for model in inputs.models]

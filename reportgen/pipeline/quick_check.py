@@ -15,8 +15,9 @@ import os
 import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames, read_class_file
@@ -93,7 +94,7 @@ def record_of(config: AuditConfig, sources: Sources, known: Sequence[dict[str, s
     """Return the record of a finished run; None if a rerun has to load the networks.
 
     known: for the audited and for the reference data set, by name the digest of the bytes of each image that was
-        decoded, or cannot be decoded; another cause that made an image unreadable may have gone.
+        decoded, or cannot be decoded; the cause that made another file unreadable may have gone.
     """
     if None in sources.networks or sources.data.training:
         return None
@@ -116,7 +117,7 @@ def record_of(config: AuditConfig, sources: Sources, known: Sequence[dict[str, s
 def about_digest(config: AuditConfig, sources: Sources) -> str:
     """Digest of everything that a report follows from, except the bytes of the images. Errors: DataError."""
     data = sources.data
-    settings = json.dumps(asdict(config), default=str, sort_keys=True)
+    settings = json.dumps(settings_of_report(config), default=str, sort_keys=True)
     gallery = assets.all_contents()
     class_file = read_class_file(config.classes) if config.classes else None
     folder_names = data_class_names(config.data) if config.data else None  # see `models.sources.load_classifier`
@@ -125,6 +126,11 @@ def about_digest(config: AuditConfig, sources: Sources) -> str:
     libraries = (platform.python_version(), versions(), machine())
     names = (class_file, folder_names)
     return digest_of(code_digest(), gallery, libraries, settings, list(sources.networks), names, datasets, maps)
+
+
+def settings_of_report(config: AuditConfig) -> dict[str, Any]:
+    """The settings that a report follows from."""
+    return asdict(replace(config, retry_failed=False))
 
 
 def images_digest(identities: Sequence[str]) -> str:

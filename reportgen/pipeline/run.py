@@ -88,7 +88,7 @@ def _run(
         config = with_local_paths(config, progress)
         read = reader(config)
         note = read_note(config.out)
-        if note and note.sources:
+        if note and note.sources and not config.retry_failed:
             with clock("check the inputs"):
                 is_fresh = is_report_unchanged(config.out, note) and is_cache_unchanged(config.out, note)
                 is_fresh = is_fresh and are_unchanged(config, note.sources, read, progress)
