@@ -47,7 +47,9 @@ class Campaign:
         if n is not None:
             kinds = crash_states.events(self.job, self.folder)
             chosen = set(crash_states.sample(kinds, n, self.seed))
-        for state in crash_states.record(self.job, self.folder, chosen):
+        states = crash_states.record(self.job, self.folder, chosen)
+        print(f"  crash_states: {len(states)} different states", flush=True)
+        for state in self.chance.sample(states, len(states)):
             yield state.kind, crash_states.survive(self.job, state, self.folder, self.expected, self.images)
 
     def full_disks(self, n: int | None) -> Tries:

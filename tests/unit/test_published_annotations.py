@@ -136,6 +136,18 @@ def test_voc_boxes_count_from_one_and_imagenet_boxes_from_zero(tmp_path) -> None
     assert list(refusals(dataset)) == ["a.xml: object 2", "b.xml: object 2", "c.xml"]
 
 
+def test_voc_file_with_entities_is_refused_unread(tmp_path) -> None:
+    picture(tmp_path / "data" / "a.jpg")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 9))
+    whole = VOC.format(name="&e8;", base="")
+    (notes / "a.xml").write_text(f'<!DOCTYPE x [<!ENTITY e0 "dog">{entities}]>{whole}')
+    (notes / "b.xml").write_text(VOC.format(name="a.jpg", base=""))
+    found = refusals(read_dataset(tmp_path / "data", PETS, notes))
+    assert found["a.xml"] == "not XML: it declares entities, which annotations do not need"
+
+
 def test_cub_reader_reads_labels_and_boxes(tmp_path) -> None:
     for name in ("001.Cat/x_1.jpg", "002.Sea_Lion/y.jpg"):
         picture(tmp_path / "images" / name)
