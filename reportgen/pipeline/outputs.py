@@ -23,6 +23,7 @@ from reportgen.gallery.core.check import MAX_FILE_SIZE
 from reportgen.gallery.core.manifest import FILLED_LATER
 from reportgen.pipeline.summary import RunSummary
 from reportgen.results import csv_files
+from reportgen.results.audit_markdown import audit_markdown
 from reportgen.results.findings_file import findings_json
 from reportgen.results.report import REPORT_FILE
 from reportgen.results.report_arrays import report_arrays
@@ -46,6 +47,7 @@ def result_files(audit: Audit, metrics: Mapping[str, Any]) -> dict[str, bytes]:
         "duplicates.csv": csv_files.duplicates_csv(audit),
         "regions.csv": csv_files.regions_csv(audit),
         "left_out.csv": csv_files.left_out_csv(audit),
+        "audit.md": audit_markdown(audit),
         **csv_files.table_files(audit),
     }
     return {name: text.encode() for name, text in texts.items()}

@@ -14,11 +14,11 @@ LATEX_ESCAPES = {
 
 def as_markdown(table: Table) -> str:
     """Return a table as Markdown."""
-    lines = [f"**{_plain(table.title)}**", "", _line(table.head), _line(["---", *["---:"] * (len(table.head) - 1)])]
+    lines = [f"**{plain(table.title)}**", "", _line(table.head), _line(["---", *["---:"] * (len(table.head) - 1)])]
     for row in table.rows:
         prefix = {"measured": "", "control": "… ", "published": "published: "}[row.kind]
         lines.append(_line([prefix + row.cells[0], *row.cells[1:]]))
-    return "\n".join([*lines, "", _plain(table.caption), ""])
+    return "\n".join([*lines, "", plain(table.caption), ""])
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -27,10 +27,10 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_plain, cells))} |"
+    return f"| {' | '.join(map(plain, cells))} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Escape the characters that Markdown interprets."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>|#" else c for c in text)
 
