@@ -281,6 +281,9 @@ class AuditConfig:
     reference: Path | None = setting(
         None, "another data set, such as the training set, to search for near-duplicates and nearest neighbours"
     )
+    ood: Path | None = setting(
+        None, "images that show none of the classes: how well the confidence separates them is on the page Confidence"
+    )
     slices: tuple[Mapping[str, Any], ...] = setting(
         (),
         "groups of images whose errors are always shown: one table each, with a name and conditions",

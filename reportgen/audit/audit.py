@@ -16,6 +16,7 @@ from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
+from reportgen.audit.separation import Separation, separate
 from reportgen.audit.slices import SliceStudy, study_slices
 from reportgen.data.samples import Dataset, Sample
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
@@ -36,6 +37,7 @@ class Audit:
     unreadable: (name, reason) of those that could not.
     models:     one `ModelAudit` a network; the pages of images, classes and units show the first.
     reference:  another data set to compare with, or None.
+    ood:        images that show none of the classes, or None.
     feature_source: the array that nearest neighbours and embedding maps compare images by.
     coverage: how many images have the results of the expensive methods; select: the setting that chose them.
     live:       the first network for the live page, or None without such a page.
@@ -48,6 +50,7 @@ class Audit:
     unreadable: Sequence[tuple[str, str]]
     models: Sequence[ModelAudit]
     reference: Reference | None = None
+    ood: Reference | None = None
     feature_source: FeatureSource = FEATURE_SOURCES["head"]
     coverage: Sequence[Coverage] = ()
     select: str = "auto"
@@ -75,6 +78,11 @@ class Audit:
     def labels(self) -> np.ndarray:
         """`(N,)` int64, −1 for none."""
         return self.main.labels
+
+    @cached_property
+    def separation(self) -> Sequence[Separation]:
+        """How well scores of the first network separate the audited images from those of `ood`; empty without them."""
+        return [] if self.ood is None else separate(self.main.table["logits"], self.ood.table["logits"])
 
     @cached_property
     def columns(self) -> ImageColumns:

@@ -101,6 +101,7 @@ def build_audit(
         unreadable=inputs.unreadable,
         models=[model for model, _ in pairs],
         reference=inputs.reference,
+        ood=inputs.ood,
         feature_source=inputs.feature_source,
         select=config.select,
         live=live,

@@ -34,19 +34,23 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "openTSNE", "torch", "pillow")
 def input_digest(config: AuditConfig, inputs: AuditInputs) -> str:
     """Digest of everything that a report follows from: settings, annotations, the bytes of images and weights, our
     code, templates and assets, and the libraries."""
-    dataset, samples, reference = inputs.dataset, inputs.samples, inputs.reference
+    dataset, samples = inputs.dataset, inputs.samples
     settings = {key: value for key, value in settings_of_report(config).items() if not isinstance(value, Path)}
     about = (dataset.name, dataset.note, list(dataset.refused), [(s.group, list(s.columns.items())) for s in samples])
     annotations = replace(dataset, samples=samples).annotation_digest
     tables = [(model.table.fingerprint, np.asarray(model.table["samples/id"])) for model in inputs.models]
-    other = reference and (
-        (reference.name, [s.name for s in reference.samples], reference.labels, reference.unreadable),
-        (reference.table.fingerprint, np.asarray(reference.table["samples/id"])),
-    )
+    others = [
+        other
+        and (
+            (other.name, [s.name for s in other.samples], other.labels, other.unreadable),
+            (other.table.fingerprint, np.asarray(other.table["samples/id"])),
+        )
+        for other in (inputs.reference, inputs.ood)
+    ]
     gallery = assets.all_contents()
     libraries = [platform.python_version(), *map(version, LIBRARIES)]
     infos = [model.info for model in inputs.models]
-    parts = (settings, about, annotations, inputs.unreadable, tables, other, infos)
+    parts = (settings, about, annotations, inputs.unreadable, tables, others, infos)
     return digest_of(code_digest(), gallery, libraries, *parts)
 
 

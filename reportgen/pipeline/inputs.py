@@ -62,6 +62,7 @@ class AuditInputs:
     models: Sequence[ExtractedModel]
     feature_source: FeatureSource
     reference: Reference | None
+    ood: Reference | None
     device: torch.device
     sources: Sources
 
@@ -101,10 +102,12 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
                 if resolved.head in POOLINGS
                 else run_model(dataset, classifier, resolved, device, progress)
             )
-    reference = None
-    if data.reference:
-        with clock("extract the reference"):
-            reference = extract_reference(data.reference, runs[0], settings[0].store_feature_maps, device, progress)
+    with clock("extract the other data sets"):
+        storage = settings[0].store_feature_maps
+        reference, ood = (
+            extract_reference(other, runs[0], storage, device, progress) if other else None
+            for other in (data.reference, data.ood)
+        )
     samples, keys, unreadable = common_samples(runs)
     tables = [run.store.select(keys) for run in runs]
     samples, outside = clip_boxes(samples, np.asarray(tables[0]["samples/size"]))
@@ -116,7 +119,7 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     published = [published_weights(own) for own in settings]
     networks = [own or after for own, after in zip(networks, network_digests(settings, published), strict=True)]
     sources = Sources(class_names, data, networks, published)
-    return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, device, sources)
+    return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, ood, device, sources)
 
 
 def network_digests(
@@ -147,9 +150,9 @@ def unit_layers(classifier: Classifier, settings: AuditConfig) -> list[str]:
 def extract_reference(
     other: Dataset, first: ModelRun, store_feature_maps: str, device: torch.device, progress: Progress
 ) -> Reference:
-    """Run the reference data set through the first network, into the same store.
+    """Run another data set through the first network, into the same store.
 
-    Whether its feature maps are stored is resolved by itself: the reference may be far larger than the audited set.
+    Whether its feature maps are stored is resolved by itself: it may be far larger than the audited set.
     """
     wanted = replace(first.settings, store_feature_maps=store_feature_maps)
     classifier = replace(first.classifier, score_maps=None)  # they are of the audited images

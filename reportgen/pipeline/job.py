@@ -93,16 +93,17 @@ def audit_of_finished_report(config: AuditConfig, read: ReadDataset, clock: Stag
 def _sources(config: AuditConfig, inputs: AuditInputs) -> SourceRecord | None:
     """What a rerun compares to decide without the network that nothing has changed; None if it cannot."""
     unreadable = {name for name, _ in inputs.unreadable}
-    extraction, reference = inputs.models[0].run.extraction, inputs.reference
+    extraction = inputs.models[0].run.extraction
     read = {
         sample.name: identity
         for sample, identity in zip(extraction.samples, extraction.ids, strict=True)
         if sample.name not in unreadable
     }
     known = [read | extraction.undecodable]
-    if reference is not None:
-        of_reference = {s.name: key[0] for s, key in zip(reference.samples, reference.table.keys, strict=True)}
-        known.append(of_reference | dict(reference.undecodable))
+    for other in (inputs.reference, inputs.ood):
+        if other is not None:
+            of_other = {s.name: key[0] for s, key in zip(other.samples, other.table.keys, strict=True)}
+            known.append(of_other | dict(other.undecodable))
     return record_of(config, inputs.sources, known)
 
 

@@ -93,12 +93,12 @@ def are_unchanged(config: AuditConfig, record: SourceRecord, read: ReadDataset, 
 def record_of(config: AuditConfig, sources: Sources, known: Sequence[dict[str, str]]) -> SourceRecord | None:
     """Return the record of a finished run; None if a rerun has to load the networks.
 
-    known: for the audited and for the reference data set, by name the digest of the bytes of each image that was
+    known: for each data set of `sources.data.run`, by name the digest of the bytes of each image that was
         decoded, or cannot be decoded; the cause that made another file unreadable may have gone.
     """
     if None in sources.networks or sources.data.training:
         return None
-    datasets = [sources.data.audited, *([sources.data.reference] if sources.data.reference else [])]
+    datasets = sources.data.run
     identities = [
         ids.get(sample.name) for dataset, ids in zip(datasets, known, strict=True) for sample in dataset.samples
     ]
@@ -121,7 +121,7 @@ def about_digest(config: AuditConfig, sources: Sources) -> str:
     gallery = assets.all_contents()
     class_file = read_class_file(config.classes) if config.classes else None
     folder_names = data_class_names(config.data) if config.data else None  # see `models.sources.load_classifier`
-    datasets = [_annotations(dataset) for dataset in (data.audited, data.reference) if dataset]
+    datasets = [dataset and _annotations(dataset) for dataset in (data.audited, data.reference, data.ood)]
     maps = [score_maps and score_maps.digest for score_maps in data.score_maps]
     libraries = (platform.python_version(), versions(), machine())
     names = (class_file, folder_names)
@@ -146,8 +146,8 @@ def _annotations(dataset: Dataset) -> tuple[object, ...]:
 
 
 def _images(data: AuditData) -> list[Sample]:
-    """The images of the audited and of the reference data set."""
-    return [*data.audited.samples, *(data.reference.samples if data.reference else ())]
+    """The images of all data sets that are run through the first network."""
+    return [sample for dataset in data.run for sample in dataset.samples]
 
 
 def _identities(samples: Sequence[Sample], progress: Progress) -> list[str]:

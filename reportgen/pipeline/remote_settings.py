@@ -19,6 +19,7 @@ LOCAL: Mapping[str, Callable[[Path, Path], Path]] = {
     "data": local_data,
     "fit_data": local_data,
     "reference": local_data,
+    "ood": local_data,
     "annotations": local_annotations,
     "classes": local_file,
 }

@@ -37,7 +37,9 @@ def metrics(audit: Audit) -> dict[str, Any]:
             "classes": len(np.unique(audit.labels[audit.labels >= 0])),
         },
         "models": [
-            _model_metrics(model) | {"slices": _slice_metrics(audit) if model is audit.main else {}}
+            _model_metrics(model)
+            | {"slices": _slice_metrics(audit) if model is audit.main else {}}
+            | {"ood": [asdict(one) for one in audit.separation] if model is audit.main else []}
             for model in audit.models
         ],
         "gap_and_gmp": _gap_gmp_metrics(audit),

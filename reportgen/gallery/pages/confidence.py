@@ -1,4 +1,4 @@
-"""Confidence: calibration, what a temperature mends, rejection of unsure predictions, and prediction sets."""
+"""Confidence: calibration, temperature, rejection, prediction sets, and separation from images of no class."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.confidence import MIN_CLASS_IMAGES, ConfidenceStudy
+from reportgen.audit.separation import Separation
 from reportgen.gallery.components.calibration_charts import confidence_histogram, reliability_diagram, risk_chart
 from reportgen.gallery.components.chart import Chart
 from reportgen.gallery.core.media import Media
@@ -82,6 +83,8 @@ class ConfidencePage:
     rejection: Sequence[RejectionRow] = ()
     risk: Chart | None = None
     sets: Sequence[SetRow] = ()
+    separation: Sequence[Separation] = ()
+    ood_name: str = ""
     min_predicted: int = MIN_CLASS_IMAGES
     min_judged: int = MIN_JUDGED
     min_fitted: int = MIN_FITTED
@@ -93,14 +96,14 @@ class ConfidencePage:
     order=31,
     about=(
         "Calibration of all images and of each predicted class, temperature scaling on held-out images, the error of "
-        "the most confident predictions, and conformal prediction sets."
+        "the most confident predictions, conformal prediction sets, and separation from images of no class (`ood`)."
     ),
 )
 def confidence(audit: Audit, media: Media) -> ConfidencePage:
     """The page of the first network."""
     study, calibration = audit.main.confidence, audit.main.calibration
     if study is None or calibration is None:
-        return ConfidencePage(None)
+        return ConfidencePage(None, separation=audit.separation, ood_name=audit.ood.name if audit.ood else "")
     return ConfidencePage(
         study=study,
         lead=_lead(study, calibration),
@@ -112,6 +115,8 @@ def confidence(audit: Audit, media: Media) -> ConfidencePage:
         rejection=_rejection_rows(study),
         risk=risk_chart(study.rejection),
         sets=_sets(audit, study),
+        separation=audit.separation,
+        ood_name=audit.ood.name if audit.ood else "",
     )
 
 
