@@ -23,6 +23,8 @@ def read_toml(path: Path, hint: str) -> dict[str, Any]:
         raise ConfigError(f"cannot read `{path}` ({cause})", hint) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"`{path}` is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"`{path}` cannot be read: its lists are nested too deep") from None
 
 
 def read_config(path: Path) -> AuditConfig:

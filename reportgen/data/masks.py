@@ -73,7 +73,10 @@ def parse_segmentation(
     if not isinstance(segmentation, dict) or "counts" not in segmentation:
         raise ValueError("a segmentation is a list of polygons, or an object with `size` and `counts`")
     counts = segmentation["counts"]
-    runs = decode_run_lengths(counts) if isinstance(counts, str) else [int(v) for v in counts]
+    try:
+        runs = decode_run_lengths(counts) if isinstance(counts, str) else [int(v) for v in counts]
+    except (TypeError, OverflowError):
+        raise ValueError("the run lengths of its segmentation are not numbers") from None
     if segmentation.get("size") != [size[1], size[0]] or min(runs, default=-1) < 0 or sum(runs) != size[0] * size[1]:
         raise ValueError(f"the run lengths of its segmentation do not add up to {size[0]} × {size[1]} pixels")
     return ObjectMask(size, run_lengths=runs, transpose=transpose)

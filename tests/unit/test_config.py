@@ -64,6 +64,7 @@ def test_given_flags_override_the_file_and_others_do_not() -> None:
         ("bach-size = 3", "unknown key `bach-size`", "did you mean `batch_size`?"),
         ("xyzzy = 3", "unknown key `xyzzy`", "see `reportgen init`"),
         ("data = 3", "`data` in", "it must be"),
+        ("data = " + "[" * 9000, "its lists are nested too deep", None),
         ('limit = "3"', "is '3'", "it must be"),
         ("limit = true", "is True", "it must be"),
         ("limit = 2.5", "is 2.5", "it must be"),

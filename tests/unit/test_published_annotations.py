@@ -122,6 +122,14 @@ VOC = """<annotation><filename>{name}</filename><source><database>{base}</databa
 <object><name>dog</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>ten</xmax></bndbox></object></annotation>"""
 
 
+def test_coco_image_of_infinite_width_is_left_out(tmp_path) -> None:
+    picture(tmp_path / "data" / "a.jpg")
+    path = coco(tmp_path, [{"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 9, 9]}])
+    path.write_text(path.read_text().replace('"width": 40', '"width": 1e999'))
+    found = refusals(read_dataset(tmp_path / "data", PETS, path))
+    assert found["instances.json: annotation 1"].startswith("not an annotation: cannot convert float infinity")
+
+
 def test_voc_boxes_count_from_one_and_imagenet_boxes_from_zero(tmp_path) -> None:
     data, notes = tmp_path / "data", tmp_path / "notes"
     for name in ("a.jpg", "ILSVRC2012_val_00000001.JPEG"):
@@ -240,6 +248,9 @@ def test_run_lengths_are_decoded_packed_and_plain() -> None:
         {"counts": [1, 2], "size": [3, 4]},
         {"counts": "~~~", "size": [3, 4]},
         {"counts": [-1, 13], "size": [3, 4]},
+        {"counts": [float("inf"), 13], "size": [3, 4]},
+        {"counts": [None], "size": [3, 4]},
+        {"counts": 12, "size": [3, 4]},
     ],
 )
 def test_damaged_segmentations_are_refused(bad: object) -> None:

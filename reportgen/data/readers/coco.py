@@ -35,7 +35,7 @@ def read_coco(path: Path) -> Objects:
             yield RejectedInput(where, str(error))
         except KeyError as error:
             yield RejectedInput(where, f"no `{error.args[0]}`")
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             yield RejectedInput(where, f"not an annotation: {cause(error)}")
 
 
