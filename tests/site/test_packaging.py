@@ -1,6 +1,7 @@
 """The wheel holds templates, assets and data files, and `pyproject.toml` declares what the package imports."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -21,9 +22,12 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "skimage": "scikit-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     """The wheel of this checkout, built with the installed hatchling."""
-    out = tmp_path_factory.mktemp("wheel")
+    return build_wheel(tmp_path_factory.mktemp("wheel"), {})
+
+
+def build_wheel(out: Path, environment: dict[str, str]) -> Path:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = out.glob("*.whl")
     return path
@@ -52,6 +56,18 @@ def test_wheel_holds_package_templates_assets_and_licence(wheel) -> None:
     assert {name: data for name, data in found.items() if name not in information} == expected
     assert any(name.endswith("/licenses/LICENSE") for name in information)
     assert wheel.name == f"reportgen-{__version__}-py3-none-any.whl"
+
+
+def test_wheel_has_the_same_bytes_whenever_and_wherever_it_is_built(wheel, tmp_path) -> None:
+    environment = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "PYTHONHASHSEED": "1", "USER": "someone"}
+    assert build_wheel(tmp_path, environment).read_bytes() == wheel.read_bytes()
+
+
+def test_wheel_names_the_software_that_it_bundles(wheel) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        bills = [name for name in archive.namelist() if ".dist-info/sboms/" in name]
+        assert len(bills) == 1
+        assert archive.read(bills[0]) == (ROOT / "site" / "vendor" / "vendor.cdx.json").read_bytes()
 
 
 def test_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) -> None:

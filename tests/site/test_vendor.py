@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import json
@@ -19,7 +20,9 @@ def test_checkout_finds_its_vendored_files() -> None:
 
 
 def test_lock_has_the_digest_of_every_file() -> None:
-    files = {path.name for path in FOLDER.iterdir() if path.name not in ("vendor.lock", "node_modules")}
+    files = {
+        path.name for path in FOLDER.iterdir() if path.name not in ("vendor.lock", "vendor.cdx.json", "node_modules")
+    }
     assert set(LOCK["files"]) == files
     for name, digest in LOCK["files"].items():
         data = vendored(name)
@@ -32,6 +35,16 @@ def test_package_lock_pins_the_version_and_names_no_host() -> None:
     locked = json.loads(text)["packages"]["node_modules/onnxruntime-web"]
     assert (locked["version"], locked["integrity"]) == (LOCK["version"], LOCK["integrity"])
     assert "resolved" not in text
+
+
+def test_bill_of_materials_names_what_is_bundled() -> None:
+    bill = json.loads((FOLDER / "vendor.cdx.json").read_text("utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    (component,) = bill["components"]
+    assert component["purl"] == f"pkg:npm/{LOCK['name']}@{LOCK['version']}"
+    assert component["licenses"] == [{"license": {"id": LOCK["licence"]}}]
+    integrity = base64.b64encode(bytes.fromhex(component["hashes"][0]["content"])).decode()
+    assert LOCK["integrity"] == f"sha512-{integrity}"
 
 
 def test_licence_of_the_runtime_is_in_the_package() -> None:
