@@ -894,7 +894,8 @@ interface LiveChunk {
   network_parts: number;
   per_chunk: number;
   feature_shape: Shape;
-  pooling: string;
+  /** Whether the network takes one image and a class, and its output `alpha` has the weights of Grad-CAM for it. */
+  has_gradient: boolean;
   /** Number of recorded layers. */
   layers: number;
   /** The occluding square: its side and the distance of its places in pixels of the input; its colour, RGB in [0, 1]. */
@@ -1076,29 +1077,38 @@ interface LiveResult {
   pixels: Pixels;
   answer: Answer;
   outputs: LiveOutputs;
+  /** The class of `alpha`. */
+  k: number;
   milliseconds: number;
   of?: LiveImage;
 }
 
 interface LiveAnswer {
+  /** wanted: outputs besides those that the page always needs; k: class of Grad-CAM, −1 for the predicted one. */
+  run(network: LiveNetwork, live: LiveChunk, pixels: Pixels, wanted: string[], k: number): Promise<LiveResult>;
+  /** Whether a result has these outputs and that class. */
+  has(result: LiveResult, live: LiveChunk, wanted: string[], k: number): boolean;
   classify(logits: Float32Array): Answer;
-  /** shape: of the feature maps. */
-  activationMap(maps: Float32Array, weights: Float32Array, k: number, shape: Shape): Grid;
+  /** Of class k; weights: of the head; null without them and without Grad-CAM's. */
+  activationMap(outputs: LiveOutputs, weights: Float32Array | null, k: number, live: LiveChunk): Grid | null;
 }
 
 interface LiveNetwork {
   /** Of the head, one row a class; null where there are no exact activation maps. */
   weights: Float32Array | null;
-  /** images: normalized, one after the other; the array is moved to the worker. Returns outputs by their names. */
-  run(images: Float32Array<ArrayBuffer>, outputs: string[]): Promise<LiveOutputs>;
+  /**
+   * images: normalized, one after the other; the array is moved to the worker; k: the class of `alpha`, −1 for the
+   * predicted one. Returns outputs by their names.
+   */
+  run(images: Float32Array<ArrayBuffer>, outputs: string[], k?: number): Promise<LiveOutputs>;
 }
 
 interface LiveFigure {
   element: HTMLElement;
   frame: HTMLElement;
   showImage(pixels: Pixels, window: Box, name: string): void;
-  /** The activation map, or null without one, and the caption; other: a map that is shown on the same scale. */
-  showMap(grid: Grid | null, text: string, other?: Grid | null): void;
+  /** The activation map of a class by its name, or null without one; other: a map that is shown on the same scale. */
+  showMap(grid: Grid | null, name: string, isOriginal: boolean, other?: Grid | null): void;
   /** name: of the class. */
   showOcclusion(occlusion: LiveOcclusion, drops: Grid, name: string): void;
   /** What is shown, so many pixels wide. */

@@ -57,7 +57,7 @@ class LiveNetwork:
     packed:   `data` of `models.live_graph.LiveGraph`, compressed with gzip; graph_size, weights: see there.
     half:     how the stored weights were rounded; None where they are those of the network.
     layers:   the names of the layers whose values are outputs, in order.
-    pooling:  of the head if activation maps follow from its weights: `gap` or `gmp`; else "".
+    has_gradient: whether the graph takes one image and a class, and computes the weights of Grad-CAM.
     occlusion: the square of occlusion sensitivity, as in the job.
     inputs:   `input/pixels` `(C, H, W)` uint8: what the network sees of some images.
     """
@@ -67,7 +67,7 @@ class LiveNetwork:
     weights: int | None
     half: HalfWeights | None
     layers: Sequence[str]
-    pooling: str
+    has_gradient: bool
     preprocessing: LivePreprocessing
     occlusion: LiveOcclusion
     inputs: PerImageResults

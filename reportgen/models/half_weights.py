@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from reportgen.models.classifier import Classifier
-from reportgen.models.live_graph import LiveGraph, with_head_weights
+from reportgen.models.live_graph import CLASS, LiveGraph, with_head_weights
+from reportgen.models.onnx_export import INPUT
 from reportgen.models.onnx_runtime import OnnxSession
 
 
@@ -33,7 +34,8 @@ def half_weights(graph: LiveGraph, classifier: Classifier) -> LiveGraph:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-    return replace(with_head_weights(model.SerializeToString(), classifier, "<f2"), is_half=True)
+    made = with_head_weights(model.SerializeToString(), classifier, "<f2")
+    return replace(made, is_half=True, gradient_classes=graph.gradient_classes)
 
 
 def largest_difference(graph: LiveGraph, other: LiveGraph, images: Tensor) -> float:
@@ -42,8 +44,9 @@ def largest_difference(graph: LiveGraph, other: LiveGraph, images: Tensor) -> fl
     Errors: ModelError if ONNX Runtime cannot run one of the graphs.
     """
     sessions = [OnnxSession(one.data[: one.graph_size]) for one in (graph, other)]
+    more = {CLASS: torch.zeros(1, graph.gradient_classes)} if graph.gradient_classes else {}
     differences = []
     for image in images.split(1):
-        (logits,), (others,) = (session.run(image, ["logits"]) for session in sessions)
+        (logits,), (others,) = (session.run({INPUT: image, **more}, ["logits"]) for session in sessions)
         differences.append((logits - others).abs().max())
     return float(torch.stack(differences).max())  # of NaN and a number NaN

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -33,12 +33,14 @@ def export_trunk(trunk: nn.Module, nodes: Sequence[fx.Node], input_shape: Sequen
     """
     module = _Flat(with_intermediates(trunk, nodes, _maxima))
     names = [name for i in range(len(nodes)) for name in (f"max/{i}", f"where/{i}")]
-    return export(module, torch.zeros(2, *input_shape[1:]), [MAPS, *names])
+    return export(module, {INPUT: torch.zeros(2, *input_shape[1:])}, [MAPS, *names])
 
 
-def export(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
-    """Return the ONNX graph of a module of images `(N, C, H, W)`, for any N, with these outputs.
+def export(module: nn.Module, examples: Mapping[str, Tensor], outputs: Sequence[str], any_number: bool = True) -> bytes:
+    """Return the ONNX graph of a module with these inputs and outputs.
 
+    examples: name → value of the inputs in order, the first of which are images `(N, C, H, W)`; any_number: whether the
+    graph takes any N, or only that of the examples.
     PyTorch's exporter by tracing is used: the module is a traced graph already, and the newer one (`dynamo=True`) takes
     several seconds longer for a graph that runs no faster.
     Errors: ModelError if PyTorch cannot export it.
@@ -47,8 +49,9 @@ def export(module: nn.Module, example: Tensor, outputs: Sequence[str]) -> bytes:
         with torch.no_grad(), _quiet(), _plain_attention(), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "network.onnx")
             torch.onnx.export(
-                module.eval(), (example,), file, dynamo=False, opset_version=OPSET, input_names=[INPUT],
-                output_names=list(outputs), dynamic_axes={name: {0: "n"} for name in (INPUT, *outputs)},
+                module.eval(), tuple(examples.values()), file, dynamo=False, opset_version=OPSET,
+                input_names=list(examples), output_names=list(outputs),
+                dynamic_axes={name: {0: "n"} for name in (*examples, *outputs)} if any_number else None,
             )  # fmt: skip
             return file.read_bytes()
     except Exception as error:  # whatever an operator without a counterpart raises
@@ -87,13 +90,19 @@ def _plain_attention() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks: what it makes is compared with the network."""
+    """Without the exporter's remarks: what it makes is compared with the network.
+
+    Of a graph that it cannot export it prints every node, because it asks the wrong way whether it shall (PyTorch 2.14,
+    `setup_onnx_logging`).
+    """
     logger: Any = logging.getLogger("torch.onnx")
-    level = logger.level
+    level, internals = logger.level, cast(Any, torch._C)
     logger.setLevel(logging.ERROR)
+    prints, internals._jit_onnx_log = internals._jit_onnx_log, lambda *_: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         logger.setLevel(level)
+        internals._jit_onnx_log = prints

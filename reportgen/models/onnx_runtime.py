@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -33,13 +33,11 @@ class OnnxSession:
         except Exception as error:  # its exceptions have no common base
             raise _failure(error) from error
 
-    def run(self, images: Tensor, outputs: Sequence[str] | None = None) -> list[Tensor]:
-        """Compute these outputs, or all, and nothing else. images: `(N, C, H, W)` float32.
-
-        Errors: ModelError if ONNX Runtime fails.
-        """
+    def run(self, inputs: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> list[Tensor]:
+        """Compute these outputs, or all, and nothing else. Errors: ModelError if ONNX Runtime fails."""
         try:
-            found = self._session.run(outputs, {INPUT: images.contiguous().numpy()}, self._only_outputs)
+            arrays = {name: value.contiguous().numpy() for name, value in inputs.items()}
+            found = self._session.run(outputs, arrays, self._only_outputs)
         except Exception as error:
             raise _failure(error) from error
         return [torch.from_numpy(values) for values in found]
@@ -55,12 +53,12 @@ class OnnxTrunk:
     def __call__(self, images: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Return the feature maps of images `(N, C, H, W)` float32, and the maxima of the units and their positions in
         each of the layers. Errors: ModelError if ONNX Runtime fails."""
-        maps, *values = self._session.run(images)
+        maps, *values = self._session.run({INPUT: images})
         return maps, list(zip(values[::2], values[1::2], strict=True))
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Return the feature maps of images `(N, C, H, W)` float32 alone. Errors: ModelError if ONNX Runtime fails."""
-        (maps,) = self._session.run(images, [MAPS])
+        (maps,) = self._session.run({INPUT: images}, [MAPS])
         return maps
 
 

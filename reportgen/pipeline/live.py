@@ -65,7 +65,7 @@ def live_network(
         weights=graph.weights,
         half=half,
         layers=layers,
-        pooling=classifier.linear_head.pooling if classifier.linear_head else "",
+        has_gradient=graph.gradient_classes > 0,
         preprocessing=live_preprocessing(classifier, model.run.settings.resize),
         occlusion=live_occlusion(job),
         inputs=pixels,

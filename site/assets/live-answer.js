@@ -1,6 +1,7 @@
-/* What follows from the network's outputs: probabilities, their order, and exact activation maps. */
+/* What the network computes for a picture, and what follows: probabilities, their order, and activation maps. */
 window.reportgen.liveAnswer = (() => {
   "use strict";
+  const { livePixels } = window.reportgen;
 
   /** @type {LiveAnswer["classify"]} */
   const classify = (logits) => {
@@ -12,16 +13,31 @@ window.reportgen.liveAnswer = (() => {
     return { logits, scores, order };
   };
 
-  // CAM (Zhou et al. 2016): the feature maps, weighted with the class's row of the head's weights.
+  // The feature maps, weighted with the class's row of the head's weights (CAM, Zhou et al. 2016), or with the gradient
+  // of its logit (Grad-CAM, Selvaraju et al. 2017).
   /** @type {LiveAnswer["activationMap"]} */
-  const activationMap = (maps, weights, k, [channels, height, width]) => {
+  const activationMap = ({ maps, alpha }, weights, k, { feature_shape: [channels, height, width] }) => {
+    const used = alpha ?? weights?.subarray(k * channels, (k + 1) * channels);
+    if (!used) return null;
     const cells = new Float64Array(height * width);
     for (let c = 0, at = 0; c < channels; c++) {
-      const weight = weights[k * channels + c];
-      for (let i = 0; i < cells.length; i++) cells[i] += weight * maps[at++];
+      for (let i = 0; i < cells.length; i++) cells[i] += used[c] * maps[at++];
     }
     return Array.from({ length: height }, (_, y) => Array.from(cells.subarray(y * width, (y + 1) * width)));
   };
 
-  return { classify, activationMap };
+  /** @type {LiveAnswer["run"]} */
+  const run = async (network, live, pixels, wanted, k) => {
+    const values = livePixels.normalize(pixels, live.preprocessing);
+    const names = new Set(["logits", "maps", ...(live.has_gradient ? ["alpha"] : []), ...wanted]);
+    const start = performance.now();
+    const outputs = await network.run(values, [...names], k);
+    const answer = classify(outputs.logits);
+    return { pixels, answer, outputs, k: k < 0 ? answer.order[0] : k, milliseconds: performance.now() - start };
+  };
+  /** @type {LiveAnswer["has"]} */
+  const has = ({ answer, outputs, k }, live, wanted, chosen) =>
+    wanted.every((name) => outputs[name]) && (!live.has_gradient || k === (chosen < 0 ? answer.order[0] : chosen));
+
+  return { classify, activationMap, run, has };
 })();

@@ -48,8 +48,9 @@ window.reportgen.liveFigure = (live) => {
   };
 
   /** @type {LiveFigure["showMap"]} */
-  const drawMap = (grid, text, other) => {
-    caption.textContent = text;
+  const drawMap = (grid, name, isOriginal, other) => {
+    const method = live.has_gradient ? "Grad-CAM" : "Class activation map (CAM)";
+    caption.textContent = grid ? `${method} of ${name}${isOriginal ? ", image without changes" : ""}.` : live.no_map;
     const top = grid ? Math.max(cam.maximum(grid), other ? cam.maximum(other) : 0) : 0;
     for (const part of [...tools.children]) part.toggleAttribute("hidden", !grid);
     start.textContent = "0";

@@ -31,8 +31,13 @@ window.reportgen.liveNetwork = (() => {
       return bits >> 15 ? -magnitude : magnitude;
     };
     /** @param {any} message */
-    const run = async ({ images, shape, outputs }) => {
-      const found = await session.run({ image: new scope.ort.Tensor("float32", images, shape) }, outputs);
+    const run = async ({ images, shape, outputs, chosen }) => {
+      const { Tensor } = scope.ort;
+      const inputs = { image: new Tensor("float32", images, shape) };
+      const found = await session.run(
+        chosen ? { ...inputs, class: new Tensor("float32", chosen, [1, chosen.length]) } : inputs,
+        outputs,
+      );
       return Object.fromEntries(outputs.map((/** @type {string} */ name) => [name, found[name].data]));
     };
     scope.onmessage = async (/** @type {MessageEvent} */ { data: message }) => {
@@ -99,9 +104,10 @@ window.reportgen.liveNetwork = (() => {
     );
     return {
       weights,
-      run: (images, outputs) => {
+      run: (images, outputs, k = -1) => {
         const shape = [images.length / (channels * height * width), channels, height, width];
-        return ask({ images, shape, outputs }, [images.buffer]);
+        const chosen = live.has_gradient ? Float32Array.from(live.classes, (_, i) => Number(i === k)) : undefined;
+        return ask({ images, shape, outputs, chosen }, [images.buffer]);
       },
     };
   };

@@ -4,7 +4,7 @@ window.reportgen.liveOcclusion = (live) => {
   const { cam, liveAnswer } = window.reportgen;
   const { side, stride, fill } = live.occlusion;
   const { width, height, channels, mean, std } = live.preprocessing;
-  const BATCH = 4; // a change of the image waits for one batch at most
+  const batchSize = live.has_gradient ? 1 : 4; // a change of the image waits for one batch at most
   const STEPS = [4, 2, 1];
   const normalized = Array.from({ length: channels }, (_, c) => (fill[c] - mean[c]) / std[c]);
 
@@ -38,8 +38,8 @@ window.reportgen.liveOcclusion = (live) => {
   /** @type {LiveOcclusion["run"]} */
   const run = async (network, image, k, clean, progress) => {
     const scores = rows.map(() => columns.map(() => 0));
-    for (let start = 0; start < order.length; start += BATCH) {
-      const batch = order.slice(start, start + BATCH);
+    for (let start = 0; start < order.length; start += batchSize) {
+      const batch = order.slice(start, start + batchSize);
       const images = new Float32Array(batch.length * image.length);
       batch.forEach(({ r, c }, i) => {
         images.set(image, i * image.length);
@@ -52,7 +52,7 @@ window.reportgen.liveOcclusion = (live) => {
         // Until the places around it are computed, the value is theirs as well.
         for (let y = r; y < Math.min(r + step, rows.length); y++) scores[y].fill(drop, c, c + step);
       });
-      if (!progress(scores, Math.min(start + BATCH, order.length), order.length)) return;
+      if (!progress(scores, Math.min(start + batchSize, order.length), order.length)) return;
     }
   };
 

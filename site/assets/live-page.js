@@ -46,7 +46,8 @@
     const classes = window.reportgen.liveClasses(live, (k) => {
       chosen = k === current?.answer.order[0] ? -1 : k;
       stop();
-      show();
+      if (live.has_gradient) predict().catch(fail);
+      else show();
       write();
     });
     const compare = dom.checkbox(false);
@@ -105,14 +106,6 @@
       await predict();
     }
 
-    /** @param {Pixels} pixels @returns {Promise<LiveResult>} */
-    async function resultOf(pixels) {
-      const values = livePixels.normalize(pixels, live.preprocessing);
-      const start = performance.now();
-      const outputs = await network.run(values, [...new Set(["logits", "maps", ...sections.outputs()])]);
-      return { pixels, answer: liveAnswer.classify(outputs.logits), outputs, milliseconds: performance.now() - start };
-    }
-
     let isBusy = false;
     let isOutdated = false;
     /** Runs the network on the image as it is now. While it runs, only the last of further changes is kept. */
@@ -124,13 +117,18 @@
         while (isOutdated && image) {
           isOutdated = false;
           const asked = image;
-          const isComplete = original?.of === asked && sections.outputs().every((name) => original?.outputs[name]);
-          if (!isComplete) original = { ...(await resultOf(asked.pixels)), of: asked };
-          const found = editor.isNone(edits) && original ? original : await resultOf(editor.apply(asked.pixels, edits));
+          const wanted = sections.outputs();
+          const edited = editor.isNone(edits)
+            ? null
+            : await liveAnswer.run(network, live, editor.apply(asked.pixels, edits), wanted, chosen);
+          const k = edited ? edited.k : chosen; // the map of the same class is compared
+          if (original?.of !== asked || !liveAnswer.has(original, live, wanted, k)) {
+            original = { ...(await liveAnswer.run(network, live, asked.pixels, wanted, k)), of: asked };
+          }
           if (asked !== image) continue;
-          current = found;
-          const [best] = found.answer.order;
-          say(`${asked.name}: ${live.classes[best]}, ${found.answer.scores[best].toFixed(2)}`);
+          current = edited ?? original;
+          const [best] = current.answer.order;
+          say(`${asked.name}: ${live.classes[best]}, ${current.answer.scores[best].toFixed(2)}`);
           show();
         }
       } finally {
@@ -138,23 +136,19 @@
       }
     }
 
-    const classShown = () => {
-      const { order } = /** @type {LiveResult} */ (current).answer;
-      return chosen < 0 || chosen >= live.classes.length ? order[0] : chosen;
-    };
+    /** @param {LiveResult} result */
+    const classShown = ({ answer }) => (chosen < 0 ? answer.order[0] : chosen);
     function show() {
       if (!image || !current || !original) return;
-      const k = classShown();
+      const k = classShown(current);
       const result = compare.checked ? original : current;
       const other = result === original ? current : original;
       figure.showImage(result.pixels, image.window, image.name);
       classes.show(result.answer, k, current === original || result === original ? undefined : original.answer);
-      const [grid, otherGrid] = [result, other].map(
-        ({ outputs: { maps } }) =>
-          network.weights && liveAnswer.activationMap(maps, network.weights, k, live.feature_shape),
+      const [grid, otherGrid] = [result, other].map(({ outputs }) =>
+        liveAnswer.activationMap(outputs, network.weights, k, live),
       );
-      const which = compare.checked && current !== original ? ", image without changes" : "";
-      figure.showMap(grid, grid ? `Class activation map (CAM) of ${live.classes[k]}${which}.` : live.no_map, otherGrid);
+      figure.showMap(grid, live.classes[k], compare.checked && current !== original, otherGrid);
       facts.replaceChildren(...window.reportgen.liveFacts(images, live, image, result, k));
       sections.show(result, image, result === original);
     }
@@ -171,7 +165,7 @@
       occlude.textContent = "Stop";
       await data.loadScripts("live-occlusion.js");
       const occlusion = window.reportgen.liveOcclusion(live);
-      const k = classShown();
+      const k = classShown(current);
       const clean = current.answer.scores[k];
       const values = livePixels.normalize(current.pixels, live.preprocessing);
       await occlusion.run(network, values, k, clean, (drops, done, total) => {
@@ -188,6 +182,7 @@
     const restore = async () => {
       const given = state.read();
       chosen = state.number(given.class, -1);
+      if (chosen >= live.classes.length) chosen = -1;
       const row = sources.rows.find((one) => images.id[one] === given.image) ?? sources.rows[0];
       restored = editor.fromState(given);
       await sections.fromState(given);

@@ -34,7 +34,7 @@ RUN = """async (file) => {
   const { pixels } = livePixels.input(image, live.preprocessing);
   const { logits, maps } = await network.run(livePixels.normalize(pixels, live.preprocessing), ["logits", "maps"]);
   const { order } = liveAnswer.classify(logits);
-  const cam = liveAnswer.activationMap(maps, network.weights, order[0], live.feature_shape);
+  const cam = liveAnswer.activationMap({ maps }, network.weights, order[0], live);
   return { pixels: [...pixels.data], logits: [...logits], order, cam };
 }"""
 

@@ -34,6 +34,14 @@ def other_network() -> nn.Module:
     return network(seed=1)
 
 
+def hidden_layer() -> nn.Module:
+    """The same trunk with a hidden layer in its head, so that activation maps need a gradient."""
+    *trunk, last = network()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(*trunk, nn.Linear(last.in_features, 8), nn.ReLU(), nn.Linear(8, last.out_features))
+
+
 def four_classes() -> nn.Module:
     """A network of one class more."""
     return network(classes=4)

@@ -28,7 +28,7 @@ IMAGES_PER_CHUNK = 16
 """Inputs that are loaded together."""
 NO_MAP = (
     "The head of this network is not pooling and one linear layer. Its activation maps need a gradient (Grad-CAM), "
-    "which is not computed in the page."
+    "which cannot be exported for the page."
 )
 Column = Callable[[], Mapping[str, np.ndarray]]
 
@@ -74,7 +74,7 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
         "network_parts": parts,
         "per_chunk": IMAGES_PER_CHUNK,
         "feature_shape": list(info.feature_shape),
-        "pooling": live.pooling,
+        "has_gradient": live.has_gradient,
         "layers": len(info.layers),
         "no_map": NO_MAP,
         "occlusion": asdict(live.occlusion),
