@@ -30,11 +30,12 @@ MAX_HEIGHT = 900
 
 
 class Shot(NamedTuple):
-    """A picture of the part `selector` of the first page that matches `page`."""
+    """A picture of the part `selector` of the first page that matches `page`. state: in its address."""
 
     page: str
     selector: str
     width: int = 1100
+    state: str = ""
 
 
 SHOTS = {
@@ -58,6 +59,8 @@ SHOTS = {
     "calibration": Shot("confidence/index.html", "figure.chart"),
     "localization": Shot("localization/index.html", "figure.chart"),
     "failures": Shot("failures/index.html", ".quadrants"),
+    "live": Shot("live.html", "#live", 1240, "#square=90.60.32"),
+    "live-layers": Shot("live.html", "#live-layers", 1240, "#image=0551a23306232778&layer=_blocks.4"),
     "gap-gmp": Shot("gap-gmp/index.html", "ul.sides"),
 }
 """The pictures of the page Visualizations, by name."""
@@ -107,7 +110,9 @@ def top_of_page(browser: Browser, page: Path, height: int) -> Image.Image:
 def part_of_page(browser: Browser, page: Path, shot: Shot) -> Image.Image:
     """One element, in light colours. Lazy pictures are loaded by a window that holds the whole page."""
     tab = browser.new_page(viewport={"width": shot.width, "height": 6000}, color_scheme="light")
-    tab.goto(page.resolve().as_uri(), wait_until="networkidle")
+    tab.goto(page.resolve().as_uri() + shot.state, wait_until="networkidle")
+    if page.name == "live.html":
+        tab.locator("#live dl > div").first.wait_for(timeout=60_000)  # the network has run
     part = tab.locator(shot.selector).first
     part.scroll_into_view_if_needed()
     tab.wait_for_timeout(500)

@@ -28,11 +28,12 @@ def head_with_gradient(head: HeadWithFeatures, example: Tensor, classes: int, ch
     """
 
     def compute(output: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        logits, gradient_of, features = torch.func.vjp(head, output, has_aux=True)
+        logits, gradient_of, features = vjp(head, output, has_aux=True)
         predicted = torch.where(numbers == logits.argmax(1, keepdim=True), 1.0, 0.0)
         (gradient,) = gradient_of(chosen + (1 - chosen.sum(1, keepdim=True)) * predicted)
         return logits, features, gradient[:, :channels].sum((2, 3))
 
+    vjp: Any = torch.func.vjp  # its type is that of a call without `has_aux`
     numbers = torch.arange(classes, device=example.device)[None]
     none = torch.zeros(1, classes, device=example.device)
     try:

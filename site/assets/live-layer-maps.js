@@ -86,7 +86,9 @@ window.reportgen.liveLayerMaps = (() => {
     const top = cam.maximum(grid);
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     context.globalAlpha = 1;
+    context.filter = "grayscale(1) brightness(0.8)"; // so that the colours are those of the map
     context.drawImage(photo, 0, 0, canvas.width, canvas.height);
+    context.filter = "none";
     if (!(top > 0)) return;
     cam.draw(map, grid, top, 1, [0, 0, 1, 1], [1, 1]);
     context.globalAlpha = constants.overlayOpacity;

@@ -85,7 +85,7 @@ window.reportgen.liveUnit = (images, live, chunk, maps) => {
     frame.style.setProperty("--aspect", String(aspect));
     frame.ariaLabel = `Map of unit ${u} over the image; the arrow keys read its values`;
     const [low, high] = [Math.min(...grid.flat()), Math.max(...grid.flat())];
-    const colours = high > 0 ? "Colours from 0 to its maximum." : "No value is above 0.";
+    const colours = high > 0 ? "Colours from 0 to its maximum, over the image in grey." : "No value is above 0.";
     caption.textContent = `Map of unit ${u}, from ${number(low)} to ${number(high)}. ${colours}`;
     const unit = starts[0] + u;
     const page = `${data.root}${layer.folder}${String(u).padStart(4, "0")}.html`;
