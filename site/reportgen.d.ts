@@ -116,6 +116,8 @@ interface Reportgen {
   ): LiveLayers;
   /** Saves a picture with the most probable classes beneath it as a PNG file. */
   liveCard(picture: HTMLCanvasElement, name: string, live: LiveChunk, answer: Answer): void;
+  /** Images of the report with their predictions; the one of the address first. */
+  liveStored(images: ImagesChunk): HTMLElement;
   liveClasses(live: LiveChunk, choose: (k: number) => void): LiveClasses;
   liveSources(images: ImagesChunk, live: LiveChunk, actions: LiveSourceActions): LiveSources;
 }

@@ -8,9 +8,11 @@
   const needed = ["WebAssembly", "Worker", "DecompressionStream", "createImageBitmap"];
   const missing = needed.filter((name) => !(name in window));
   if (missing.length) {
-    const link = element("a", { href: `${data.root}images/index.html`, textContent: "The report has its results" });
+    const link = element("a", { href: `${data.root}images/index.html`, textContent: "Open all images" });
     const text = `The network cannot run in this browser, which has no ${missing.join(", no ")}. `;
-    holder.append(element("p", { className: "empty" }, text, link, " for the images that were audited."));
+    const what = "What the report stores of its images: the predicted class with its activation map. ";
+    holder.append(element("p", { className: "empty" }, text, what, link));
+    data.loadScripts("live-stored.js").then(() => holder.append(window.reportgen.liveStored(images)));
     return;
   }
 
