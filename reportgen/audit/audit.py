@@ -11,6 +11,7 @@ import numpy as np
 
 from reportgen.audit.columns import ImageColumns, image_columns
 from reportgen.audit.coverage import Coverage
+from reportgen.audit.drift import Drift, study_drift
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.live_network import LiveNetwork
@@ -161,6 +162,11 @@ class Audit:
             return vars(find_label_errors(components, near, self.labels, self.main.groups))
 
         return LabelErrors(**self.cache.get("labels", [rows, near, self.labels, self.main.groups], compute))
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """How the images differ from those of the reference; None without a reference."""
+        return study_drift(self)
 
     @cached_property
     def slices(self) -> SliceStudy:

@@ -46,11 +46,15 @@ def make_samples(labels: Sequence[int], boxes: Sequence[np.ndarray] | None = Non
 
 
 def make_table(
-    arrays: Mapping[str, np.ndarray], labels: Sequence[int], settings: Mapping[str, Any] | None = None
+    arrays: Mapping[str, np.ndarray],
+    labels: Sequence[int],
+    settings: Mapping[str, Any] | None = None,
+    first_id: int = 0,
 ) -> Table:
-    """A table with these arrays `(N, …)`, a row a label, from a store of one shard in a temporary folder."""
+    """A table with these arrays `(N, …)`, a row a label, from a store of one shard in a temporary folder. The images
+    are numbered from `first_id` on."""
     store = Store(Path(tempfile.mkdtemp(dir=_FOLDER.name)) / "cache", {"weights": "0" * 64, **(settings or {})})
-    ids = [f"{i:064x}" for i in range(len(labels))]
+    ids = [f"{first_id + i:064x}" for i in range(len(labels))]
     store.commit({**arrays, "samples/id": np.array(ids, "S64"), "samples/label": np.array(labels, np.int32)})
     return store.select(zip(ids, map(int, labels), strict=True))
 
@@ -205,11 +209,23 @@ def make_boxed_audit() -> Audit:
 
 
 def make_reference(
-    labels: Sequence[int], *, tiny: np.ndarray, features: np.ndarray, name: str = "training photographs"
+    labels: Sequence[int],
+    *,
+    tiny: np.ndarray,
+    features: np.ndarray,
+    name: str = "training photographs",
+    arrays: Mapping[str, np.ndarray] | None = None,
+    first_id: int = 0,
 ) -> Reference:
-    """A reference data set. tiny: `(M, 32, 32, 3)` uint8; features: `(M, D)`."""
-    arrays = {"features/gap": features.astype(np.float32), **make_image_arrays(tiny)}
-    table = make_table(arrays, labels, {"aliases": {"features/code": "features/gap"}})
+    """A reference data set. tiny: `(M, 32, 32, 3)` uint8; features: `(M, D)`; arrays: more arrays of the table;
+    first_id: number of its first image; those of the audited set have numbers from 0 on."""
+    stored = {
+        "features/gap": features.astype(np.float32),
+        "samples/size": np.full((len(labels), 2), SIDE, np.int32),
+        **make_image_arrays(tiny),
+        **(arrays or {}),
+    }
+    table = make_table(stored, labels, {"aliases": {"features/code": "features/gap"}}, first_id)
     return Reference(name, make_samples(labels), [], table)
 
 
