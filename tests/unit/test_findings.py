@@ -282,25 +282,22 @@ def test_maximum_in_one_place_is_compared_with_the_boxes() -> None:
 # ------------------------------------------------------------------------------------------------- labels and images
 def test_suspect_label_is_found() -> None:
     labels, predicted = LABELS.copy(), LABELS.copy()
-    labels[4], labels[35] = 8, 3  # both lie among images of the other class
-    predicted[35] = 3  # but for this one, the network predicts the label
+    labels[4], labels[35], labels[50] = 8, 3, 3  # they lie among images of the other class
+    predicted[35], predicted[50] = 3, 7  # but for the first, the network predicts the label, or a third class
     planted = two_clusters(labels, predicted, np.full(N, 0.99))
     assert suspect_labels(planted).tolist() == [4]
     (finding,) = of_kind("suspect_label", planted)
     assert finding.headline == "1 image has a suspect label"
     assert finding.images == [4]
-    assert finding.inference.endswith(
-        "In 1 of 1 images, the predicted class is also the class that the other images assign."
-    )
+    own = planted.label_errors.own[4]
+    assert finding.inference.endswith(f"The other images give the label a probability of at most {own:.2g}.")
 
 
 def test_every_planted_label_that_the_criterion_describes_is_suspect() -> None:
-    """Half of the images with a wrong label are predicted as a class that no image has: the criterion does not ask that
-    the prediction is the class that the other images assign."""
-    labels, predicted = LABELS.copy(), LABELS.copy()
+    labels = LABELS.copy()
     wrong = [2, 8, 14, 32, 38, 44]
-    labels[wrong], predicted[wrong[::2]] = [8, 8, 8, 3, 3, 3], 7
-    assert sorted(suspect_labels(two_clusters(labels, predicted, np.full(N, 0.99))).tolist()) == wrong
+    labels[wrong] = [8, 8, 8, 3, 3, 3]
+    assert sorted(suspect_labels(two_clusters(labels, LABELS, np.full(N, 0.99))).tolist()) == wrong
 
 
 def test_near_duplicates_are_counted_with_those_across_labels() -> None:
