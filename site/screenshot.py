@@ -61,6 +61,7 @@ SHOTS = {
     "failures": Shot("failures/index.html", ".quadrants"),
     "live": Shot("live.html", "#live", 1240, "#square=90.60.32"),
     "live-layers": Shot("live.html", "#live-layers", 1240, "#image=0551a23306232778&layer=_blocks.4"),
+    "background": Shot("background/index.html", "main", 1000),
     "gap-gmp": Shot("gap-gmp/index.html", "ul.sides"),
 }
 """The pictures of the page Visualizations, by name."""

@@ -12,6 +12,7 @@ from reportgen.audit.confidence import ConfidenceStudy, study_confidence
 from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
+from reportgen.metrics.background import BackgroundTest
 from reportgen.metrics.classification import Classification, logit_deviation, softmax
 from reportgen.metrics.confidence.calibration import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
@@ -64,6 +65,7 @@ class ModelAudit:
     units:        the units of each layer, by the layer's name.
     localization_study: further localization figures, or None where there are no boxes.
     part_test:    the causal test of the *part only* failures, or None where there are none.
+    background_test: predictions for images without their objects, and for objects alone, or None where there are none.
     cascade:      similarity of maps while layers are randomized from the top, or None; of the first network alone.
     backprop:     figures of the boxes made from the label's saliency map, by recipe: `paper`, `graphcut`.
     unconfirmed_patches: (layer, unit, image) of the top patches whose value differs when their image is run alone.
@@ -82,6 +84,7 @@ class ModelAudit:
     units: Mapping[str, list[Unit]] = field(default_factory=dict)
     localization_study: LocalizationStudy | None = None
     part_test: PartOnlyTest | None = None
+    background_test: BackgroundTest | None = None
     cascade: Cascade | None = None
     backprop: Mapping[str, Evaluation] = field(default_factory=dict)
     unconfirmed_patches: frozenset[tuple[str, int, int]] = frozenset()

@@ -20,6 +20,7 @@ from reportgen.metrics.localization.ilsvrc import Localization, localize
 from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
 from reportgen.metrics.top_patches import Unit, summarize_units
+from reportgen.pipeline.background_test import background_work
 from reportgen.pipeline.backprop_baseline import backprop_work
 from reportgen.pipeline.cascade import cascade_work
 from reportgen.pipeline.feature_visualization import feature_visualization_work
@@ -132,7 +133,7 @@ def _model_audit(
         backprop_work(job, judged, inputs.labels),
     ]
     if is_main and study:
-        works.append(cascade_work(job))
+        works += [background_work(job, judged, inputs.dataset.annotation_digest), cascade_work(job)]
     if is_main:
         confidence = figures.classification.scores[:, 0]
         layers = model.info.layers

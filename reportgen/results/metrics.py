@@ -13,6 +13,7 @@ from reportgen.audit.confidence import ConfidenceStudy
 from reportgen.audit.gap_gmp import gap_gmp_comparison
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import RuntimeTrial
+from reportgen.metrics.background import ALTERATIONS, BackgroundTest
 from reportgen.metrics.confidence.conformal import ALPHA
 from reportgen.metrics.failures import OUTCOMES
 from reportgen.metrics.intervals import Rate
@@ -64,6 +65,7 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "top5_error": _value(classification.top5_error) if model.has_top5 else None,
         },
         "confidence": _confidence_metrics(model.confidence),
+        "background": _background_metrics(model.background_test),
         "localization": localization
         and {
             "recipe": RECIPE,
@@ -95,6 +97,18 @@ def _confidence_metrics(study: ConfidenceStudy | None) -> dict[str, Any] | None:
             name: {"coverage": float(one.coverage.mean()), "size": one.size, "target": 1 - ALPHA}
             for name, one in sets.items()
         },
+    }
+
+
+def _background_metrics(test: BackgroundTest | None) -> dict[str, Any] | None:
+    """Return the accuracies on images without their objects, and with their objects alone."""
+    if test is None:
+        return None
+    return {
+        "images": len(test.rows),
+        "accuracy": {name: test.accuracy(shown).value for name, shown in ALTERATIONS.items()},
+        "right_without_object": _value(test.right_without_object),
+        "foreground_sensitivity": test.foreground_sensitivity and test.foreground_sensitivity[0],
     }
 
 

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from reportgen.audit.audit import Audit
 from reportgen.config import AuditConfig
+from reportgen.metrics.background import alter
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.graph_cut import graphcut_box
 from reportgen.models.classifier import Preprocessing
@@ -143,3 +144,25 @@ def test_stored_backprop_boxes_are_of_the_network_input(report: tuple[Path, Audi
     x = classifier.preprocessing.normalize(torch.from_numpy(pixels.copy())[None])
     expected = backprop_boxes(classifier, NetworkInput("", int(labels[0]), pixels), x)
     np.testing.assert_array_equal(stored["backprop/box"][0], expected)
+
+
+def test_background_test_is_that_of_the_altered_input(report: tuple[Path, Audit]) -> None:
+    """The stored predictions of the first tested image are those of its file, altered here."""
+    folder, audit = report
+    test = audit.main.background_test
+    assert test is not None
+    row = int(test.rows[0])
+    classifier = load_classifier(AuditConfig(model=TINY_NETWORK, classes=folder.parent / "data" / "classes.txt"))
+    with Image.open(audit.samples[row].path) as image:
+        scale = 224 / np.array(image.size * 2)
+        pixels = np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    on_object = np.zeros((224, 224), bool)
+    for box in audit.samples[row].boxes.astype(float):
+        (x0, y0), (x1, y1) = np.floor(box * scale)[:2].astype(int), np.ceil(box * scale)[2:].astype(int)
+        on_object[y0:y1, x0:x1] = True
+    colour = np.asarray(audit.main.table["image/tiny"]).mean((0, 1, 2)).round().astype(np.uint8)
+    x = classifier.preprocessing.normalize(torch.from_numpy(alter(pixels, on_object, colour)))
+    with torch.no_grad():
+        expected = classifier.head(classifier.trunk(x)).argmax(1).numpy()
+    assert test.predicted[0].tolist() == expected.tolist()
+    assert test.correct[0].tolist() == (expected == audit.labels[row]).tolist()

@@ -21,6 +21,7 @@ from reportgen.audit.audit import Audit
 from reportgen.cli import cli
 from reportgen.config import SETTINGS, TABLES, AuditConfig
 from reportgen.data.demo_photos import INSTALL
+from reportgen.metrics.background import BackgroundTest
 from reportgen.results import csv_files
 from reportgen.results import metrics as results
 from tests.support.factories import SIDE, make_audit, make_model_audit
@@ -133,7 +134,9 @@ def tiny_audit() -> Audit:
     )
     assert model.localization_study is not None
     blind = model.localization_study.controls["whole_image"]
-    return make_audit(replace(model, backprop={"paper": blind, "graphcut": blind}))
+    rows, correct = np.arange(4), np.arange(24).reshape(4, 6) % 5 > 0
+    test = BackgroundTest(rows, correct, correct.astype(int), rows)
+    return make_audit(replace(model, backprop={"paper": blind, "graphcut": blind}, background_test=test))
 
 
 def shape(value: object) -> object:
