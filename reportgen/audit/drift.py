@@ -17,6 +17,7 @@ from reportgen.embedding.projections import principal_components
 from reportgen.metrics.drift import Difference, TwoSampleTest, compare_categories, compare_numbers, two_sample_test
 from reportgen.metrics.label_errors import MAX_AXES
 from reportgen.metrics.slices import MAX_Q, adjusted
+from reportgen.store.results_cache import Arrays
 from reportgen.store.table import Table
 
 if TYPE_CHECKING:
@@ -155,7 +156,13 @@ def _feature_drift(audit: Audit, own: np.ndarray, other: np.ndarray) -> TwoSampl
     stored = np.asarray(audit.reference.table[audit.feature_source.array])
     rows = np.concatenate((audit.feature_space.rows[own], stored[other]))
     is_first = np.arange(len(rows)) < len(own)
-    found = two_sample_test(principal_components(rows, MAX_AXES).positions, is_first)
-    if found is None:
+
+    def compute() -> Arrays:
+        found = two_sample_test(principal_components(rows, MAX_AXES).positions, is_first)
+        return {} if found is None else {name: np.asarray(value) for name, value in vars(found).items()}
+
+    arrays = audit.cache.get("drift", [rows, len(own)], compute)
+    if not arrays:
         return None
-    return TwoSampleTest(found.auc, found.p, own[found.first], other[found.second - len(own)])
+    first, second = own[arrays["first"]], other[arrays["second"] - len(own)]
+    return TwoSampleTest(float(arrays["auc"]), float(arrays["p"]), first, second)

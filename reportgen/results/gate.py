@@ -26,7 +26,8 @@ class Rule:
     """A bound on one figure. Exactly one of `LIMITS` is given.
 
     figure: one of `IMAGE_FIGURES`, or the path of a number in the first network's part of `metrics.json`, such as
-        `localization.max_box_acc_v2`. label: the images with this label only, for `IMAGE_FIGURES`.
+        `localization.max_box_acc_v2`. label: the images with this label only, for `IMAGE_FIGURES`;
+        slice: those of this slice of the settings only.
     significant: with a change: it breaks the rule only if its interval excludes zero too.
     """
 
@@ -36,6 +37,7 @@ class Rule:
     max_increase: float | None = None
     max_decrease: float | None = None
     label: str = ""
+    slice: str = ""
     level: str = "error"
     significant: bool = False
 
@@ -52,9 +54,9 @@ class Rule:
                 f"`significant` has no effect on `{self.kind}` of `{self.figure}`",
                 "use it with max_increase or max_decrease",
             )
-        if (self.label or self.significant) and self.figure not in IMAGE_FIGURES:
+        if (self.label or self.slice or self.significant) and self.figure not in IMAGE_FIGURES:
             raise ConfigError(
-                f"`{self.figure}` is not a figure of single images, so it has no labels or intervals",
+                f"`{self.figure}` is not a figure of single images, so it has no labels, slices or intervals",
                 f"use one of {', '.join(IMAGE_FIGURES)}",
             )
 
@@ -76,6 +78,7 @@ class Rule:
     def text(self) -> str:
         """`top1_error of tabby, max_increase 0.02, significant`."""
         label = f" of {self.label}" if self.label else ""
+        label += f" in {self.slice}" if self.slice else ""
         return f"{self.figure}{label}, {self.kind} {self.limit:g}{', significant' if self.significant else ''}"
 
 
@@ -189,7 +192,7 @@ def _change(rule: Rule, now: Report, before: Report) -> ErrorChange:
     """The change of an error since the baseline, over the images that both reports judge."""
     rows_before, rows_now = match_images(*([identity for identity, _ in one.models[0].keys] for one in (before, now)))
     (right_before, judged_before), (right_now, judged_now) = (IMAGE_FIGURES[rule.figure](r) for r in (before, now))
-    judged = judged_before[rows_before] & judged_now[rows_now] & _has_label(rule, now)[rows_now]
+    judged = judged_before[rows_before] & judged_now[rows_now] & _is_meant(rule, now)[rows_now]
     change = compare_errors(right_before[rows_before], right_now[rows_now], judged, now.groups[rows_now])
     if change is None:
         raise ConfigError(f"no image has `{rule.text}` in both reports", "compare reports of the same images")
@@ -200,7 +203,7 @@ def _figure(rule: Rule, report: Report) -> float:
     """The value of a figure. Errors: ConfigError if the report does not have it."""
     if rule.figure in IMAGE_FIGURES:
         right, judged = IMAGE_FIGURES[rule.figure](report)
-        judged = judged & _has_label(rule, report)
+        judged = judged & _is_meant(rule, report)
         if not judged.any():
             raise ConfigError(f"`{report.folder}` has no image with `{rule.figure}`", "see its localization and labels")
         return float(1 - right[judged].mean())
@@ -217,13 +220,15 @@ def _figure(rule: Rule, report: Report) -> float:
     return float(value)
 
 
-def _has_label(rule: Rule, report: Report) -> np.ndarray:
-    """Which images the rule is about `(N,)`. Errors: ConfigError for a class that the report does not have."""
+def _is_meant(rule: Rule, report: Report) -> np.ndarray:
+    """Which images the rule is about `(N,)`. Errors: ConfigError for a class or slice that the report does not have."""
     labels = report.predictions["label"]
-    if not rule.label:
-        return np.ones(len(labels), bool)
-    if rule.label not in report.classes:
-        hint = did_you_mean(rule.label, report.classes) or None
-        raise ConfigError(f"`{report.folder}` has no class `{rule.label}`", hint)
-    is_label: np.ndarray = labels == list(report.classes).index(rule.label)
-    return is_label
+    meant = np.ones(len(labels), bool)
+    for what, name, known in (("class", rule.label, report.classes), ("slice", rule.slice, report.slices)):
+        if name and name not in known:
+            raise ConfigError(f"`{report.folder}` has no {what} `{name}`", did_you_mean(name, known) or None)
+    if rule.label:
+        meant &= labels == list(report.classes).index(rule.label)
+    if rule.slice:
+        meant &= report.slices[rule.slice]
+    return meant

@@ -61,6 +61,7 @@ class Report:
     boxes: the ground-truth boxes of each image `(B, 4)`, x0 y0 x1 y1 in pixels of the upright image.
     groups: `(N,)` int64, images of the same number are not independent: same bytes, or one group of the annotations.
     sizes: `(N, 2)` int32, width and height of the upright images.
+    slices: name of each slice of the settings → `(N,)` bool, its images.
     tsne: `(N, 2)` float32, positions on the t-SNE map of the first network's features, x to the right and y downward;
         NaN for images with features that are not finite.
     """
@@ -73,6 +74,7 @@ class Report:
     groups: np.ndarray
     sizes: np.ndarray
     tsne: np.ndarray
+    slices: Mapping[str, np.ndarray]
 
     @property
     def predictions(self) -> np.ndarray:
@@ -140,4 +142,5 @@ def open_report(folder: str | PathLike[str]) -> Report:
         groups=shard["samples/group"],
         sizes=shard["samples/size"],
         tsne=shard["samples/tsne"],
+        slices={name: shard["samples/slices"][:, s] for s, name in enumerate(shard.attributes.get("slices", []))},
     )

@@ -17,6 +17,8 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     `samples/id`, `samples/label`: the key of each sample in the stores.
     `samples/size` `(N, 2)` int32: width and height of each image; `samples/tsne` `(N, 2)` float32: its position on the
         t-SNE map of the features.
+    `samples/slices` `(N, S)` bool: whether each sample is in each slice of the settings, whose names are the attribute
+        `slices`.
     `samples/group` `(N,)` int64: images of the same number are not independent, see `image_groups`.
     `samples/boxes` `(B, 4)`: all ground-truth boxes; `samples/box_of` `(B,)`: the sample of each, increasing.
     `m/predictions`, `m/localization`: of network m, as in the CSV files, but with classes by index, and with one column
@@ -26,6 +28,10 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays["samples/boxes"] = np.concatenate([sample.boxes for sample in audit.samples])
     arrays["samples/box_of"] = np.repeat(np.arange(len(audit.samples)), [len(sample.boxes) for sample in audit.samples])
     arrays["samples/group"] = image_groups(audit.main.table, audit.samples).astype(np.int64)
+    named = audit.slices.named
+    arrays["samples/slices"] = np.zeros((len(audit.samples), len(named)), bool)
+    for s, one in enumerate(named):
+        arrays["samples/slices"][one.images, s] = True
     arrays["samples/size"] = audit.main.sizes.astype(np.int32)
     arrays["samples/tsne"] = audit.embedding_maps.maps[0].positions.astype(np.float32)
     for m, model in enumerate(audit.models):
@@ -33,7 +39,12 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if model.localization is not None:
             arrays[f"{m}/localization"] = _localization(audit, model)
     models = [{"name": model.info.name, "settings": model.table.settings} for model in audit.models]
-    return arrays, {"name": audit.dataset.name, "classes": list(audit.classes), "models": models}
+    return arrays, {
+        "name": audit.dataset.name,
+        "classes": list(audit.classes),
+        "models": models,
+        "slices": [one.name for one in named],
+    }
 
 
 def _predictions(audit: Audit, model: ModelAudit) -> np.ndarray:

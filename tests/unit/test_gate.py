@@ -26,6 +26,11 @@ from tests.support.reportgen_process import reportgen
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
+SLICES = (
+    {"name": "large objects", "where": ("object size > 0.2",)},
+    {"name": "none", "where": ("aspect ratio > 100",)},
+)
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,7 +38,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = squares(folder / "images", each=8)
     run_audit(
         AuditConfig(
-            data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, select="none", out=folder / "report"
+            data=table,
+            classes=table.parent / "classes.txt",
+            model=TINY_NETWORK,
+            select="none",
+            out=folder / "report",
+            slices=SLICES,
         )
     )
     return folder / "report"
@@ -182,3 +192,25 @@ def test_hostile_names_stay_text(report: Path) -> None:
     (case,) = ElementTree.fromstring(gate_junit(outcomes).encode()).iter("testcase")
     assert case.attrib["name"].startswith("top1_error of <b>|x")
     assert "\\<b\\>\\|x" in gate_markdown(outcomes)
+
+
+def test_rule_of_a_slice_is_about_its_images(report: Path) -> None:
+    opened = open_report(report)
+    chosen = opened.slices["large objects"]
+    assert 0 < chosen.sum() < len(chosen)
+    wrong = ~IMAGE_FIGURES["top1_error"](opened)[0]
+    (one,) = check_rules(report, None, [Rule("top1_error", max=1, slice="large objects")])
+    figures = json.loads((report / "metrics.json").read_text())["models"][0]["slices"]["large objects"]
+    (by_path,) = check_rules(report, None, [Rule("slices.large objects.top1_error", max=1)])
+    assert one.value == by_path.value == figures["top1_error"] == pytest.approx(wrong[chosen].mean())
+    assert one.rule.text == "top1_error in large objects, max 1"
+    (change,) = check_rules(
+        report, report, [Rule("top1_error", max_increase=0, slice="large objects", significant=True)]
+    )
+    assert (change.is_broken, change.value) == (False, one.value)
+    for rule, message in (
+        (Rule("top1_error", max=1, slice="large object"), "has no slice `large object`"),
+        (Rule("top1_error", max=1, slice="none"), "has no image with"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            check_rules(report, None, [rule])
