@@ -26,6 +26,7 @@
 
   const begin = async () => {
     await data.load("live");
+    await data.loadScripts("live-facts.js", "live-classes.js");
     const live = data.chunk("live");
     /** @type {LiveImage | undefined} */
     let image;
