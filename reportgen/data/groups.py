@@ -17,7 +17,7 @@ def connected_groups(*names: Sequence[str]) -> np.ndarray:
         key: n + j for j, key in enumerate(dict.fromkeys((k, v) for k, row in enumerate(names) for v in row if v))
     }
     edges = [(i, numbers[k, v]) for k, row in enumerate(names) for i, v in enumerate(row) if v]
-    rows, columns = np.array(edges, np.int64).reshape(-1, 2).T
+    rows, columns = np.array(edges, np.int32).reshape(-1, 2).T  # SciPy 1.11 wants this dtype
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(n + len(numbers),) * 2)
     groups: np.ndarray = connected_components(graph, directed=False)[1][:n]
     return groups

@@ -122,12 +122,19 @@ def table_files(audit: Audit) -> dict[str, str]:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return the text of a CSV file. Text that a spreadsheet would read as a formula gets a quote in front."""
+    """Return the text of a CSV file. Text that a spreadsheet would read as a formula gets a quote in front.
+
+    Line breaks in a cell become \\n: `csv` does not quote a cell for a lone \\r, which would then end its row.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([_without_formula(cell) for cell in row] for row in rows)
+    writer.writerows([_without_formula(_with_plain_breaks(cell)) for cell in row] for row in rows)
     return buffer.getvalue()
+
+
+def _with_plain_breaks(cell: str) -> str:
+    return cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell
 
 
 def _without_formula(cell: str) -> str:
