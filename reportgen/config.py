@@ -253,6 +253,9 @@ class AuditConfig:
         "format of the site's photographs: `jpeg`, or `webp`: smaller files that take longer to make",
         ("jpeg", "webp"),
     )
+    history: bool = setting(
+        False, "keep the headline figures of each run in `history.jsonl`, and show them on the overview"
+    )
     live: bool = setting(False, "write `live.html`, a page in which the network itself runs on any image")
     live_limit: int = setting(
         60, "with `live`: size in MB, compressed, from which a network gets no such page", minimum=1

@@ -14,6 +14,7 @@ from reportgen.audit.coverage import Coverage
 from reportgen.audit.drift import Drift, study_drift
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
+from reportgen.audit.history import PastRun
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
@@ -44,6 +45,7 @@ class Audit:
     live:       the first network for the live page, or None without such a page.
     named_slices: the setting `slices`: name and conditions of each.
     fresh_maps: t-SNE maps do not continue those of an earlier run.
+    history:    earlier runs into the same folder, the earliest first, if the settings ask for them.
     """
 
     dataset: Dataset
@@ -58,6 +60,7 @@ class Audit:
     live: LiveNetwork | None = None
     named_slices: Sequence[Mapping[str, Any]] = ()
     fresh_maps: bool = False
+    history: Sequence[PastRun] = ()
 
     @property
     def main(self) -> ModelAudit:

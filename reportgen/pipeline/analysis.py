@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.history import HISTORY_FILE, read_history
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit, image_groups
 from reportgen.config import AuditConfig
@@ -108,6 +109,7 @@ def build_audit(
         live=live,
         named_slices=config.slices,
         fresh_maps=config.fresh_maps,
+        history=read_history(config.out / HISTORY_FILE) if config.history else (),
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))

@@ -167,7 +167,7 @@ def _write_report(
             begin = partial(progress, "Building the site", unit="pages")
             data = stage_data(files, site, staging)
             pages = build_site(audit, site, begin, config.image_format, data, staging)
-        results = stage_results(audit, provenance(audit, summary, config, pages), config.out, files, staging)
+        results = stage_results(audit, provenance(audit, summary, config, pages), config, files, staging)
         staging.publish()
     summary.cleared += [name for name, data in filled.items() if (site / name).read_bytes() != data]
     return results

@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 
 from reportgen import __version__
 from reportgen.audit.audit import Audit
+from reportgen.audit.history import HISTORY_FILE, history_text, run_of, with_run
 from reportgen.config import AuditConfig
 from reportgen.data.mirror import with_urls
 from reportgen.gallery.core.check import MAX_FILE_SIZE
@@ -68,12 +70,16 @@ def stage_data(files: Mapping[str, bytes], site: Path, staging: Staging) -> dict
 
 
 def stage_results(
-    audit: Audit, about: Mapping[str, Any], out: Path, files: Mapping[str, bytes], staging: Staging
+    audit: Audit, about: Mapping[str, Any], config: AuditConfig, files: Mapping[str, bytes], staging: Staging
 ) -> list[str]:
     """Stage everything in the report's folder outside of the site, and return the names of what the audit determines.
 
     about: the content of `report.json`; files: see `result_files`. Errors: OutputError.
     """
+    out = config.out
+    if config.history:
+        history = with_run(audit.history, run_of(audit.main, datetime.now(UTC).date().isoformat()))
+        staging.write(out / HISTORY_FILE, history_text(history).encode())
     results = {**files, "index.html": REDIRECT.encode(), REPORT_FILE: encode(*report_arrays(audit))}
     for name, data in results.items():
         staging.write(out / name, data)

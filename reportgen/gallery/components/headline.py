@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.history import PastRun, earlier_than, run_of
 from reportgen.metrics.classification import most_frequent_correct
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.controls import CONTROL_LABELS
 from reportgen.metrics.paired import ErrorChange, compare_errors
+
+MAX_RUNS = 20
+"""Runs in the line of a figure over the runs."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class Headline:
 
     control: the rate that is drawn dashed, with its name; verdict: how the two compare, or "".
     value, detail: the figure and the line below it, where it is no rate.
+    past: the figure in earlier runs and in this one, as fractions of 1, where there are any; since: the last of them.
     """
 
     label: str
@@ -28,16 +34,32 @@ class Headline:
     verdict: str = ""
     value: str = ""
     detail: str = ""
+    past: Sequence[float] = ()
+    since: str = ""
 
 
 def headlines(audit: Audit) -> list[Headline]:
     """The figures of the overview, each with its strongest control. Networks of few classes have no top-5 error."""
-    return [
-        _classification_headline(audit, 1),
-        *([_classification_headline(audit, 5)] if audit.main.has_top5 else []),
-        _localization(audit),
-        _calibration(audit),
-    ]
+    found = {
+        "top1_error": _classification_headline(audit, 1),
+        **({"top5_error": _classification_headline(audit, 5)} if audit.main.has_top5 else {}),
+        "gt_known_error": _localization(audit),
+        "ece": _calibration(audit),
+    }
+    now = run_of(audit.main, "")
+    earlier = earlier_than(audit.history, now)
+    return [_with_past(headline, name, [*earlier, now]) if earlier else headline for name, headline in found.items()]
+
+
+def _with_past(headline: Headline, name: str, runs: Sequence[PastRun]) -> Headline:
+    """runs: the earlier ones, and this one at the end."""
+    shown = [(run, value) for run in runs[-MAX_RUNS:] if (value := run.figures[name]) is not None]
+    if len(shown) < 2 or runs[-1].figures[name] is None:
+        return headline
+    last, value = shown[-2]
+    text = f"{value:.2f}" if name == "ece" else f"{100 * value:.1f} %"
+    since = f"run of {last.date}: {text}, {last.labelled:,} labelled images"
+    return replace(headline, past=[value for _, value in shown], since=since)
 
 
 def _classification_headline(audit: Audit, k: int) -> Headline:
