@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from reportgen import __version__
-from reportgen.cli.audits import demo, fit, init, layers, run
+from reportgen.cli.audits import demo, extract, fit, init, layers, run
 from reportgen.cli.console import console
 from reportgen.cli.gate import gate
 from reportgen.cli.reports import cache, check, compare, export, pack, review, serve, views
@@ -109,5 +109,5 @@ def cli(debug: bool) -> None:
         logging.getLogger("reportgen").setLevel(logging.DEBUG)
 
 
-for command in (run, demo, fit, init, layers, serve, check, gate, pack, export, review, compare, views, cache):
+for command in (run, extract, demo, fit, init, layers, serve, check, gate, pack, export, review, compare, views, cache):
     cli.add_command(command)

@@ -36,6 +36,29 @@ def run(config: Path | None, quiet: bool, **flags: Any) -> None:
 
 
 @click.command()
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--part", metavar="NUMBER/COUNT", help="The part, such as 3/16  [default: that of the job].")
+@click.option("--parts", type=click.IntRange(1), help="Number of parts, if the job does not state it (Kubernetes).")
+@audit_options()
+@quiet_option
+def extract(config: Path | None, part: str | None, parts: int | None, quiet: bool, **flags: Any) -> None:
+    """Run one part of a data set through the network.
+
+    For jobs of several processes or machines that share a folder; `reportgen run` with the same settings then writes
+    the report. CONFIG is an audit.toml; flags override it. Without --part, the part is that of the process in a Slurm
+    array, an indexed job of Kubernetes, or a job of torchrun.
+    """
+    from reportgen.pipeline.part import parse_part, part_of_environment
+    from reportgen.pipeline.run import extract_part
+
+    chosen = parse_part(part) if part else part_of_environment(os.environ, parts)
+    settings = override(read_config(config) if config else AuditConfig(), flags)
+    for done in extract_part(settings, chosen, progress(quiet)):
+        line = f"part {chosen.number} of {chosen.count}: {done.computed:,} images computed, {done.reused:,} reused"
+        click.echo(f"{line}, {len(done.unreadable):,} unreadable")
+
+
+@click.command()
 @click.argument("which", default="photos", type=click.Choice(["photos", "solar"]))
 @audit_options(*DEMO_SETTINGS)
 @quiet_option

@@ -22,8 +22,9 @@ from reportgen.models.classifier import Classifier
 from reportgen.models.heads import FittedHead, replace_head
 from reportgen.models.inference import eval_mode
 from reportgen.pipeline.failed_files import FailedFiles
-from reportgen.pipeline.forward import ForwardPass, extract
+from reportgen.pipeline.forward import ForwardPass, extract, unit_size
 from reportgen.pipeline.image_loader import DecodedImage, load_images
+from reportgen.pipeline.part import WHOLE, Part
 from reportgen.pipeline.progress import Progress, Ticker
 from reportgen.store.table import Key, Store, fingerprint
 
@@ -91,12 +92,18 @@ class ModelRun:
 
 
 def run_model(
-    dataset: Dataset, classifier: Classifier, settings: AuditConfig, device: torch.device, progress: Progress
+    dataset: Dataset,
+    classifier: Classifier,
+    settings: AuditConfig,
+    device: torch.device,
+    progress: Progress,
+    part: Part = WHOLE,
 ) -> ModelRun:
-    """Run the data set through a network with its own head."""
+    """Run the data set, or a part of it, through a network with its own head."""
     forward = forward_pass(classifier, settings)
     store = Store(settings.out / "cache", store_settings(forward, settings, device))
-    return ModelRun(classifier, settings, store, extract_dataset(store, dataset, forward, settings, device, progress))
+    extraction = extract_dataset(store, dataset, forward, settings, device, progress, part)
+    return ModelRun(classifier, settings, store, extraction)
 
 
 def forward_pass(classifier: Classifier, settings: AuditConfig) -> ForwardPass:
@@ -158,12 +165,16 @@ def extract_dataset(
     config: AuditConfig,
     device: torch.device,
     progress: Progress,
+    part: Part = WHOLE,
 ) -> Extraction:
-    """Put every readable image of the data set into the store.
+    """Put every readable image of the data set, or of a part of it, into the store.
 
     Errors: DataError if none or too few can be read, or a score map changed during the run; OutputError.
     """
     done = Extraction([], [], [], 0, 0)
+    size = unit_size(config.batch_size)
+    units = part.units(len(dataset.samples), size)
+    samples = dataset.samples[units.start * size : units.stop * size]
     threads = max(2, torch.get_num_threads())
     scheduled: set[Key] = set()
     failed = FailedFiles(store.folder.parent, config.decode)
@@ -175,15 +186,15 @@ def extract_dataset(
     def missing(tick: Ticker) -> Iterator[DecodedImage]:
         preprocessing = forward.classifier.preprocessing
         how = (preprocessing, config.resize, config.decode, threads, 2 * config.batch_size)
-        loaded = load_images(dataset.samples, is_stored, *how, failed.reason)
-        for sample, image in zip(dataset.samples, loaded, strict=True):
+        loaded = load_images(samples, is_stored, *how, failed.reason)
+        for number, (sample, image) in enumerate(zip(samples, loaded, strict=True)):
             tick()
             if image.error is not None:
                 done.unreadable.append((sample.name, image.error))
                 if image.id:
                     done.undecodable[sample.name] = image.id
                     failed.add(image.id, sample.name, image.error)
-                check_failure_rate(done.unreadable, len(dataset.samples), config.max_failure_rate)
+                check_failure_rate(done.unreadable, len(samples), config.max_failure_rate)
                 continue
             done.samples.append(sample)
             if image.said:
@@ -196,24 +207,25 @@ def extract_dataset(
             else:
                 scheduled.add(key)
                 done.computed += 1
-                yield replace(image.decoded, score_map=score_maps.read(sample.name)) if score_maps else image.decoded
+                score_map = score_maps.read(sample.name) if score_maps else None
+                yield replace(image.decoded, score_map=score_map, unit=units.start + number // size)
 
     start = time.perf_counter()
     try:
-        with progress("Running the network", len(dataset.samples), "images") as tick, eval_mode(forward.classifier):
-            for arrays in extract(forward, missing(tick), device, config.batch_size):
-                store.commit(arrays)
+        with progress("Running the network", len(samples), "images") as tick, eval_mode(forward.classifier):
+            for unit, arrays in extract(forward, missing(tick), device, config.batch_size):
+                store.commit(arrays, unit)
     finally:
         failed.save()
     if done.computed:
-        store.add_seconds(time.perf_counter() - start)
+        store.add_seconds(time.perf_counter() - start, "" if part == WHOLE else f"-{part}")
     log.debug(
         "store %s: %d computed, %d reused, %d unreadable", store.folder.name, done.computed, done.reused,
         len(done.unreadable),
     )  # fmt: skip
-    if not done.keys:
+    if not done.keys and (samples or part == WHOLE):
         first = f", the first because {done.unreadable[0][1]}" if done.unreadable else ""
-        raise DataError(f"none of the {len(dataset.samples)} files could be read{first}")
+        raise DataError(f"none of the {len(samples)} files could be read{first}")
     return done
 
 

@@ -43,8 +43,9 @@ class FailedFiles:
         self._failed[f"{identity} {ending(name)}"] = reason.removeprefix(_start(name))
 
     def save(self) -> None:
-        """Write the record, if it has changed. Errors: OutputError."""
+        """Write the record, if it has changed, with what other parts have recorded. Errors: OutputError."""
         if self._failed != self._stored:
+            self._failed = self._read() | self._failed
             data = json.dumps({"made_by": self._made_by, "failed": self._failed}, sort_keys=True).encode()
             write_atomic(self._path, data)
             self._stored = dict(self._failed)

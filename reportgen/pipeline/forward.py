@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -158,23 +159,35 @@ Batch = tuple[list[DecodedImage], Tensor]
 """Images, and their pixels `(N, C, H, W)` uint8."""
 
 
+def unit_size(batch_size: int) -> int:
+    """Return the number of files in a unit: a whole number of batches, about `IMAGES_PER_SHARD` files."""
+    return max(1, IMAGES_PER_SHARD // batch_size) * batch_size
+
+
 def extract(
     forward: ForwardPass, images: Iterable[DecodedImage], device: torch.device, batch_size: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the arrays of one shard after another; while a batch is in the network, the next one is assembled.
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """Yield unit and arrays of one shard after another; while a batch is in the network, the next one is assembled.
 
-    A shard is a whole number of batches, about `IMAGES_PER_SHARD` images, so that an image's neighbours in its batch,
-    and with them the last bits of its numbers, do not depend on where an earlier run was interrupted.
+    A batch has images of one unit (see `DecodedImage`), and a shard those of one unit, or of several with few missing
+    images. So an image's neighbours in its batch, and with them the last bits of its numbers, depend neither on where
+    an earlier run was interrupted nor on how the units are distributed to processes.
     """
     batches: list[tuple[list[DecodedImage], dict[str, np.ndarray]]] = []
-    for batch, pixels in prefetched(assemble_batches(chunks(images, batch_size), device)):
-        arrays = forward(pixels.to(device, non_blocking=True), [image.label for image in batch])
-        batches.append((batch, {name: tensor.cpu().numpy() for name, tensor in arrays.items()}))
-        if len(batches) >= max(1, IMAGES_PER_SHARD // batch_size):
+    for batch, pixels in prefetched(assemble_batches(_batches_within_units(images, batch_size), device)):
+        rows = sum(len(images) for images, _ in batches)
+        if batches and batch[0].unit != batches[-1][0][0].unit and 2 * rows >= unit_size(batch_size):
             yield _shard(batches)
             batches = []
+        arrays = forward(pixels.to(device, non_blocking=True), [image.label for image in batch])
+        batches.append((batch, {name: tensor.cpu().numpy() for name, tensor in arrays.items()}))
     if batches:
         yield _shard(batches)
+
+
+def _batches_within_units(images: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:
+    for _, members in groupby(images, lambda image: image.unit):
+        yield from chunks(members, size)
 
 
 def assemble_batches(batches: Iterable[list[DecodedImage]], device: torch.device) -> Iterator[Batch]:
@@ -198,14 +211,17 @@ def prefetched(items: Iterator[Batch]) -> Iterator[Batch]:
             raise
 
 
-def _shard(batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]]) -> dict[str, np.ndarray]:
+def _shard(
+    batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]],
+) -> tuple[int, dict[str, np.ndarray]]:
+    """Return the first unit and the arrays."""
     arrays = {name: np.concatenate([part[name] for _, part in batches]) for name in batches[0][1]}
     images = [image for batch, _ in batches for image in batch]
     pictures = [image.picture for image in images]
     if score_maps := [image.score_map for image in images if image.score_map is not None]:
         has_class = arrays["cam/class"] >= 0  # an image's map is that of each of its classes
         arrays["cam/map"] = np.stack(score_maps)[:, None] * has_class[:, :, None, None].astype(np.float32)
-    return arrays | {
+    arrays |= {
         "samples/id": np.array([image.id for image in images], "S64"),
         "samples/label": np.array([-1 if image.label is None else image.label for image in images], np.int32),
         "samples/size": np.array([image.size for image in images], np.int32),
@@ -215,3 +231,4 @@ def _shard(batches: Sequence[tuple[list[DecodedImage], dict[str, np.ndarray]]]) 
         "image/jpeg": np.frombuffer(b"".join(pictures), np.uint8),
         "image/offset": np.cumsum([0, *map(len, pictures)], dtype=np.int64),
     }
+    return images[0].unit, arrays

@@ -46,7 +46,8 @@ class DecodedImage(NetworkInput):
 
     size: width, height of the upright original; window: x0, y0, x1, y1 of what the network sees, in its pixels;
     picture: JPEG bytes; tiny: `(32, 32, 3)` uint8; properties: see `image_properties`;
-    score_map: `(h, w)` float32 of a file, or None.
+    score_map: `(h, w)` float32 of a file, or None; unit: the number of the unit of files that it is computed with, see
+    `reportgen.pipeline.forward.extract`.
     """
 
     size: tuple[int, int]
@@ -55,6 +56,7 @@ class DecodedImage(NetworkInput):
     tiny: np.ndarray
     properties: np.ndarray
     score_map: np.ndarray | None = None
+    unit: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from reportgen.audit.columns import image_columns
-from reportgen.audit.model_info import ModelInfo
+from reportgen.audit.model_info import ModelInfo, PrecisionAgreement, RuntimeTrial
 from reportgen.audit.reference import Reference
 from reportgen.audit.slices import check_named_slices
 from reportgen.config import AuditConfig
@@ -27,12 +27,13 @@ from reportgen.models.inference import pick_device
 from reportgen.models.layers import select_layers
 from reportgen.models.loading import load_classifiers
 from reportgen.pipeline.cross_fitting import run_with_fitted_heads
-from reportgen.pipeline.datasets import ReadDataset, class_names_of_data, read_data
+from reportgen.pipeline.datasets import AuditData, ReadDataset, class_names_of_data, read_data
 from reportgen.pipeline.extraction import ModelRun, common_samples, resolve_feature_map_storage, run_model
 from reportgen.pipeline.feature_visualization import requested_units
 from reportgen.pipeline.model_info import model_info
 from reportgen.pipeline.network_check import check_network
 from reportgen.pipeline.network_sources import network_digest, published_weights
+from reportgen.pipeline.part import WHOLE, Part
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.quick_check import Sources
@@ -72,8 +73,24 @@ class AuditInputs:
         return np.array([-1 if s.label is None else s.label for s in self.samples], np.int64)
 
 
-def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, progress: Progress) -> AuditInputs:
-    """Load the networks, read the data set, and run every image through every network. Errors: ReportgenError."""
+@dataclass(frozen=True)
+class LoadedInputs:
+    """The networks and the data before any image has gone through a network.
+
+    settings: of each network; networks: digest of each, see `network_digest`; class_names: see `Sources`.
+    """
+
+    settings: Sequence[AuditConfig]
+    classifiers: Sequence[Classifier]
+    networks: Sequence[str | None]
+    data: AuditData
+    class_names: ClassNames | None
+    feature_source: FeatureSource
+    device: torch.device
+
+
+def load_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, progress: Progress) -> LoadedInputs:
+    """Load the networks and read the data set. Errors: ReportgenError."""
     with clock("load the model"), progress("Loading the model", None, ""):
         device = pick_device(config.device)
         settings = config.networks()
@@ -83,18 +100,33 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     with clock("read the data set"), progress("Reading the data set", None, ""):
         class_names = resolve_class_names(config, classifiers)
         data = read_data(config, class_names or class_names_of_data(config, read), read)
-        dataset = data.audited
         if config.slices:
-            check_named_slices(config.slices, image_columns(dataset.samples), dataset.classes)
+            check_named_slices(config.slices, image_columns(data.audited.samples), data.audited.classes)
         classifiers = [replace(one, score_maps=maps) for one, maps in zip(classifiers, data.score_maps, strict=True)]
     feature_source = find_feature_source(config.features, unit_layers(classifiers[0], settings[0]))
+    return LoadedInputs(settings, classifiers, networks, data, class_names, feature_source, device)
+
+
+def resolve_settings(
+    dataset: Dataset, classifier: Classifier, wanted: AuditConfig, device: torch.device
+) -> tuple[AuditConfig, PrecisionAgreement | None, RuntimeTrial | None]:
+    """Return the settings of a network without `auto`, and the trials that decided them; the network is checked."""
+    resolved, agreement = resolve_precision(dataset, classifier, wanted, device)
+    resolved, runtime_trial = resolve_runtime(dataset, classifier, resolved, device)
+    resolved = resolve_feature_map_storage(dataset, classifier, resolved, device)
+    check_network(dataset, classifier, resolved, device)
+    return resolved, agreement, runtime_trial
+
+
+def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, progress: Progress) -> AuditInputs:
+    """Load the networks, read the data set, and run every image through every network. Errors: ReportgenError."""
+    loaded = load_inputs(config, read, clock, progress)
+    settings, data, device = loaded.settings, loaded.data, loaded.device
+    dataset = data.audited
     runs, agreements, runtime_trials = [], [], []
-    for classifier, wanted in zip(classifiers, settings, strict=True):
+    for classifier, wanted in zip(loaded.classifiers, settings, strict=True):
         with clock("extract"):
-            resolved, agreement = resolve_precision(dataset, classifier, wanted, device)
-            resolved, runtime_trial = resolve_runtime(dataset, classifier, resolved, device)
-            resolved = resolve_feature_map_storage(dataset, classifier, resolved, device)
-            check_network(dataset, classifier, resolved, device)
+            resolved, agreement, runtime_trial = resolve_settings(dataset, classifier, wanted, device)
             agreements.append(agreement)
             runtime_trials.append(runtime_trial)
             runs.append(
@@ -117,9 +149,9 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     ]
     dataset = replace(dataset, refused=[*dataset.refused, *outside])
     published = [published_weights(own) for own in settings]
-    networks = [own or after for own, after in zip(networks, network_digests(settings, published), strict=True)]
-    sources = Sources(class_names, data, networks, published)
-    return AuditInputs(dataset, samples, unreadable, models, feature_source, reference, ood, device, sources)
+    networks = [own or after for own, after in zip(loaded.networks, network_digests(settings, published), strict=True)]
+    sources = Sources(loaded.class_names, data, networks, published)
+    return AuditInputs(dataset, samples, unreadable, models, loaded.feature_source, reference, ood, device, sources)
 
 
 def network_digests(
@@ -148,16 +180,21 @@ def unit_layers(classifier: Classifier, settings: AuditConfig) -> list[str]:
 
 
 def extract_reference(
-    other: Dataset, first: ModelRun, store_feature_maps: str, device: torch.device, progress: Progress
+    other: Dataset,
+    first: ModelRun,
+    store_feature_maps: str,
+    device: torch.device,
+    progress: Progress,
+    part: Part = WHOLE,
 ) -> Reference:
-    """Run another data set through the first network, into the same store.
+    """Run another data set, or a part of it, through the first network, into the same store.
 
     Whether its feature maps are stored is resolved by itself: it may be far larger than the audited set.
     """
     wanted = replace(first.settings, store_feature_maps=store_feature_maps)
     classifier = replace(first.classifier, score_maps=None)  # they are of the audited images
     settings = resolve_feature_map_storage(other, classifier, wanted, device)
-    run = run_model(other, classifier, settings, device, progress)
+    run = run_model(other, classifier, settings, device, progress, part)
     extraction = run.extraction
     table = run.store.select(extraction.keys)
     return Reference(other.name, extraction.samples, extraction.unreadable, table, extraction.undecodable)

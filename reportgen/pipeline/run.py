@@ -22,16 +22,18 @@ from reportgen.errors import ConfigError, OutputError
 from reportgen.json_text import load_json
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.freshness import Note, is_cache_unchanged, is_report_unchanged, read_note
+from reportgen.pipeline.part import Part
 from reportgen.pipeline.progress import Progress, StageClock, silent
 from reportgen.pipeline.quick_check import are_unchanged
 from reportgen.pipeline.remote_settings import with_local_paths
 from reportgen.pipeline.summary import Ready, RunSummary, ignore
-from reportgen.store.files import exclusive_run
+from reportgen.store.files import exclusive_run, shared_run
 from reportgen.store.usage import begin_use, end_use, note_use
-from reportgen.store.version import set_aside_other_version
+from reportgen.store.version import check_version, set_aside_other_version
 
 if TYPE_CHECKING:
     from reportgen.audit.audit import Audit
+    from reportgen.pipeline.extraction import Extraction
 
 
 def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:
@@ -42,6 +44,22 @@ def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = i
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
     return _run(config, _reader, progress, ready)
+
+
+def extract_part(config: AuditConfig, part: Part, progress: Progress = silent) -> list[Extraction]:
+    """Run one part of the data set through the networks; `run_audit` finds the results. Errors: ReportgenError.
+
+    Returns what became of the part's images, for each network.
+    """
+    if config.data is None:
+        raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
+    from reportgen.pipeline.part_job import check_parts_are_possible, run_part
+
+    check_parts_are_possible(config)
+    refuse_foreign_site(config.out)
+    with shared_run(config.out, str(part)):
+        check_version(config.out / "cache")
+        return run_part(config, _reader(config), part, progress)
 
 
 def _reader(config: AuditConfig) -> ReadDataset:

@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -17,6 +18,21 @@ from reportgen.errors import OutputError
 
 MAX_LOCK_WAIT = 2.0
 """Seconds to wait for another run's lock: a killed run holds it until the system has ended all its processes."""
+
+
+def write_first(path: Path, data: bytes) -> bool:
+    """Write a file as `write_atomic` does, unless it exists; return whether it was written. Errors: OutputError."""
+    temporary = path.with_name(f".{path.name}.{_process()}.first.tmp")
+    write_atomic(temporary, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
 
 
 def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
@@ -33,7 +49,7 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
 @contextlib.contextmanager
 def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file for `write_atomic` in pieces: it appears at the end of the `with` block. Errors: OutputError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_process()}.tmp")
     try:
         with _new_file(temporary) as file:
             yield file
@@ -50,6 +66,11 @@ def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _process() -> str:
+    """Identify this process among those that write to a folder, which may run on several machines."""
+    return f"{os.getpid()}-{zlib.crc32(os.uname().nodename.encode()):08x}"
 
 
 def _new_file(path: Path) -> BinaryIO:
@@ -89,12 +110,12 @@ def raise_open_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _lock_soon(file: IO[str]) -> bool:
+def _lock_soon(file: IO[str], kind: int) -> bool:
     """Lock an open file, and return whether that was possible within `MAX_LOCK_WAIT`."""
     until = time.monotonic() + MAX_LOCK_WAIT
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() > until:
                 return False
@@ -107,20 +128,43 @@ def _lock_soon(file: IO[str]) -> bool:
 def exclusive_run(folder: Path) -> Iterator[None]:
     """Lock `folder` for this process, and remove temporary files of interrupted runs. A lock ends with its process.
 
-    Errors: OutputError if another run holds the lock, or the folder cannot be written.
+    Errors: OutputError if another run or a part holds the lock, or the folder cannot be written.
     """
-    lock = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = open(lock, "w")  # noqa: SIM115 - stays open as long as the lock is held
-    except OSError as error:
-        raise write_error(lock, error) from error
-    with file:
-        if not _lock_soon(file):
-            raise OutputError(f"another run is writing to `{folder}`", "wait for it, or name another --out")
+    with _locked(folder / ".lock", fcntl.LOCK_EX, f"another run is writing to `{folder}`"):
         for own in ("", "cache/**/", "site/**/", "demo/**/"):  # with `--out .` other folders are not reportgen's
             for temporary in folder.glob(f"{own}.*.[0-9]*.tmp"):
                 temporary.unlink(missing_ok=True)
+        yield
+
+
+@contextlib.contextmanager
+def shared_run(folder: Path, part: str) -> Iterator[None]:
+    """Lock one part of the work on `folder`; others may work on other parts meanwhile, but no run.
+
+    Errors: OutputError if a run or another process with this part holds the lock, or the folder cannot be written.
+    """
+    with (
+        _locked(folder / ".lock", fcntl.LOCK_SH, f"a run is writing to `{folder}`"),
+        _locked(
+            folder / "cache" / f".part-{part}.lock",
+            fcntl.LOCK_EX,
+            f"another process computes part {part.replace('-', ' ')}",
+        ),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(path: Path, kind: int, refusal: str) -> Iterator[None]:
+    """Lock a file, which is made if it is missing. kind: `LOCK_EX`, or `LOCK_SH` for a lock that several may hold."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "w")  # noqa: SIM115 - stays open as long as the lock is held
+    except OSError as error:
+        raise write_error(path, error) from error
+    with file:
+        if not _lock_soon(file, kind):
+            raise OutputError(refusal, "wait for it, or name another --out")
         try:
             yield
         finally:  # closing is not enough: a worker process that is about to end has the file open too

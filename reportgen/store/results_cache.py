@@ -11,7 +11,8 @@ import numpy as np
 
 from reportgen import __version__
 from reportgen.errors import StoreError
-from reportgen.store.shard import Shard, write_shard
+from reportgen.store.files import write_atomic, write_first
+from reportgen.store.shard import Shard, encode
 from reportgen.store.usage import note_use
 
 Arrays = Mapping[str, np.ndarray]
@@ -36,15 +37,15 @@ class ResultsCache:
         """
         digest, path = _digest(inputs), self._path(kind, inputs)
         note_use(self.folder, [path.name])
-        try:
-            shard = Shard(path)
-            shard.verify()
-            if shard.attributes.get("inputs") == digest:
-                return {name: np.array(shard[name]) for name in shard.names()}
-        except StoreError:
-            pass  # absent or damaged
+        if (stored := _read(path, digest)) is not None:
+            return stored
+        was_damaged = path.exists()
         arrays = compute()
-        write_shard(path, arrays, {"inputs": digest, "version": __version__})
+        data = encode(arrays, {"inputs": digest, "version": __version__})
+        if was_damaged:
+            write_atomic(path, data)
+        elif not write_first(path, data):  # another part of the work was faster: all go on with one result
+            return arrays if (stored := _read(path, digest)) is None else stored
         return arrays
 
     def most_similar(self, kind: str, similarity: Callable[[Shard], float]) -> Arrays | None:
@@ -67,6 +68,16 @@ class ResultsCache:
 
     def _path(self, kind: str, inputs: Sequence[object]) -> Path:
         return self.folder / f"{kind}-{_digest(inputs)[:16]}.npz"
+
+
+def _read(path: Path, digest: str) -> Arrays | None:
+    """Return a stored result; None if it is absent, damaged, or of other inputs."""
+    try:
+        shard = Shard(path)
+        shard.verify()
+    except StoreError:
+        return None
+    return {name: np.array(shard[name]) for name in shard.names()} if shard.attributes.get("inputs") == digest else None
 
 
 def cached(cache: ResultsCache | None, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:

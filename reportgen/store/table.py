@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 Key = tuple[str, int]
 """Key of a row: the SHA-256 of the image's bytes in hex, and its label (−1: none), on which the stored maps depend."""
 SECONDS_FILE = "seconds"
-"""File of a store: the time that its rows took. It goes when the store goes."""
+"""File of a store: the time that its rows took; one for each part, if they were computed in parts."""
 RAGGED = {"image/jpeg": "image/offset"}
 """Arrays of bytes without a row axis, and the array `(N + 1,)` with the offset of each image's bytes."""
 
@@ -85,7 +86,7 @@ class Table:
 
 
 class Store:
-    """The shards `<number>.npz` in `folder/<fingerprint>/`. `select` returns rows of them as a table.
+    """The shards `<number>….npz` in `folder/<fingerprint>/`. `select` returns rows of them as a table.
 
     A row belongs to (image bytes, label): new images add shards; removed or renamed images change none. A shard that is
     damaged or has another fingerprint is renamed to `….corrupt` and named in `set_aside`; its images are recomputed.
@@ -117,7 +118,8 @@ class Store:
                     if finished:
                         raise
                     self.set_aside.append(f"{error}; set aside and recomputed")
-                    path.replace(path.with_suffix(".corrupt"))
+                    with contextlib.suppress(FileNotFoundError):  # another process has done so
+                        path.replace(path.with_suffix(".corrupt"))
         log.debug("store %s: %d shards, %d set aside", self.folder.name, len(self.shards), len(self.set_aside))
         if not finished:
             note_use(folder, [self.folder.name])
@@ -140,10 +142,19 @@ class Store:
     def __contains__(self, key: object) -> bool:
         return key in self._positions
 
-    def commit(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Write another shard and add its rows. Errors: OutputError."""
-        taken = {path.name for path in self.folder.glob("[0-9]*.npz")}
-        name = next(n for k in range(len(taken) + 1) if (n := f"{k:06d}.npz") not in taken)
+    def commit(self, arrays: Mapping[str, np.ndarray], unit: int | None = None) -> None:
+        """Write another shard and add its rows.
+
+        unit: of the data set (see `reportgen.pipeline.forward.extract`): the shard is named by it and by its images, so
+            that processes that compute the same images write the same file. None: named by the next free number.
+        Errors: OutputError.
+        """
+        if unit is None:
+            taken = {path.name for path in self.folder.glob("[0-9]*.npz")}
+            name = next(n for k in range(len(taken) + 1) if (n := f"{k:06d}.npz") not in taken)
+        else:
+            rows = arrays["samples/id"].tobytes() + arrays["samples/label"].tobytes()
+            name = f"{unit:06d}-{hashlib.sha256(rows).hexdigest()[:16]}.npz"
         path = self.folder / name
         write_shard(path, arrays, {"fingerprint": self.fingerprint, "name": name, "settings": self.settings})
         self._add(Shard(path))
@@ -154,14 +165,15 @@ class Store:
     @property
     def seconds(self) -> float:
         """Seconds that it took to compute the rows, as far as runs have recorded them (see `add_seconds`)."""
-        try:
-            return max(0.0, float((self.folder / SECONDS_FILE).read_text("ascii")))
-        except (OSError, ValueError):
-            return 0.0
+        return sum(_seconds_in(path) for path in self.folder.glob(f"{SECONDS_FILE}*"))
 
-    def add_seconds(self, seconds: float) -> None:
-        """Record that rows took so long to compute. Errors: OutputError."""
-        write_atomic(self.folder / SECONDS_FILE, f"{self.seconds + seconds:.3f}\n".encode())
+    def add_seconds(self, seconds: float, by: str = "") -> None:
+        """Record that rows took so long to compute. by: which of the processes that write to the store computed them.
+
+        Errors: OutputError.
+        """
+        path = self.folder / f"{SECONDS_FILE}{by}"
+        write_atomic(path, f"{_seconds_in(path) + seconds:.3f}\n".encode())
 
     def select(self, keys: Iterable[Key]) -> Table:
         """Return the rows of these keys as a table. Errors: KeyError for a missing one."""
@@ -185,6 +197,13 @@ class Store:
         shard = self.shards[number]
         start, stop = shard[RAGGED[name]][row : row + 2]
         return shard[name][start:stop].tobytes()
+
+
+def _seconds_in(path: Path) -> float:
+    try:
+        return max(0.0, float(path.read_text("ascii")))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _open(path: Path, verify: bool) -> Shard | StoreError:

@@ -84,13 +84,13 @@ def test_cache_lists_stores_and_prunes_those_of_other_settings(report: Path) -> 
 
 def test_cache_verify_names_a_damaged_shard(report: Path) -> None:
     assert CliRunner().invoke(cli, ["cache", "verify", str(report)]).exit_code == 0
-    path = sorted((report / "cache").glob("*/000000.npz"))[0]
+    path = sorted((report / "cache").glob("*/000000-*.npz"))[0]
     whole = path.read_bytes()
     path.write_bytes(whole[:-200] + bytes([whole[-200] ^ 1]) + whole[-199:])
     found = CliRunner().invoke(cli, ["cache", "verify", str(report)])
     path.write_bytes(whole)
     assert found.exit_code == 1
-    assert "shard `000000.npz` is corrupt" in found.output
+    assert f"shard `{path.name}` is corrupt" in found.output
 
 
 def test_missing_report_or_cache_is_a_one_line_error(report: Path, tmp_path: Path) -> None:

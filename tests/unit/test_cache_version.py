@@ -110,5 +110,5 @@ def test_run_sets_a_version_1_cache_aside_and_reuses_a_current_one(tmp_path: Pat
     assert (after_update.computed, after_update.reused) == (3, 0)
     (line,) = after_update.set_aside
     assert str(config.out / "cache-version-1-1") in line
-    assert list((config.out / "cache-version-1-1").glob("*/000000.npz"))
+    assert list((config.out / "cache-version-1-1").glob("*/000000-*.npz"))
     assert run_audit(config).set_aside == []
