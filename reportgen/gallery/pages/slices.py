@@ -98,10 +98,11 @@ def _heading(study: SliceStudy) -> str:
 def _lead(study: SliceStudy) -> str:
     if not study.searched:
         return ""
+    n = len(study.found)
     return (
         f"{counted(study.tested, 'slice was', 'slices were')} found on one half of the images and tested on the other "
-        f"half; {len(study.found):,} of them {'is' if len(study.found) == 1 else 'are'} confirmed there (adjusted p of "
-        f"at most {MAX_Q})."
+        f"half. {n:,} of them {'is' if n == 1 else 'are'} confirmed there (adjusted p of at most {MAX_Q}) and "
+        f"{'repeats' if n == 1 else 'repeat'} no other one."
     )
 
 
