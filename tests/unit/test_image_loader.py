@@ -122,9 +122,17 @@ def test_crop_of_any_size_equals_that_of_torchvision(width, height, size, more) 
     assert -1 <= y0 < y1 <= height + 1
 
 
-def test_panorama_is_prepared_in_bounded_memory() -> None:
+def test_panorama_is_prepared_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, resize = [], Image.Image.resize
+
+    def recorded(image: Image.Image, size: tuple[int, int], *how: object, **more: object) -> Image.Image:
+        sizes.append(size)
+        return resize(image, size, *how, **more)
+
+    monkeypatch.setattr(Image.Image, "resize", recorded)
     p = Preprocessing(size=64, resize_size=72)
     assert network_input(photo(4, 8000), p, "crop").size == (64, 64)
+    assert sizes == [(64, 64)]
 
 
 def test_fast_decoding_differs_a_little_and_reports_the_true_size(tmp_path: Path) -> None:
