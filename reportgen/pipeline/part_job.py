@@ -17,6 +17,7 @@ from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.extraction import Extraction, run_model
+from reportgen.pipeline.failed_files import forget_failed_files
 from reportgen.pipeline.inputs import extract_reference, load_inputs, resolve_settings
 from reportgen.pipeline.part import Part
 from reportgen.pipeline.progress import Progress, StageClock
@@ -32,6 +33,8 @@ def run_part(config: AuditConfig, read: ReadDataset, part: Part, progress: Progr
     The caller holds the lock on the part. Errors: ReportgenError.
     """
     use_all_cores()
+    if config.retry_failed:
+        forget_failed_files(config.out / "cache")
     with out_of_memory_as_error():
         inputs = load_inputs(_with_own_gpu(config), read, StageClock(), progress)
         data, device, runs = inputs.data, inputs.device, []

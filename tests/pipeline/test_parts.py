@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from reportgen.cli import cli
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, OutputError
+from reportgen.pipeline import image_loader
 from reportgen.pipeline.part import WHOLE, Part, parse_part, part_of_environment
 from reportgen.pipeline.run import extract_part
 from reportgen.store.files import exclusive_run, shared_run
@@ -107,6 +109,20 @@ def test_parts_are_computed_by_the_command(tmp_path: Path) -> None:
         "part 1 of 1: 6 images computed, 0 reused, 0 unreadable\n",
         "part 1 of 1: 0 images computed, 6 reused, 0 unreadable\n",
     ]
+
+
+def test_part_decodes_failed_files_again_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config_for(tmp_path)
+    (tmp_path / "data" / "red-1.png").write_bytes(b"no image")
+    tried: list[str] = []
+    plain = image_loader._loaded
+    monkeypatch.setattr(
+        image_loader, "_loaded", lambda sample, *rest: tried.append(sample.name) or plain(sample, *rest)
+    )
+    for retry in (False, False, True):
+        (done,) = extract_part(replace(settings, retry_failed=retry), WHOLE)
+        assert [name for name, _ in done.unreadable] == ["red-1.png"]
+    assert tried.count("red-1.png") == 2
 
 
 def test_part_is_refused_while_a_run_or_the_same_part_is_computed(tmp_path: Path, monkeypatch) -> None:
