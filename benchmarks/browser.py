@@ -44,6 +44,7 @@ from reportgen.gallery.pages.image_list import image_list
 from reportgen.gallery.pages.overview import overview
 from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.metrics.classification import classify
+from reportgen.metrics.label_errors import LabelErrors
 from reportgen.store.table import Table
 
 CLASSES, SIDE, PICTURES = 1_000, 7, 64
@@ -247,6 +248,11 @@ class SyntheticAudit(Audit):
         return EmbeddingMaps(layouts, components, (rows, columns))
 
     @cached_property
+    def label_errors(self) -> LabelErrors:
+        n = len(self.samples)
+        return LabelErrors(np.full(n, np.nan), np.full(n, -1))
+
+    @cached_property
     def map_regions(self) -> MapRegions:
         return find_regions(self.embedding_maps.maps[0].positions)
 
@@ -263,6 +269,9 @@ class InMemoryTable:
 
     def names(self) -> list[str]:
         return list(self._arrays)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp, softmax
 
 from reportgen.metrics.confidence.ranking import auroc, auroc_interval, false_positive_rate
 from reportgen.metrics.intervals import Interval
@@ -55,6 +54,8 @@ def separate(audited: Column, other: Column) -> list[Separation]:
 
 def _scores(logits: Column) -> dict[str, np.ndarray]:
     """Each score `(n,)` of the images whose logits are finite."""
+    from scipy.special import logsumexp, softmax
+
     found: dict[str, list[np.ndarray]] = {"highest probability": [], "highest logit": [], "energy": []}
     for block in logits.blocks(BLOCK):
         z = np.asarray(block, np.float64)

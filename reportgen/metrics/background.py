@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from reportgen.metrics.bootstrap import intervals
 from reportgen.metrics.intervals import Interval, Rate
@@ -37,6 +36,8 @@ def alter(pixels: np.ndarray, on_object: np.ndarray, colour: np.ndarray) -> np.n
     The image; its objects filled with their surroundings; its background filled; its background blurred; noise on the
     objects; noise on the background.
     """
+    from scipy.ndimage import gaussian_filter
+
     noise = np.random.default_rng(SEED).normal(0, NOISE, pixels.shape)
     noisy = np.clip(pixels + noise, 0, 255).astype(np.uint8)
     sigma = BLUR * max(on_object.shape)
@@ -59,6 +60,8 @@ def without_object(pixels: np.ndarray, on_object: np.ndarray) -> np.ndarray:
     The weights are those of a Gaussian with a quarter of the longer side as its standard deviation, so the fill is
     smooth: its outline may still be seen, but no texture. on_object: `(H, W)` bool, not everywhere True.
     """
+    from scipy.ndimage import gaussian_filter
+
     around, sigma = (~on_object).astype(np.float64), max(on_object.shape) / 4
     weight = gaussian_filter(around, sigma, mode="constant", truncate=6)
     filled = [gaussian_filter(plane * around, sigma, mode="constant", truncate=6) / weight for plane in pixels]

@@ -53,8 +53,7 @@ def test_map_draws_dots_and_thumbnails(browser: Browser, demo_report: Path, afte
         expect(page.locator(".stage")).to_have_attribute("data-renderer", renderer)
         assert count(page) == IMAGES
         page.get_by_label("layout", exact=True).select_option("grid")
-        page.wait_for_timeout(1200)
-        assert int(page.locator(".stage").get_attribute("data-sprites") or 0) == IMAGES
+        expect(page.locator(".stage")).to_have_attribute("data-sprites", str(IMAGES), timeout=15_000)
         shot = page.locator(".stage").screenshot()
         assert len(set(shot)) > 200
         assert not page.locator("#stills").is_visible()

@@ -68,7 +68,7 @@ def embedding(case: Case) -> Iterator[Comparison]:
     yield compare("PCA: explained variance", "scikit-learn", ours.explained[:axes], pca.explained_variance_ratio_, 1e-9)
     plane, k = ours.positions[:, :2], max(1, min(15, (len(rows) - 1) // 2))
     near = NearestNeighbors(n_neighbors=k).fit(plane).kneighbors(return_distance=False)
-    found = trustworthiness(rows, near, np.arange(len(rows)))
+    (found,) = trustworthiness(rows, [near], np.arange(len(rows)))
     yield compare(
         "Trustworthiness", "scikit-learn", [found], [sklearn_trustworthiness(rows, plane, n_neighbors=k)], 1e-9
     )

@@ -106,9 +106,9 @@ def test_help_of_the_program_lists_every_command() -> None:
         assert line.split(name, 1)[1].strip().rstrip(".")[:20] in (command.help or "")
 
 
-def test_every_setting_but_models_is_an_option_of_run() -> None:
+def test_every_setting_but_tables_is_an_option_of_run() -> None:
     options = {parameter.name for parameter in cli.commands["run"].params if isinstance(parameter, click.Option)}
-    assert options == {field.name for field in fields(AuditConfig)} - {"models"} | {"quiet"}
+    assert options == {field.name for field in fields(AuditConfig)} - {"models", "slices"} | {"quiet"}
 
 
 def test_version_and_views_print_their_lines() -> None:
@@ -437,7 +437,8 @@ def audit_of_names(here: Command, folder: Path, names: list[bytes], classes: lis
 
 def test_hostile_names_change_no_markup_of_the_site(here: Command, tmp_path: Path) -> None:
     hostile = audit_of_names(here, tmp_path / "hostile", NAMES, CLASSES)
-    benign = audit_of_names(here, tmp_path / "benign", [b"%03d.png" % n for n in range(len(NAMES))], ["a", "b", "c"])
+    in_the_same_order = [b"%03d.png" % sorted(NAMES).index(name) for name in NAMES]
+    benign = audit_of_names(here, tmp_path / "benign", in_the_same_order, ["a", "b", "c"])
     whole = here("check", hostile)
     assert (whole.returncode, whole.stdout) == (0, "")
     pages = sorted(path.relative_to(benign) for path in (benign / "site").rglob("*.html"))
@@ -531,8 +532,8 @@ def test_demo_metrics_have_every_key(demo_report: Path) -> None:
         "resize": "warp",
     }
     assert set(model) == {
-        "name", "head", "method", "resize", "precision", "precision_agreement", "runtime",
-            "runtime_trial", "classification", "localization",
+        "name", "head", "method", "resize", "precision", "precision_agreement", "runtime", "runtime_trial",
+        "classification", "confidence", "background", "localization", "slices", "ood",
     }  # fmt: skip
     tried = model["precision_agreement"]  # only where the hardware has low-precision matrix units
     assert model["precision"] in (("fp32", "bf16", "fp16") if tried else ("fp32",))

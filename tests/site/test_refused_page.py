@@ -26,6 +26,8 @@ NOT_ON_THE_PAGE = {
     "the device's memory is too small for this network": "the network is taken",
     "the head reads the image in addition to the feature maps": "no known network leads to it",
     "cannot read weights `{path}`: {cause(error)}": "the operating system's own reason",
+    "the head's gradient cannot be traced": "the network is taken, with a live page without maps",
+    "the head's gradient cannot be traced ({first_line(error)})": "as the one before",
     "`{classifier.name}` does not run on a batch of {len(images)} images": "as that of tracing",
 }
 """Beginnings of other messages, and why they are not there."""

@@ -289,10 +289,13 @@ def test_search_chunk_has_the_pages_of_the_navigation(tmp_path: Path) -> None:
 
 
 def test_demo_report_has_every_page_and_section_whose_settings_are_given(demo_report: Path) -> None:
-    """Two networks with different pooling, and feature visualization, are not part of the demo."""
+    """A reference, two networks with different pooling, and feature visualization are not part of the demo."""
     site = demo_report / "site"
     pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
-    assert {entry.nav[1] for entry in all_pages() if entry.nav and entry.url not in pages} == {"GAP and GMP"}
+    assert {entry.nav[1] for entry in all_pages() if entry.nav and entry.url not in pages} == {
+        "Drift",
+        "GAP and GMP",
+    }
     (image,) = (site / "images").glob(f"*-{Path(SELECTED_IMAGE).stem}.html")
     (class_,) = (site / "classes").glob("*-tabby.html")
     for scope, path, without in (("image", image, {"gap_gmp"}), ("class", class_, {"class_false_predictions"})):

@@ -93,7 +93,7 @@ def test_chance_of_map_quality_is_that_of_random_positions(n: int, k: int) -> No
         random = np.random.default_rng(seed)
         rows = random.normal(size=(n, 6))
         near = nearest_neighbours(random.random((n, 2)), k).index
-        trust.append(trustworthiness(rows, near, np.arange(n)))
+        trust += trustworthiness(rows, [near], np.arange(n))
         kept.append(count_shared(nearest_neighbours(rows, k).index, near).mean() / k)
     assert chance_trustworthiness(n, k) == pytest.approx(np.mean(trust), abs=0.01)
     assert chance_preservation(n, k) == pytest.approx(np.mean(kept), abs=0.02)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from reportgen.metrics.intervals import Interval
 
@@ -15,6 +14,8 @@ def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
 
     values: `(n,)`, no NaN; positive: `(n,)` bool. None if there is no positive or no other image.
     """
+    from scipy.stats import rankdata
+
     n = int(positive.sum())
     others = len(positive) - n
     if not n or not others:

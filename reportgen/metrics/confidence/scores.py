@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_softmax
 
 from reportgen.metrics.confidence.calibration import N_BINS, assign_bins
 
@@ -62,6 +61,8 @@ def score_probabilities(logits: np.ndarray, labels: np.ndarray, temperature: np.
 
 def log_probabilities(logits: np.ndarray, temperature: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield, block by block, rows `(b,)` and the log softmax `(b, K)` float64 of their logits ÷ temperature."""
+    from scipy.special import log_softmax
+
     step = max(1, BLOCK // logits.shape[1])
     for start in range(0, len(logits), step):
         rows = np.arange(start, min(start + step, len(logits)))
