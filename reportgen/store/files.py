@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import os
 import resource
 import shutil
@@ -71,6 +72,24 @@ def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
 def _process() -> str:
     """Identify this process among those that write to a folder, which may run on several machines."""
     return f"{os.getpid()}-{zlib.crc32(os.uname().nodename.encode()):08x}"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes of this computer left of `open_atomic`, for a path outside of a locked folder."""
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.tmp"):
+        process, _, computer = temporary.name.removesuffix(".tmp").rpartition(".")[2].partition("-")
+        if computer == _process().partition("-")[2] and not _is_running(int(process)):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _new_file(path: Path) -> BinaryIO:

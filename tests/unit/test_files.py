@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reportgen.store.files import write_atomic
+from reportgen.store.files import open_atomic, remove_leftovers, write_atomic
 from reportgen.store.staging import Staging
 
 
@@ -40,7 +40,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
 def test_file_is_flushed_then_renamed_then_its_folder_is_flushed(tmp_path: Path, calls) -> None:
     write_atomic(tmp_path / "a.json", b"text")
-    assert calls == [("fsync", f".a.json.{os.getpid()}.tmp"), ("rename", "a.json"), ("fsync", tmp_path.name)]
+    (flush, temporary), *others = calls
+    assert flush == "fsync"
+    assert temporary.startswith(f".a.json.{os.getpid()}")
+    assert others == [("rename", "a.json"), ("fsync", tmp_path.name)]
 
 
 def test_staged_files_are_flushed_together_before_they_are_renamed(tmp_path: Path, calls) -> None:
@@ -49,3 +52,19 @@ def test_staged_files_are_flushed_together_before_they_are_renamed(tmp_path: Pat
             staging.write(tmp_path / name, b"page")
         staging.publish()
     assert calls == [("sync", ""), ("rename", "a.html"), ("rename", "b.html")]
+
+
+def test_only_what_killed_processes_left_of_a_file_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "report[1].zip"
+    if (killed := os.fork()) == 0:
+        context = open_atomic(path)
+        context.__enter__().write(b"half")
+        os._exit(0)
+    os.waitpid(killed, 0)
+    (tmp_path / "other.zip.tmp").touch()
+    with open_atomic(path) as file:
+        file.write(b"whole")
+        assert len(list(tmp_path.glob(".report*.tmp"))) == 2
+        remove_leftovers(path)
+        assert len(list(tmp_path.glob(".report*.tmp"))) == 1
+    assert {one.name for one in tmp_path.iterdir()} == {"report[1].zip", "other.zip.tmp"}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import ConfigError, OutputError
-from reportgen.store.files import open_atomic, write_atomic
+from reportgen.store.files import open_atomic, remove_leftovers, write_atomic
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """Time of every file in the zip, so that the same site gives the same bytes: the earliest that the format has."""
@@ -39,6 +39,7 @@ def pack(report: Path, out: Path) -> int:
     """
     site = site_of(report)
     folder = re.sub(r"[^A-Za-z0-9._-]+", "-", out.stem) or "report"
+    remove_leftovers(out)
     with open_atomic(out) as file, zipfile.ZipFile(file, "w") as archive:
         for path in sorted(p for p in site.rglob("*") if p.is_file()):
             info = zipfile.ZipInfo(f"{folder}/{path.relative_to(site).as_posix()}", ZIP_TIME)
