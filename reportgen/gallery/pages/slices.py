@@ -92,6 +92,8 @@ def slices(audit: Audit, media: Media) -> SlicesPage:
 
 def _heading(study: SliceStudy) -> str:
     n = len(study.found)
+    if not study.searched:
+        return "Slices"
     return f"{counted(n, 'slice has', 'slices have')} a higher error than the rest" if n else "No slice is confirmed"
 
 
