@@ -195,9 +195,12 @@ def test_hostile_texts_change_neither_elements_nor_attributes(reports) -> None:
 def dom(page: Page, url: str) -> Counter[str]:
     """How often each element with its attributes is in a page, after its scripts."""
     page.goto(url)
-    page.wait_for_timeout(100)
     code = "[...document.querySelectorAll('*')].map((e) => [e.localName, ...e.getAttributeNames()].join(' '))"
-    return Counter(page.evaluate(code))
+    before, found = None, []
+    while found != before:  # some parts are made only after the page has loaded
+        page.wait_for_timeout(100)
+        before, found = found, page.evaluate(code)
+    return Counter(found)
 
 
 SCRIPTED = ("index", "images/index", "classes/index", "review", "merged_reviews", "embedding/index", "provenance")

@@ -20,6 +20,7 @@ from PIL import Image
 import reportgen
 from reportgen.audit.audit import Audit
 from reportgen.cli import cli
+from reportgen.config import AuditConfig
 from reportgen.errors import OutputError, ReportgenError, StoreError
 from reportgen.pipeline.outputs import result_files, stage_results
 from reportgen.results.export.export import FILES, FOLDERS, export_report
@@ -44,7 +45,7 @@ def write(audit: Audit) -> Path:
     for model in audit.models[1:]:
         shutil.copytree(model.table.cache, report / "cache", dirs_exist_ok=True)
     with Staging(report) as staging:
-        stage_results(audit, {}, report, result_files(audit, metrics(audit)), staging)
+        stage_results(audit, {}, AuditConfig(out=report), result_files(audit, metrics(audit)), staging)
         staging.publish()
     return report
 
