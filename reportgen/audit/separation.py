@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.metrics.classification import softmax
 from reportgen.metrics.confidence.ranking import auroc, auroc_interval, false_positive_rate
 from reportgen.metrics.intervals import Interval
 from reportgen.store.column import Column
@@ -54,13 +55,13 @@ def separate(audited: Column, other: Column) -> list[Separation]:
 
 def _scores(logits: Column) -> dict[str, np.ndarray]:
     """Each score `(n,)` of the images whose logits are finite."""
-    from scipy.special import logsumexp, softmax
+    from scipy.special import logsumexp
 
     found: dict[str, list[np.ndarray]] = {"highest probability": [], "highest logit": [], "energy": []}
     for block in logits.blocks(BLOCK):
         z = np.asarray(block, np.float64)
         z = z[np.isfinite(z).all(1)]
-        found["highest probability"].append(softmax(z, axis=1).max(1, initial=0))
+        found["highest probability"].append(softmax(z).max(1, initial=0))
         found["highest logit"].append(z.max(1, initial=-np.inf))
         found["energy"].append(np.asarray(logsumexp(z, axis=1)))
     return {name: np.concatenate([np.zeros(0), *parts]) for name, parts in found.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.metrics.confidence.ranking import area_of_ranks
 from reportgen.metrics.label_errors import discriminant
 
 MIN_IMAGES = 20
@@ -105,8 +106,8 @@ def _auc_with_p(scores: np.ndarray, is_first: np.ndarray, random: np.random.Gene
     from scipy.stats import rankdata  # heavy, and not needed to list the pages
 
     ranks, n = rankdata(scores), int(is_first.sum())
-    least, pairs = n * (n + 1) / 2, n * (len(scores) - n)
-    auc = (ranks[is_first].sum() - least) / pairs
-    drawn = [(random.permutation(ranks)[:n].sum() - least) / pairs for _ in range(N_PERMUTATIONS)]
+    others = len(scores) - n
+    auc = area_of_ranks(float(ranks[is_first].sum()), n, others)
+    drawn = [area_of_ranks(float(random.permutation(ranks)[:n].sum()), n, others) for _ in range(N_PERMUTATIONS)]
     as_high = sum(one >= auc - 1e-12 for one in drawn)
-    return float(auc), (1 + as_high) / (1 + N_PERMUTATIONS)
+    return auc, (1 + as_high) / (1 + N_PERMUTATIONS)

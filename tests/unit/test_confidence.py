@@ -147,7 +147,7 @@ def test_rejection_with_ties_is_the_mean_over_their_orders() -> None:
     assert found.aurc == pytest.approx(np.mean(curves))
     assert found.coverage.tolist() == [0.2, 0.4, 0.6, 0.8, 1]
     assert found.best_aurc == pytest.approx(np.mean([0, 0, 0, 1 / 4, 2 / 5]))
-    assert (found.error, found.risk_at(0.75)) == pytest.approx((0.4, found.risk[3]))
+    assert (found.error, *found.risks_at(0.75)) == pytest.approx((0.4, found.risk[3], 1 / 4))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -97,7 +97,6 @@ def risk_chart(rejection: Rejection) -> Chart:
     n = len(rejection.coverage)
     places = np.unique(np.linspace(0, n - 1, min(n, MAX_POINTS)).round().astype(int))
     coverage = rejection.coverage[places]
-    best = np.maximum(0, 1 - (1 - rejection.error) / coverage)
     highest = max(0.1, float(rejection.risk[places].max()))
     ticks = round_ticks(0, highest)
     return Chart(
@@ -106,7 +105,9 @@ def risk_chart(rejection: Rejection) -> Chart:
         y=Axis("Error of the kept predictions", 0, ticks[-1], ticks, percent=True),
         series=[
             Series("by confidence", "line", coverage.tolist(), rejection.risk[places].tolist()),
-            Series("best possible: all wrong ones last", "line", coverage.tolist(), best.tolist()),
+            Series(
+                "best possible: all wrong ones last", "line", coverage.tolist(), rejection.best_risk[places].tolist()
+            ),
             Series("by chance", "line", coverage.tolist(), [rejection.error] * len(coverage)),
         ],
         caption="If confidence separates right from wrong predictions, the left part of the line is near 0.",

@@ -161,13 +161,9 @@ def _class_row(audit: Audit, row: ClassCalibration) -> ClassRow:
 
 
 def _rejection_rows(study: ConfidenceStudy) -> list[RejectionRow]:
-    rejection, n = study.rejection, study.images
-    n_wrong = round(rejection.error * n)
     rows = []
     for share in (1.0, *COVERAGES):
-        error = rejection.risk_at(share)
-        n_covered = int(-(-share * n // 1))
-        best = max(0, n_covered - (n - n_wrong)) / n_covered
+        error, best = study.rejection.risks_at(share)
         rows.append(RejectionRow(f"{100 * share:.0f} %", f"{per_cent(error)} %", f"{per_cent(best)} %"))
     return rows
 

@@ -61,7 +61,7 @@ def calibrate(
     counts, n_correct = np.bincount(bin_, minlength=bins), np.bincount(bin_[correct], minlength=bins)
     total = np.bincount(bin_, confidence, bins)
     mean = np.divide(total, counts, out=np.full(bins, np.nan), where=counts > 0)
-    ece = float(np.abs(n_correct - total).sum()) / len(confidence)
+    ece = calibration_error(bin_, confidence, correct)
     random = np.random.default_rng(SEED)
     simulated = [
         np.abs(np.bincount(bin_, random.random(member.max() + 1)[member] < confidence, bins) - total).sum() / len(bin_)
@@ -72,6 +72,11 @@ def calibrate(
     return Calibration(
         counts, n_correct, mean, ece, float(confidence.mean()), float(correct.mean()), gap, (median, limit)
     )
+
+
+def calibration_error(bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> float:
+    """Return Σ over the bins of |right predictions − Σ confidence| ÷ images. bins: `(n,)` bin of each image."""
+    return float(np.abs(np.bincount(bins, correct) - np.bincount(bins, confidence)).sum()) / len(bins)
 
 
 def assign_bins(confidence: np.ndarray, bins: int) -> np.ndarray:

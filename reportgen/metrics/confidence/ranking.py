@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from reportgen.metrics.bootstrap import N_RESAMPLES, SEED
 from reportgen.metrics.intervals import Interval
-
-N_RESAMPLES, SEED = 1000, 0
 
 
 def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
@@ -21,7 +20,12 @@ def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
     if not n or not others:
         return None
     ranks = rankdata(values)
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * others))
+    return area_of_ranks(float(ranks[positive].sum()), n, others)
+
+
+def area_of_ranks(rank_sum: float, n: int, others: int) -> float:
+    """Return the area under the ROC curve of n images with this sum of ranks among all, and of the other images."""
+    return (rank_sum - n * (n + 1) / 2) / (n * others)
 
 
 def auroc_interval(values: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> Interval | None:

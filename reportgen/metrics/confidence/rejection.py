@@ -16,16 +16,17 @@ class Rejection:
 
     coverage, risk: `(n,)` share of the images that are kept, and their error. Images with equal confidence are kept one
         after the other in random order, so the error is the expected one.
+    best_risk: `(n,)` their error with all wrong predictions last; best_aurc, best_augrc: of that order.
     aurc:     mean of `risk` (Geifman, Uziel and El-Yaniv, ICLR 2019); with random confidence it is the error.
     augrc:    area under risk × coverage (Traub et al., NeurIPS 2024): the chance that a kept prediction is wrong, over
         all coverages; with random confidence it is half the error.
-    best_aurc, best_augrc: with all wrong predictions last.
     auroc:    probability that a right prediction has a higher confidence than a wrong one, ties count half; None if all
         are right or all are wrong.
     """
 
     coverage: np.ndarray
     risk: np.ndarray
+    best_risk: np.ndarray
     aurc: float
     augrc: float
     best_aurc: float
@@ -43,9 +44,10 @@ class Rejection:
         """Whether the interval of the AUROC is above 0.5, that of chance; None without an AUROC."""
         return None if self.auroc_interval is None else self.auroc_interval[0] > 0.5
 
-    def risk_at(self, coverage: float) -> float:
-        """The error if this share of the images is kept, rounded up to whole images."""
-        return float(self.risk[np.searchsorted(self.coverage, coverage - 1e-9)])
+    def risks_at(self, coverage: float) -> tuple[float, float]:
+        """The error, and the best possible one, if this share of the images is kept, rounded up to whole images."""
+        place = np.searchsorted(self.coverage, coverage - 1e-9)
+        return float(self.risk[place]), float(self.best_risk[place])
 
 
 def evaluate_rejection(confidence: np.ndarray, correct: np.ndarray, groups: np.ndarray) -> Rejection:
@@ -53,14 +55,15 @@ def evaluate_rejection(confidence: np.ndarray, correct: np.ndarray, groups: np.n
     n = len(correct)
     errors = _expected_errors(confidence, correct)
     n_wrong = int((~correct).sum())
-    best = np.maximum(0, np.arange(1, n + 1) - (n - n_wrong))
     kept = np.arange(1, n + 1)
+    best_risk = np.maximum(0, kept - (n - n_wrong)) / kept
     return Rejection(
         coverage=kept / n,
         risk=errors / kept,
+        best_risk=best_risk,
         aurc=float((errors / kept).mean()),
         augrc=_area(errors) / n**2,
-        best_aurc=float((best / kept).mean()),
+        best_aurc=float(best_risk.mean()),
         best_augrc=(n_wrong / n) ** 2 / 2,
         auroc=auroc(confidence, correct),
         auroc_interval=auroc_interval(confidence, correct, groups),

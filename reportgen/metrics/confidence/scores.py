@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.metrics.confidence.calibration import N_BINS, assign_bins
+from reportgen.metrics.confidence.calibration import N_BINS, assign_bins, calibration_error
 
 BLOCK = 2**22
 """Probabilities in memory at a time."""
@@ -53,8 +53,8 @@ def score_probabilities(logits: np.ndarray, labels: np.ndarray, temperature: np.
     return ProbabilityScores(
         nll=float(nll.mean()),
         brier=float(brier.mean()),
-        ece=_calibration_error(assign_bins(confidence, N_BINS), confidence, correct),
-        adaptive_ece=_calibration_error(_equal_bins(confidence), confidence, correct),
+        ece=calibration_error(assign_bins(confidence, N_BINS), confidence, correct),
+        adaptive_ece=calibration_error(_equal_bins(confidence), confidence, correct),
         classwise_ece=float(np.abs(hits - sums).sum(1).mean() / n),
     )
 
@@ -75,8 +75,3 @@ def _equal_bins(confidence: np.ndarray) -> np.ndarray:
     rank[np.argsort(confidence, kind="stable")] = np.arange(len(confidence))
     bins: np.ndarray = rank * N_BINS // max(1, len(confidence))
     return bins
-
-
-def _calibration_error(bins: np.ndarray, confidence: np.ndarray, correct: np.ndarray) -> float:
-    """Return Σ over the bins of |right predictions − Σ confidence| ÷ images."""
-    return float(np.abs(np.bincount(bins, correct) - np.bincount(bins, confidence)).sum() / len(bins))
