@@ -82,13 +82,6 @@ def all_tables(audit: Audit) -> list[Table]:
     return tables
 
 
-def headline_tables(audit: Audit) -> list[Table]:
-    """Return classification and localization error: the tables with controls and published results."""
-    localization = [localization_table(audit)] if audit.main.localization_study else []
-    classification = [classification_table(audit)] if audit.main.classification.top1_error else []
-    return [*classification, *localization]
-
-
 def independence_text(model: ModelAudit) -> str:
     """Which images count as independent in intervals."""
     if not model.has_groups:

@@ -67,7 +67,7 @@ def test_every_figure_links_to_as_many_images(browser: Browser, demo_report: Pat
             assert wanted.setdefault(link.get_attribute("href") or "", count) == count
         for link in page.locator(".finding a[href*='finding=']").all():
             wanted[link.get_attribute("href") or ""] = int(re.findall(r"\d+", link.inner_text())[0])
-    for name in ("models/index.html", "classes/index.html"):
+    for name in ("models/index.html", "localization/index.html", "classes/index.html"):
         with visited(browser, (site / name).as_uri(), offline=True) as page:
             for link in page.locator("table.errors tbody:not(.published) a, td[title] a").all():
                 title = link.locator("xpath=ancestor::td").get_attribute("title") or ""
@@ -85,7 +85,7 @@ def test_models_page_shows_weights_input_and_precision(browser: Browser, demo_re
         page.get_by_role("navigation", name="Method").get_by_role("link", name="Models").click()
         page.wait_for_url("**/models/index.html")
         text = page.locator("main").inner_text()
-        for part in ("efficientnet_lite0", "Precision", "fp32", "224 × 224", "Weights, SHA-256", "random weights"):
+        for part in ("efficientnet_lite0", "Precision", "fp32", "224 × 224", "Weights, SHA-256", "GoogLeNet-GAP"):
             assert part in text
         page.locator("main a[href*='units/']").first.click()
         page.wait_for_url("**/units/**")

@@ -27,7 +27,6 @@ from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
 from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.results.tables import (
     Table,
-    classification_table,
     differences_table,
     localization_table,
     measures_table,
@@ -52,7 +51,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class LocalizationPage:
-    """tables: classification and localization error; findings: where controls are not beaten.
+    """main: localization error by the main recipe; findings: where controls are not beaten.
 
     threshold_notes, iou_notes: a sentence for each network; cascade_chart: similarity of maps while layers are
         randomized; downloads: files of each table.
@@ -61,7 +60,7 @@ class LocalizationPage:
     heading: str
     lead: str
     findings: Sequence[str]
-    tables: Sequence[Table]
+    main: Table
     threshold_chart: Chart
     threshold_notes: Sequence[str]
     iou_chart: Chart
@@ -89,8 +88,8 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
     comparison = audit.main.control_comparisons["gt_known"]
     name, control = comparison.name, comparison.change.a
     verdict = comparison_verdict(comparison.change)
-    tables = [classification_table(audit), localization_table(audit), measures_table(audit), recipes_table(audit)]
-    tables.append(differences_table(audit))
+    main, measures = localization_table(audit), measures_table(audit)
+    recipes, differences = recipes_table(audit), differences_table(audit)
     return LocalizationPage(
         heading=f"GT-known localization error {percent(known)}: {verdict}",
         lead=(
@@ -101,7 +100,7 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
             f"{known.n:,} images, and the strongest control ({CONTROL_LABELS[name]}) on {control.n - control.count:,}."
         ),
         findings=[text for model in audit.models if (text := control_sentence(model))],
-        tables=tables[:2],
+        main=main,
         threshold_chart=_threshold_chart(audit),
         threshold_notes=[
             _threshold_note(model, model.localization_study, is_only=len(audit.models) == 1)
@@ -111,11 +110,11 @@ def localization(audit: Audit, media: Media) -> LocalizationPage | None:
         iou_chart=_iou_chart(audit),
         iou_notes=[_iou_note(model, is_only=len(audit.models) == 1) for model in audit.models if model.localization],
         cascade_chart=_cascade_chart(audit.main.cascade) if audit.main.cascade else None,
-        measures=tables[2],
-        recipes=tables[3],
-        differences=tables[4],
+        measures=measures,
+        recipes=recipes,
+        differences=differences,
         breakdowns=_breakdowns(audit, study),
-        downloads=[(table.title, download_links(table)) for table in tables],
+        downloads=[(table.title, download_links(table)) for table in (main, recipes, differences, measures)],
     )
 
 

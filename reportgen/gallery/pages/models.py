@@ -1,4 +1,4 @@
-"""The networks of the audit, and their errors with those of controls and published errors."""
+"""The networks of the audit, and their classification errors beside published ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_info import ModelInfo
+from reportgen.gallery.components.table import download_links
 from reportgen.gallery.core.labels import (
     TOKENS_NOTE,
     feature_maps_label,
@@ -19,10 +20,10 @@ from reportgen.gallery.core.labels import (
     runtime_label,
 )
 from reportgen.gallery.core.media import Media
-from reportgen.gallery.core.page import Fact
+from reportgen.gallery.core.page import Fact, Link
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import layer_page
-from reportgen.results.tables import Table, headline_tables
+from reportgen.results.tables import Table, classification_table
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Network:
 
 @dataclass(frozen=True)
 class ModelsPage:
-    """All networks, and tables of their errors with those of controls and published errors."""
+    """All networks. errors: the table of classification errors and its files, None if no image has a label."""
 
-    tables: Sequence[Table]
+    errors: Table | None
+    downloads: Sequence[Link]
+    is_localized: bool
     networks: Sequence[Network]
 
 
@@ -46,12 +49,18 @@ class ModelsPage:
     "models/index.html",
     nav=("Method", "Models"),
     order=90,
-    about="The networks of the audit, and their errors with those of controls and published errors.",
+    about="The networks of the audit, and their classification errors beside published ones.",
 )
 def models(audit: Audit, media: Media) -> ModelsPage:
     """The page."""
     networks = [_network(model.info, is_main=model is audit.main) for model in audit.models]
-    return ModelsPage(headline_tables(audit), networks)
+    errors = classification_table(audit) if audit.main.classification.top1_error else None
+    return ModelsPage(
+        errors=errors,
+        downloads=download_links(errors) if errors else [],
+        is_localized=audit.main.localization_study is not None,
+        networks=networks,
+    )
 
 
 def _network(info: ModelInfo, is_main: bool) -> Network:
