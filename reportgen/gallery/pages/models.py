@@ -1,4 +1,4 @@
-"""The networks of the audit, and their classification errors beside published ones."""
+"""The networks of the audit, and their classification errors next to published ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ModelsPage:
     "models/index.html",
     nav=("Method", "Models"),
     order=90,
-    about="The networks of the audit, and their classification errors beside published ones.",
+    about="The networks of the audit, and their classification errors next to published ones.",
 )
 def models(audit: Audit, media: Media) -> ModelsPage:
     """The page."""
