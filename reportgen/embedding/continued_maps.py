@@ -11,7 +11,13 @@ from importlib.metadata import version
 
 import numpy as np
 
-from reportgen.embedding.projections import CONTINUED_ITERATIONS, continued_tsne, principal_components, tsne
+from reportgen.embedding.projections import (
+    CONTINUED_ITERATIONS,
+    continued_tsne,
+    placed_rows,
+    principal_components,
+    tsne,
+)
 from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache
@@ -23,13 +29,17 @@ MIN_CONTINUED = 2_000
 MAX_CHANGED_SHARE = 0.1
 """Largest share of images that differ from those of the last map that was computed from all images. Beyond, a map is
 computed from all images again."""
+MAX_PLACED_SHARE = 0.01
+"""Largest share of images that differ from those of the last map on which all images moved. Up to it, only new images
+get a position; all others, and with them the grid and the regions, stay as they are."""
 
 
 def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     """Return PCA and t-SNE of a space, stored or new.
 
     Arrays: `axes (N, A)`, `explained (A,)` (see `PrincipalComponents`), `tsne (N, 2)`, `row_digests (N, 16)`, and, if
-    the t-SNE continues another one, `origin (M, 16)`: the digests of the rows that the first of them was computed of.
+    the t-SNE continues another one, `origin (M, 16)` and `moved (L, 16)`: the digests of the rows of the first of them,
+    and of the last one on which all rows moved.
     fresh: t-SNE does not continue that of an earlier run.
     """
     digests = row_digests(space.rows)
@@ -37,7 +47,7 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
         return _project(space, digests)
     inputs = [space.rows, SEED, version("openTSNE")]
     if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
-        continued = [*inputs, CONTINUED_ITERATIONS]
+        continued = [*inputs, CONTINUED_ITERATIONS, MAX_PLACED_SHARE]
         if cache.has("maps", continued) or _earlier_map(cache, digests):
             return cache.get("maps", continued, partial(_continue, space, digests, cache))
     return cache.get("maps", inputs, partial(_project, space, digests))
@@ -66,12 +76,15 @@ def _continue(space: Space, digests: np.ndarray, cache: ResultsCache) -> Arrays:
     source = match_rows(earlier["row_digests"], digests)
     known = np.where((source >= 0)[:, None], earlier["tsne"][source], np.nan)
     components = principal_components(space.rows)
+    moved = earlier.get("moved", earlier["row_digests"])
+    is_placed = changed_share(moved, digests) <= MAX_PLACED_SHARE
     return {
         "axes": components.positions,
         "explained": components.explained,
-        "tsne": continued_tsne(space, known),
+        "tsne": placed_rows(space, known) if is_placed else continued_tsne(space, known),
         "row_digests": digests,
         "origin": earlier.get("origin", earlier["row_digests"]),
+        "moved": moved if is_placed else digests,
     }
 
 

@@ -14,6 +14,8 @@ MAX_RECOMPUTED_SHARE = 0.25
 """If more than this share of the lists has to be searched for, a full computation takes no longer."""
 BLOCK = 1024
 """Lists that are merged at a time."""
+MAX_COMPARED = 3
+"""Most new rows that are compared with all others in float64 at once: a search for candidates takes longer."""
 
 
 def updated_neighbours(rows: np.ndarray, k: int, earlier: Neighbours, source: np.ndarray) -> Neighbours:
@@ -62,10 +64,16 @@ def _merge(rows: np.ndarray, known: np.ndarray, new: np.ndarray, index: np.ndarr
     The order is that of squared distances, of which two may have one root: lists with equal roots are merged too.
     """
     k = index.shape[1]
-    nearest = nearest_neighbours(rows[known], k, rows[new])
-    is_touched = nearest.distance[:, 0] <= distance[known, -1]
-    touched, added = known[is_touched], new[nearest.index[is_touched]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
+        if len(new) <= MAX_COMPARED:
+            pairs = np.repeat(known, len(new)), np.tile(new, len(known))
+            nearest = np.sqrt(squared_distances(pool, rows, rows, *pairs).reshape(len(known), -1).min(1))
+            added = np.broadcast_to(new, (len(known), len(new)))
+        else:
+            found = nearest_neighbours(rows[known], k, rows[new])
+            nearest, added = found.distance[:, 0], new[found.index]
+        is_touched = nearest <= distance[known, -1]
+        touched, added = known[is_touched], added[is_touched]
         for start in range(0, len(touched), BLOCK):
             block = touched[start : start + BLOCK]
             others = np.hstack((index[block], added[start : start + BLOCK]))

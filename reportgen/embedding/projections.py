@@ -3,11 +3,13 @@
 PCA is computed here and not with scikit-learn, because that is faster: only the eight largest eigenvectors of the
 smaller Gram matrix are needed, while scikit-learn's exact solvers compute all of them. On 5,000 × 512 features
 scikit-learn 1.9 takes 1.7 times as long with `covariance_eigh` and 14 times with `full`; on 96 × 1,280 features it
-takes 3 times as long with `full`. The results are equal up to rounding.
+takes 3 times as long with `full`. The results are equal up to rounding. Of a Gram matrix of 3,072 × 3,072, Lanczos
+iteration to machine precision takes 0.45 s and LAPACK's dense solver 1.4 s; on a busy machine, 1.6 s and 24 s.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +24,13 @@ from reportgen.metrics.intervals import Rate
 if TYPE_CHECKING:
     import openTSNE
 
+log = logging.getLogger(__name__)
+
 N_COMPONENTS = 8
 """Number of principal components."""
+MIN_LANCZOS_RATIO, LANCZOS_VECTORS, LANCZOS_RESTARTS = 96, 5, 12
+"""Of Lanczos iteration: from so many rows of a Gram matrix for each wanted eigenvector on, it is faster than a dense
+solver; vectors of its basis for each of them; restarts at most."""
 MAX_TSNE_IMAGES = 200_000
 """Most images that t-SNE embeds itself; of more images a sample is embedded, and the others are added to it."""
 EARLY_ITERATIONS, LATE_ITERATIONS = 150, 350
@@ -37,7 +44,7 @@ START_DEVIATION = 0.01
 at one point."""
 MIN_IMAGES_FOR_THREADS = 1_000
 """Number of images from which on several threads make t-SNE faster."""
-MAX_QUALITY_IMAGES = 2_000
+MAX_QUALITY_IMAGES = 1_000
 """Most images on which trustworthiness is measured; their distances to all others are needed."""
 QUALITY_NEIGHBOURS = 15
 """The k of trustworthiness and neighbour preservation."""
@@ -79,8 +86,6 @@ class MapQuality:
 
 def principal_components(rows: np.ndarray, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
     """Return the PCA of the finite rows `(N, D)`. The sign of each axis makes its largest loading positive."""
-    import scipy.linalg
-
     use = np.isfinite(rows).all(1)
     n, d = int(use.sum()), rows.shape[1]
     n_axes = min(most_axes, n, d)
@@ -90,15 +95,36 @@ def principal_components(rows: np.ndarray, most_axes: int = N_COMPONENTS) -> Pri
     centred = rows[use] - rows[use].mean(0, dtype=np.float64)
     is_wide = n <= d
     gram = centred @ centred.T if is_wide else centred.T @ centred
-    size = len(gram)
-    eigenvalues, vectors = scipy.linalg.eigh(gram, subset_by_index=(size - n_axes, size - 1))
-    eigenvalues, vectors = np.maximum(eigenvalues[::-1], 0), vectors[:, ::-1]
+    eigenvalues, vectors = _largest_eigenpairs(gram, n_axes)
     loadings = centred.T @ vectors if is_wide else vectors
     largest = loadings[np.abs(loadings).argmax(0), np.arange(n_axes)]
     projected = vectors * np.sqrt(eigenvalues) if is_wide else centred @ vectors
     positions[use] = projected * np.where(largest < 0, -1, 1)
     total = np.trace(gram)
     return PrincipalComponents(positions, eigenvalues / total if total > 0 else np.zeros(n_axes))
+
+
+def _largest_eigenpairs(gram: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest eigenvalues `(count,)` of a Gram matrix, descending and at least 0, and vectors `(n, count)`.
+
+    Lanczos iteration (ARPACK) to machine precision from a fixed start, if that is faster; where it does not converge,
+    and for small matrices, a dense solver.
+    """
+    import scipy.linalg
+    from scipy.sparse.linalg import ArpackError, eigsh
+
+    n = len(gram)
+    if n >= MIN_LANCZOS_RATIO * count:
+        start = np.random.default_rng(0).normal(size=n)
+        try:
+            values, vectors = eigsh(
+                gram, count, which="LA", v0=start, ncv=LANCZOS_VECTORS * count, maxiter=LANCZOS_RESTARTS
+            )
+            return np.maximum(values[::-1], 0), vectors[:, ::-1]
+        except ArpackError:
+            log.debug("PCA: Lanczos iteration did not converge")
+    values, vectors = scipy.linalg.eigh(gram, subset_by_index=(n - count, n - 1))
+    return np.maximum(values[::-1], 0), vectors[:, ::-1]
 
 
 def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.ndarray:
@@ -137,14 +163,13 @@ def tsne(space: Space, components: PrincipalComponents, seed: int = 0) -> np.nda
 def continued_tsne(space: Space, known: np.ndarray) -> np.ndarray:
     """Return t-SNE positions `(N, 2)` float64 that continue an earlier map, NaN for rows that are not finite.
 
-    known: `(N, 2)` positions on the earlier map, NaN for rows that it does not have. These begin at the median position
-    of their nearest neighbours, as in openTSNE's `transform`; then all rows move for `CONTINUED_ITERATIONS`. On maps of
-    more than `MAX_TSNE_IMAGES` no row moves.
+    known: `(N, 2)` positions on the earlier map, NaN for rows that it does not have. These begin where `placed_rows`
+    puts them; then all rows move for `CONTINUED_ITERATIONS`. On maps of more than `MAX_TSNE_IMAGES` no row moves.
     """
     import openTSNE
 
     use = space.placed
-    positions = _with_new_rows(space, known)
+    positions = placed_rows(space, known)
     if len(use) > MAX_TSNE_IMAGES:
         return positions
     affinities = _affinities(space, use)
@@ -154,9 +179,12 @@ def continued_tsne(space: Space, known: np.ndarray) -> np.ndarray:
     return positions
 
 
-def _with_new_rows(space: Space, known: np.ndarray) -> np.ndarray:
-    """Return the known positions `(N, 2)`, and those of new rows: near the median of their nearest known neighbours, or
-    of all rows where no neighbour is known."""
+def placed_rows(space: Space, known: np.ndarray) -> np.ndarray:
+    """Return the known positions `(N, 2)`, and those of new rows: near the median of their nearest known neighbours, as
+    openTSNE's `transform` begins, or of all rows where no neighbour is known.
+
+    known: as of `continued_tsne`. NaN for rows that are not finite.
+    """
     random = np.random.default_rng(0)
     has_position = np.isfinite(known).all(1)
     positions = np.where(has_position[:, None], known, np.nan)

@@ -25,8 +25,8 @@ KNN_SIZES = (1, 3, 5, 10, 20, 50)
 """The k of kNN accuracy."""
 DUPLICATE_SHARE = 0.1
 """Near-duplicates are closer than this share of the root mean square distance between two images."""
-BLOCK = 4096
-"""Rows for which votes are counted at a time."""
+BLOCK = 1024
+"""Rows that are processed at a time."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,7 @@ class Space:
     @classmethod
     def of(cls, rows: np.ndarray, cache: ResultsCache | None = None) -> Space:
         """rows: `(N, D)`; cache: where the neighbours are stored for the next run."""
-        finite = rows[np.isfinite(rows).all(1)]
-        pairs = len(finite) / max(1, len(finite) - 1)
-        rms = float(np.sqrt(2 * pairs * finite.var(0, dtype=np.float64).sum())) if len(finite) else 0.0
-        return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms)
+        return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms_distance(rows))
 
     @cached_property
     def triplets(self) -> RandomTriplets:
@@ -103,6 +100,18 @@ class Space:
         if not len(others) or not np.isfinite(square.min()):
             return None
         return int(others[square.argmin()]), float(np.sqrt(square.min()))
+
+
+def rms_distance(rows: np.ndarray) -> float:
+    """Return the root mean square of the distances between two finite rows `(N, D)`: √(2 · their variance)."""
+    finite = rows[np.isfinite(rows).all(1)]
+    if len(finite) < 2:
+        return 0.0
+    mean, total = finite.mean(0, dtype=np.float64), 0.0
+    for start in range(0, len(finite), BLOCK):
+        difference = finite[start : start + BLOCK] - mean
+        total += float(np.einsum("ij,ij", difference, difference))
+    return float(np.sqrt(2 * total / (len(finite) - 1)))
 
 
 def cached_neighbours(

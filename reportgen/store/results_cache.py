@@ -26,7 +26,7 @@ class ResultsCache:
 
     def has(self, kind: str, inputs: Sequence[object]) -> bool:
         """Whether there is a file for these inputs, which may be damaged."""
-        return self._path(kind, inputs).exists()
+        return self._path(kind, _digest(inputs)).exists()
 
     def get(self, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
         """Return the result of `compute` for these inputs: the stored one, or a new one, which is then stored.
@@ -35,7 +35,8 @@ class ResultsCache:
         A damaged file is replaced.
         Errors: those of `compute`, OutputError.
         """
-        digest, path = _digest(inputs), self._path(kind, inputs)
+        digest = _digest(inputs)
+        path = self._path(kind, digest)
         note_use(self.folder, [path.name])
         if (stored := _read(path, digest)) is not None:
             return stored
@@ -66,8 +67,8 @@ class ResultsCache:
                 return {name: np.array(shard[name]) for name in shard.names()}
         return None
 
-    def _path(self, kind: str, inputs: Sequence[object]) -> Path:
-        return self.folder / f"{kind}-{_digest(inputs)[:16]}.npz"
+    def _path(self, kind: str, digest: str) -> Path:
+        return self.folder / f"{kind}-{digest[:16]}.npz"
 
 
 def _read(path: Path, digest: str) -> Arrays | None:

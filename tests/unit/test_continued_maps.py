@@ -31,7 +31,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         plain = getattr(module, name)
         return lambda *given: calls.append(name) or plain(*given)  # type: ignore[func-returns-value]
 
-    for name in ("tsne", "continued_tsne"):
+    for name in ("tsne", "continued_tsne", "placed_rows"):
         monkeypatch.setattr(module, name, counted(name))
     return calls
 
@@ -68,7 +68,7 @@ def test_map_after_few_changes_continues_and_keeps_its_quality(tmp_path: Path, c
 def test_continued_map_is_found_again_and_a_fresh_one_is_preferred(tmp_path: Path, computed: list[str]) -> None:
     (rows, _), cache = clusters(), ResultsCache(tmp_path)
     projected(Space.of(rows, cache), cache, fresh=False)
-    space = Space.of(rows[1:], cache)
+    space = Space.of(rows[2:], cache)
     continued = [projected(space, cache, fresh=False)["tsne"] for _ in range(2)]
     np.testing.assert_array_equal(*continued)
     fresh = projected(space, cache, fresh=True)
@@ -76,6 +76,23 @@ def test_continued_map_is_found_again_and_a_fresh_one_is_preferred(tmp_path: Pat
     assert computed == ["tsne", "continued_tsne", "tsne"]
     alone = projected(space, ResultsCache(tmp_path / "empty"), fresh=False)
     np.testing.assert_array_equal(fresh["tsne"], alone["tsne"])  # it depends on nothing but its rows
+
+
+def test_up_to_one_percent_of_new_images_are_placed_and_no_other_one_moves(tmp_path: Path, computed: list[str]) -> None:
+    """The share counts from the last map on which all images moved, so many changed images end in one."""
+    (rows, _), (other, _), cache = clusters(), clusters(4, seed=1), ResultsCache(tmp_path)
+    after, maps = rows.copy(), [projected(Space.of(rows, cache), cache, fresh=False)]
+    for changed in range(4):
+        after[changed] = other[changed]
+        maps.append(projected(Space.of(after, cache), cache, fresh=False))
+        space = Space.of(after, cache)
+        if changed == 0:
+            known = np.isin(space.neighbours.index[0], [0], invert=True)
+            nearest = maps[0]["tsne"][space.neighbours.index[0][known][:10]]
+            assert np.abs(maps[1]["tsne"][0] - np.median(nearest, axis=0)).max() < 0.1
+            np.testing.assert_array_equal(maps[1]["tsne"][1:], maps[0]["tsne"][1:])
+    assert computed == ["tsne", "placed_rows", "continued_tsne", "placed_rows", "continued_tsne"]
+    assert all(is_continued(found) for found in maps[1:])
 
 
 def test_many_small_changes_end_in_a_new_map(tmp_path: Path, computed: list[str]) -> None:

@@ -81,7 +81,7 @@ def test_only_touched_lists_are_searched_for(monkeypatch: pytest.MonkeyPatch) ->
     random = np.random.default_rng(0)
     before = random.normal(size=(400, 8)).astype(np.float32)
     after = before.copy()
-    after[100] += 1
+    after[[100, 200, 201, 202]] += 1  # more than `MAX_COMPARED`
     pairs: list[int] = []
 
     def counted(rows: np.ndarray, k: int, reference: np.ndarray | None = None) -> object:
@@ -91,8 +91,10 @@ def test_only_touched_lists_are_searched_for(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(module, "nearest_neighbours", counted)
     earlier = nearest_neighbours(before, 5)
     updated_neighbours(after, 5, earlier, match_rows(row_digests(before), row_digests(after)))
-    lost = 1 + int((earlier.index == 100).any(1).sum())
-    assert pairs == [400 * lost, 400 - lost]
+    is_searched = np.isin(earlier.index, [100, 200, 201, 202]).any(1)
+    is_searched[[100, 200, 201, 202]] = True
+    lost = int(is_searched.sum())
+    assert pairs == [400 * lost, 4 * (400 - lost)]
 
 
 def test_space_updates_the_neighbours_of_the_most_similar_earlier_rows(

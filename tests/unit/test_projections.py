@@ -20,7 +20,7 @@ def clusters(n: int, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
     return 6 * random.normal(size=(4, columns))[labels] + random.normal(size=(n, columns)), labels
 
 
-@pytest.mark.parametrize("shape", [(60, 12), (10, 30), (5, 3), (2, 7)])
+@pytest.mark.parametrize("shape", [(60, 12), (10, 30), (5, 3), (2, 7), (780, 770)])
 def test_pca_equals_the_svd(shape: tuple[int, int]) -> None:
     rows = np.random.default_rng(1).normal(size=shape)
     u, s, v = np.linalg.svd(rows - rows.mean(0), full_matrices=False)
@@ -38,8 +38,20 @@ def test_pca_does_not_flip_with_the_data() -> None:
     np.testing.assert_allclose(principal_components(-rows).positions, -principal_components(rows).positions, atol=1e-9)
 
 
+def test_pca_of_many_columns_that_hardly_vary_is_found() -> None:
+    """Where Lanczos iteration finds no more eigenvectors, and where eigenvalues are equal."""
+    random = np.random.default_rng(5)
+    flat = random.normal(size=(800, 3)) @ random.normal(size=(3, 780))
+    doubled = np.kron(random.normal(size=(400, 390)), np.eye(2))
+    for rows in (flat, doubled):
+        s = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
+        found = principal_components(rows)
+        np.testing.assert_allclose(found.explained, (s**2 / (s**2).sum())[:8], atol=1e-12)
+        np.testing.assert_allclose(np.square(found.positions).sum(0), s[:8] ** 2, atol=1e-9 * s[0] ** 2)
+
+
 def test_pca_of_constant_rows_is_zero() -> None:
-    for rows in (np.ones((5, 3)), np.ones((1, 3))):
+    for rows in (np.ones((5, 3)), np.ones((1, 3)), np.ones((800, 780))):
         found = principal_components(rows)
         assert not found.positions.any()
         assert not found.explained.any()
