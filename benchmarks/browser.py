@@ -33,6 +33,7 @@ from reportgen.embedding.projections import PrincipalComponents
 from reportgen.embedding.regions import MapRegions, find_regions
 from reportgen.embedding.space import Space
 from reportgen.gallery.components.image_figures import image_card, photograph
+from reportgen.gallery.components.photo_sheets import draw_photo_sheets
 from reportgen.gallery.core.data_chunks import write_chunk
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Frame
@@ -42,7 +43,7 @@ from reportgen.gallery.pages.embedding import embedding
 from reportgen.gallery.pages.image_detail import image_detail
 from reportgen.gallery.pages.image_list import image_list
 from reportgen.gallery.pages.overview import overview
-from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
+from reportgen.gallery.site_data import Card, cams_chunk, images_chunk, search_chunk
 from reportgen.metrics.classification import classify
 from reportgen.metrics.label_errors import LabelErrors
 from reportgen.store.table import Table
@@ -158,13 +159,11 @@ def scripts(site: Path, page: Path) -> int:
 def write(site: Path, n: int) -> str:
     """Write the pages that are measured, and all of their data; return the URL of an image's page."""
     audit, media = synthetic_audit(n), Media(site)
-    cards = [image_card(audit.main, media, i) for i in range(PICTURES)]
-    cards = [cards[i % PICTURES] for i in range(n)]
-    photographs = [photograph(audit.main, media, i) for i in range(PICTURES)]
-    photographs = [photographs[i % PICTURES] for i in range(n)]
+    drawn = [Card(image_card(audit, media, i), photograph(audit.main, media, i)) for i in range(PICTURES)]
+    cards = {i: drawn[i % PICTURES] for i in range(n)}
     nav = navigation(audit)
     chunks = {
-        "images": lambda: images_chunk(audit, cards, photographs),
+        "images": lambda: images_chunk(audit, cards, draw_photo_sheets(audit, media)),
         "cams": lambda: cams_chunk(audit),
         "search": lambda: search_chunk(nav, [], []),
     }
@@ -219,7 +218,7 @@ def synthetic_audit(n: int) -> Audit:
     outcomes = ["right" if right else "class" for right in figures.top1_correct]
     table = cast(Table, InMemoryTable(arrays, [jpeg(pixels) for pixels in tiny]))
     model = ModelAudit(dataset, samples, info, table, figures, None, outcomes, 0.0)
-    return SyntheticAudit(dataset, samples, [], [model])
+    return SyntheticAudit(dataset, samples, [], [model], page_limit=n)
 
 
 class SyntheticAudit(Audit):

@@ -248,6 +248,12 @@ class AuditConfig:
         "or `effective` (always measured)",
         ("exact", "effective"),
     )
+    page_limit: int = setting(
+        20_000,
+        "images that have a full page, at most; of more images, the failures, the images of findings, their nearest "
+        "neighbours and a sample have one, and `image.html` shows the others",
+        minimum=1,
+    )
     image_format: str = setting(
         "jpeg",
         "format of the site's photographs: `jpeg`, or `webp`: smaller files that take longer to make",

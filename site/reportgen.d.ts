@@ -33,6 +33,9 @@ interface Reportgen {
   viewerProbe(frame: HTMLElement, read: (x: number, y: number) => void, leave: () => void): void;
   viewerZoom(frame: HTMLElement, changed: () => void): ViewerZoom;
 
+  shortImages: ShortImages;
+  shortImageFigure(image: ShortImageData): ShortImageFigure;
+
   reviewStorage(images: ImagesChunk): ReviewStorage;
   reviewFiles(images: ImagesChunk, storage: ReviewStorage): ReviewFiles;
   reviewSettings(storage: ReviewStorage, files: ReviewFiles, changed: () => void): HTMLDetailsElement;
@@ -156,6 +159,8 @@ interface Constants {
   noPosition: number;
   /** Outcome → path that is stroked and path that is filled in a frame of 12 × 12. */
   outcomeShapes: Record<string, [string, string]>;
+  /** Files of photographs: side of a square in pixels, squares in a row and a column. */
+  sheet: { tile: number; across: number };
   classColours: ClassColours;
   /** Version of a review's JSON export. */
   reviewFormat: number;
@@ -192,6 +197,7 @@ interface Chunks {
   [part: `live-network-${number}`]: { bytes: Uint8Array<ArrayBuffer> };
   [inputs: `live-inputs-${number}`]: { bytes: Uint8Array<ArrayBuffer>; ends: Uint32Array };
   [atlas: `atlas-${number}`]: { jpeg: string };
+  [part: `image-${number}`]: ShortImagesChunk;
 }
 
 type Integers = Uint8Array | Int8Array | Int16Array | Int32Array;
@@ -199,6 +205,8 @@ type Integers = Uint8Array | Int8Array | Int16Array | Int32Array;
 /** A row for every image. */
 interface ImagesChunk {
   n: number;
+  /** Bits of an id that are the number of the chunk with an image without a full page. */
+  short_bits: number;
   title: string;
   /** Digest of the network's weights: reviews of the same network fit together. */
   report: string;
@@ -233,21 +241,66 @@ interface ImagesChunk {
   height: Integers;
   id: string[];
   name: string[];
+  /** "" for a short page; `data.imagePage` makes its address. So are the pictures of these images. */
   page: string[];
   photo: string[];
   /** The photograph at the size of cards. */
   thumbnail: string[];
   layer: string[];
+  /** Files with the photographs of images without a full page, in the order of the images. */
+  sheet: string[];
 }
 
-/** The activation map of every image's predicted class, in eight bits between its own least and largest value. */
-interface CamsChunk {
+/** A photograph in a file of several: URL, x, y, width and height of the part, width and height of the file. */
+type ImagePart = [string, number, number, number, number, number, number];
+
+/** What a short page shows; texts are as on a full page (`components/short_images.py`). */
+interface ShortImage {
+  id: string;
+  row: number;
+  name: string;
+  heading: string;
+  /** Key and text. */
+  outcome: [string, string];
+  size: Point;
+  photo: ImagePart;
+  window: Box;
+  scale: string;
+  box_caption: string;
+  predicted: Box | null;
+  ground_truth: Box[];
+  /** Column of its map, name, probability, role; the predicted class first. */
+  classes: [number, string, string, string][];
+  /** Name, value, URL or "". */
+  facts: [string, string, string][];
+  columns: [string, string][];
+  /** URL, name, label, distance, relation of the labels, picture. */
+  neighbours: [string, string, string, string, "" | "same" | "other", ImagePart][];
+  /** URL and name of the images before and after it. */
+  around: [[string, string] | null, [string, string] | null];
+}
+
+/** Activation maps in eight bits between their own least and largest value. */
+interface Grids {
   shape: [number, number];
-  /** Width and height of the network's input. */
-  input: Point;
   grid: Uint8Array;
   low: Float32Array;
   high: Float32Array;
+}
+
+/** Images without a full page, with equally many maps each. */
+interface ShortImagesChunk extends Grids {
+  images: ShortImage[];
+  /** Width and height of the network's input. */
+  input: Point;
+  /** Of a map; `{name}` stands for its class. */
+  caption: string;
+}
+
+/** The activation map of the predicted class of every image with a full page. */
+interface CamsChunk extends Grids {
+  /** Width and height of the network's input. */
+  input: Point;
   window: Float32Array;
   ground_truth: string[];
 }
@@ -330,6 +383,8 @@ interface Data {
   load(...names: (keyof Chunks)[]): Promise<void>;
   /** Loads those of some scripts that pages load on demand (`ON_DEMAND` in `assets.py`), such as `image-filter.js`. */
   loadScripts(...names: string[]): Promise<void>;
+  /** Address of an image's page, from the site's root. */
+  imagePage(images: ImagesChunk, i: number): string;
 }
 
 // ------------------------------------------------------------------------------------------------------ every page
@@ -414,6 +469,12 @@ interface Csv {
 // ---------------------------------------------------------------------------------------------------------- images
 
 interface ImageFigures {
+  /** Position of an image among those with a full page; of another, −1 − its position among those without. */
+  place(images: ImagesChunk, i: number): number;
+  /** The photograph of an image without a full page, or null. */
+  part(images: ImagesChunk, i: number): ImagePart | null;
+  /** Such a photograph, loaded when it comes into view. */
+  cut(part: ImagePart, alt: string): SVGSVGElement;
   chip(outcome: string, text: string): HTMLElement;
   outcomeChip(images: ImagesChunk, i: number): HTMLElement;
   /** The photograph, with its activation map unless `plain`. */
@@ -601,13 +662,35 @@ interface ReviewFiles {
   load(text: string): string;
 }
 
+/** first: position of the image's first map in the chunk. */
+interface ShortImageData {
+  about: ShortImage;
+  chunk: ShortImagesChunk;
+  first: number;
+}
+
+interface ShortImages {
+  /** Rejects for an id that the report does not have. */
+  load(id: string, bits: number): Promise<ShortImageData>;
+  /** Map k of a chunk. */
+  grid(chunk: Grids, k: number): Grid;
+}
+
+interface ShortImageFigure {
+  figure: HTMLElement;
+  /** Shows the map in a column. */
+  show(column: number): void;
+  /** A small picture of it. */
+  small(column: number): HTMLElement;
+}
+
 interface ReviewFigure {
   frame: HTMLElement;
   controls: HTMLElement;
   threshold: HTMLInputElement;
   cam: HTMLInputElement;
   boxes: HTMLInputElement;
-  show(i: number): void;
+  show(i: number): Promise<void>;
   /** Loads the photograph of an image that is shown next, if there is one. */
   preload(i: number | undefined): void;
   /** What the address holds of the figure. */

@@ -16,8 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: the threads
 
 from reportgen.data.demo_photos import INSTALL
 from tests.support.browser import browser
+from tests.support.short_reports import short_report
 
-__all__ = ["browser"]
+__all__ = ["browser", "short_report"]
 
 
 UNIT_TESTS = Path(__file__).parent / "unit"

@@ -14,6 +14,7 @@ from reportgen.audit.coverage import Coverage
 from reportgen.audit.drift import Drift, study_drift
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.findings.registry import ranked_findings
+from reportgen.audit.full_pages import FullPages, choose_full_pages
 from reportgen.audit.history import PastRun
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit
@@ -46,6 +47,7 @@ class Audit:
     named_slices: the setting `slices`: name and conditions of each.
     fresh_maps: t-SNE maps do not continue those of an earlier run.
     history:    earlier runs into the same folder, the earliest first, if the settings ask for them.
+    page_limit: number of images that have a full page, at most.
     """
 
     dataset: Dataset
@@ -61,6 +63,7 @@ class Audit:
     named_slices: Sequence[Mapping[str, Any]] = ()
     fresh_maps: bool = False
     history: Sequence[PastRun] = ()
+    page_limit: int = 20_000
 
     @property
     def main(self) -> ModelAudit:
@@ -180,3 +183,8 @@ class Audit:
     def findings(self) -> Sequence[Finding]:
         """What a reader should know first, ranked."""
         return ranked_findings(self)
+
+    @cached_property
+    def full_pages(self) -> FullPages:
+        """Which images have a full page."""
+        return choose_full_pages(self)

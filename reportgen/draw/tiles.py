@@ -40,6 +40,27 @@ def card_picture(photograph: bytes) -> bytes:
         return _jpeg(picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS), 70)
 
 
+def photo_sheet(photographs: Sequence[bytes], sizes: Sequence[tuple[int, int]], side: int, across: int) -> bytes:
+    """Return a JPEG file of whole photographs, each in the upper left of a square of `side` pixels, row by row.
+
+    photographs: JPEG files; sizes: width and height of each as `fitted` gets them; across: squares in a row.
+    """
+    sheet = Image.new("RGB", (across * side, -(-len(photographs) // across) * side), BACKGROUND)
+    for k, (photograph, size) in enumerate(zip(photographs, sizes, strict=True)):
+        with Image.open(io.BytesIO(photograph)) as picture:
+            picture.draft("RGB", (side, side))
+            small = picture.convert("RGB").resize(fitted(size, side), Image.Resampling.LANCZOS)
+        sheet.paste(small, (k % across * side, k // across * side))
+    return _jpeg(sheet, 80)
+
+
+def fitted(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """Return width and height of a photograph whose longer side is scaled to `side`, in whole pixels."""
+    longest = max(size)
+    width, height = (max(1, (length * side + longest // 2) // longest) for length in size)
+    return width, height
+
+
 def thumbnail_tile(pixels: np.ndarray) -> Image.Image:
     """Return a stored thumbnail `(32, 32, 3)` uint8 as an image."""
     return Image.fromarray(pixels)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from reportgen import __version__
 from reportgen.audit.audit import Audit
-from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.components.live_chunks import remove_live_chunks
+from reportgen.gallery.components.photo_sheets import draw_photo_sheets
+from reportgen.gallery.components.short_images import write_short_images
 from reportgen.gallery.core.data_chunks import remove_unlisted_chunks, write_chunk
 from reportgen.gallery.core.labels import input_size_label
-from reportgen.gallery.core.media import AddedMedia, Media, MediaFile
+from reportgen.gallery.core.media import AddedMedia, Media
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.core.writer import Progress, open_media, silent, write_site
-from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
+from reportgen.gallery.site_data import Card, cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
 from reportgen.store.staging import Staging
 
@@ -50,10 +53,11 @@ def build_site(
         f"{len(audit.samples):,} images · {info.name} · {input_size_label(info)}, "
         f"{info.resize} · {info.precision} · reportgen {__version__}"
     )
-    cards, photographs = make_cards(audit, media)
+    cards, sheets = make_cards(audit, media), draw_photo_sheets(audit, media)
+    write_short_images(audit, media, sheets)
     data = {
         **compressed,
-        "images": write_chunk(site, "images", images_chunk(audit, cards, photographs)),
+        "images": write_chunk(site, "images", images_chunk(audit, cards, sheets)),
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
     nav = navigation(audit)
@@ -78,18 +82,19 @@ def compute_cached_properties(audit: Audit) -> None:
                 getattr(owner, name)
 
 
-def make_cards(audit: Audit, media: Media) -> tuple[Sequence[Figure], Sequence[MediaFile]]:
-    """A card of every image, and its photograph as large as on its page; drawn by all cores."""
-    n = len(audit.samples)
-    cards: dict[int, tuple[Figure, MediaFile]] = {}
+def make_cards(audit: Audit, media: Media) -> dict[int, Card]:
+    """A card of every image with a full page, and its photograph as large as there; drawn by all cores."""
+    rows = np.flatnonzero(audit.full_pages.has).tolist()
+    cards: dict[int, Card] = {}
 
-    def work(turns: Iterator[int]) -> Iterator[dict[int, tuple[Figure, MediaFile]] | AddedMedia]:
-        yield {i: (image_card(audit.main, media, i), photograph(audit.main, media, i)) for i in turns}
+    def work(turns: Iterator[int]) -> Iterator[dict[int, Card] | AddedMedia]:
+        images = map(rows.__getitem__, turns)
+        yield {i: Card(image_card(audit, media, i), photograph(audit.main, media, i)) for i in images}
         yield media.added
 
-    for result in run_parallel(work, n, lambda i: f"the picture of `{audit.samples[i].name}`"):
+    for result in run_parallel(work, len(rows), lambda turn: f"the picture of `{audit.samples[rows[turn]].name}`"):
         if isinstance(result, AddedMedia):
             media.merge(result)
         else:
             cards |= result
-    return [cards[i][0] for i in range(n)], [cards[i][1] for i in range(n)]
+    return cards

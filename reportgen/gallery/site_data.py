@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.full_pages import PAGE_ID_DIGITS
 from reportgen.audit.model_info import LayerInfo
 from reportgen.gallery.components.figure import Figure
+from reportgen.gallery.components.photo_sheets import PhotoSheets
+from reportgen.gallery.components.short_images import chunk_bits
 from reportgen.gallery.core.browser_constants import SHARE_STEPS
 from reportgen.gallery.core.data_chunks import script
 from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
@@ -24,10 +28,19 @@ MAX_NAME = 40
 """Characters of such a column's name and of its groups' names."""
 
 
-def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[MediaFile]) -> bytes:
-    """A row for each image, for tables, filters and the review. cards, photographs: of each sample, in order."""
-    classification, localization = audit.main.classification, audit.main.localization
-    iou = np.full(len(audit.samples), -1.0)
+@dataclass(frozen=True)
+class Card:
+    """What pages show of an image with a full page: its small figure, and its photograph as large as there."""
+
+    figure: Figure
+    photograph: MediaFile
+
+
+def images_chunk(audit: Audit, cards: Mapping[int, Card], sheets: PhotoSheets) -> bytes:
+    """A row for each image, for tables, filters and the review. cards: of the images with a full page; sheets: of the
+    others, whose texts are empty where the browser knows them by the image's id and its place in the sheets."""
+    classification, localization, n = audit.main.classification, audit.main.localization, len(audit.samples)
+    iou = np.full(n, -1.0)
     if localization is not None:
         iou = np.where(localization.judged, localization.best_iou[:, 0], -1.0)
     class_dtype = np.int16 if len(audit.classes) < 2**15 else np.int32
@@ -47,12 +60,13 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
         "slice_ends": np.cumsum([len(rows) for rows in slices.values()], dtype=np.int32),
     }
     texts = {
-        "id": [identity.decode()[:16] for identity in audit.main.table["samples/id"]],
+        "id": [identity.decode()[:PAGE_ID_DIGITS] for identity in audit.main.table["samples/id"]],
         "name": [sample.name for sample in audit.samples],
-        "page": [image_page(audit, i) for i in range(len(audit.samples))],
-        "photo": [photograph.url for photograph in photographs],
-        "thumbnail": [card.picture.url for card in cards],
-        "layer": [card.overlay.url if card.overlay else "" for card in cards],
+        "page": [_listed_page(audit, i) for i in range(n)],
+        "photo": [cards[i].photograph.url if i in cards else "" for i in range(n)],
+        "thumbnail": [cards[i].figure.picture.url if i in cards else "" for i in range(n)],
+        "layer": [_layer_url(cards.get(i)) for i in range(n)],
+        "sheet": [file.url for file in sheets.files],
     }
     groups, numbers = audit.columns.groups[:MAX_COLUMNS], {column.name: column for column in audit.columns.numbers}
     for k, group in enumerate(groups):
@@ -61,7 +75,8 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
             columns[f"value_{k}"] = numbers[group.column].steps(SHARE_STEPS).astype(np.int16)
     used = sorted({*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()})
     more = {
-        "n": len(audit.samples),
+        "n": n,
+        "short_bits": chunk_bits(len(sheets.rows)),
         "title": audit.title,
         "report": audit.main.info.weights_digest[:16],  # reviews are of this network's maps, whatever the labels
         "outcomes": list(OUTCOME_LABELS.items()),
@@ -81,19 +96,30 @@ def images_chunk(audit: Audit, cards: Sequence[Figure], photographs: Sequence[Me
     return script("images", columns, texts, more)
 
 
+def _listed_page(audit: Audit, i: int) -> str:
+    """The page of image i; "" for a short page whose address follows from the image's id."""
+    return image_page(audit, i) if audit.full_pages.has[i] or "." in audit.full_pages.ids[i] else ""
+
+
+def _layer_url(card: Card | None) -> str:
+    return card.figure.overlay.url if card and card.figure.overlay else ""
+
+
 def cams_chunk(audit: Audit) -> bytes:
-    """The map of every image's predicted class in eight bits between its minimum and maximum, the part of the image
-    that the network saw, and the ground-truth boxes."""
-    maps = np.where(np.isfinite(audit.main.cams[:, 0]), audit.main.cams[:, 0], 0).astype(np.float64)
+    """Of every image with a full page, ascending: the map of its predicted class in eight bits between its minimum and
+    maximum, the part of the image that the network saw, and the ground-truth boxes."""
+    rows = np.flatnonzero(audit.full_pages.has)
+    maps = audit.main.cams[rows, 0]
+    maps = np.where(np.isfinite(maps), maps, 0).astype(np.float64)
     low, high = maps.min((1, 2)), maps.max((1, 2))
     span = np.where(high > low, high - low, 1)[:, None, None]
     columns = {
         "grid": np.round(255 * (maps - low[:, None, None]) / span).astype(np.uint8).ravel(),
         "low": low.astype(np.float32),
         "high": high.astype(np.float32),
-        "window": audit.main.windows.astype(np.float32).ravel(),
+        "window": audit.main.windows[rows].astype(np.float32).ravel(),
     }
-    boxes = [";".join(",".join(f"{v:.1f}" for v in box) for box in sample.boxes) for sample in audit.samples]
+    boxes = [";".join(",".join(f"{v:.1f}" for v in box) for box in audit.samples[i].boxes) for i in rows.tolist()]
     more = {"shape": list(maps.shape[1:]), "input": audit.main.info.input_size[::-1]}
     return script("cams", columns, {"ground_truth": boxes}, more)
 

@@ -53,6 +53,17 @@ def outcomes_of(
     return outcomes
 
 
+def failures_worst_first(outcomes: Sequence[str], confidence: np.ndarray) -> np.ndarray:
+    """Return the rows of the wrong classes, then those of the right classes with a wrong box, each with the most
+    confident first.
+
+    outcomes: of each image, see `outcomes_of`; confidence: `(N,)` of the predicted class.
+    """
+    kinds = np.asarray(outcomes, np.str_)
+    rows = np.flatnonzero((kinds != "right") & (kinds != "unlabelled"))
+    return rows[np.lexsort((-confidence[rows], kinds[rows] != "class"))]
+
+
 QUADRANTS = ("right-right", "right-wrong", "wrong-right", "wrong-wrong")
 """Correctness of class (first) and box (second) of an image."""
 

@@ -110,6 +110,7 @@ def build_audit(
         named_slices=config.slices,
         fresh_maps=config.fresh_maps,
         history=read_history(config.out / HISTORY_FILE) if config.history else (),
+        page_limit=config.page_limit,
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))

@@ -8,6 +8,7 @@ import numpy as np
 
 from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.errors import ConfigError
+from reportgen.metrics.failures import failures_worst_first
 
 MAX_FAILURES = 60
 """Failures that are selected at most, evenly over the data set."""
@@ -43,15 +44,13 @@ def worst_first(rows: Sequence[int], labels: np.ndarray, outcomes: Sequence[str]
     others, one of each class, a second of each class and so on, each class with the least confident first.
     labels: `(N,)` int64, −1 for none; outcomes: of each image; confidence: `(N,)` of the predicted class.
     """
-    wrong_class = [row for row in rows if outcomes[row] == "class"]
-    wrong_box = [row for row in rows if outcomes[row] not in ("class", "right", "unlabelled")]
+    asked = set(rows)
     rest = [row for row in rows if outcomes[row] in ("right", "unlabelled")]
     by_class: dict[int, list[int]] = {}
     for row in sorted(rest, key=lambda row: (confidence[row], row)):
         by_class.setdefault(int(labels[row]), []).append(row)
     turns = [(turn, label, row) for label, group in by_class.items() for turn, row in enumerate(group)]
     return [
-        *sorted(wrong_class, key=lambda row: (-confidence[row], row)),
-        *sorted(wrong_box, key=lambda row: (-confidence[row], row)),
+        *(row for row in failures_worst_first(outcomes, confidence).tolist() if row in asked),
         *(row for _, _, row in sorted(turns)),
     ]

@@ -84,5 +84,8 @@ window.reportgen.data = (() => {
     }
   };
 
-  return { root, decodeBase64, chunk, has, drop, loadScript, load, loadScripts };
+  /** @type {Data["imagePage"]} */
+  const imagePage = (images, i) => images.page[i] || `image.html#id=${images.id[i]}`;
+
+  return { root, decodeBase64, chunk, has, drop, loadScript, load, loadScripts, imagePage };
 })();

@@ -73,7 +73,7 @@
       if (!details) return;
       const [region, i] = [details.regions.at(u, v), pick(u, v)];
       if (region >= 0) chooseRegion(region);
-      else if (i >= 0) location.href = R.selection.link(data.root + details.images.page[i]);
+      else if (i >= 0) location.href = R.selection.link(data.root + data.imagePage(details.images, i));
     },
     drawing: (drawn) => {
       line = drawn;

@@ -53,7 +53,10 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
   /** @param {number} i */
   const picture = (i) => {
     const text = `${imageFigures.title(images, i)}: ${images.name[i]}`;
-    const photo = element("img", { loading: "lazy", alt: text, title: text, src: data.root + images.photo[i] });
+    const part = imageFigures.part(images, i);
+    const photo = part
+      ? imageFigures.cut(part, text)
+      : element("img", { loading: "lazy", alt: text, title: text, src: data.root + images.photo[i] });
     const isWrong = images.label[i] >= 0 && images.label[i] !== images.predicted[i];
     const link = imageFigures.link(images, i, photo);
     link.className = isWrong ? "wrong" : "";

@@ -26,7 +26,7 @@
 
   const begin = async () => {
     await data.load("live");
-    await data.loadScripts("live-facts.js", "live-classes.js");
+    await data.loadScripts("live-facts.js", "live-classes.js", "live-tools.js");
     const live = data.chunk("live");
     /** @type {LiveImage | undefined} */
     let image;

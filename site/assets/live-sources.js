@@ -1,7 +1,7 @@
 /* Where the live page's image comes from: a file, the clipboard, the camera, or the report. */
 window.reportgen.liveSources = (images, live, actions) => {
   "use strict";
-  const { data, dom, livePixels } = window.reportgen;
+  const { data, dom, imageFigures, livePixels } = window.reportgen;
   const { element, button } = dom;
   const { preprocessing: how, per_chunk: perChunk } = live;
   const rows = [...live.rows];
@@ -80,8 +80,11 @@ window.reportgen.liveSources = (images, live, actions) => {
 
   // One stop of the tab key: within the list, the arrow keys choose.
   const choices = rows.map((row) => {
-    const picture = element("img", { alt: images.name[row], loading: "lazy", width: 72, height: 54 });
-    picture.src = data.root + images.thumbnail[row];
+    const [part, alt] = [imageFigures.part(images, row), images.name[row]];
+    const src = data.root + images.thumbnail[row];
+    const picture = part
+      ? imageFigures.cut(part, alt)
+      : element("img", { alt, loading: "lazy", width: 72, height: 54, src });
     const choice = element("button", { type: "button", role: "radio", tabIndex: -1, title: images.name[row] }, picture);
     choice.addEventListener("click", () => openRow(row));
     return choice;

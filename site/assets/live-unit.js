@@ -55,7 +55,9 @@ window.reportgen.liveUnit = (images, live, chunk, maps) => {
     const items = rows.map((row, j) => {
       const [x, y, side] = chunk.patch_crop.subarray(3 * (first + j));
       const size = { width: images.width[row], height: images.height[row], preserveAspectRatio: "none" };
-      const photo = svg("image", { href: data.root + images.photo[row], ...size });
+      const part = imageFigures.part(images, row);
+      const photo = part ? imageFigures.cut(part, "") : svg("image", { href: data.root + images.photo[row] });
+      for (const [key, value] of Object.entries(size)) photo.setAttribute(key, String(value));
       const title = imageFigures.title(images, row);
       const label = { viewBox: `${x} ${y} ${side} ${side}`, role: "img", "aria-label": title };
       const link = imageFigures.link(images, row, svg("svg", label, photo));

@@ -1,7 +1,7 @@
 /* The image of a review: photograph, activation map, ground-truth boxes, and a preview of the predicted box. */
 window.reportgen.reviewFigure = (images, cams) => {
   "use strict";
-  const { boxes, cam, constants, data, dom, state } = window.reportgen;
+  const { boxes, cam, constants, data, dom, imageFigures, shortImages, state } = window.reportgen;
   const { element, labelled } = dom;
   const WIDTH = 280;
   const given = state.read();
@@ -20,52 +20,64 @@ window.reportgen.reviewFigure = (images, cams) => {
     labelled("threshold", threshold, percent),
   );
 
-  /** @param {number} i */
-  const gridOf = (i) => {
-    const [rows, columns] = cams.shape;
-    const scale = (cams.high[i] - cams.low[i]) / 255;
-    /** @type {Grid} */
-    const grid = [];
-    for (let row = 0; row < rows; row++) {
-      const start = (i * rows + row) * columns;
-      grid.push(Array.from(cams.grid.subarray(start, start + columns), (value) => cams.low[i] + value * scale));
-    }
-    return grid;
-  };
-  /** @param {number} i */
-  const groundTruth = (i) => {
-    const texts = cams.ground_truth[i] ? cams.ground_truth[i].split(";") : [];
-    return texts.map((text) => /** @type {Box} */ (text.split(",").map(Number)));
-  };
-
-  /** @type {ReviewFigure["show"]} */
-  const show = (i) => {
-    /** @type {Point} */
-    const size = [images.width[i], images.height[i]];
-    const area = /** @type {Box} */ ([...cams.window.subarray(4 * i, 4 * i + 4)]);
-    const grid = gridOf(i);
+  /**
+   * What is drawn of image i, whose place in the chunk is k.
+   * @param {number} i
+   * @param {number} k
+   */
+  const ofChunk = (i, k) => {
     const source = data.root + images.photo[i];
     if (photo.getAttribute("src") !== source) {
-      Object.assign(photo, { width: size[0], height: size[1], src: source, alt: images.name[i] });
+      Object.assign(photo, { width: images.width[i], height: images.height[i], src: source, alt: images.name[i] });
     }
+    const texts = cams.ground_truth[k] ? cams.ground_truth[k].split(";") : [];
+    return {
+      picture: photo,
+      grid: shortImages.grid(cams, k),
+      high: cams.high[k],
+      area: /** @type {Box} */ ([...cams.window.subarray(4 * k, 4 * k + 4)]),
+      groundTruth: texts.map((text) => /** @type {Box} */ (text.split(",").map(Number))),
+    };
+  };
+  /** The same of an image without a full page. @param {number} i @param {ImagePart} part */
+  const ofShort = async (i, part) => {
+    const [, id] = data.imagePage(images, i).split("id=");
+    const { about, chunk, first } = await shortImages.load(id, images.short_bits);
+    const picture = imageFigures.cut(part, images.name[i]);
+    picture.setAttribute("preserveAspectRatio", "xMidYMid meet");
+    const [grid, high] = [shortImages.grid(chunk, first), chunk.high[first]];
+    return { picture, grid, high, area: about.window, groundTruth: about.ground_truth };
+  };
+
+  let shown = -1;
+  /** @type {ReviewFigure["show"]} */
+  const show = async (i) => {
     percent.textContent = `${threshold.value} %`;
-    frame.replaceChildren(photo);
-    if (showCam.checked && cams.high[i] > 0) {
+    shown = i;
+    const part = imageFigures.part(images, i);
+    const { picture, grid, high, area, groundTruth } = part
+      ? await ofShort(i, part)
+      : ofChunk(i, imageFigures.place(images, i));
+    if (shown !== i) return; // another image came first
+    /** @type {Point} */
+    const size = [images.width[i], images.height[i]];
+    frame.replaceChildren(picture);
+    if (showCam.checked && high > 0) {
       canvas.height = Math.max(1, Math.round((WIDTH * size[1]) / size[0]));
-      cam.draw(canvas, grid, cams.high[i], constants.overlayOpacity, area, size);
+      cam.draw(canvas, grid, high, constants.overlayOpacity, area, size);
       frame.append(canvas);
     }
     if (!showBoxes.checked) return;
     const svg = boxes.svg(size);
     svg.setAttribute("preserveAspectRatio", "xMidYMid meet"); // as the photograph
-    for (const truth of groundTruth(i)) svg.append(boxes.rect("under", truth), boxes.rect("ground-truth", truth));
+    for (const truth of groundTruth) svg.append(boxes.rect("under", truth), boxes.rect("ground-truth", truth));
     const box = boxes.predicted(cam.enlarge(grid, cams.input), Number(threshold.value) / 100, area, size);
     if (box) svg.append(boxes.rect("under", box), boxes.rect("preview", box));
     frame.append(svg);
   };
   /** @type {ReviewFigure["preload"]} */
   const preload = (i) => {
-    if (i !== undefined) new Image().src = data.root + images.photo[i];
+    if (i !== undefined && images.photo[i]) new Image().src = data.root + images.photo[i];
   };
   const viewState = () => ({
     threshold: Number(threshold.value) === 100 * constants.threshold ? "" : threshold.value,

@@ -123,7 +123,7 @@
     if (images.iou[i] >= 0) texts.push(`IoU ${imageFigures.share(images.iou[i])}`);
     facts.textContent = facts.title = texts.join(" · ");
     advance.checked = saved.advance;
-    link.href = data.root + images.page[i];
+    link.href = data.root + data.imagePage(images, i);
     // The buttons are made again only when the tags change, so that the one that was pressed keeps the focus.
     const shown = [.../** @type {HTMLCollectionOf<HTMLButtonElement>} */ (tags.children)];
     if (String(shown.map(({ value }) => value)) !== String(saved.tags)) {

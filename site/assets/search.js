@@ -20,7 +20,7 @@
     for (const [name, url] of classes) add("class", name, url);
     if (data.has("images")) {
       const images = data.chunk("images");
-      images.name.forEach((name, i) => add("image", name, images.page[i]));
+      images.name.forEach((name, i) => add("image", name, data.imagePage(images, i)));
     }
     for (const [name, folder, units] of layers) {
       add("layer", name, `${folder}index.html`);

@@ -9,10 +9,13 @@ window.reportgen.selectionBar = () => {
   const text = imageFilter.describe(images, values);
   const rows = new Set(text ? imageFilter.select(images, values) : []);
 
-  // The address of an image's page begins with its number.
-  for (const link of document.querySelectorAll(/** @type {"a"} */ ("main a[href*='images/']"))) {
-    const number = link.getAttribute("href")?.match(/images\/(\d{6,})-/);
-    if (number) link.classList.toggle("outside", text !== "" && !rows.has(Number(number[1])));
+  // The address of an image's full page begins with its number, that of its short page has its id.
+  for (const link of document.querySelectorAll(/** @type {"a"} */ ("main a[href*='image']"))) {
+    const url = link.getAttribute("href") ?? "";
+    const number = url.match(/images\/(\d{6,})-/);
+    const id = url.match(/image\.html#(?:.*&)?id=([0-9a-f]+)/);
+    const row = number ? Number(number[1]) : id ? images.id.indexOf(id[1]) : -1;
+    if (row >= 0) link.classList.toggle("outside", text !== "" && !rows.has(row));
   }
 
   const clear = () => {

@@ -2,10 +2,10 @@
 window.reportgen.selectionSteps = (images, selection) => {
   "use strict";
   const { data, dom, imageFilter, imageOrder } = window.reportgen;
-  const number = location.pathname.match(/\/images\/(\d{6,})-[^/]*$/);
   const steps = /** @type {HTMLElement | null} */ (document.querySelector(".around"));
+  const number = steps?.dataset.row ?? location.pathname.match(/\/images\/(\d{6,})-[^/]*$/)?.[1];
   if (!number || !steps) return;
-  const image = Number(number[1]);
+  const image = Number(number);
   const rows = imageOrder.sorted(images, imageFilter.select(images, selection), selection.sort);
   const at = rows.indexOf(image);
   const text = imageFilter.describe(images, selection);
@@ -17,7 +17,8 @@ window.reportgen.selectionSteps = (images, selection) => {
    */
   const step = (rel, label, row) => {
     if (row === undefined) return dom.element("span", { ariaHidden: "true", textContent: label });
-    const link = dom.element("a", { href: data.root + images.page[row], title: images.name[row], textContent: label });
+    const href = data.root + data.imagePage(images, row);
+    const link = dom.element("a", { href, title: images.name[row], textContent: label });
     link.rel = rel;
     return link;
   };

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,17 +55,25 @@ def class_layers(model: ModelAudit, media: Media, i: int) -> dict[int, dict[str,
 
 def class_rows(model: ModelAudit, media: Media, i: int) -> Sequence[ClassRow]:
     """A row for each map of the image viewer, in its order."""
-    layers, scores = class_layers(model, media, i), probabilities(model, i)
+    layers = class_layers(model, media, i)
     rows = []
-    for column in map_columns(model, i):
-        k = int(model.cam_classes[i, column])
-        roles = [("predicted", column == 0), ("label", k == model.cam_classes[i, LABEL])]
+    for column, row in mapped_classes(model, i).items():
         figure = Figure(
             picture=photograph(model, media, i),
-            alt=f"activation map of {model.classes[k]}",
+            alt=f"activation map of {row.name}",
             size=image_size(model, i),
             **layers[column],
         )
+        rows.append(replace(row, figure=figure))
+    return rows
+
+
+def mapped_classes(model: ModelAudit, i: int) -> dict[int, ClassRow]:
+    """Column of `cam/map` → the row of its class, without the figure, in the order of the image viewer."""
+    scores, rows = probabilities(model, i), {}
+    for column in map_columns(model, i):
+        k = int(model.cam_classes[i, column])
+        roles = [("predicted", column == 0), ("label", k == model.cam_classes[i, LABEL])]
         role = ", ".join(name for name, holds in roles if holds)
-        rows.append(ClassRow(model.classes[k], float(scores[k]), role, figure))
+        rows[column] = ClassRow(model.classes[k], float(scores[k]), role)
     return rows

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.coverage import Coverage
+from reportgen.audit.full_pages import FullPages
+from reportgen.metrics.formatting import counted
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,39 @@ def image_notice(audit: Audit, i: int) -> Notice | None:
     return None
 
 
+FULL_PAGE_REASONS = {
+    "selected": ("image that `select` names", "images that `select` names"),
+    "failures": ("failure", "failures"),
+    "findings": ("image of findings", "images of findings"),
+    "neighbours": ("nearest neighbour of these", "nearest neighbours of these"),
+    "sample": ("image of a sample of all classes", "images of a sample of all classes"),
+}
+"""Reason for which an image has a full page → what one and several such images are called."""
+
+
+def full_pages_text(audit: Audit) -> str:
+    """Which images have a full page, and why; "" if all have one."""
+    pages = audit.full_pages
+    if not len(pages.short):
+        return ""
+    reasons = [_reason_text(pages, reason, n) for reason, n in pages.counts.items() if n]
+    return (
+        f"This report has full pages for {int(pages.has.sum()):,} of {len(pages.has):,} images: "
+        f"{_listed_in_order(reasons)}. The others have a short page; a larger page_limit gives more of them a full one."
+    )
+
+
+def _reason_text(pages: FullPages, reason: str, n: int) -> str:
+    """`12 failures`, or `the worst 12 of 40 failures` where the pages do not suffice for all of them."""
+    if reason == "failures" and int(pages.has.sum()) == n + pages.counts["selected"] and n < pages.failures:
+        return f"the worst {n:,} of {pages.failures:,} failures"
+    return counted(n, *FULL_PAGE_REASONS[reason])
+
+
+def _listed_in_order(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
 def _missing(audit: Audit, one: Coverage) -> Iterator[str]:
     if one.done >= one.images:
         return
@@ -80,7 +115,7 @@ def _with_count(one: Coverage) -> str:
 def _listed(names: Sequence[str]) -> str:
     """`a, b and c`; capitalized words begin small, abbreviations such as LayerCAM stay."""
     words = [name[:1].lower() + name[1:] if name.split()[0].istitle() else name for name in names]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return _listed_in_order(words)
 
 
 def _capitalized(text: str) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Bars, Evidence, Finding, Lines, Maps, Pairs, Size
 from reportgen.audit.findings.registry import Topic, kind_of
-from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.audit.model_audit import LABEL
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, map_layer, photograph
 from reportgen.gallery.components.photo_cards import photo_card, reference_photo_card
@@ -110,18 +110,19 @@ def evidence_view(audit: Audit, media: Media, evidence: Evidence, width: int) ->
 def _groups(audit: Audit, media: Media, evidence: Maps | Pairs) -> Iterator[list[Figure]]:
     if isinstance(evidence, Maps):
         for i in evidence.images:
-            yield _map_figures(audit.main, media, i, evidence)
+            yield _map_figures(audit, media, i, evidence)
         return
     second_card = reference_photo_card if evidence.in_reference else photo_card
     for i, j, distance in evidence.pairs:
         yield [photo_card(audit, media, i, value=f"distance {distance:.3g}"), second_card(audit, media, j)]
 
 
-def _map_figures(model: ModelAudit, media: Media, i: int, evidence: Maps) -> list[Figure]:
+def _map_figures(audit: Audit, media: Media, i: int, evidence: Maps) -> list[Figure]:
     """Image i with each of the maps, on one scale; without a map where none is asked for."""
+    model = audit.main
     columns = [c for c in evidence.columns if model.cam_classes[i, c] >= 0]
     top = max((highest(model.cams[i, c]) for c in columns), default=0.0)
-    figures = [_map_figure(model, media, i, c, top, evidence.boxes) for c in columns]
+    figures = [_map_figure(audit, media, i, c, top, evidence.boxes) for c in columns]
     if figures:
         return figures
     label = model.samples[i].label
@@ -132,12 +133,13 @@ def _map_figures(model: ModelAudit, media: Media, i: int, evidence: Maps) -> lis
             image_size(model, i),
             title="no label" if label is None else model.classes[label],
             caption=f"predicted: {model.classes[int(model.classification.top_classes[i, 0])]}",
-            href=image_page(model, i),
+            href=image_page(audit, i),
         )
     ]
 
 
-def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float, boxes: bool) -> Figure:
+def _map_figure(audit: Audit, media: Media, i: int, column: int, top: float, boxes: bool) -> Figure:
+    model = audit.main
     k = int(model.cam_classes[i, column])
     iou = ""
     if boxes and model.localization is not None and model.localization.judged[i]:
@@ -151,7 +153,7 @@ def _map_figure(model: ModelAudit, media: Media, i: int, column: int, top: float
         title=f"{model.classes[k]} (label)" if column == LABEL else model.classes[k],
         value=f"{model.probabilities(i)[k]:.2f}",
         caption=iou,
-        href=image_page(model, i),
+        href=image_page(audit, i),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.audit.reference import Reference
 from reportgen.draw.overlay import CARD_OVERLAY_SIDE, OVERLAY_SIDE, draw_overlay, draw_strip, strip_rectangle
@@ -103,8 +104,14 @@ def image_figure(model: ModelAudit, media: Media, i: int) -> Figure:
     return Figure(photograph(model, media, i), model.samples[i].name, image_size(model, i), title="The image")
 
 
-def image_card(model: ModelAudit, media: Media, i: int, top: float | None = None, column: int = 0) -> Figure:
-    """A small figure of image i that links to its page. Without `top` the map is normalized by itself."""
+def image_card(
+    audit: Audit, media: Media, i: int, top: float | None = None, column: int = 0, model: ModelAudit | None = None
+) -> Figure:
+    """A small figure of image i that links to its page. Without `top` the map is normalized by itself.
+
+    model: the network whose map it shows; without it, the first one.
+    """
+    model = model or audit.main
     k = int(model.cam_classes[i, column])
     if column == LABEL and k < 0:
         column, k = 0, int(model.cam_classes[i, 0])
@@ -121,6 +128,6 @@ def image_card(model: ModelAudit, media: Media, i: int, top: float | None = None
         title=model.classes[predicted if label is None else label],
         value=value,
         caption=f"predicted: {model.classes[predicted]}" if model.outcomes[i] == "class" else "",
-        href=image_page(model, i),
+        href=image_page(audit, i),
         outcome=model.outcomes[i],
     )

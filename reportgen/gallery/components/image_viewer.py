@@ -30,7 +30,7 @@ def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
         **top_layers(model, media, i, top)[0],
     )
     scale = ("0", f"{top:.1f}{cam_unit(model.info)}")
-    caption = f"{cam_caption(model, predicted)}{_box_caption(model, i)}"
+    caption = f"{cam_caption(model, predicted)}{box_caption(model, i)}"
     return Section("", caption, [figure], "large", scale, viewer_data(model, i), id="viewer")
 
 
@@ -43,7 +43,8 @@ def cam_caption(model: ModelAudit, name: str) -> str:
     return f"{caption} {TOKENS_NOTE}" if reads_tokens(model.info) else caption
 
 
-def _box_caption(model: ModelAudit, i: int) -> str:
+def box_caption(model: ModelAudit, i: int) -> str:
+    """What is said of the boxes on the map of the predicted class; "" where it has none."""
     localization = model.localization
     if localization is None or np.isnan(localization.boxes[i, 0]).any():
         return ""

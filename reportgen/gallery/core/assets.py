@@ -27,8 +27,9 @@ ON_DEMAND = (
     "image-figures.js", "csv.js", "image-filter.js", "image-order.js", "selection-bar.js", "selection-steps.js",
     "embedding-selection.js", "embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js",
     "embedding-table.js", "embedding-panel.js", "embedding-positions.js", "boxes.js", "viewer-probe.js",
-    "live-stored.js", "live-facts.js", "live-classes.js", "live-occlusion.js", "live-card.js", "live-nearest.js",
-    "live-neighbours.js", "live-place.js", "live-layer-maps.js", "live-unit.js", "live-layers.js", "live-sections.js",
+    "live-stored.js", "live-facts.js", "live-classes.js", "live-tools.js", "live-occlusion.js", "live-card.js",
+    "live-nearest.js", "live-neighbours.js", "live-place.js", "live-layer-maps.js", "live-unit.js", "live-layers.js",
+    "live-sections.js",
 )  # fmt: skip
 """Scripts that pages which do not name them load when they need them, with `data.loadScripts`."""
 

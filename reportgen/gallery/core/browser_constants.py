@@ -16,6 +16,9 @@ SHARE_STEPS = 1000
 """Shares (probabilities, IoU) are sent as whole thousandths; −1: there is none."""
 NO_POSITION = 2**16 - 1
 """Coordinate of an image without a position; the others are whole numbers from 0 to NO_POSITION − 1."""
+SHEET_TILE, SHEET_ACROSS = 128, 8
+"""Photographs of images without a full page are in files of 8 × 8 squares: side of a square in pixels, squares in a
+row. Larger files would load much for a few images, smaller ones would be very many."""
 DISTINCT_COLOURS = ("0072b2", "e69f00", "009e73", "cc79a7", "56b4e9", "d55e00", "b8a800", "7f7f7f")
 """Colours of the most frequent classes, distinct for every kind of colour vision (after Okabe and Ito)."""
 HUE_TURN, LIGHTNESS, SATURATION = 0.61803, (0.42, 0.58, 0.74), 0.6
@@ -33,6 +36,7 @@ def browser_constants() -> dict[str, Any]:
         "threshold": THRESHOLD,
         "shareSteps": SHARE_STEPS,
         "noPosition": NO_POSITION,
+        "sheet": {"tile": SHEET_TILE, "across": SHEET_ACROSS},
         "outcomeShapes": OUTCOME_SHAPES,
         "classColours": {
             "distinct": DISTINCT_COLOURS,

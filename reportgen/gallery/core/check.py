@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import chain
@@ -28,13 +28,18 @@ LIVE = "live.html"
 """The page that runs the network."""
 LIVE_POLICY = POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 """The policy of `LIVE`: it may compile WebAssembly, too. This is not `unsafe-eval`: text never becomes code."""
+SHORT_PAGE = "image.html"
+"""The page of every image that has no full page."""
 NOT_FOUND = "404.html"
 """The page whose style and script are inline (`policy_of`): hosts serve it at any depth, so it cannot link to them."""
 MAX_FILE_SIZE = 25 * 1024 * 1024
 """Bytes. The strictest of the common static hosts refuses larger files."""
 CHUNK_URL = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
-URL_COLUMNS = ("page", "photo", "thumbnail", "layer")
+URL_COLUMNS = ("page", "photo", "thumbnail", "layer", "sheet")
 """Texts of a chunk that are URLs relative to the root."""
+SHORT_IMAGES = re.compile(r"data/image-\d+\.")
+"""The chunks of the images without a full page."""
+SHORT_ID = re.compile(r'"id": "([0-9a-f.]+)"')
 URL_ATTRIBUTES = {
     "a": "href",
     "link": "href",
@@ -134,12 +139,18 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     )
     sums = hash_files(files)
     faults = [Fault(name, text) for name, text in checksum_faults(site, sums)]
-    faults += [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages)]
+    chunks = [name for name in files if name.startswith("data/") and name.endswith(".js")]
+    parts = [files[name] for name in chunks if SHORT_IMAGES.match(name)]
+    short = set(chain(*parallel_map(_short_ids, parts, lambda i: f"`{parts[i]}`")))
+    faults += [fault for name, page in pages.items() for fault in _page_faults(name, page, files, pages, short)]
     faults += [fault for name, path in files.items() for fault in _file_faults(name, path, sums[name])]
     if CHUNKS not in files:
         faults.append(Fault(CHUNKS, "is missing; scripts need it to find their data"))
-    chunks = (name for name in files if name.startswith("data/") and name.endswith(".js"))
-    faults += [fault for name in chunks for fault in _chunk_faults(name, files)]
+
+    def faults_of(name: str) -> list[Fault]:
+        return list(_chunk_faults(name, files, short))
+
+    faults += chain(*parallel_map(faults_of, chunks, lambda i: f"`{chunks[i]}`"))
     return sorted(faults, key=lambda fault: (fault.file, fault.text)), len(pages), len(files)
 
 
@@ -149,8 +160,13 @@ def _parse(path: Path) -> PageContent:
     return parser.content
 
 
+def _short_ids(chunk: Path) -> list[str]:
+    """The ids of the images without a full page that are in a chunk."""
+    return SHORT_ID.findall(chunk.read_text("utf-8", "replace"))
+
+
 def _page_faults(
-    name: str, page: PageContent, files: dict[str, Path], pages: dict[str, PageContent]
+    name: str, page: PageContent, files: dict[str, Path], pages: dict[str, PageContent], short: set[str]
 ) -> Iterator[Fault]:
     policies = {NOT_FOUND: policy_of(**page.inline), LIVE: LIVE_POLICY}
     if page.policy != policies.get(name, POLICY):
@@ -172,12 +188,18 @@ def _page_faults(
             yield Fault(name, f"`{reference}` leads outside the site")
             continue
         target = _resolve(name, unquote(parts.path)) if parts.path else name
-        if target not in files:
+        if target not in files or not _has_image(reference, short):
             yield Fault(name, f"`{reference}` is missing")
         elif (
             parts.fragment and target in pages and "=" not in parts.fragment and parts.fragment not in pages[target].ids
         ):
             yield Fault(name, f"`{reference}` names an id that the page does not have")
+
+
+def _has_image(url: str, short: set[str]) -> bool:
+    """Whether a URL is not that of an image without a full page, or the site has this image."""
+    _, _, image = url.partition(f"{SHORT_PAGE}#id=")
+    return not image or image.partition("&")[0] in short
 
 
 def _resolve(page: str, path: str) -> str:
@@ -202,17 +224,30 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _chunk_faults(name: str, files: dict[str, Path]) -> Iterator[Fault]:
+def _urls_of_short(image: Mapping[str, Any]) -> Iterator[str]:
+    """The URLs of an image without a full page: of its photograph, neighbours, neighbours' pictures and facts."""
+    yield image["photo"][0]
+    for url, *_, picture in image["neighbours"]:
+        yield from (url, picture[0])
+    yield from (link[0] for link in image["around"] if link)
+    yield from (url for _, _, url in image["facts"])
+
+
+def _chunk_faults(name: str, files: dict[str, Path], short: set[str]) -> Iterator[Fault]:
     """Faults of the URLs in a chunk: of other chunks (`CHUNKS`), or of the pages and pictures of its images."""
     text = files[name].read_text("utf-8", "replace")
     try:
         body = load_json(text[text.index("{") : text.rindex("}") + 1])
         columns = [body["texts"].get(column, "").split("\n") for column in URL_COLUMNS]
         urls = [*body.get("urls", {}).values(), *chain(*columns)]
-    except (ValueError, KeyError, AttributeError, TypeError):
+        if SHORT_IMAGES.match(name):
+            urls += chain(*map(_urls_of_short, body["images"]))
+    except (ValueError, KeyError, AttributeError, TypeError, IndexError):
         yield Fault(name, "is not a chunk of data")
         return
-    yield from (Fault(name, f"`{url}` is missing") for url in dict.fromkeys(urls) if url and url not in files)
+    for url in dict.fromkeys(filter(None, urls)):
+        if url.partition("#")[0] not in files or not _has_image(url, short):
+            yield Fault(name, f"`{url}` is missing")
 
 
 def _file_faults(name: str, path: Path, digest: str) -> Iterator[Fault]:

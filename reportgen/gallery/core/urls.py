@@ -8,6 +8,7 @@ from reportgen.audit.audit import Audit
 from reportgen.audit.findings.finding import Finding
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import LayerInfo
+from reportgen.gallery.core.check import SHORT_PAGE
 from reportgen.metrics.formatting import slug
 
 
@@ -16,10 +17,17 @@ def class_page(of: Audit | ModelAudit, k: int) -> str:
     return f"classes/{k:04d}-{slug(of.classes[k])}.html"
 
 
-def image_page(of: Audit | ModelAudit, i: int) -> str:
-    """The page of image i. The index distinguishes files of the same name."""
+def image_page(audit: Audit, i: int) -> str:
+    """The full page of image i, or else its short one, which scripts fill from data."""
+    if audit.full_pages.has[i]:
+        return f"images/{_image_name(audit, i)}.html"
+    return f"{SHORT_PAGE}#id={audit.full_pages.ids[i]}"
+
+
+def _image_name(of: Audit | ModelAudit, i: int) -> str:
+    """The index distinguishes files of the same name."""
     stem = of.samples[i].name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    return f"images/{i:06d}-{slug(stem)}.html"
+    return f"{i:06d}-{slug(stem)}"
 
 
 def layer_slug(layer: LayerInfo) -> str:
@@ -34,8 +42,7 @@ def layer_page(layer: LayerInfo) -> str:
 
 def activation_page(of: Audit | ModelAudit, i: int, layer: LayerInfo) -> str:
     """The page of a layer's activations in image i."""
-    image = image_page(of, i).removeprefix("images/").removesuffix(".html")
-    return f"activations/{image}/{layer_slug(layer)}.html"
+    return f"activations/{_image_name(of, i)}/{layer_slug(layer)}.html"
 
 
 def unit_page(layer: LayerInfo, u: int) -> str:

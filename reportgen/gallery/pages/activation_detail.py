@@ -89,12 +89,18 @@ class LayerActivations:
 def activation_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each selected image and recorded layer."""
     layers = audit.main.info.layers
-    images = audit.main.selected_images("activations") if layers else []
+    images = images_with_activations(audit)
     for layer in layers:
         links = [Link(audit.samples[i].name, activation_page(audit, i, layer)) for i in images]
         for n, i in enumerate(images):
             make = partial(_activation_detail, audit, media, i, layer, *previous_and_next(links, n))
             yield PageDraft(links[n].url, "activation_detail.html", make)
+
+
+def images_with_activations(audit: Audit) -> list[int]:
+    """The images whose activations have pages: those with stored activations and a full page, ascending."""
+    images = audit.main.selected_images("activations") if audit.main.info.layers else []
+    return [i for i in images if audit.full_pages.has[i]]
 
 
 def _activation_detail(

@@ -11,6 +11,7 @@ from reportgen.gallery.components.image_figures import image_card
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import activation_page
+from reportgen.gallery.pages.activation_detail import images_with_activations
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,6 @@ class ActivationsPage:
 def activations(audit: Audit, media: Media) -> ActivationsPage:
     """The list of selected images."""
     layers = audit.main.info.layers
-    images = audit.main.selected_images("activations") if layers else []
-    cards = [
-        replace(image_card(audit.main, media, i), href=activation_page(audit, i, layers[0]), value="") for i in images
-    ]
+    images = images_with_activations(audit)
+    cards = [replace(image_card(audit, media, i), href=activation_page(audit, i, layers[0]), value="") for i in images]
     return ActivationsPage(cards, len(layers))

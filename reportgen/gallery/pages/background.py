@@ -151,7 +151,7 @@ def _examples(audit: Audit, media: Media, title: str, test: BackgroundTest, imag
                 (picture.width, picture.height),
                 title=audit.classes[int(audit.labels[i])],
                 value=f"predicted: {predicted}",
-                href=image_page(audit.main, i),
+                href=image_page(audit, i),
             )
         )
     return Examples(title, ABOUT[shown], len(images), figures, chosen_images(audit, images, MAX_LISTED))

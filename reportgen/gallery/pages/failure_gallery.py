@@ -91,6 +91,6 @@ def _failure_gallery(
     failed: NetworkFailures, media: Media, name: str, heading: str, rows: Sequence[int], text: Sequence[str]
 ) -> FailureGalleryPage:
     home = Link(f"Failures of {failed.model.info.name}" if failed.networks else "Failures", failed.url("index"))
-    cards = [failure_card(failed.model, media, i) for i in rows[:MAX_CARDS]]
+    cards = [failure_card(failed, media, i) for i in rows[:MAX_CARDS]]
     more = [f"The first {len(cards)} of {len(rows):,} images."] if len(rows) > len(cards) else []
     return FailureGalleryPage(heading, home, len(rows), [*text, *more], cards, outcome_links(failed, name))

@@ -111,6 +111,7 @@ class NetworkFailures:
     networks: first page of each network, or none if there is only one.
     """
 
+    audit: Audit
     model: ModelAudit
     localization: Localization
     folder: str
@@ -138,7 +139,7 @@ def network_failures(audit: Audit) -> list[NetworkFailures]:
             tested = model.part_test.rows.tolist()
             by_outcome["part"] = [*tested, *(i for i in by_outcome["part"] if i not in set(tested))]
         by_quadrant = quadrants(model.classification.top1_correct, model.localization)
-        results.append(NetworkFailures(model, model.localization, folder, networks, by_outcome, by_quadrant))
+        results.append(NetworkFailures(audit, model, model.localization, folder, networks, by_outcome, by_quadrant))
     return results
 
 
@@ -191,7 +192,7 @@ def _failures_page(failed: NetworkFailures, media: Media) -> FailuresPage:
                 _share(len(rows), n),
                 failed.url(outcome),
                 MEANINGS[outcome],
-                [failure_card(failed.model, media, i) for i in _examples(outcome, rows)],
+                [failure_card(failed, media, i) for i in _examples(outcome, rows)],
             )
             for outcome, rows in sorted(by_outcome.items(), key=lambda item: (item[0] == "right", -len(item[1])))
         ],
@@ -233,9 +234,10 @@ def part_test_text(model: ModelAudit) -> str:
     return text
 
 
-def failure_card(model: ModelAudit, media: Media, i: int) -> Figure:
+def failure_card(failed: NetworkFailures, media: Media, i: int) -> Figure:
     """The card of image i with its boxes, and with the result of the causal test if it was tested."""
-    figure = replace(image_card(model, media, i), boxes=figure_boxes(model, i, 0))
+    model = failed.model
+    figure = replace(image_card(failed.audit, media, i, model=model), boxes=figure_boxes(model, i, 0))
     test = model.part_test
     if test is None or i not in test.rows:
         return figure

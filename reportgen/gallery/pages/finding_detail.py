@@ -61,7 +61,7 @@ def _page(audit: Audit, media: Media, rank: int, around: tuple[Link | None, Link
         evidence=views,
         criterion=kind_of(finding).criterion,
         figures=figures,
-        images=[image_card(audit.main, media, i) for i in evenly_spaced(finding.images, MAX_IMAGES)],
+        images=[image_card(audit, media, i) for i in evenly_spaced(finding.images, MAX_IMAGES)],
         images_total=len(finding.images),
         total=len(audit.findings),
         previous=around[0],

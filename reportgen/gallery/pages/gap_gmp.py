@@ -67,9 +67,13 @@ def gap_gmp(audit: Audit, media: Media) -> GapGmpPage:
     table, lead = gap_gmp_table(comparison), comparison.lead
     order = np.argsort(-lead, kind="stable")
     groups = [
-        _examples("GAP covers more", comparison, media, order[lead[order] >= MIN_DIFFERENCE][:MAX_EXAMPLES]),
+        _examples("GAP covers more", audit, comparison, media, order[lead[order] >= MIN_DIFFERENCE][:MAX_EXAMPLES]),
         _examples(
-            "GMP covers more", comparison, media, order[::-1][lead[order[::-1]] <= -MIN_DIFFERENCE][:MAX_EXAMPLES]
+            "GMP covers more",
+            audit,
+            comparison,
+            media,
+            order[::-1][lead[order[::-1]] <= -MIN_DIFFERENCE][:MAX_EXAMPLES],
         ),
     ]
     return GapGmpPage(
@@ -81,11 +85,11 @@ def gap_gmp(audit: Audit, media: Media) -> GapGmpPage:
     )
 
 
-def _examples(title: str, comparison: GapGmpComparison, media: Media, rows: np.ndarray) -> ExampleGroup:
+def _examples(title: str, audit: Audit, comparison: GapGmpComparison, media: Media, rows: np.ndarray) -> ExampleGroup:
     examples = []
     for row in rows:
         i = int(comparison.images[row])
-        url = image_page(comparison.gap, i)
+        url = image_page(audit, i)
         gap = pooling_figure(comparison.gap, media, i, "GAP", url)
         gmp = pooling_figure(comparison.gmp, media, i, "GMP", url)
         difference = f"{comparison.gap.samples[i].name}: {signed(comparison.lead[row])} points"

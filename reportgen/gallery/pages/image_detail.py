@@ -9,20 +9,18 @@ from functools import partial
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_audit import LABEL
 from reportgen.gallery.components.class_comparison import ClassComparison, class_comparison
 from reportgen.gallery.components.class_rows import ClassRow, class_rows
 from reportgen.gallery.components.coverage_notice import Notice, image_notice
+from reportgen.gallery.components.image_facts import image_facts, image_heading, images_around
 from reportgen.gallery.components.image_figures import image_size
 from reportgen.gallery.components.image_viewer import image_viewer
 from reportgen.gallery.components.section import Section
-from reportgen.gallery.core.labels import cam_unit, feature_maps_label, method_label, precision_label, preprocessing
+from reportgen.gallery.core.labels import feature_maps_label, method_label, precision_label, preprocessing
 from reportgen.gallery.core.media import Media
-from reportgen.gallery.core.page import Fact, Link, previous_and_next
+from reportgen.gallery.core.page import Fact, Link
 from reportgen.gallery.core.registry import PageDraft, draw_sections, pages
-from reportgen.gallery.core.urls import activation_page, class_page, image_page
-from reportgen.metrics.formatting import iou_text, minus_signs
-from reportgen.metrics.localization.ilsvrc import IOU
+from reportgen.gallery.core.urls import image_page
 
 
 @dataclass(frozen=True)
@@ -63,19 +61,17 @@ class ImageDetailPage:
     "probable classes, localization, and sections of all methods.",
 )
 def image_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
-    """A page for each image."""
-    links = [Link(sample.name, image_page(audit, i)) for i, sample in enumerate(audit.samples)]
-    for i, link in enumerate(links):
-        make = partial(_image_detail, audit, media, i, *previous_and_next(links, i))
-        yield PageDraft(link.url, "image_detail.html", make)
+    """A page for each image, if there are not very many."""
+    for i in np.flatnonzero(audit.full_pages.has).tolist():
+        yield PageDraft(image_page(audit, i), "image_detail.html", partial(_image_detail, audit, media, i))
 
 
-def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, following: Link | None) -> ImageDetailPage:
-    label, predicted = audit.samples[i].label, int(audit.main.classification.top_classes[i, 0])
+def _image_detail(audit: Audit, media: Media, i: int) -> ImageDetailPage:
+    previous, following = images_around(audit, i)
     return ImageDetailPage(
         id=digest_of_image(audit, i)[:16],
         report=audit.main.info.weights_digest[:16],
-        heading=audit.classes[label] if label is not None else f"predicted: {audit.classes[predicted]}",
+        heading=image_heading(audit, i),
         outcome=audit.main.outcomes[i],
         name=audit.samples[i].name,
         position=i + 1,
@@ -86,43 +82,13 @@ def _image_detail(audit: Audit, media: Media, i: int, previous: Link | None, fol
         classes=class_rows(audit.main, media, i),
         sections=draw_sections("image", audit, media, i),
         coverage=image_notice(audit, i),
-        facts=_facts(audit, i),
+        facts=image_facts(audit, i),
         columns=[Fact(name, text) for name, text in audit.samples[i].columns.items()],
         provenance=_provenance(audit, i),
         is_live=audit.live is not None and i in audit.live.inputs,
         previous=previous,
         next=following,
     )
-
-
-def _facts(audit: Audit, i: int) -> list[Fact]:
-    """Label, prediction and localization of image i."""
-    model, label = audit.main, audit.samples[i].label
-    classification, localization, layers = model.classification, model.localization, model.info.layers
-    predicted = int(classification.top_classes[i, 0])
-    facts = [
-        Fact("Label", audit.classes[label], class_page(audit, label)) if label is not None else Fact("Label", "none"),
-        Fact(
-            "Predicted class",
-            f"{audit.classes[predicted]}, {classification.scores[i, 0]:.2f}",
-            class_page(audit, predicted),
-        ),
-    ]
-    if localization is not None and localization.judged[i]:
-        facts += [
-            Fact("Ground-truth boxes", str(len(audit.samples[i].boxes))),
-            Fact(
-                "IoU, map of the predicted class",
-                f"{iou_text(localization.best_iou[i, 0])} (≥ {IOU:.2f} counts as right)",
-            ),
-            Fact("IoU, map of the label (GT-known)", iou_text(localization.best_iou[i, LABEL])),
-        ]
-    map_ = model.cams[i, 0]
-    span = minus_signs(f"{map_.min():z.1f} to {map_.max():z.1f}{cam_unit(model.info)}")
-    facts.append(Fact("Range of the map", span if np.isfinite(map_).all() else "not finite"))
-    if layers and i in model.selected_images("activations"):
-        facts.append(Fact("Activations", f"{len(layers)} layers", activation_page(audit, i, layers[0])))
-    return facts
 
 
 def digest_of_image(audit: Audit, i: int) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from reportgen.audit.audit import Audit
+from reportgen.gallery.components.coverage_notice import full_pages_text
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import image_card
 from reportgen.gallery.core.media import Media
@@ -18,13 +21,17 @@ IMAGES_PER_PAGE = 96
 
 @dataclass(frozen=True)
 class ImageListPage:
-    """A part of the images. first, last: their positions; parts: links to all parts; unreadable: number of files."""
+    """A part of the images with a full page. first, last: their positions; parts: links to all parts.
+
+    full_pages: what is said of images without one, or ""; unreadable: number of files.
+    """
 
     cards: Sequence[Figure]
     first: int
     last: int
     total: int
     parts: Sequence[Link]
+    full_pages: str
     unreadable: int
 
 
@@ -36,16 +43,16 @@ class ImageListPage:
 )
 def image_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """The cards, in parts."""
-    total = len(audit.samples)
-    starts = range(0, total, IMAGES_PER_PAGE)
+    rows = np.flatnonzero(audit.full_pages.has).tolist()
+    starts = range(0, len(rows), IMAGES_PER_PAGE)
     urls = [f"images/{f'page-{n}' if n > 1 else 'index'}.html" for n in range(1, len(starts) + 1)]
     for start, url in zip(starts, urls, strict=True):
-        make = partial(_image_list, audit, media, start, links_to_parts(urls, url))
+        make = partial(_image_list, audit, media, rows, start, links_to_parts(urls, url))
         yield PageDraft(url, "image_list.html", make)
 
 
-def _image_list(audit: Audit, media: Media, start: int, parts: Sequence[Link]) -> ImageListPage:
-    total = len(audit.samples)
-    stop = min(start + IMAGES_PER_PAGE, total)
-    cards = [image_card(audit.main, media, i) for i in range(start, stop)]
-    return ImageListPage(cards, start + 1, stop, total, parts, len(audit.unreadable))
+def _image_list(audit: Audit, media: Media, rows: Sequence[int], start: int, parts: Sequence[Link]) -> ImageListPage:
+    cards = [image_card(audit, media, i) for i in rows[start : start + IMAGES_PER_PAGE]]
+    return ImageListPage(
+        cards, start + 1, start + len(cards), len(rows), parts, full_pages_text(audit), len(audit.unreadable)
+    )

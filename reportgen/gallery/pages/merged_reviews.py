@@ -8,6 +8,7 @@ from pathlib import Path
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.errors import ConfigError
+from reportgen.gallery.core.check import SHORT_PAGE
 from reportgen.gallery.core.checksums import write_checksums
 from reportgen.gallery.core.data_chunks import read_chunk
 from reportgen.gallery.core.media import Media
@@ -32,13 +33,8 @@ def review_report(report: Path, exports: Sequence[Path]) -> MergedReviews:
     """Merge exports into `review.csv` and the page `site/merged_reviews.html`. Errors: ConfigError, OutputError."""
     site = site_of(report)
     images = read_chunk(site, "images")
-    pages = dict(
-        zip(
-            images["texts"]["id"].split("\n"),
-            zip(images["texts"]["name"].split("\n"), images["texts"]["page"].split("\n"), strict=True),
-            strict=True,
-        )
-    )
+    ids, names, urls = (images["texts"][key].split("\n") for key in ("id", "name", "page"))
+    pages = {id_: (name, url or f"{SHORT_PAGE}#id={id_}") for id_, name, url in zip(ids, names, urls, strict=True)}
     reviews = [read_review(path, images["report"]) for path in exports]
     for path, review in zip(exports, reviews, strict=True):
         if review.items and not review.items.keys() & pages.keys():

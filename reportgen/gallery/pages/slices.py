@@ -128,7 +128,7 @@ def _found_row(audit: Audit, media: Media, one: FoundSlice) -> SliceRow:
         outside=figures.outside,
         excess=f"{signed(figures.excess)} ({between(figures.interval)})",
         p=p_text(one.q),
-        cards=[image_card(audit.main, media, i, column=column) for i in shown],
+        cards=[image_card(audit, media, i, column=column) for i in shown],
         wrong=len(one.wrong),
     )
 

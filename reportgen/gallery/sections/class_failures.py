@@ -29,7 +29,7 @@ def class_failures(audit: Audit, media: Media, k: int) -> Section | None:
         return None
     figures = [
         replace(
-            image_card(model, media, int(i)),
+            image_card(audit, media, int(i)),
             title=audit.samples[i].name.rsplit("/", 1)[-1],
             boxes=figure_boxes(model, int(i), 0),
             caption=f"{audit.classes[model.classification.top_classes[i, 0]]}, {model.classification.scores[i, 0]:.2f}",

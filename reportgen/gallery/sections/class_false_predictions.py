@@ -32,7 +32,7 @@ def class_false_predictions(audit: Audit, media: Media, k: int) -> Section | Non
     top = highest(audit.main.cams[shown, 0])
     figures = [
         replace(
-            image_card(audit.main, media, int(i), top),
+            image_card(audit, media, int(i), top),
             title="no label" if audit.labels[i] < 0 else audit.classes[audit.labels[i]],
             value=f"{classification.scores[i, 0]:.2f}",
             caption="",

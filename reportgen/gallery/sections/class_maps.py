@@ -25,7 +25,7 @@ def class_maps(audit: Audit, media: Media, k: int) -> Section | None:
     if not len(images):
         return None
     top = highest(audit.main.cams[images, LABEL])
-    figures = [image_card(audit.main, media, int(i), top, LABEL) for i in images[:MAX_IMAGES]]
+    figures = [image_card(audit, media, int(i), top, LABEL) for i in images[:MAX_IMAGES]]
     which = f"The first {MAX_IMAGES} of the {len(images):,} images" if len(images) > MAX_IMAGES else "All images"
     caption = f"{which} of this class with the map of this class, whatever class was predicted. One scale for all."
     return Section(
