@@ -97,8 +97,9 @@ def repeated_picture(nearest: np.ndarray, tile_of: Callable[[int, int], Image.Im
     rows, columns = nearest.shape
     side = max(1, round(width / columns))
     sheet = Image.new("RGB", (columns * side, rows * side), BACKGROUND)
+    tiles = {i: tile_of(i, side) for i in np.unique(nearest).tolist()}
     for y, x in np.ndindex(rows, columns):
-        sheet.paste(tile_of(int(nearest[y, x]), side), (x * side, y * side))
+        sheet.paste(tiles[int(nearest[y, x])], (x * side, y * side))
     return _jpeg(sheet, 85)
 
 
