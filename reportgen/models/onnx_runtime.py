@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, fx, nn
 
 from reportgen.errors import ModelError, first_line
-from reportgen.models.onnx_export import INPUT, MAPS, export_trunk
+from reportgen.models.onnx_export import INPUT, MAPS
 
 
 class OnnxSession:
@@ -76,15 +76,16 @@ class OnnxFeatureMaps(nn.Module):
 _sessions: WeakKeyDictionary[nn.Module, dict[tuple[str, ...], OnnxTrunk]] = WeakKeyDictionary()
 
 
-def onnx_trunk(trunk: nn.Module, nodes: Sequence[fx.Node], input_shape: Sequence[int]) -> OnnxTrunk:
-    """Return the trunk exported, with the maxima of the units in these nodes of its graph; once for each trunk.
+def onnx_trunk(trunk: nn.Module, nodes: Sequence[fx.Node], graph: Callable[[], bytes]) -> OnnxTrunk:
+    """Return the trunk that ONNX Runtime runs, with the maxima of the units in these nodes; once for each trunk.
 
-    Exporting takes seconds, and fitted heads share their trunk. Errors: ModelError.
+    graph: makes or reads the graph of `export_trunk`, which takes seconds; fitted heads share their trunk.
+    Errors: ModelError.
     """
     made = _sessions.setdefault(trunk, {})
     names = tuple(node.name for node in nodes)
     if names not in made:
-        made[names] = OnnxTrunk(export_trunk(trunk, nodes, input_shape))
+        made[names] = OnnxTrunk(graph())
     return made[names]
 
 

@@ -26,6 +26,7 @@ from reportgen.pipeline.forward import ForwardPass, extract, unit_size
 from reportgen.pipeline.image_loader import DecodedImage, load_images
 from reportgen.pipeline.part import WHOLE, Part
 from reportgen.pipeline.progress import Progress, Ticker
+from reportgen.store.results_cache import ResultsCache
 from reportgen.store.table import Key, Store, fingerprint
 
 log = logging.getLogger(__name__)
@@ -106,10 +107,14 @@ def run_model(
     return ModelRun(classifier, settings, store, extraction)
 
 
-def forward_pass(classifier: Classifier, settings: AuditConfig) -> ForwardPass:
-    """The forward pass that the settings ask for; their `auto` values must have been resolved."""
+def forward_pass(classifier: Classifier, settings: AuditConfig, keep_graph: bool = True) -> ForwardPass:
+    """The forward pass that the settings ask for; their `auto` values must have been resolved.
+
+    keep_graph: whether a graph that is exported for ONNX Runtime is cached, which takes as many bytes as the network.
+    """
     store_feature_maps = settings.store_feature_maps == "yes"
-    return ForwardPass(classifier, settings.layers, settings.precision, store_feature_maps, settings.runtime)
+    cache = ResultsCache(settings.out / "cache") if keep_graph else None
+    return ForwardPass(classifier, settings.layers, settings.precision, store_feature_maps, settings.runtime, cache)
 
 
 def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.device) -> dict[str, Any]:

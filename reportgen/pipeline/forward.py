@@ -21,8 +21,10 @@ from reportgen.models.classifier import Classifier
 from reportgen.models.folding import fold
 from reportgen.models.inference import LOW_PRECISION_DTYPES, N_TOP_CLASSES, top_classes
 from reportgen.models.layers import feature_node, select_layers, unit_maxima, with_intermediates
+from reportgen.models.onnx_export import export_trunk
 from reportgen.models.onnx_runtime import OnnxFeatureMaps, OnnxTrunk, onnx_trunk
 from reportgen.pipeline.image_loader import DecodedImage, chunks
+from reportgen.store.results_cache import ResultsCache, cached
 
 IMAGES_PER_SHARD = 256
 """Approximate number of images in a shard."""
@@ -45,13 +47,16 @@ class ForwardPass:
         precision: str = "fp32",
         store_feature_maps: bool = False,
         runtime: str = "torch",
+        cache: ResultsCache | None = None,
     ) -> None:
         """precision: `fp32`, `bf16` or `fp16`, of the trunk; store_feature_maps: store whole feature maps as well;
-        runtime: `torch`, or on the CPU in float32 `onnxruntime`, that runs the trunk."""
+        runtime: `torch`, or on the CPU in float32 `onnxruntime`, that runs the trunk; cache: where the graph that is
+        exported for it is kept."""
         self.classifier = classifier
         self.precision = precision
         self.store_feature_maps = store_feature_maps
         self.runtime = runtime
+        self._cache = cache
         self.max_batch: int | None = None
         chosen = select_layers(classifier.trunk, classifier.head, layers)
         self._taps = [layer for layer in chosen if layer.name != classifier.feature_layer]
@@ -68,8 +73,19 @@ class ForwardPass:
         """The trunk with the maxima of units, made when the first image comes."""
         trunk, nodes = self.classifier.trunk, [layer.node for layer in self._taps]
         if self.runtime == "onnxruntime":
-            return onnx_trunk(trunk, nodes, self.classifier.preprocessing.input_shape)
+            return onnx_trunk(trunk, nodes, self._onnx_graph)
         return fold(with_intermediates(trunk, nodes, unit_maxima))
+
+    def _onnx_graph(self) -> bytes:
+        """The trunk's graph, of the cache if it is there."""
+        trunk, nodes = self.classifier.trunk, [layer.node for layer in self._taps]
+        shape = self.classifier.preprocessing.input_shape
+        inputs = [self.classifier.weights_digest, self.layers, shape, torch.__version__, version("onnx")]
+
+        def exported() -> dict[str, np.ndarray]:
+            return {"onnx": np.frombuffer(export_trunk(trunk, nodes, shape), np.uint8)}
+
+        return cached(self._cache, "graph", inputs, exported)["onnx"].tobytes()
 
     @cached_property
     def without_gradients(self) -> Classifier:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,13 +19,14 @@ from reportgen.errors import ModelError
 from reportgen.models.classifier import Classifier
 from reportgen.models.half_weights import half_weights, largest_difference
 from reportgen.models.inference import eval_mode
-from reportgen.models.live_graph import LiveGraph, live_graph
+from reportgen.models.live_graph import live_graph
 from reportgen.pipeline.image_loader import MAX_SCALED_SIDE
 from reportgen.pipeline.inputs import AuditInputs
 from reportgen.pipeline.per_image import PerImageJob
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.selected_images import fill_colour, occlusion_square
 from reportgen.store.per_image import PerImageResults
+from reportgen.store.results_cache import ResultsCache
 
 MAX_DIFFERENCE = 1e-2
 """Of a logit, by weights that are rounded to 16 bits."""
@@ -53,19 +56,21 @@ def live_network(
         pixels = job.compute("input", {}, rows, lambda row, image, x: {"input/pixels": image.pixels}, tick)
         try:
             with eval_mode(classifier):
-                graph, packed, half = _packed(live_graph(classifier, layers), classifier, pixels)
+                exported = _exported(config, classifier, layers, _compared_images(pixels))
         except ModelError as error:
             return None, _note(str(error))
-        if len(packed) > 1e6 * config.live_limit:
-            size = f"{len(packed) / 1e6:.0f} MB, and the limit is {config.live_limit} MB (setting `live_limit`)"
+        if len(exported.packed) > 1e6 * config.live_limit:
+            size = (
+                f"{len(exported.packed) / 1e6:.0f} MB, and the limit is {config.live_limit} MB (setting `live_limit`)"
+            )
             return None, _note(f"the network has {size}")
     network = LiveNetwork(
-        packed=packed,
-        graph_size=graph.graph_size,
-        weights=graph.weights,
-        half=half,
+        packed=exported.packed.tobytes(),
+        graph_size=int(exported.graph_size),
+        weights=int(exported.weights) if exported.weights >= 0 else None,
+        half=HalfWeights(float(exported.difference), int(exported.compared)) if exported.compared else None,
         layers=layers,
-        has_gradient=graph.gradient_classes > 0,
+        has_gradient=bool(exported.has_gradient),
         preprocessing=live_preprocessing(classifier, model.run.settings.resize),
         occlusion=live_occlusion(job),
         inputs=pixels,
@@ -73,24 +78,52 @@ def live_network(
     return network, ""
 
 
-def _packed(
-    graph: LiveGraph, classifier: Classifier, pixels: PerImageResults
-) -> tuple[LiveGraph, bytes, HalfWeights | None]:
-    """Return the graph and its compressed bytes, with weights in 16 bits if this changes no logit by more than
-    `MAX_DIFFERENCE`. Errors: ModelError."""
-    rows = evenly_spaced(sorted(pixels), MAX_COMPARED)
-    images = [torch.tensor(pixels.of_image(row)["input/pixels"])[None] for row in rows]
-    if images:
+class _Exported(NamedTuple):
+    """The graph of a `LiveNetwork`, as arrays that are cached: exporting and comparing takes seconds.
+
+    packed: bytes; graph_size, weights (−1: None) and has_gradient: numbers of a `LiveGraph`; difference, compared:
+        those of `HalfWeights`, compared is 0 where the weights are those of the network.
+    """
+
+    packed: np.ndarray
+    graph_size: np.ndarray
+    weights: np.ndarray
+    has_gradient: np.ndarray
+    difference: np.ndarray
+    compared: np.ndarray
+
+
+def _exported(config: AuditConfig, classifier: Classifier, layers: Sequence[str], images: np.ndarray) -> _Exported:
+    """The cached graph, or a new one. images: `(N, C, H, W)` uint8, to compare rounded weights on. Errors: ModelError,
+    OutputError."""
+    libraries = [torch.__version__, *map(version, ("onnx", "onnxruntime"))]
+    inputs = [classifier.weights_digest, classifier.feature_layer, list(layers), images, *libraries]
+    stored = ResultsCache(config.out / "cache").get(
+        "live", inputs, lambda: _export(classifier, layers, images)._asdict()
+    )
+    return _Exported(**stored)
+
+
+def _export(classifier: Classifier, layers: Sequence[str], images: np.ndarray) -> _Exported:
+    """The graph, with weights in 16 bits if this changes no logit by more than `MAX_DIFFERENCE`. Errors: ModelError."""
+    graph, difference, compared = live_graph(classifier, layers), 0.0, 0
+    if len(images):
         smaller = half_weights(graph, classifier)
-        normalized = classifier.preprocessing.normalize(torch.cat(images))
+        normalized = classifier.preprocessing.normalize(torch.from_numpy(images))
         difference = largest_difference(graph, smaller, normalized)
         if difference < MAX_DIFFERENCE:
-            return smaller, _compressed(smaller), HalfWeights(difference, len(images))
-    return graph, _compressed(graph), None
+            graph, compared = smaller, len(images)
+    packed = np.frombuffer(gzip.compress(graph.data, 6, mtime=0), np.uint8)
+    weights = -1 if graph.weights is None else graph.weights
+    numbers = (graph.graph_size, weights, graph.gradient_classes > 0, difference, compared)
+    return _Exported(packed, *map(np.array, numbers))
 
 
-def _compressed(graph: LiveGraph) -> bytes:
-    return gzip.compress(graph.data, 6, mtime=0)
+def _compared_images(pixels: PerImageResults) -> np.ndarray:
+    """`(N, C, H, W)` uint8: some of the images that the page offers."""
+    rows = evenly_spaced(sorted(pixels), MAX_COMPARED)
+    images = [pixels.of_image(row)["input/pixels"] for row in rows]
+    return np.stack(images) if images else np.zeros((0, 1, 1, 1), np.uint8)
 
 
 def _note(reason: str) -> str:

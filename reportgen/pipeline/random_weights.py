@@ -43,7 +43,7 @@ def maps_of_random_weights(
     draws = []
     for n, seed in enumerate(SEEDS):
         rows = {samples[i].name: i for i in boxed[n :: len(SEEDS)]}
-        forward = forward_pass(randomize_weights(run.classifier, seed), settings)
+        forward = forward_pass(randomize_weights(run.classifier, seed), settings, keep_graph=False)
         store = Store(settings.out / "cache", store_settings(forward, settings, device))
         some = replace(dataset, samples=[samples[i] for i in rows.values()])
         extraction = extract_dataset(store, some, forward, settings, device, progress)

@@ -128,14 +128,22 @@ def test_network_that_cannot_be_exported_gets_one_line_and_no_page(run, monkeypa
     def refuse(*_: object) -> None:
         raise ModelError("this network cannot be exported to ONNX (no such operator)")
 
-    monkeypatch.setattr(live, "live_graph", refuse)
+    monkeypatch.setattr(live, "_exported", refuse)
     summary = run()
     assert summary.notes == ["no live page: this network cannot be exported to ONNX (no such operator)"]
     assert not (summary.index.parent / "live.html").exists()
 
 
+def test_network_is_exported_once(run, monkeypatch) -> None:
+    first = run().audit.live
+    monkeypatch.setattr(live, "live_graph", lambda *_: pytest.fail("exported again"))
+    again = run(live_limit=59).audit.live
+    assert (again.packed, again.half, again.weights) == (first.packed, first.half, first.weights)
+
+
 def test_network_over_the_limit_gets_one_line_and_no_page(run, monkeypatch) -> None:
-    monkeypatch.setattr(live, "_compressed", lambda graph: bytes(61_000_000))
+    large = live._Exported(np.zeros(61_000_000, np.uint8), *np.zeros((5, 1)))
+    monkeypatch.setattr(live, "_exported", lambda *_: large)
     summary = run()
     assert summary.notes == ["no live page: the network has 61 MB, and the limit is 60 MB (setting `live_limit`)"]
     assert not (summary.index.parent / "live.html").exists()

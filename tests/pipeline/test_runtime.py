@@ -14,6 +14,7 @@ from reportgen.data.readers.dataset import read_dataset
 from reportgen.errors import ConfigError
 from reportgen.models.sources import load_classifier
 from reportgen.pipeline import runtime
+from reportgen.pipeline.extraction import forward_pass
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.runtime import resolve_runtime
@@ -62,6 +63,21 @@ def test_report_of_onnx_runtime_equals_that_of_pytorch(config: AuditConfig, tmp_
         np.testing.assert_allclose(a, b, atol=1e-4)
     assert onnx.unconfirmed_patches == frozenset()
     assert "ONNX Runtime" in read_html(tmp_path / "onnxruntime" / "site" / "provenance.html")
+
+
+def test_graph_is_exported_once_for_a_network_and_its_layers(config: AuditConfig, tmp_path: Path, monkeypatch) -> None:
+    """And not by another process; random weights leave no graph behind."""
+    own = replace(config, runtime="onnxruntime", select="none")
+    run_audit(own)
+    assert len(list((own.out / "cache").glob("graph-*.npz"))) == 1
+    monkeypatch.setattr("reportgen.pipeline.forward.export_trunk", lambda *_: pytest.fail("exported again"))
+    pixels = torch.randint(0, 256, (2, *load_classifier(own).preprocessing.input_shape[1:]), dtype=torch.uint8)
+    found = forward_pass(load_classifier(own), own)(pixels, [None, None])
+    plain = forward_pass(load_classifier(own), replace(own, runtime="torch"))(pixels, [None, None])
+    torch.testing.assert_close(found["logits"], plain["logits"], rtol=1e-4, atol=1e-4)
+    monkeypatch.undo()
+    forward_pass(load_classifier(own), replace(own, layers=("1",)))(pixels, [None, None])
+    assert len(list((own.out / "cache").glob("graph-*.npz"))) == 2
 
 
 def test_few_images_are_run_by_pytorch_without_a_trial(config: AuditConfig) -> None:

@@ -56,10 +56,11 @@ def test_results_have_an_entry_for_each_network(two: RunSummary) -> None:
     assert list(provenance["stores"]) == [m.table.fingerprint for m in two.audit.models]
 
 
-def test_models_page_compares_the_networks(two: RunSummary) -> None:
-    page = read_html(two.index.parent / "models" / "index.html")
-    assert "Localization error" in page
-    assert '<th scope="row">another</th>' in page
+def test_pages_of_models_and_localization_compare_the_networks(two: RunSummary) -> None:
+    for name, table in (("models", "Classification error"), ("localization", "Localization error")):
+        page = read_html(two.index.parent / name / "index.html")
+        assert table in page
+        assert '<th scope="row">another' in page
 
 
 def test_one_network_needs_no_models_table(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def unknown_opset(patch: pytest.MonkeyPatch) -> None:
 
 def damaged_graph(patch: pytest.MonkeyPatch) -> None:
     """Let ONNX Runtime get something else than a graph."""
-    patch.setattr("reportgen.models.onnx_runtime.export_trunk", lambda *_: b"no graph")
+    patch.setattr("reportgen.pipeline.forward.export_trunk", lambda *_: b"no graph")
 
 
 def wrong_folding(patch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -83,17 +84,22 @@ def test_attention_is_exported() -> None:
     assert agrees(trial)
 
 
+def exported(classifier: Classifier, nodes: Sequence[fx.Node] = ()) -> OnnxTrunk:
+    shape = classifier.preprocessing.input_shape
+    return onnx_trunk(classifier.trunk, nodes, lambda: export_trunk(classifier.trunk, nodes, shape))
+
+
 def test_feature_maps_alone_equal_those_of_the_trunk(residual: Classifier) -> None:
     x = residual.preprocessing.normalize(images(2))
     nodes = [layer.node for layer in select_layers(residual.trunk, residual.head, ())]
-    found = OnnxFeatureMaps(onnx_trunk(residual.trunk, nodes, residual.preprocessing.input_shape))(x)
+    found = OnnxFeatureMaps(exported(residual, nodes))(x)
     with eval_mode(residual), torch.no_grad():
         torch.testing.assert_close(found, residual.trunk(x), rtol=1e-3, atol=1e-3)
 
 
 def test_a_trunk_is_exported_once_for_the_same_layers(residual: Classifier) -> None:
-    shape = residual.preprocessing.input_shape
-    assert onnx_trunk(residual.trunk, (), shape) is onnx_trunk(residual.trunk, (), shape)
+    first = exported(residual)
+    assert onnx_trunk(residual.trunk, (), lambda: pytest.fail("exported again")) is first
 
 
 class WithoutCounterpart(nn.Module):
@@ -151,7 +157,7 @@ def test_onnx_runtime_is_used_only_if_it_agrees_and_is_faster(trial: RuntimeTria
 def test_exact_occlusion_runs_whole_images_where_that_costs_less(residual: Classifier) -> None:
     """Both backends give the same map; which of them is used follows from their costs."""
     own = make_occluder(residual, 16, 16, (0.5, 0.5, 0.5))
-    trunk = OnnxFeatureMaps(onnx_trunk(residual.trunk, (), residual.preprocessing.input_shape))
+    trunk = OnnxFeatureMaps(exported(residual))
     other = make_occluder(residual, 16, 16, (0.5, 0.5, 0.5), trunk)
     assert isinstance(other.exact_backend, DirectOcclusion)
     assert isinstance(own.exact_backend, IncrementalOcclusion) or "mixes" in own.fallback_reason
