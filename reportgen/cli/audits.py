@@ -197,6 +197,6 @@ def _close(summary: RunSummary) -> None:
         console.print(f"{name:<34} {value}", markup=False, soft_wrap=True)
     click.echo(os.fsencode(summary.index))  # the exact bytes of the path, even where they are not text
     if bad:
-        line = f"note: {bad:,} of {bad + read:,} files are unreadable: see left_out.csv"
+        line = f"note: {bad:,} of {bad + read:,} files {'is' if bad == 1 else 'are'} unreadable: see left_out.csv"
         console.print(f"{line}; --retry-failed decodes them again", markup=False, soft_wrap=True)
         sys.exit(3)

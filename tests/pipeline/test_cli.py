@@ -167,7 +167,7 @@ def test_run_with_unreadable_files_exits_with_3_and_lists_them(small: tuple[Path
     folder, done = small
     assert done.returncode == 3, done.stderr
     assert done.stdout == f"{folder / 'report' / 'site' / 'index.html'}\n"
-    assert "note: 1 of 10 files are unreadable: see left_out.csv; --retry-failed decodes them again" in done.stderr
+    assert "note: 1 of 10 files is unreadable: see left_out.csv; --retry-failed decodes them again" in done.stderr
     metrics = json.loads((folder / "report" / "metrics.json").read_text())
     assert metrics["dataset"] == {
         "name": "data",
