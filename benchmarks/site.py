@@ -79,8 +79,8 @@ def audit_of(folder: Path) -> Audit:
 
 
 def ours(audit: Audit, out: Path) -> None:
-    media = open_media(out / "site")
-    write_site(out / "site", Frame(audit.title, "", [], ""), image_detail(audit, media), media, {})
+    last, media = open_media(out / "site")
+    write_site(out / "site", Frame(audit.title, "", [], ""), image_detail(audit, media), last, media, {})
 
 
 def theirs(audit: Audit, photographs: list[np.ndarray], out: Path) -> None:

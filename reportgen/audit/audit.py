@@ -17,12 +17,13 @@ from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.full_pages import FullPages, choose_full_pages
 from reportgen.audit.history import PastRun
 from reportgen.audit.live_network import LiveNetwork
-from reportgen.audit.model_audit import ModelAudit
+from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.audit.reference import Reference, ReferenceMatches
 from reportgen.audit.separation import Separation, separate
 from reportgen.audit.slices import SliceStudy, study_slices
 from reportgen.data.samples import Dataset, Sample
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
+from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.projections import principal_components
 from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
 from reportgen.embedding.regions import MapRegions, find_regions
@@ -123,6 +124,15 @@ class Audit:
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails of 32 × 32, with nearest neighbours."""
         return Space.of(pixel_rows(np.asarray(self.main.table["image/tiny"])), self.cache)
+
+    @cached_property
+    def nearest_of_classes(self) -> tuple[Neighbours, Neighbours]:
+        """The nearest image by features with the predicted class as its label, and the nearest one with the image's own
+        label; of wrongly classified images only."""
+        is_wrong = np.array([outcome == "class" for outcome in self.main.outcomes], bool)
+        predicted, own = (np.where(is_wrong, self.main.cam_classes[:, column], -1) for column in (0, LABEL))
+        space, labels = self.feature_space, self.labels
+        return space.nearest_with_label(predicted, labels), space.nearest_with_label(own, labels)
 
     @cached_property
     def reference_matches(self) -> tuple[ReferenceMatches, ReferenceMatches] | None:

@@ -89,6 +89,23 @@ class Space:
         """Images closer than this are near-duplicates."""
         return DUPLICATE_SHARE * self.rms_distance
 
+    def nearest_with_label(self, wanted: np.ndarray, labels: np.ndarray) -> Neighbours:
+        """Return, for each row, the nearest other row with its wanted label; of equal distances, the lower index.
+
+        wanted, labels: `(N,)`, −1 for none. The result has one column: −1 and NaN where nothing is wanted, no other row
+        has the label, or the values are not finite.
+        """
+        index, distance = np.full(len(self.rows), -1), np.full(len(self.rows), np.nan)
+        near = self.neighbours.index
+        has_label = (near >= 0) & (labels[near] == wanted[:, None]) & (wanted[:, None] >= 0)
+        found = np.flatnonzero(has_label.any(1))
+        column = has_label[found].argmax(1) if len(found) else found
+        index[found], distance[found] = near[found, column], self.neighbours.distance[found, column]
+        for i in np.flatnonzero((wanted >= 0) & ~has_label.any(1)):
+            if nearest := self.nearest_of(int(i), np.flatnonzero(labels == wanted[i])):
+                index[i], distance[i] = nearest
+        return Neighbours(index[:, None], distance[:, None], self.neighbours.left_out)
+
     def nearest_of(self, i: int, candidates: np.ndarray) -> tuple[int, float] | None:
         """The nearest of some rows to row i, apart from itself, and its Euclidean distance; ties: the lower index.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +12,7 @@ import numpy as np
 from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.image_figures import image_card, photograph
+from reportgen.gallery.components.image_inputs import card_inputs
 from reportgen.gallery.components.live_chunks import remove_live_chunks
 from reportgen.gallery.components.photo_sheets import draw_photo_sheets
 from reportgen.gallery.components.short_images import write_short_images
@@ -22,7 +23,7 @@ from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
 from reportgen.gallery.core.urls import class_page
 from reportgen.gallery.core.writer import Progress, open_media, silent, write_site
-from reportgen.gallery.site_data import Card, cams_chunk, images_chunk, search_chunk
+from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
 from reportgen.store.staging import Staging
 
@@ -47,24 +48,26 @@ def build_site(
     if audit.live is None:
         remove_live_chunks(site)
     compute_cached_properties(audit)  # once here, not once in every process
-    media = open_media(site, image_format)
+    last, media = open_media(site, image_format)
     info = audit.main.info
     footer = (
         f"{len(audit.samples):,} images · {info.name} · {input_size_label(info)}, "
         f"{info.resize} · {info.precision} · reportgen {__version__}"
     )
-    cards, sheets = make_cards(audit, media), draw_photo_sheets(audit, media)
+    keys = card_inputs(audit, image_format)
+    cards, sheets = make_cards(audit, media, keys, last.cards), draw_photo_sheets(audit, media)
     write_short_images(audit, media, sheets)
+    names = {i: cards[keys[i]] for i in np.flatnonzero(audit.full_pages.has).tolist()}
     data = {
         **compressed,
-        "images": write_chunk(site, "images", images_chunk(audit, cards, sheets)),
+        "images": write_chunk(site, "images", images_chunk(audit, names, sheets)),
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
     nav = navigation(audit)
     classes = [(audit.classes[k], class_page(audit, k)) for k in audit.main.occurring_classes]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
-    return write_site(site, frame, page_drafts(audit, media), media, data, progress, staging)
+    return write_site(site, frame, page_drafts(audit, media), last, media, data, cards, progress, staging)
 
 
 def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:
@@ -82,17 +85,25 @@ def compute_cached_properties(audit: Audit) -> None:
                 getattr(owner, name)
 
 
-def make_cards(audit: Audit, media: Media) -> dict[int, Card]:
-    """A card of every image with a full page, and its photograph as large as there; drawn by all cores."""
-    rows = np.flatnonzero(audit.full_pages.has).tolist()
-    cards: dict[int, Card] = {}
+def make_cards(audit: Audit, media: Media, keys: Sequence[str], last: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """The pictures of the card of each image with a full page, drawn by all cores: key → names of the card's
+    photograph, of the map over it or "", and of the photograph of the image's page.
 
-    def work(turns: Iterator[int]) -> Iterator[dict[int, Card] | AddedMedia]:
-        images = map(rows.__getitem__, turns)
-        yield {i: Card(image_card(audit, media, i), photograph(audit.main, media, i)) for i in images}
+    keys: of each image, see `card_inputs`; last: the pictures of the last build, which are not drawn again.
+    """
+    rows = np.flatnonzero(audit.full_pages.has).tolist()
+    cards = {keys[i]: last[keys[i]] for i in rows if keys[i] in last and media.keep([*filter(None, last[keys[i]])])}
+    waiting = [i for i in rows if keys[i] not in cards]
+
+    def names_of(i: int) -> list[str]:
+        card, large = image_card(audit, media, i), photograph(audit.main, media, i)
+        return [card.picture.name, card.overlay.name if card.overlay else "", large.name]
+
+    def work(turns: Iterator[int]) -> Iterator[dict[str, list[str]] | AddedMedia]:
+        yield {keys[i]: names_of(i) for i in map(waiting.__getitem__, turns)}
         yield media.added
 
-    for result in run_parallel(work, len(rows), lambda turn: f"the picture of `{audit.samples[rows[turn]].name}`"):
+    for result in run_parallel(work, len(waiting), lambda n: f"the picture of `{audit.samples[waiting[n]].name}`"):
         if isinstance(result, AddedMedia):
             media.merge(result)
         else:

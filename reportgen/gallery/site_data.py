@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.full_pages import PAGE_ID_DIGITS
 from reportgen.audit.model_info import LayerInfo
-from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.photo_sheets import PhotoSheets
 from reportgen.gallery.components.short_images import chunk_bits
 from reportgen.gallery.core.browser_constants import SHARE_STEPS
 from reportgen.gallery.core.data_chunks import script
 from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
 from reportgen.gallery.core.labels import OUTCOME_LABELS
-from reportgen.gallery.core.media import MediaFile
 from reportgen.gallery.core.page import NavEntry
 from reportgen.gallery.core.urls import image_page, layer_page
 from reportgen.metrics.formatting import shortened
@@ -28,19 +25,16 @@ MAX_NAME = 40
 """Characters of such a column's name and of its groups' names."""
 
 
-@dataclass(frozen=True)
-class Card:
-    """What pages show of an image with a full page: its small figure, and its photograph as large as there."""
-
-    figure: Figure
-    photograph: MediaFile
-
-
-def images_chunk(audit: Audit, cards: Mapping[int, Card], sheets: PhotoSheets) -> bytes:
-    """A row for each image, for tables, filters and the review. cards: of the images with a full page; sheets: of the
-    others, whose texts are empty where the browser knows them by the image's id and its place in the sheets."""
+def images_chunk(audit: Audit, cards: Mapping[int, Sequence[str]], sheets: PhotoSheets) -> bytes:
+    """A row for each image, for tables, filters and the review. cards: of the images with a full page, names of the
+    pictures, see `make_cards`; sheets: of the others, whose texts are empty where the browser knows them by the image's
+    id and its place in the sheets."""
     classification, localization, n = audit.main.classification, audit.main.localization, len(audit.samples)
     iou = np.full(n, -1.0)
+    thumbnails, layers, photographs = (
+        [f"media/{name}" if (name := cards[i][kind] if i in cards else "") else "" for i in range(n)]
+        for kind in range(3)
+    )
     if localization is not None:
         iou = np.where(localization.judged, localization.best_iou[:, 0], -1.0)
     class_dtype = np.int16 if len(audit.classes) < 2**15 else np.int32
@@ -63,9 +57,9 @@ def images_chunk(audit: Audit, cards: Mapping[int, Card], sheets: PhotoSheets) -
         "id": [identity.decode()[:PAGE_ID_DIGITS] for identity in audit.main.table["samples/id"]],
         "name": [sample.name for sample in audit.samples],
         "page": [_listed_page(audit, i) for i in range(n)],
-        "photo": [cards[i].photograph.url if i in cards else "" for i in range(n)],
-        "thumbnail": [cards[i].figure.picture.url if i in cards else "" for i in range(n)],
-        "layer": [_layer_url(cards.get(i)) for i in range(n)],
+        "photo": photographs,
+        "thumbnail": thumbnails,
+        "layer": layers,
         "sheet": [file.url for file in sheets.files],
     }
     groups, numbers = audit.columns.groups[:MAX_COLUMNS], {column.name: column for column in audit.columns.numbers}
@@ -99,10 +93,6 @@ def images_chunk(audit: Audit, cards: Mapping[int, Card], sheets: PhotoSheets) -
 def _listed_page(audit: Audit, i: int) -> str:
     """The page of image i; "" for a short page whose address follows from the image's id."""
     return image_page(audit, i) if audit.full_pages.has[i] or "." in audit.full_pages.ids[i] else ""
-
-
-def _layer_url(card: Card | None) -> str:
-    return card.figure.overlay.url if card and card.figure.overlay else ""
 
 
 def cams_chunk(audit: Audit) -> bytes:

@@ -85,7 +85,7 @@ class Shard:
     """A shard opened for reading: `shard["features/gap"]` is a read-only memory map of the array in the file.
 
     Opening reads the directory and the attributes; `verify` reads every byte. No memory is allocated on the strength of
-    sizes that the file states, and nothing is unpickled.
+    sizes that the file states, and nothing is unpickled. `digest`: the SHA-256 that the file states, in hex.
     Errors: CorruptError for anything that `encode` does not write; StoreError if the system cannot read the file.
     """
 
@@ -99,6 +99,7 @@ class Shard:
                 infos = {info.filename: info for info in archive.infolist()}
                 if len(archive.comment) != DIGEST:
                     raise ValueError("its end is missing")
+                self.digest = archive.comment
                 if len(infos) != len(archive.infolist()):
                     raise ValueError("two members have one name")
                 head = self._bytes(infos.pop(ATTRIBUTES))

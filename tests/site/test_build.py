@@ -207,6 +207,10 @@ def test_changed_image_rewrites_only_the_pages_that_show_it(report) -> None:
         assert link in before[name][1] or link in after[name][1], name
     assert len(images) < len(summary.audit.samples)
     assert {"404.html", "filters/index.html"}.isdisjoint(written(before, after))
+    build_site(again.audit, folder / "anew" / "site")
+    anew = {name: data for name, (_, data) in file_states(folder / "anew" / "site").items() if name != CHECKSUMS}
+    assert anew == {name: after[name][1] for name in anew}  # a run writes result files as well
+    assert check_site(folder / "report")[0] == []
 
 
 def test_one_process_writes_the_same_site_as_three(built, tmp_path: Path, monkeypatch) -> None:

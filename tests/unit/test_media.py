@@ -9,20 +9,24 @@ import numpy as np
 import pytest
 
 from reportgen.draw.png import palette_png
-from reportgen.gallery.core.media import Media
+from reportgen.gallery.core.media import FileState, Media
 
 
 def grey(side: int) -> bytes:
     return palette_png(np.zeros((side, side), np.uint8), bytes(3))
 
 
-def build(site: Path, last: Media | None = None) -> Media:
-    """Add one picture and draw another; last: the media of the last build."""
-    media = Media(site, last.added.by_inputs, last.added.files) if last else Media(site)
+Built = tuple[Media, dict[str, FileState]]
+"""The media of a build, and the states of their files at its end."""
+
+
+def build(site: Path, last: Built | None = None) -> Built:
+    """Add one picture and draw another; last: the last build."""
+    media = Media(site, last[0].added.by_inputs, last[1]) if last else Media(site)
     media.add(grey(3))
     media.draw(grey, 5)
     media.remove_unused()
-    return media
+    return media, media.states()
 
 
 def contents(site: Path) -> dict[str, bytes]:
@@ -49,12 +53,25 @@ def test_damaged_picture_of_the_last_build_is_written_again(tmp_path: Path, whic
 
 
 def test_intact_picture_of_the_last_build_is_not_drawn_again(tmp_path: Path) -> None:
-    last = build(tmp_path)
-    media = Media(tmp_path, last.added.by_inputs, last.added.files)
+    last, states = build(tmp_path)
+    media = Media(tmp_path, last.added.by_inputs, states)
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "media").iterdir()}
     media.draw(grey, 5)
     assert media.added.by_content == {}
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "media").iterdir()} == times
+
+
+def test_pictures_of_a_kept_page_are_kept_only_if_all_are_intact(tmp_path: Path) -> None:
+    last, states = build(tmp_path)
+    first, second = (Media(tmp_path, last.added.by_inputs, states) for _ in range(2))
+    _, asked = first.pictures_of(lambda: [first.add(grey(3)), first.draw(grey, 5), first.add_once(7, lambda: grey(3))])
+    assert asked == sorted(states)
+    assert second.keep(asked)
+    assert second.kept_drawings() == last.added.by_inputs
+    second.remove_unused()
+    assert set(contents(tmp_path)) == set(states)
+    (tmp_path / "media" / asked[0]).unlink()
+    assert not Media(tmp_path, last.added.by_inputs, states).keep(asked)
 
 
 def test_files_that_a_killed_process_left_are_removed(tmp_path: Path) -> None:

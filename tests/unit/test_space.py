@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reportgen.embedding.neighbours import Neighbours
+from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.space import (
     DUPLICATE_SHARE,
     Space,
@@ -69,6 +69,23 @@ def test_nearest_of_some_rows_is_found_as_by_trying_each(n: int, seed: int) -> N
                 best = (j, distance)
         found = Space(rows, Neighbours(*(np.empty(0),) * 3), 0.0).nearest_of(i, candidates)
         assert found == (None if best is None else (best[0], pytest.approx(best[1])))
+
+
+@given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_nearest_row_with_a_label_is_that_of_a_search_among_all(n: int, k: int, seed: int) -> None:
+    """Few known neighbours, so that the label is often not among them; equal distances; rows that are not finite."""
+    random = np.random.default_rng(seed)
+    rows = random.integers(0, 3, (n, 2)).astype(np.float32)
+    rows[random.random(n) < 0.2, 0] = np.nan
+    labels, wanted = (random.integers(-1, 3, n) for _ in range(2))
+    space = Space(rows, nearest_neighbours(rows, k), 0.0)
+    found = space.nearest_with_label(wanted, labels)
+    for i in range(n):
+        expected = space.nearest_of(i, np.flatnonzero(labels == wanted[i])) if wanted[i] >= 0 else None
+        assert (int(found.index[i, 0]), float(found.distance[i, 0])) == (
+            expected or (-1, pytest.approx(np.nan, nan_ok=True))
+        )
 
 
 def test_hub_counts_and_skewness_match_values_by_hand() -> None:

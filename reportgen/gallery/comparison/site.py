@@ -46,7 +46,7 @@ def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
             write_if_changed(out / name, text.encode())
             write_if_changed(out / "site" / "data" / name, text.encode())
         remove_unlisted_chunks(out / "site")
-        media = open_media(out / "site")
+        last, media = open_media(out / "site")
         title, footer = f"{paired.a.name} → {paired.b.name}", f"{paired.n:,} images · reportgen {__version__}"
         frame = Frame(title, "", navigation(paired), footer)
         groups = ImageGroups(paired)
@@ -57,7 +57,7 @@ def compare_reports(first: Path, second: Path, out: Path) -> PairedReports:
             "search",
             search_chunk([*frame.nav, *groups_of_images], [one for one in classes if one[1]], []),
         )
-        write_site(out / "site", frame, page_drafts(groups, media), media, {})
+        write_site(out / "site", frame, page_drafts(groups, media), last, media, {})
     return paired
 
 

@@ -109,13 +109,11 @@ def _bars(model: ModelAudit, i: int, names: Sequence[str]) -> list[ClassRow]:
 def _nearest(audit: Audit, media: Media, i: int) -> tuple[list[Figure], list[str]]:
     """The nearest image by features with each of the two labels, and a sentence for each label without one."""
     cards, missing = [], []
-    for column in (0, LABEL):
-        k = int(audit.main.cam_classes[i, column])
-        found = audit.feature_space.nearest_of(i, audit.main.images_of_class(k))
-        if found is None:
-            missing.append(f"No other image has the label {audit.classes[k]}.")
+    for column, nearest in zip((0, LABEL), audit.nearest_of_classes, strict=True):
+        j, distance = int(nearest.index[i, 0]), float(nearest.distance[i, 0])
+        if j < 0:
+            missing.append(f"No other image has the label {audit.classes[int(audit.main.cam_classes[i, column])]}.")
             continue
-        j, distance = found
         cards.append(photo_card(audit, media, j, audit.samples[j].name, f"distance {distance:.3g}"))
     return cards, missing
 

@@ -23,18 +23,20 @@ HEADER = re.compile(r"# (\d+) files, (\d+) bytes; SHA-256 of the lines below: ([
 
 def site_files(site: Path) -> dict[str, Path]:
     """Return every file of a site by its path relative to it, in order, without the list of checksums."""
-    found = {
-        Path(folder, name).relative_to(site).as_posix(): Path(folder, name)
-        for folder, _, names in os.walk(site)
-        for name in names
-    }
-    return {name: found[name] for name in sorted(found) if name != CHECKSUMS}
+    start = len(os.path.join(site, ""))
+    found = [os.path.join(folder, name) for folder, _, names in os.walk(site) for name in names]
+    paths = {path[start:].replace(os.sep, "/"): Path(path) for path in sorted(found)}
+    return {name: paths[name] for name in sorted(paths) if name != CHECKSUMS}
 
 
-def write_checksums(site: Path) -> None:
-    """Write the list of a finished site, unless it is there already. Errors: OutputError."""
+def write_checksums(site: Path, unchanged: Collection[str] = ()) -> None:
+    """Write the list of a finished site, unless it is there already. unchanged: files that are as they were when the
+    list was written; they are not read again. Errors: OutputError."""
     files = site_files(site)
-    sums = hash_files(files)
+    lines = (site / CHECKSUMS).read_text("utf-8").splitlines()[1:] if unchanged else []
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    known = {name: listed[name] for name in unchanged if name in listed and name in files}
+    sums = known | hash_files({name: path for name, path in files.items() if name not in known})
     body = "".join(f"{sums[name]}  {name}\n" for name in files)
     total = sum(path.stat().st_size for path in files.values())
     digest = hashlib.sha256(body.encode()).hexdigest()

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from jinja2 import meta, nodes
 
 from reportgen.gallery.core import assets
 from reportgen.gallery.core.glossary import glossary_text
-from reportgen.gallery.core.media import MediaFile
+from reportgen.gallery.core.media import ABSENT, FileState, MediaFile, state_of
 from reportgen.json_text import load_json
 
 MANIFEST_FILE = "built.json"
@@ -28,26 +28,42 @@ FILLED_LATER = {"merged_reviews.html"}
 
 @dataclass(frozen=True)
 class PageRecord:
-    """A page as it was written. inputs: digest of everything that it was made from; size, time: of the file (ns)."""
+    """A page as it was written.
+
+    inputs: digest of everything that it was made from; size, time: of the file (ns); key: digest of the same things as
+    they are known before the page is made, or ""; pictures: names of those that it shows, if it has a key.
+    """
 
     inputs: str
     size: int
     time: int
+    key: str = ""
+    pictures: Sequence[str] = ()
 
     @classmethod
-    def of(cls, inputs: str, file: Path) -> PageRecord:
+    def of(cls, inputs: str, file: Path, key: str = "", pictures: Sequence[str] = ()) -> PageRecord:
         """The record of a file that was just written."""
-        stat = file.stat()
-        return cls(inputs, stat.st_size, stat.st_mtime_ns)
+        return cls(inputs, *state_of(file), key, pictures)
+
+    @property
+    def state(self) -> FileState:
+        """The state in which the file was written."""
+        return self.size, self.time
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """pages: by URL; drawn: digest of the inputs of a picture → the picture; pictures: names of all picture files."""
+    """What a build made.
+
+    pages: by URL; drawn: digest of the inputs of a picture → the picture; pictures: states of all picture files, by
+    name; cards: digest of the inputs of an image's card → names of its pictures; checksums: state of the site's list.
+    """
 
     pages: dict[str, PageRecord] = field(default_factory=dict)
     drawn: dict[str, MediaFile] = field(default_factory=dict)
-    pictures: set[str] = field(default_factory=set)
+    pictures: dict[str, FileState] = field(default_factory=dict)
+    cards: dict[str, list[str]] = field(default_factory=dict)
+    checksums: FileState = ABSENT
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -56,25 +72,40 @@ class Manifest:
             stored = load_json(path.read_text("ascii"))
             if stored["code"] != code_digest():
                 return cls()
-            pages = {url: PageRecord(*row) for url, row in stored["pages"].items()}
-            return cls(pages, {key: MediaFile(*row) for key, row in stored["drawn"].items()}, set(stored["pictures"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            names = list(stored["pictures"])
+            pages = {
+                url: PageRecord(inputs, size, time, key, [names[number] for number in pictures])
+                for url, (inputs, size, time, key, pictures) in stored["pages"].items()
+            }
+            drawn = {key: MediaFile(*row) for key, row in stored["drawn"].items()}
+            states = {name: (size, time) for name, (size, time) in stored["pictures"].items()}
+            size, time = stored["checksums"]
+            return cls(pages, drawn, states, stored["cards"], (size, time))
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
             return cls()
 
     def encode(self) -> bytes:
         """The bytes that `read` reads."""
-        rows = {
-            name: {key: list(vars(row).values()) for key, row in sorted(getattr(self, name).items())}
-            for name in ("pages", "drawn")
+        names = sorted(self.pictures)
+        number = {name: n for n, name in enumerate(names)}
+        pages = {
+            url: [page.inputs, page.size, page.time, page.key, [number[name] for name in page.pictures]]
+            for url, page in sorted(self.pages.items())
         }
-        return json.dumps({"code": code_digest(), "pictures": sorted(self.pictures), **rows}).encode("ascii")
+        drawn = {key: [media.url, media.width, media.height] for key, media in sorted(self.drawn.items())}
+        pictures = {name: self.pictures[name] for name in names}
+        stored = {"pages": pages, "drawn": drawn, "pictures": pictures, "cards": dict(sorted(self.cards.items()))}
+        return json.dumps({"code": code_digest(), "checksums": self.checksums, **stored}).encode("ascii")
+
+    def unchanged_since(self, last: Manifest) -> set[str]:
+        """The files of the site, relative to it, that are in the state in which the last build left them."""
+        pages = {url for url, page in self.pages.items() if url in last.pages and page.state == last.pages[url].state}
+        return pages | {f"media/{name}" for name, state in self.pictures.items() if last.pictures.get(name) == state}
 
     def is_current(self, url: str, inputs: str, file: Path) -> bool:
         """Whether the file is what the last build wrote from the same inputs."""
         record = self.pages.get(url)
-        return (
-            record is not None and record.inputs == inputs and file.is_file() and record == PageRecord.of(inputs, file)
-        )
+        return record is not None and record.inputs == inputs and record.state == state_of(file)
 
 
 def digest_of(*inputs: object) -> str:

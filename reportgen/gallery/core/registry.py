@@ -24,11 +24,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PageDraft(NamedTuple):
-    """A page to be written. make: returns the dataclass for the template; called when the page is written."""
+    """A page to be written. make: returns the dataclass for the template; called when the page is written.
+
+    inputs: digest of all that it is made from; if that is as in the last build, the page is not made. "": not known.
+    """
 
     url: str
     template: str
     make: Callable[[], object]
+    inputs: str = ""
 
 
 @dataclass(frozen=True)

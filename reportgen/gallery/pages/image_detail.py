@@ -14,6 +14,7 @@ from reportgen.gallery.components.class_rows import ClassRow, class_rows
 from reportgen.gallery.components.coverage_notice import Notice, image_notice
 from reportgen.gallery.components.image_facts import image_facts, image_heading, images_around
 from reportgen.gallery.components.image_figures import image_size
+from reportgen.gallery.components.image_inputs import page_inputs
 from reportgen.gallery.components.image_viewer import image_viewer
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import feature_maps_label, method_label, precision_label, preprocessing
@@ -62,8 +63,10 @@ class ImageDetailPage:
 )
 def image_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each image, if there are not very many."""
+    inputs = page_inputs(audit, media.image_format)
     for i in np.flatnonzero(audit.full_pages.has).tolist():
-        yield PageDraft(image_page(audit, i), "image_detail.html", partial(_image_detail, audit, media, i))
+        make = partial(_image_detail, audit, media, i)
+        yield PageDraft(image_page(audit, i), "image_detail.html", make, inputs[i])
 
 
 def _image_detail(audit: Audit, media: Media, i: int) -> ImageDetailPage:
