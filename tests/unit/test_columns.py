@@ -18,10 +18,9 @@ from reportgen.data.class_names import ClassNames
 from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.readers.table import MAX_COLUMNS
 from reportgen.data.samples import Sample
-from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.photo_sheets import draw_photo_sheets
-from reportgen.gallery.core.media import Media, MediaFile
-from reportgen.gallery.site_data import Card, images_chunk
+from reportgen.gallery.core.media import Media
+from reportgen.gallery.site_data import images_chunk
 from tests.support.factories import make_audit, make_logits, make_model_audit
 
 PETS = ClassNames(("cat", "dog"))
@@ -194,8 +193,7 @@ def test_images_chunk_has_the_groups_and_the_numbers_of_each_image() -> None:
     audit = audit_with("age", ["10", "", "20", "30", "40"], [False] * 5)
     samples = [replace(s, columns={**s.columns, "camera": "left"}) if k < 3 else s for k, s in enumerate(audit.samples)]
     audit = make_audit(replace(audit.main, samples=samples))
-    picture = MediaFile("x.jpg", 8, 8)
-    cards = dict.fromkeys(range(5), Card(Figure(picture, "", (8, 8)), picture))
+    cards = dict.fromkeys(range(5), ["small.jpg", "", "large.jpg"])
     text = images_chunk(audit, cards, draw_photo_sheets(audit, Media(Path("unused")))).decode()
     body = json.loads(text[text.index("{") : text.rindex("}") + 1])
     assert body["table_columns"] == [

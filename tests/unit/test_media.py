@@ -67,7 +67,7 @@ def test_pictures_of_a_kept_page_are_kept_only_if_all_are_intact(tmp_path: Path)
     _, asked = first.pictures_of(lambda: [first.add(grey(3)), first.draw(grey, 5), first.add_once(7, lambda: grey(3))])
     assert asked == sorted(states)
     assert second.keep(asked)
-    assert second.kept_drawings() == last.added.by_inputs
+    assert second.used_drawings() == last.added.by_inputs
     second.remove_unused()
     assert set(contents(tmp_path)) == set(states)
     (tmp_path / "media" / asked[0]).unlink()

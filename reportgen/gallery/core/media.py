@@ -107,7 +107,7 @@ class Media:
         self.added.files.update(names)
         return True
 
-    def kept_drawings(self) -> dict[str, MediaFile]:
+    def used_drawings(self) -> dict[str, MediaFile]:
         """Pictures of the last build that are still used, by the digest of their inputs."""
         return {digest: media for digest, media in self._drawn.items() if media.name in self.added.files}
 

@@ -154,7 +154,7 @@ def write_site(
                     tick()
                 manifest.pages.update(result)
     log.debug("%d of %d pages made, %d pictures", len(waiting), len(drafts), len(media.added.files))
-    manifest.drawn.update(media.kept_drawings() | media.added.by_inputs)
+    manifest.drawn.update(media.used_drawings() | media.added.by_inputs)
     publish_chunk_urls(site, {name: urls[name] for name in assets.ON_DEMAND}, staging)
 
     def finish() -> None:
