@@ -193,7 +193,7 @@ def test_images_chunk_has_the_groups_and_the_numbers_of_each_image() -> None:
     audit = audit_with("age", ["10", "", "20", "30", "40"], [False] * 5)
     samples = [replace(s, columns={**s.columns, "camera": "left"}) if k < 3 else s for k, s in enumerate(audit.samples)]
     audit = make_audit(replace(audit.main, samples=samples))
-    cards = dict.fromkeys(range(5), ["small.jpg", "", "large.jpg"])
+    cards = {i: ["small.jpg", "", "large.jpg"] for i in range(5)}
     text = images_chunk(audit, cards, draw_photo_sheets(audit, Media(Path("unused")))).decode()
     body = json.loads(text[text.index("{") : text.rindex("}") + 1])
     assert body["table_columns"] == [
