@@ -179,6 +179,11 @@ interface ClassColours {
 interface PackedChunk {
   columns: Record<string, [string, string]>;
   texts: Record<string, string>;
+  /** URLs of the files of a chunk that is too large for one. */
+  pieces?: string[];
+  /** In such a file its number, and a part of the chunk's JSON. */
+  piece?: number;
+  text?: string;
   [key: string]: unknown;
 }
 
@@ -887,7 +892,7 @@ interface EmbeddingSelection {
 
 interface DetailsParts {
   chunk: PlacesChunk;
-  urls: Record<string, string>;
+  urls: Record<string, string[]>;
   stage: HTMLElement;
   surface: HTMLElement;
   panel: HTMLElement;

@@ -58,7 +58,7 @@ def build_site(
     cards, sheets = make_cards(audit, media, keys, last.cards), draw_photo_sheets(audit, media)
     write_short_images(audit, media, sheets)
     names = {i: cards[keys[i]] for i in np.flatnonzero(audit.full_pages.has).tolist()}
-    data = {
+    data: dict[str, str | Sequence[str]] = {
         **compressed,
         "images": write_chunk(site, "images", images_chunk(audit, names, sheets)),
         "cams": write_chunk(site, "cams", cams_chunk(audit)),

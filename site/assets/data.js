@@ -20,7 +20,21 @@ window.reportgen.data = (() => {
   const decodeBase64 = (text) =>
     Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-  window.reportgen.take = (name, { columns, texts, ...chunk }) => {
+  /** @type {Record<string, { urls: string[], texts: string[] }>} */
+  const inPieces = {}; // of chunks that are too large for one file
+  window.reportgen.take = (name, { columns, texts, pieces, piece, text: part, ...chunk }) => {
+    if (pieces) {
+      inPieces[name] = { urls: pieces, texts: [] };
+      return;
+    }
+    if (piece !== undefined) {
+      const { urls, texts: parts } = inPieces[name];
+      parts[piece] = part ?? "";
+      if (Object.keys(parts).length < urls.length) return;
+      delete inPieces[name];
+      window.reportgen.take(name, JSON.parse(parts.join("")));
+      return;
+    }
     for (const [key, [type, text]] of Object.entries(columns)) {
       chunk[key] = new ARRAYS[type](decodeBase64(text).buffer);
     }
@@ -73,7 +87,10 @@ window.reportgen.data = (() => {
   const load = async (...names) => {
     if (!has("chunks")) await loadScript("data/chunks.js");
     const { urls } = chunk("chunks");
-    for (const name of names) if (!has(name) && urls[name]) await loadScript(urls[name]);
+    for (const name of names) {
+      if (!has(name) && urls[name]) await loadScript(urls[name]);
+      await Promise.all((inPieces[name]?.urls ?? []).map(loadScript));
+    }
   };
   /** @type {Data["loadScripts"]} */
   const loadScripts = async (...names) => {

@@ -4,8 +4,7 @@ window.reportgen.embeddingDetails = async (parts) => {
   const { chunk, urls, stage, surface } = parts;
   const R = window.reportgen;
   const { data } = R;
-  await data.loadScript(urls.images);
-  await data.loadScript(urls.regions);
+  for (const url of [...urls.images, ...urls.regions]) await data.loadScript(url);
   await data.loadScripts("image-filter.js", "image-figures.js", "embedding-selection.js");
   await data.loadScripts("embedding-colours.js", "embedding-regions.js", "embedding-tooltip.js");
   await data.loadScripts("embedding-table.js", "embedding-panel.js");

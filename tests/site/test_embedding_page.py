@@ -119,7 +119,7 @@ def test_chunks_hold_positions_of_every_layout(tmp_path: Path) -> None:
     data.mkdir()
     (data / "atlas-7.0123456789.js").write_text("of a larger data set")
     urls = write_embedding_chunks(tmp_path, maps, {"hub": np.arange(30, dtype=np.int16)}, plain, 32, np.arange(30))
-    assert sorted(f"data/{path.name}" for path in data.iterdir()) == sorted([urls["places"], *urls["atlases"]])
+    assert sorted(f"data/{path.name}" for path in data.iterdir()) == sorted([*urls["places"], *urls["atlases"]])
     chunk = read_chunk(tmp_path, "places")
     assert "pictured" not in chunk["columns"]
 

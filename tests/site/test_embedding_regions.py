@@ -98,10 +98,10 @@ def test_the_chunk_has_regions_and_kept_neighbours_of_every_map(tmp_path: Path) 
     placed = np.isfinite(rows).all(1)
     attribute = Attribute("label", labels, ["cat", "dog", "cow"])
     summaries = summarize_regions(regions, [attribute], labels, 1 - labels, placed)
-    url = write_region_chunk(tmp_path, maps, regions, summaries)
+    (url,) = write_region_chunk(tmp_path, maps, regions, summaries)
     assert (tmp_path / url).is_file()
     before = (tmp_path / url).read_bytes()
-    assert write_region_chunk(tmp_path, maps, regions, summaries) == url
+    assert write_region_chunk(tmp_path, maps, regions, summaries) == [url]
     assert (tmp_path / url).read_bytes() == before
     chunk = read_chunk(tmp_path, "regions")
 

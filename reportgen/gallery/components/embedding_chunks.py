@@ -107,7 +107,8 @@ def _write_atlas(
     if url := chunk_of_inputs(site, name, inputs):
         return url
     jpeg = base64.b64encode(atlas(images.tolist(), thumbnail, side)).decode()
-    return write_chunk(site, name, script(name, {}, {}, {"jpeg": jpeg, "inputs": inputs}))
+    (url,) = write_chunk(site, name, script(name, {}, {}, {"jpeg": jpeg, "inputs": inputs}))
+    return url
 
 
 def representatives(positions: np.ndarray, count: int) -> np.ndarray:

@@ -161,8 +161,8 @@ def contour_paths(unit: np.ndarray) -> list[str]:
 
 def write_region_chunk(
     site: Path, maps: EmbeddingMaps, regions: MapRegions, summaries: Sequence[RegionSummary], is_grouped: bool = False
-) -> str:
-    """Write the chunk `regions`: regions, contours, and how many neighbours each map preserves. Return its URL.
+) -> list[str]:
+    """Write the chunk `regions`: regions, contours, and how many neighbours each map preserves. Return its URLs.
 
     is_grouped: whether images belong to groups; the browser cannot compute intervals of them.
     """

@@ -20,8 +20,8 @@ from reportgen.gallery.core.assets import vendored
 from reportgen.gallery.core.data_chunks import chunk_of_inputs, script, write_chunk
 from reportgen.gallery.core.manifest import code_digest, digest_of
 
-PART_BYTES = 14_000_000
-"""Bytes of a chunk before base64, which makes them 19 MB: hosts and browsers accept such files."""
+PART_BYTES = 12_000_000
+"""Bytes of a chunk before base64, which makes them 16 MB: less than `MAX_CHUNK`."""
 MAX_COMPARED = 50_000
 """Images that the page searches for the nearest ones."""
 IMAGES_PER_CHUNK = 16
@@ -38,15 +38,14 @@ def write_live_chunks(site: Path, audit: Audit, live: LiveNetwork) -> int:
 
     Returns their total size in bytes. Errors: OutputError.
     """
-    urls = [_runtime_chunk(site)]
     parts = _network_chunks(site, live)
-    inputs = _input_chunks(site, audit, live)
-    urls += [
+    urls = [
+        *_runtime_chunk(site),
         *parts,
-        *inputs,
-        _features_chunk(site, audit, live),
-        write_chunk(site, "live-layers", layers_chunk(audit, live)),
-        write_chunk(site, "live", _description(audit, live, len(parts))),
+        *_input_chunks(site, audit, live),
+        *_features_chunk(site, audit, live),
+        *write_chunk(site, "live-layers", layers_chunk(audit, live)),
+        *write_chunk(site, "live", _description(audit, live, len(parts))),
     ]
     remove_live_chunks(site, urls)
     return sum((site / url).stat().st_size for url in urls)
@@ -83,7 +82,7 @@ def _description(audit: Audit, live: LiveNetwork, parts: int) -> bytes:
     return script("live", columns, {"classes": list(audit.classes)}, more)
 
 
-def _features_chunk(site: Path, audit: Audit, live: LiveNetwork) -> str:
+def _features_chunk(site: Path, audit: Audit, live: LiveNetwork) -> list[str]:
     """The features by which the report compares images, and the output of the network that they come from."""
     rows = compress_rows(audit.feature_space.rows, MAX_COMPARED, audit.cache)
     columns = {name: getattr(rows, name).ravel() for name in ("mean", "axes", "steps", "values", "index")}
@@ -102,7 +101,7 @@ def feature_output(audit: Audit, live: LiveNetwork) -> tuple[str, str]:
     return {"gap": ("maps", "mean"), "gmp": ("maps", "max")}.get(name, ("features", ""))
 
 
-def _runtime_chunk(site: Path) -> str:
+def _runtime_chunk(site: Path) -> list[str]:
     """ONNX Runtime Web and its licence."""
     wasm, glue = vendored("ort-wasm-simd-threaded.wasm.gz"), gzip.compress(vendored("ort.js"), 9, mtime=0)
     texts = {"licence": vendored("LICENSE.txt").decode().splitlines()}
@@ -116,7 +115,7 @@ def _network_chunks(site: Path, live: LiveNetwork) -> list[str]:
     parts = [live.packed[start : start + PART_BYTES] for start in range(0, len(live.packed), PART_BYTES)]
     names = [f"live-network-{i}" for i in range(len(parts))]
     chunks = (script(name, {"bytes": _bytes(part)}, {}, {}) for name, part in zip(names, parts, strict=True))
-    return [write_chunk(site, name, chunk) for name, chunk in zip(names, chunks, strict=True)]
+    return [url for name, chunk in zip(names, chunks, strict=True) for url in write_chunk(site, name, chunk)]
 
 
 def _input_chunks(site: Path, audit: Audit, live: LiveNetwork) -> list[str]:
@@ -134,14 +133,14 @@ def _input_chunks(site: Path, audit: Audit, live: LiveNetwork) -> list[str]:
                 "ends": np.cumsum([len(picture) for picture in pictures]).astype(np.uint32),
             }
 
-        urls.append(_chunk(site, f"live-inputs-{number}", inputs, files))
+        urls += _chunk(site, f"live-inputs-{number}", inputs, files)
     return urls
 
 
-def _chunk(site: Path, name: str, inputs: str, columns: Column, texts: Mapping[str, Any] | None = None) -> str:
-    """Write a chunk unless an earlier build wrote it from the same inputs, and return its URL."""
+def _chunk(site: Path, name: str, inputs: str, columns: Column, texts: Mapping[str, Any] | None = None) -> list[str]:
+    """Write a chunk unless an earlier build wrote it from the same inputs, and return its URLs."""
     if url := chunk_of_inputs(site, name, inputs):
-        return url
+        return [url]
     return write_chunk(site, name, script(name, columns(), texts or {}, {"inputs": inputs}))
 
 

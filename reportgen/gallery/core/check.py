@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from reportgen.errors import OutputError
 from reportgen.gallery.core.checksums import DIGEST_IN_NAME, checksum_faults, hash_files, site_files
-from reportgen.gallery.core.data_chunks import CHUNKS
+from reportgen.gallery.core.data_chunks import CHUNKS, PIECE, chunk_body
 from reportgen.json_text import load_json
 from reportgen.parallel import parallel_map
 
@@ -32,8 +32,8 @@ SHORT_PAGE = "image.html"
 """The page of every image that has no full page."""
 NOT_FOUND = "404.html"
 """The page whose style and script are inline (`policy_of`): hosts serve it at any depth, so it cannot link to them."""
-MAX_FILE_SIZE = 25 * 1024 * 1024
-"""Bytes. The strictest of the common static hosts refuses larger files."""
+MAX_FILE_SIZE = 20 * 1024 * 1024
+"""Bytes. The strictest of the common static hosts refuses files of more than 25 MiB."""
 CHUNK_URL = re.compile(r"data/[\w-]+\.[0-9a-f]{10}\.js")
 URL_COLUMNS = ("page", "photo", "thumbnail", "layer", "sheet")
 """Texts of a chunk that are URLs relative to the root."""
@@ -235,14 +235,15 @@ def _urls_of_short(image: Mapping[str, Any]) -> Iterator[str]:
 
 def _chunk_faults(name: str, files: dict[str, Path], short: set[str]) -> Iterator[Fault]:
     """Faults of the URLs in a chunk: of other chunks (`CHUNKS`), or of the pages and pictures of its images."""
-    text = files[name].read_text("utf-8", "replace")
+    if PIECE in name:
+        return  # it is read with the others of its chunk
     try:
-        body = load_json(text[text.index("{") : text.rindex("}") + 1])
+        body = chunk_body(files[name])
         columns = [body["texts"].get(column, "").split("\n") for column in URL_COLUMNS]
         urls = [*body.get("urls", {}).values(), *chain(*columns)]
         if SHORT_IMAGES.match(name):
             urls += chain(*map(_urls_of_short, body["images"]))
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, IndexError):
         yield Fault(name, "is not a chunk of data")
         return
     for url in dict.fromkeys(filter(None, urls)):

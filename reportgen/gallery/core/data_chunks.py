@@ -1,6 +1,8 @@
 """Data for the browser as classic scripts with base64 columns: the one form that loads from file://, and fast.
 
 A chunk is `reportgen.take(name, {columns: {key: [type, base64]}, texts: {key: "a\\nb"}, …})`; `data.js` decodes it.
+One that is too large for a file has the body `{pieces: [URL, …]}`, and each of these files `{piece: number, text}`;
+together the texts are the JSON of the body.
 """
 
 from __future__ import annotations
@@ -21,7 +23,15 @@ from reportgen.store.staging import Staging
 
 CHUNKS = "data/chunks.js"
 """The chunk with the URLs of all others."""
+MAX_CHUNK = 16 * 1024 * 1024
+"""Bytes of a chunk in one file; a larger one is written in pieces."""
+MAX_PIECE = 8 * 1024 * 1024
+"""Bytes of a piece before it becomes a text in a script, which at most doubles them."""
 TYPES = {"uint8": "u1", "int8": "i1", "uint16": "u2", "int16": "i2", "uint32": "u4", "int32": "i4", "float32": "f4"}
+
+
+PIECE, PIECES = "-piece-", '{"pieces": ['
+"""What is in the name of a piece, and how the body begins that lists the pieces of a chunk."""
 
 
 def script(
@@ -41,14 +51,29 @@ def script(
     }
     lines = {key: "\n".join(" ".join(text.splitlines()) for text in rows) for key, rows in texts.items()}
     body = {**more, "columns": packed, "texts": lines}
-    return f"reportgen.take({json.dumps(name)}, {json.dumps(body, allow_nan=False, sort_keys=True)});\n".encode()
+    return _take(name, body)
 
 
-def write_chunk(site: Path, name: str, data: bytes) -> str:
-    """Write a chunk under `data/`, with the digest of its bytes in its name, and return its URL.
+def write_chunk(site: Path, name: str, data: bytes) -> list[str]:
+    """Write a chunk under `data/`, with the digest of its bytes in its name, and return the URLs of its files.
 
     Older ones stay until the pages that load this one are published.
     """
+    if len(data) <= MAX_CHUNK:
+        return [_write(site, name, data)]
+    body = _json(data.decode())
+    urls = []
+    for number, start in enumerate(range(0, len(body), MAX_PIECE)):
+        piece = _take(name, {"piece": number, "text": body[start : start + MAX_PIECE]})
+        urls.append(_write(site, f"{name}{PIECE}{number}", piece))
+    return [_write(site, name, _take(name, {"pieces": urls})), *urls]
+
+
+def _take(name: str, body: Mapping[str, Any]) -> bytes:
+    return f"reportgen.take({json.dumps(name)}, {json.dumps(body, allow_nan=False, sort_keys=True)});\n".encode()
+
+
+def _write(site: Path, name: str, data: bytes) -> str:
     url = _url(name, data)
     if not (site / url).is_file() or (site / url).read_bytes() != data:
         write_atomic(site / url, data)
@@ -76,6 +101,8 @@ def publish_chunk_urls(site: Path, scripts: Mapping[str, str], staging: Staging)
     """
     listed = _listed_urls(site)
     urls = {url.split("/")[1].split(".")[0]: url for url in sorted(_chunk_urls(site), key=lambda u: u not in listed)}
+    used = {url for name, url in urls.items() if PIECE not in name for url in _pieces(site / url)}
+    urls = {name: url for name, url in urls.items() if PIECE not in name or url in used}
     staging.write(site / CHUNKS, script("chunks", {}, {}, {"urls": {**urls, **scripts}}))
 
 
@@ -92,15 +119,32 @@ def _chunk_urls(site: Path) -> set[str]:
 
 def _listed_urls(site: Path) -> set[str]:
     try:
-        return set(_body(site / CHUNKS)["urls"].values())
+        return set(chunk_body(site / CHUNKS)["urls"].values())
     except (OSError, ValueError, KeyError, AttributeError):
         return set()
 
 
-def _body(path: Path) -> dict[str, Any]:
-    text = path.read_text("utf-8")
-    body: dict[str, Any] = load_json(text[text.index("{") : text.rindex("}") + 1])
+def _pieces(path: Path) -> list[str]:
+    """URLs of the pieces of a chunk that is written in pieces; none of another."""
+    with open(path, encoding="utf-8") as file:
+        if PIECES not in file.read(200):
+            return []
+    urls: list[str] = load_json(_json(path.read_text("utf-8")))["pieces"]
+    return urls
+
+
+def chunk_body(path: Path) -> dict[str, Any]:
+    """The body of a chunk, its columns still packed. Errors: ValueError for a file that is no chunk; OSError."""
+    body: dict[str, Any] = load_json(_json(path.read_text("utf-8")))
+    if "pieces" in body:
+        texts = [chunk_body(path.parents[1] / url)["text"] for url in body["pieces"]]
+        body = load_json("".join(texts))
     return body
+
+
+def _json(text: str) -> str:
+    """The body of a chunk in one file, as JSON."""
+    return text[text.index("{") : text.rindex("}") + 1]
 
 
 def read_chunk(site: Path, name: str) -> dict[str, Any]:
@@ -110,4 +154,4 @@ def read_chunk(site: Path, name: str) -> dict[str, Any]:
         urls &= _listed_urls(site)
     if len(urls) != 1:
         raise OutputError(f"`{site}` has no chunk of data called `{name}`", "build the report again")
-    return _body(site / urls.pop())
+    return chunk_body(site / urls.pop())

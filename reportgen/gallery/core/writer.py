@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cache
@@ -64,9 +64,11 @@ def _environment(folder: Path) -> jinja2.Environment:
     return env
 
 
-def result_address(name: str, data: Mapping[str, str]) -> str:
+def result_address(name: str, data: Mapping[str, str | Sequence[str]]) -> str:
     """URL of a result file: that of its name, unless `data` has another."""
-    return data.get(name, f"data/{name}")
+    url = data.get(name, f"data/{name}")
+    assert isinstance(url, str), "chunks are no result files"
+    return url
 
 
 def write_assets(site: Path) -> dict[str, str]:
@@ -112,7 +114,7 @@ def write_site(
     pages: Iterable[PageDraft],
     last: Manifest,
     media: Media,
-    data: Mapping[str, str],
+    data: Mapping[str, str | Sequence[str]],
     cards: Mapping[str, list[str]] = MappingProxyType({}),
     progress: Progress = silent,
     staging: Staging | None = None,
@@ -120,9 +122,9 @@ def write_site(
     """Write the pages, remove pages, assets and pictures of earlier builds, and return the number of pages.
 
     A page whose inputs are those of the last build is not rendered; where they are known before it is made, it is not
-    made either. frame: as seen from the root; last, media: of `open_media`; data: URLs of the chunks by name, and of
-    results that are not under their names; cards: for the next build, see `Manifest`; staging: where the pages wait for
-    the caller to publish them, together with what else it writes; without it they are published here.
+    made either. frame: as seen from the root; last, media: of `open_media`; data: URLs of the files of chunks by name,
+    and of results that are not under their names; cards: for the next build, see `Manifest`; staging: where the pages
+    wait for the caller to publish them, together with what else it writes; without it they are published here.
     Errors: OutputError.
     """
     if staging is None:
@@ -134,7 +136,7 @@ def write_site(
     write_if_changed(site / ".nojekyll", b"# no Jekyll on GitHub Pages: files are served as they are\n")
     drafts = list(pages)
     templates = {draft.template for draft in drafts}
-    shared = {"assets": urls, "data": data}
+    shared: dict[str, Mapping[str, str | Sequence[str]]] = {"assets": urls, "data": data}
     writer = PageWriter(site, last, media, frame, shared, templates, staging)
     manifest = Manifest(cards=dict(cards))
     manifest.pages.update((draft.url, last.pages[draft.url]) for draft in drafts if writer.keeps(draft))
@@ -179,7 +181,7 @@ class PageWriter:
         manifest: Manifest,
         media: Media,
         frame: Frame,
-        shared: Mapping[str, Mapping[str, str]],
+        shared: Mapping[str, Mapping[str, str | Sequence[str]]],
         templates: Iterable[str],
         staging: Staging,
     ) -> None:
