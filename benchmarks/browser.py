@@ -35,15 +35,14 @@ from reportgen.embedding.space import Space
 from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.components.photo_sheets import draw_photo_sheets
 from reportgen.gallery.core.data_chunks import write_chunk
-from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, navigation
-from reportgen.gallery.core.writer import write_site
+from reportgen.gallery.core.writer import open_media, write_site
 from reportgen.gallery.pages.embedding import embedding
 from reportgen.gallery.pages.image_detail import image_detail
 from reportgen.gallery.pages.image_list import image_list
 from reportgen.gallery.pages.overview import overview
-from reportgen.gallery.site_data import Card, cams_chunk, images_chunk, search_chunk
+from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.metrics.classification import classify
 from reportgen.metrics.label_errors import LabelErrors
 from reportgen.store.table import Table
@@ -158,9 +157,13 @@ def scripts(site: Path, page: Path) -> int:
 
 def write(site: Path, n: int) -> str:
     """Write the pages that are measured, and all of their data; return the URL of an image's page."""
-    audit, media = synthetic_audit(n), Media(site)
-    drawn = [Card(image_card(audit, media, i), photograph(audit.main, media, i)) for i in range(PICTURES)]
-    cards = {i: drawn[i % PICTURES] for i in range(n)}
+    audit, (last, media) = synthetic_audit(n), open_media(site)
+    figures = [image_card(audit, media, i) for i in range(PICTURES)]
+    names = [
+        [figure.picture.name, figure.overlay.name if figure.overlay else "", photograph(audit.main, media, i).name]
+        for i, figure in enumerate(figures)
+    ]
+    cards = {i: names[i % PICTURES] for i in range(n)}
     nav = navigation(audit)
     chunks = {
         "images": lambda: images_chunk(audit, cards, draw_photo_sheets(audit, media)),
@@ -175,7 +178,7 @@ def write(site: Path, n: int) -> str:
         image,
         PageDraft("embedding/index.html", "embedding.html", partial(embedding, audit, media)),
     ]
-    write_site(site, Frame(audit.title, "", nav, f"{n:,} images"), pages, media, data)
+    write_site(site, Frame(audit.title, "", nav, f"{n:,} images"), pages, last, media, data)
     return image.url
 
 
@@ -274,6 +277,9 @@ class InMemoryTable:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._arrays[name]
+
+    def row_versions(self) -> np.ndarray:
+        return np.arange(2 * len(self.keys)).view(np.uint8).reshape(-1, 16)
 
     def ragged(self, name: str, row: int) -> bytes:
         return self._jpegs[row % len(self._jpegs)]

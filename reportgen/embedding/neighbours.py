@@ -43,17 +43,28 @@ def nearest_neighbours(rows: np.ndarray, k: int, reference: np.ndarray | None = 
     there are fewer than k rows to choose from. Candidates are found with a matrix product in float32, whose values have
     a proven error bound; all rows that may be among the k nearest within this bound are compared in float64.
     """
-    use = np.flatnonzero(np.isfinite(rows).all(1))
-    others = use if reference is None else np.flatnonzero(np.isfinite(reference).all(1))
+    use = finite_rows(rows)
+    others = use if reference is None else finite_rows(reference)
     k = max(0, min(k, len(others) - (reference is None)))
     index, distance = np.full((len(rows), k), -1), np.full((len(rows), k), np.nan)
     if k and len(use):
-        a = rows[use]
-        b = a if reference is None else reference[others]
+        a = chosen_rows(rows, use)
+        b = a if reference is None else chosen_rows(reference, others)
         for start, nearest, square in _search(a, b, k, same=reference is None):
             block = use[start : start + len(nearest)]
             index[block], distance[block] = others[nearest], np.sqrt(square)
     return Neighbours(index, distance, np.setdiff1d(np.arange(len(rows)), use))
+
+
+def finite_rows(rows: np.ndarray) -> np.ndarray:
+    """Return the rows `(N, D)` without a value that is not finite, ascending; without a copy of all of them."""
+    parts = [np.isfinite(rows[start : start + BLOCK]).all(1) for start in range(0, len(rows), BLOCK)]
+    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *parts]))
+
+
+def chosen_rows(rows: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """Return these rows; if they are all, they are not copied."""
+    return rows if len(use) == len(rows) else rows[use]
 
 
 def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -67,15 +78,13 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[
     from threadpoolctl import threadpool_limits
 
     mean = b.mean(0, dtype=np.float64)
-    left, right, e_b = _with_norms(b, mean)
-    e_a = e_b
-    if not same:
-        left, _, e_a = _with_norms(a, mean)
+    of_b, e_b = _with_norms(b, mean)
+    left, e_a = (of_b, e_b) if same else _with_norms(a, mean)
     sample = np.arange(0, len(b), BOUND_SAMPLE if len(b) // BOUND_SAMPLE > 4 * k else 1)
     bound = np.empty(len(a), np.float32)
     for start in range(0, len(a), BLOCK):
         block = slice(start, start + BLOCK)
-        v = left[block] @ right[sample].T
+        v = left[block] @ _swapped(of_b[sample]).T
         if same:
             v[sample[None] == np.arange(start, start + len(v))[:, None]] = -np.inf
         bound[block] = _kth(v - 2 * (e_a[block, None] + e_b[sample]), k)
@@ -85,7 +94,7 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[
     def compare(number: int, other: int) -> None:
         """Add the candidates in one block of V to the lists of its rows and, if V is symmetric, of its columns."""
         start, first = number * BLOCK, other * BLOCK
-        v = left[start : start + BLOCK] @ right[first : first + BLOCK].T
+        v = left[start : start + BLOCK] @ _swapped(of_b[first : first + BLOCK].copy()).T
         if same and other == number:
             np.fill_diagonal(v, -np.inf)
         r, c = _where(v >= bound[start : start + BLOCK, None])
@@ -111,19 +120,28 @@ def _search(a: np.ndarray, b: np.ndarray, k: int, same: bool) -> Iterator[tuple[
             yield start, c[nearest], square[nearest]
 
 
-def _with_norms(rows: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both factors of V `(n, D + 2)` float32, centred (distances stay equal), and each row's error bound e."""
+def _with_norms(rows: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the left factor of V `(n, D + 2)` float32, centred (distances stay equal), and each row's error bound e.
+
+    The right factor is `_swapped` of it, made block by block: rows of pixels are gigabytes for many images.
+    """
     n, d = rows.shape
-    left, right, e = np.empty((n, d + 2), np.float32), np.empty((n, d + 2), np.float32), np.empty(n, np.float32)
+    left, e = np.empty((n, d + 2), np.float32), np.empty(n, np.float32)
     for start in range(0, n, BLOCK):
         block = slice(start, start + BLOCK)
         centred = rows[block] - mean
         square = np.square(centred).sum(1)
         e[block] = 1.01 * (d + 8) * UNIT_ROUNDOFF * square
-        left[block, :d] = right[block, :d] = centred
-        left[block, d] = right[block, d + 1] = e[block] - square / 2
-    left[:, d + 1] = right[:, d] = 1
-    return left, right, e
+        left[block, :d] = centred
+        left[block, d] = e[block] - square / 2
+    left[:, d + 1] = 1
+    return left, e
+
+
+def _swapped(left: np.ndarray) -> np.ndarray:
+    """Return the right factor of some rows, in their place."""
+    left[:, [-2, -1]] = left[:, [-1, -2]]
+    return left
 
 
 def _where(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

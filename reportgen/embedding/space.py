@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from reportgen.embedding.neighbour_updates import updated_neighbours
-from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.neighbours import Neighbours, chosen_rows, finite_rows, nearest_neighbours
 from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
 from reportgen.embedding.triplets import RandomTriplets
 from reportgen.errors import ConfigError
@@ -121,7 +121,7 @@ class Space:
 
 def rms_distance(rows: np.ndarray) -> float:
     """Return the root mean square of the distances between two finite rows `(N, D)`: √(2 · their variance)."""
-    finite = rows[np.isfinite(rows).all(1)]
+    finite = chosen_rows(rows, finite_rows(rows))
     if len(finite) < 2:
         return 0.0
     mean, total = finite.mean(0, dtype=np.float64), 0.0
