@@ -6,7 +6,8 @@ date, and ends.
 
 - `reportgen`: the whole run again with nothing changed.
 - `full-run`: the whole run into an empty folder.
-- Printed as well: the run after the pixels of one image changed, and what it wrote.
+- Printed as well: the run after the pixels of one image changed, how long it takes beyond the run with nothing changed,
+  which looks at the files, and what it wrote.
 
 Gate: nothing changed writes no file of the site; one image changed writes, of the images' pages, its own and those that
 lead to it, before or after.
@@ -56,10 +57,11 @@ def run(quick: bool) -> Result:
     lines = [
         f"{images:,} images, {len(before):,} files: full run {full:.1f} s, {OURS} again {rerun:.2f} s",
         f"of which the extraction: {again[1][1].seconds['extract']:.2f} s",
-        f"one image changed: {one:.1f} s; {len(pages):,} of {images:,} pages of images written, {len(written):,} files",
+        f"one image changed: {one:.1f} s, {one - rerun:.1f} s beyond the look at the files",
+        f"{len(pages):,} of {images:,} pages of images written, {len(written):,} files",
         f"{len(pages - links):,} of these pages do not show it",
     ]
-    return Result({"full-run": full / rerun}, gate, lines)
+    return Result({"full-run": full / rerun, "full-run, one image changed": full / one}, gate, lines)
 
 
 def timed(config: AuditConfig) -> tuple[float, RunSummary]:
