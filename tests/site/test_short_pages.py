@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from reportgen.errors import ConfigError
 from reportgen.gallery.components.short_images import chunk_bits, chunk_number
 from reportgen.gallery.core.check import check_site
 from reportgen.gallery.core.data_chunks import read_chunk
+from reportgen.gallery.core.pack import single
 from tests.support.html import read_html
 from tests.support.short_reports import FULL_PAGES, IMAGES, ShortReport
 
@@ -78,6 +80,12 @@ def test_pages_without_full_images_are_the_same_with_and_without_the_limit(short
     other = read_chunk(short_report.all_full, "images")
     assert chunk["columns"] == other["columns"]
     assert len(chunk["texts"]["page"].split("\n")) == IMAGES
+
+
+def test_pack_names_the_full_page_that_an_image_lacks(short_report: ShortReport, tmp_path: Path) -> None:
+    name = short_report.short_images()[0]["name"]
+    with pytest.raises(ConfigError, match="no full page of an image called"):
+        single(short_report.report, [name], tmp_path / "one.html")
 
 
 def test_check_finds_links_to_images_that_the_site_does_not_have(short_report: ShortReport, tmp_path: Path) -> None:

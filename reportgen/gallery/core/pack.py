@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reportgen.errors import ConfigError, OutputError
+from reportgen.gallery.core.check import SHORT_PAGE
 from reportgen.store.files import open_atomic, remove_leftovers, write_atomic
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -60,6 +61,11 @@ def find_images(report: Path, names: Sequence[str]) -> list[Path]:
         stem = re.sub(r"[^a-z0-9]+", "-", Path(name).stem.lower()).strip("-")
         matches = [page for page in pages if stem and stem in page.stem]
         exact = [page for page in matches if page.stem.split("-", 1)[-1] == stem or page.stem == stem]
+        if not matches and (site_of(report) / SHORT_PAGE).exists():
+            raise ConfigError(
+                f"the report has no full page of an image called `{name}`",
+                "use the name of an image that has one, or raise `page_limit`",
+            )
         if not matches:
             raise ConfigError(f"the report has no image called `{name}`", "use a file name from the page Images")
         if len(exact or matches) > 1:
