@@ -80,8 +80,9 @@ class AuditConfig:
     outputs: str = setting(
         "classes",
         "what the model returns: `classes`, a logit for each class, one of which is right, `binary`, one logit, "
-        "that of the second of two classes, or `probabilities`, those of a softmax",
-        ("classes", "binary", "probabilities"),
+        "that of the second of two classes, `probabilities`, those of a softmax, or `multilabel`, a logit or sigmoid "
+        "for each label, any number of which may be right",
+        ("classes", "binary", "probabilities", "multilabel"),
     )
     layer: str | None = setting(
         None, "the module whose output is used as the feature maps (default: found in the graph)", placeholder="NAME"

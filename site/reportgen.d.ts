@@ -254,6 +254,9 @@ interface ImagesChunk {
   layer: string[];
   /** Files with the photographs of images without a full page, in the order of the images. */
   sheet: string[];
+  /** Of a multi-label data set: all labels of an image, and all predicted ones. */
+  labels?: string[];
+  predictions?: string[];
 }
 
 /** A photograph in a file of several: URL, x, y, width and height of the part, width and height of the file. */
@@ -486,6 +489,9 @@ interface ImageFigures {
   picture(images: ImagesChunk, i: number, plain?: boolean): HTMLElement;
   link(images: ImagesChunk, i: number, ...children: (Node | string)[]): HTMLAnchorElement;
   className(images: ImagesChunk, k: number): string;
+  labelText(images: ImagesChunk, i: number): string;
+  /** The predicted class, or all predicted labels. */
+  predictionText(images: ImagesChunk, i: number): string;
   /** Name of the label, or of the prediction where there is no label. */
   title(images: ImagesChunk, i: number): string;
   /** `0.53`, or a dash where there is none. */

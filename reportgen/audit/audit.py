@@ -83,8 +83,13 @@ class Audit:
         return self.dataset.classes
 
     @property
+    def is_multilabel(self) -> bool:
+        """Whether any number of labels may be right for an image: most figures of one label do not exist then."""
+        return self.dataset.is_multilabel
+
+    @property
     def labels(self) -> np.ndarray:
-        """`(N,)` int64, −1 for none."""
+        """`(N,)` int64, −1 for none; see `ModelAudit.labels`."""
         return self.main.labels
 
     @cached_property

@@ -13,7 +13,7 @@ from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.background import BackgroundTest
-from reportgen.metrics.classification import Classification, logit_deviation, softmax
+from reportgen.metrics.classification import Classification, logit_deviation, probabilities
 from reportgen.metrics.confidence.calibration import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
@@ -26,6 +26,8 @@ from reportgen.metrics.localization.comparisons import (
 from reportgen.metrics.localization.evaluation import Evaluation
 from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.metrics.localization.study import LocalizationStudy
+from reportgen.metrics.multilabel import THRESHOLD as LABEL_THRESHOLD
+from reportgen.metrics.multilabel import MultilabelFigures
 from reportgen.metrics.top_patches import Unit, baseline_rows
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Table
@@ -54,13 +56,22 @@ def image_groups(table: Table, samples: Sequence[Sample]) -> np.ndarray:
     return connected_groups(ids, [sample.group for sample in samples])
 
 
+def label_table(samples: Sequence[Sample], classes: int) -> np.ndarray:
+    """Return the labels `(N, classes)` bool of the samples of a multi-label data set."""
+    table = np.zeros((len(samples), classes), bool)
+    for i, sample in enumerate(samples):
+        table[i, list(sample.labels or ())] = True
+    return table
+
+
 @dataclass(frozen=True)
 class ModelAudit:
     """One data set audited with one network.
 
     samples:      those that could be read, in the data set's order.
     table:        what the forward pass stored, one row a sample.
-    outcomes:     of each sample one of `metrics.failures.OUTCOMES`, or `unlabelled`.
+    outcomes:     of each sample one of `metrics.failures.OUTCOMES`, or `unlabelled`; in a multi-label data set see
+        `multilabel_outcomes`.
     cam_identity: largest |mean(CAM) + bias − logit| over all stored maps, or None where CAM is not exact.
     units:        the units of each layer, by the layer's name.
     localization_study: further localization figures, or None where there are no boxes.
@@ -71,6 +82,7 @@ class ModelAudit:
     unconfirmed_patches: (layer, unit, image) of the top patches whose value differs when their image is run alone.
     selected:     results that only selected images have, by kind: `occlusion`, `saliency`, `activations`.
     feature_visualizations: by layer and unit.
+    multilabel:   figures of a multi-label data set; None for one label an image, or without an annotated image.
     """
 
     dataset: Dataset
@@ -90,6 +102,7 @@ class ModelAudit:
     unconfirmed_patches: frozenset[tuple[str, int, int]] = frozenset()
     selected: Mapping[str, PerImageResults] = field(default_factory=dict)
     feature_visualizations: Mapping[tuple[str, int], FeatureVisualization] = field(default_factory=dict)
+    multilabel: MultilabelFigures | None = None
 
     @property
     def classes(self) -> Sequence[str]:
@@ -109,11 +122,26 @@ class ModelAudit:
 
     def probabilities(self, rows: int | Sequence[int]) -> np.ndarray:
         """`(…, K)` float64, the probability of each class for one image or several; only their logits are read."""
-        return softmax(np.asarray(self.table["logits"][rows], np.float64))
+        return probabilities(np.asarray(self.table["logits"][rows], np.float64), self.dataset.is_multilabel)
+
+    def predicted_labels(self, i: int) -> list[int]:
+        """The classes of image i whose probability reaches the threshold, in a multi-label data set, increasing."""
+        found: list[int] = np.flatnonzero(self.probabilities(i) >= LABEL_THRESHOLD).tolist()
+        return found
+
+    def map_column(self, i: int, k: int) -> int | None:
+        """The column of `cam/map` with the map of class k for image i, among the top classes; None if there is none."""
+        places = np.flatnonzero(self.cam_classes[i, :LABEL] == k)
+        return int(places[0]) if len(places) else None
+
+    @cached_property
+    def annotated(self) -> np.ndarray:
+        """`(N,)` bool: the labels of the image are known, of one label or several; in a multi-label data set, none."""
+        return np.array([s.label is not None or s.labels is not None for s in self.samples])
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """`(N,)` int64, −1 for none."""
+        """`(N,)` int64, −1 for none, which all images of a multi-label data set have: see `label_table`."""
         return np.array([-1 if s.label is None else s.label for s in self.samples], np.int64)
 
     @cached_property

@@ -130,6 +130,12 @@ def layers(model: str, **flags: Any) -> None:
 
 def _figures(model: dict[str, Any], labelled: int) -> list[tuple[str, str]]:
     """The headline figures of one network, with their names. labelled: number of images with a label."""
+    if several := model["multilabel"]:
+        names = {"map": "mean average precision", "micro_f1": "micro F1", "exact_match": "images with all labels right"}
+        return [
+            (name, "–" if several[key] is None else f"{several[key]:.3f}  ({several['images']:,} images)")
+            for key, name in names.items()
+        ]
     where = model["localization"] or {"images": 0}
     rates = (
         ("top-1 error", model["classification"]["top1_error"], labelled),

@@ -90,6 +90,11 @@ class ColumnFile:
         """Names of the columns of text, numbers and the like."""
         return [f.name for f in self.schema if not (f.type.num_fields or "binary" in str(f.type))]
 
+    def list_columns(self, names: Sequence[str]) -> list[str]:
+        """Those of these columns that are lists of text, numbers and the like."""
+        fields = (self.schema.field(name) for name in names if name in self.schema.names)
+        return [f.name for f in fields if "list" in str(f.type).split("<")[0] and not f.type.value_type.num_fields]
+
     @property
     def image_column(self) -> str | None:
         """Name of the column of images, or None: that of `datasets`, else one of structs with bytes, or of bytes."""
@@ -108,8 +113,9 @@ class ColumnFile:
             return {}
 
     def label_names(self, column: str) -> tuple[str, ...] | None:
-        """Return the class names of a column of `datasets`' class numbers; None for other columns."""
+        """Return the class names of a column of `datasets`' class numbers, or of lists of them; None for others."""
         feature = self.features.get(column, {})
+        feature = feature["feature"] if isinstance(feature.get("feature"), dict) else feature
         names = feature.get("names")
         return tuple(map(str, names)) if feature.get("_type") == "ClassLabel" and isinstance(names, list) else None
 

@@ -16,10 +16,15 @@ from reportgen.errors import DataError
 
 @dataclass(frozen=True)
 class ClassNames:
-    """The class names of a classifier. names: in the order of the logits; wnids: their WordNet ids, for ImageNet."""
+    """The class names of a classifier.
+
+    names: in the order of the logits; wnids: their WordNet ids, for ImageNet; is_multilabel: any number of the classes
+    may be labels of one image.
+    """
 
     names: tuple[str, ...]
     wnids: tuple[str, ...] | None = None
+    is_multilabel: bool = False
 
     @classmethod
     def numbered(cls, count: int) -> ClassNames:

@@ -51,6 +51,9 @@ class Sample:
     part:  where the image is within the file; None: it is the whole file.
     columns: text of each further column of the annotations; empty cells are missing.
     group: name that related images share, such as the photograph that they were cut from, or "".
+    labels: in a multi-label data set, the indices of all its labels, increasing; () if it is annotated and has none,
+        None if it is not annotated. `label` is None there.
+    box_labels: in a multi-label data set, the class of each box.
     """
 
     path: Path
@@ -62,6 +65,8 @@ class Sample:
     group: str = ""
     part: ImagePart | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[int, ...] | None = None
+    box_labels: tuple[int, ...] = ()
 
     def read(self) -> bytes:
         """Return the bytes of the image, whose digest identifies it. Errors: ImageError."""
@@ -92,6 +97,7 @@ class Dataset:
     classes: the class names that labels index: the classifier's, in its order.
     refused: files and annotations that were left out.
     note:    what a reader of the report must know about the data, or "".
+    is_multilabel: samples have `labels`, any number of them, and no `label`.
     """
 
     name: str
@@ -99,6 +105,7 @@ class Dataset:
     classes: Sequence[str]
     refused: Sequence[RejectedInput] = ()
     note: str = ""
+    is_multilabel: bool = False
 
     def __post_init__(self) -> None:
         if not self.samples:
@@ -128,20 +135,23 @@ class Dataset:
         for sample in self.samples:
             masks = [mask.digest for mask in sample.object_masks]
             ignored = sample.ignore_mask.digest if sample.ignore_mask else None
-            rows.append([sample.name, sample.label, sample.boxes.tolist(), masks, ignored])
+            labels = [sample.labels, sample.box_labels] if self.is_multilabel else []
+            rows.append([sample.name, sample.label, sample.boxes.tolist(), masks, ignored, *labels])
         return hashlib.sha256(json.dumps([rows, list(self.classes)]).encode()).hexdigest()
 
     def limited(self, limit: int | None) -> Dataset:
         """Return a data set of `limit` samples, taken from the classes in turn so that small runs cover every class.
 
-        Samples keep their order. None keeps all of them.
+        In a multi-label data set they are taken from the sets of labels in turn. Samples keep their order. None keeps
+        all of them.
         """
         if limit is None or limit >= len(self.samples):
             return self
-        count: Counter[int | None] = Counter()
+        count: Counter[object] = Counter()
         order = []
         for i, sample in enumerate(self.samples):
-            count[sample.label] += 1
-            order.append((count[sample.label], i))
+            kind = sample.labels if self.is_multilabel else sample.label
+            count[kind] += 1
+            order.append((count[kind], i))
         rows = sorted(i for _, i in sorted(order)[:limit])
         return replace(self, samples=[self.samples[i] for i in rows])

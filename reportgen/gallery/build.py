@@ -21,8 +21,9 @@ from reportgen.gallery.core.labels import input_size_label
 from reportgen.gallery.core.media import AddedMedia, Media
 from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
-from reportgen.gallery.core.urls import class_page
+from reportgen.gallery.core.urls import class_page, label_page
 from reportgen.gallery.core.writer import Progress, open_media, silent, write_site
+from reportgen.gallery.pages.label_detail import label_pages
 from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
 from reportgen.store.staging import Staging
@@ -64,7 +65,9 @@ def build_site(
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
     nav = navigation(audit)
-    classes = [(audit.classes[k], class_page(audit, k)) for k in audit.main.occurring_classes]
+    page_of = label_page if audit.is_multilabel else class_page
+    listed = label_pages(audit) if audit.is_multilabel else audit.main.occurring_classes
+    classes = [(audit.classes[k], page_of(audit, k)) for k in listed]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
     return write_site(site, frame, page_drafts(audit, media), last, media, data, cards, progress, staging)

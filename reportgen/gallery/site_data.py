@@ -14,7 +14,7 @@ from reportgen.gallery.components.short_images import chunk_bits
 from reportgen.gallery.core.browser_constants import SHARE_STEPS
 from reportgen.gallery.core.data_chunks import script
 from reportgen.gallery.core.image_flags import IMAGE_FLAGS, image_flags
-from reportgen.gallery.core.labels import OUTCOME_LABELS
+from reportgen.gallery.core.labels import OUTCOME_LABELS, label_text, prediction_text
 from reportgen.gallery.core.page import NavEntry
 from reportgen.gallery.core.urls import image_page, layer_page
 from reportgen.metrics.formatting import shortened
@@ -62,6 +62,9 @@ def images_chunk(audit: Audit, cards: Mapping[int, Sequence[str]], sheets: Photo
         "layer": layers,
         "sheet": [file.url for file in sheets.files],
     }
+    if audit.is_multilabel:
+        texts["labels"] = [label_text(sample, audit.classes) for sample in audit.samples]
+        texts["predictions"] = [prediction_text(audit.main, i) for i in range(len(audit.samples))]
     groups, numbers = audit.columns.groups[:MAX_COLUMNS], {column.name: column for column in audit.columns.numbers}
     for k, group in enumerate(groups):
         columns[f"column_{k}"] = group.group_of.astype(np.int8)

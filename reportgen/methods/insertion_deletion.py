@@ -22,6 +22,7 @@ class InsertionDeletion:
 
     def __init__(self, classifier: Classifier) -> None:
         self._network = torch.nn.Sequential(classifier.trunk, classifier.head)
+        self._probabilities = classifier.probabilities
 
     def __call__(self, x: Tensor, map_: np.ndarray) -> dict[str, np.ndarray]:
         """Return `faithfulness/deletion` and `faithfulness/insertion`, `(3, STEPS + 1)` float32: the probability of the
@@ -38,7 +39,7 @@ class InsertionDeletion:
             return {
                 f"faithfulness/{name}": np.stack(
                     [
-                        self._network(frames(*pair, order)).softmax(1)[:, predicted].float().cpu().numpy()
+                        self._probabilities(self._network(frames(*pair, order)))[:, predicted].float().cpu().numpy()
                         for order in orders(map_, x)
                     ]
                 )

@@ -18,7 +18,7 @@ class Classification:
 
     top_classes: `(N, k)` the k classes with the highest logits, ties to the lower index; k is 5, or the number of
         classes if there are fewer.
-    scores: `(N, k)` their softmax probabilities.
+    scores: `(N, k)` their probabilities: softmax, or sigmoid in a multi-label data set.
     labelled: `(N,)` bool.
     top1_correct, top5_correct: `(N,)` bool; False for images without a label.
     top1_error, top5_error: None if no image has a label.
@@ -38,11 +38,17 @@ class Classification:
         return ordered
 
 
-def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndarray | None = None) -> Classification:
+def classify(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    k: int = 5,
+    groups: np.ndarray | None = None,
+    is_multilabel: bool = False,
+) -> Classification:
     """Return predictions and errors.
 
     logits: `(N, K)`, NaN ranks last and is never correct; labels: `(N,)` int, −1 for none; groups: `(N,)` of images
-    that are not independent.
+    that are not independent; is_multilabel: probabilities are sigmoids.
     """
     logits = logits.astype(np.float64)
     is_valid = ~np.isnan(logits)
@@ -54,7 +60,7 @@ def classify(logits: np.ndarray, labels: np.ndarray, k: int = 5, groups: np.ndar
     own_groups = None if groups is None else groups[labelled]
     return Classification(
         top_classes=top_classes,
-        scores=np.take_along_axis(softmax(logits), top_classes, 1),
+        scores=np.take_along_axis(probabilities(logits, is_multilabel), top_classes, 1),
         labelled=labelled,
         top1_correct=top1_correct,
         top5_correct=top5_correct,
@@ -68,6 +74,15 @@ def most_frequent_correct(labels: np.ndarray, k: int) -> np.ndarray:
     look. labels: `(N,)` int, −1 for none; of labels that are equally frequent, the lower ones are taken."""
     classes, counts = np.unique(labels[labels >= 0], return_counts=True)
     return np.isin(labels, classes[np.argsort(-counts, kind="stable")[:k]])
+
+
+def probabilities(logits: np.ndarray, is_multilabel: bool) -> np.ndarray:
+    """Return the probabilities of float64 logits `(…, K)`: their softmax, or their sigmoids for several labels."""
+    if not is_multilabel:
+        return softmax(logits)
+    small = np.exp(-np.abs(logits))  # no overflow
+    sigmoids: np.ndarray = np.where(logits >= 0, 1, small) / (1 + small)
+    return sigmoids
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -9,9 +9,12 @@ import numpy as np
 
 from reportgen.metrics.localization.boxes import area, intersection, iou
 from reportgen.metrics.localization.ilsvrc import IOU, Localization
+from reportgen.metrics.multilabel import THRESHOLD as LABEL_THRESHOLD
 
 OUTCOMES = ("class", "right", "multi-instance", "part", "more", "other")
 """Outcomes of an image, in the order in which they are tried; the first that applies counts."""
+NO_FAILURE = ("right", "exact", "unlabelled")
+"""Outcomes without an error, also those of a multi-label data set."""
 
 
 def outcome_of(is_class_correct: bool, box: np.ndarray, true_boxes: np.ndarray) -> str:
@@ -57,11 +60,24 @@ def failures_worst_first(outcomes: Sequence[str], confidence: np.ndarray) -> np.
     """Return the rows of the wrong classes, then those of the right classes with a wrong box, each with the most
     confident first.
 
-    outcomes: of each image, see `outcomes_of`; confidence: `(N,)` of the predicted class.
+    outcomes: of each image, see `outcomes_of` and `multilabel_outcomes`; confidence: `(N,)` of the predicted class.
     """
     kinds = np.asarray(outcomes, np.str_)
-    rows = np.flatnonzero((kinds != "right") & (kinds != "unlabelled"))
-    return rows[np.lexsort((-confidence[rows], kinds[rows] != "class"))]
+    rows = np.flatnonzero(~np.isin(kinds, NO_FAILURE))
+    return rows[np.lexsort((-confidence[rows], ~np.isin(kinds[rows], ("class", "inexact"))))]
+
+
+def multilabel_outcomes(probability: np.ndarray, positive: np.ndarray, annotated: np.ndarray) -> list[str]:
+    """Return the outcome of every image of a multi-label data set: `exact` if all labels are right, else `inexact`;
+    without annotation, `unlabelled`.
+
+    probability, positive: `(N, K)`; annotated: `(N,)` bool. NaN is not predicted.
+    """
+    exact = ((probability >= LABEL_THRESHOLD) == positive).all(1)
+    return [
+        ("exact" if right else "inexact") if known else "unlabelled"
+        for right, known in zip(exact, annotated, strict=True)
+    ]
 
 
 QUADRANTS = ("right-right", "right-wrong", "wrong-right", "wrong-wrong")

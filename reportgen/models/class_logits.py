@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx
 
 from reportgen.errors import ModelError
-from reportgen.models.outputs import ends_with_sigmoid, softmax_at_end
+from reportgen.models.outputs import ends_with_sigmoid, sigmoid_at_end, softmax_at_end
 
 
 def two_logits(z: Tensor) -> Tensor:
@@ -41,6 +41,8 @@ def class_logits(values: Tensor, images: int, outputs: str) -> Tensor:
     if outputs == "binary":
         return two_logits(values)
     rows = values.reshape(images, -1)
+    if outputs == "sigmoids":
+        return rows.logit()
     return log_probabilities(rows) if outputs == "probabilities" else rows
 
 
@@ -50,6 +52,9 @@ def described_outputs(graph: fx.GraphModule, outputs: str) -> str:
         return "one logit z, taken as −z/2 and z/2"
     if outputs == "probabilities":
         return "logits before the softmax at the end" if softmax_at_end(graph) else "log probabilities, taken as logits"
+    if outputs == "multilabel":
+        before = " before the sigmoid at the end" if sigmoid_at_end(graph) else ""
+        return f"multi-label: a logit for each label{before}"
     return ""
 
 
@@ -58,7 +63,8 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
 
     Its output for one image may have any number of dimensions, all but one of them of size 1: `(K,)` after `squeeze()`,
     `(1, K)`, or `(1, K, 1, 1)` of a fully convolutional head. name: of the network, for messages. A softmax at the end
-    of `probabilities` is removed; without one, the logits are their logarithms.
+    of `probabilities` is removed; without one, the logits are their logarithms. Of `multilabel`, a sigmoid at the end
+    is removed.
     Errors: ModelError for an output of another shape, and, for `binary`, of more than one value or of a sigmoid.
     """
     output = next(iter(reversed(graph.graph.nodes)))
@@ -71,7 +77,8 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
             "return one logit for each class, for example from a `python:` factory",
         )
     count = values[0] if values else 1
-    if outputs == "classes" and shape == (1, count):
+    sigmoid = sigmoid_at_end(graph) if outputs == "multilabel" else None
+    if outputs in ("classes", "multilabel") and shape == (1, count) and sigmoid is None:
         return count
     if outputs == "binary":
         _check_binary(graph, name, count)
@@ -82,6 +89,8 @@ def return_class_logits(graph: fx.GraphModule, name: str, outputs: str) -> int:
                 "for a binary classifier, leave out the sigmoid at the end of `forward`, and add `--outputs binary`",
             )
         returned = _logits_of_probabilities(graph, returned)
+    if sigmoid is not None:
+        returned = _without(graph, sigmoid, returned)
     with graph.graph.inserting_before(output):
         if outputs == "binary":
             logits = graph.graph.call_function(two_logits, (returned,))
@@ -102,10 +111,15 @@ def _logits_of_probabilities(graph: fx.GraphModule, returned: fx.Node) -> fx.Nod
             logits = graph.graph.call_function(log_probabilities, (returned,))
         logits.meta = dict(returned.meta)
         return logits
-    source = softmax.all_input_nodes[0]
-    softmax.replace_all_uses_with(source)
-    graph.graph.erase_node(softmax)
-    return source if softmax is returned else returned
+    return _without(graph, softmax, returned)
+
+
+def _without(graph: fx.GraphModule, last: fx.Node, returned: fx.Node) -> fx.Node:
+    """Let the users of a node read its input instead, and return the node that the graph returns then."""
+    source = last.all_input_nodes[0]
+    last.replace_all_uses_with(source)
+    graph.graph.erase_node(last)
+    return source if last is returned else returned
 
 
 def _check_binary(graph: fx.GraphModule, name: str, count: int) -> None:

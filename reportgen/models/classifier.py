@@ -129,7 +129,9 @@ class Classifier:
         cut from one.
     reads_tokens:   whether class tokens read the feature maps, by attention.
     outputs:        what `original` returns: `classes`, a logit for each class, or `binary`, one logit z, for which the
-        head returns (−z/2, z/2), or `probabilities`, those of a softmax: the head returns its logits.
+        head returns (−z/2, z/2), or `probabilities`, those of a softmax: the head returns its logits. Of a multi-label
+        network (see `class_names`) `multilabel`, a logit for each label, or `sigmoids`, of which the head returns the
+        logits.
     """
 
     name: str
@@ -157,6 +159,10 @@ class Classifier:
         if self.score_maps:
             return "files"
         return self.map_function.name if self.map_function else "cam" if self.linear_head else "grad-cam"
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Return the probabilities of logits `(…, K)`: their softmax, or of a multi-label network their sigmoids."""
+        return logits.sigmoid() if self.class_names.is_multilabel else logits.softmax(-1)
 
     def feature_maps(self, output: Tensor) -> Tensor:
         """Return the feature maps `(N, C, h, w)` in the trunk's output, without the values of class tokens."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -16,7 +18,7 @@ from reportgen.models.graph import trace
 from reportgen.models.in_place import make_differentiable
 from reportgen.models.layers import find_layers
 from reportgen.models.linear_head import find_linear_head
-from reportgen.models.outputs import BINARY_HINT
+from reportgen.models.outputs import BINARY_HINT, sigmoid_at_end, stated_outputs
 from reportgen.models.plain_module import let_gradients_pass, plain_module
 from reportgen.models.split import split
 from reportgen.models.weights import weights_digest
@@ -37,7 +39,8 @@ def classifier_from_module(
     class_names: by default `class 0`, `class 1`, …; layer: name of the module whose output the feature maps are; head:
         name of the linear layer; both are found automatically by default; outputs: `binary` for a network with the one
         logit z of a binary classifier, which becomes one of two classes with the logits (−z/2, z/2); `probabilities`
-        for one that returns those of a softmax, which become logits.
+        for one that returns those of a softmax, which become logits; `multilabel` for one with a logit or sigmoid for
+        each label. A Hugging Face network whose configuration states that it is multi-label is taken as one.
     Errors: ModelError.
     """
     preprocessing = preprocessing or Preprocessing()
@@ -45,12 +48,14 @@ def classifier_from_module(
     graph = trace(module, torch.zeros(preprocessing.input_shape))
     let_gradients_pass(graph)
     make_differentiable(graph, name)
+    outputs = stated_outputs(module, name, outputs)
     how = described_outputs(graph, outputs)
+    is_multilabel, has_sigmoid = outputs == "multilabel", sigmoid_at_end(graph) is not None
     classes = return_class_logits(graph, name, outputs)
     feature_maps = find_feature_maps(graph, layer)
     last = trunk_output(feature_maps)
     trunk, head_module = split(graph, last)
-    class_names = class_names or ClassNames.numbered(classes)
+    class_names = replace(class_names or ClassNames.numbered(classes), is_multilabel=is_multilabel)
     if len(class_names.names) != classes:
         raise ModelError(
             f"`{name}` has {classes} output{'s' * (classes > 1)} but {len(class_names.names)} class names",
@@ -73,5 +78,5 @@ def classifier_from_module(
         source="; ".join(filter(None, origin)),
         original=module,
         reads_tokens=is_read_by_class_tokens(feature_maps),
-        outputs=outputs,
+        outputs="sigmoids" if is_multilabel and has_sigmoid else outputs,
     )

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from reportgen.data.class_names import ClassNames
 from reportgen.data.groups import assign_folds
 from reportgen.errors import DataError
 from reportgen.models.class_tokens import without_class_tokens
@@ -127,7 +128,7 @@ def replace_head(classifier: Classifier, pooling: Pooling, head: FittedHead, cla
         trunk=without_class_tokens(trunk) if isinstance(trunk, fx.GraphModule) else trunk,
         head=PooledHead(pooling, head.weight, head.bias),
         linear_head=LinearHead(head.weight, head.bias, pooling),
-        class_names=replace(classifier.class_names, names=tuple(class_names), wnids=None),
+        class_names=ClassNames(tuple(class_names)),
         weights_digest=digest.hexdigest(),
         original=None,
         reads_tokens=False,

@@ -14,6 +14,8 @@ from reportgen.models.classifier import Classifier
 
 N_TOP_CLASSES = 5
 """Number of top classes of an image whose activation maps are stored, in addition to the label's."""
+N_TOP_LABELS = 32
+"""The same for a multi-label network: among the most probable labels are, with few exceptions, all that are right."""
 LOW_PRECISION_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """Low precisions in which a trunk can run. Heads, pooled features and maps are float32 in every case."""
 

@@ -1,4 +1,4 @@
-"""Checks that a network's weights are numbers and that its outputs are logits of classes that exclude each other."""
+"""Checks that a network's weights are numbers and that its outputs are logits."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ SHAPE_ONLY = {"flatten", "squeeze", "view", "reshape", "contiguous", "float", "i
 """Operations that change no value in evaluation, in lower case."""
 SOFTMAXES = {"softmax"}
 SIGMOIDS = {"sigmoid", "sigmoid_", "hardsigmoid", "expit"}
+REMOVABLE_SIGMOIDS = SIGMOIDS - {"hardsigmoid"}
+MULTILABEL = "multi_label_classification"
+"""The `problem_type` of a Hugging Face network for which any number of labels may be right."""
 
 
 def logits_in(output: Any, kind: type[T]) -> T | None:
@@ -59,9 +62,9 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
     """Check the outputs `(N, K)` of a network for a few images.
 
     Errors: ModelError for NaN or infinite values, a single output, the outputs of a softmax or sigmoid, and a network
-    whose configuration states that it is no classifier of one label.
+    whose configuration states another kind of outputs than it is run with.
     """
-    name = f"`{classifier.name}`"
+    name, is_multilabel = f"`{classifier.name}`", classifier.class_names.is_multilabel
     if classifier.original is not None:
         _check_problem_type(classifier.original, name)
     if outputs.shape[1] < 2:
@@ -78,12 +81,17 @@ def check_outputs(classifier: Classifier, outputs: Tensor) -> None:
     if are_probabilities(outputs):
         raise ModelError(
             f"{name} returns probabilities, not logits: its outputs are ≥ 0 and their sum is 1",
-            "add `--outputs probabilities`, or leave out the softmax at the end of its `forward`",
+            "leave out `--outputs multilabel`: the classes exclude each other"
+            if is_multilabel
+            else "add `--outputs probabilities`, or leave out the softmax at the end of its `forward`",
         )
     if ends_with_sigmoid(classifier.head) and outputs.amin() >= 0 and outputs.amax() <= 1:
         raise ModelError(
             f"{name} ends with a sigmoid: its outputs are probabilities of independent labels, not logits",
-            "if one class is right per image, leave out the sigmoid; multi-label networks are not supported",
+            "leave out the sigmoid at the end of its head"
+            if is_multilabel
+            else "if any number of labels may be right per image, add `--outputs multilabel`; if one class is right, "
+            "leave out the sigmoid",
         )
 
 
@@ -106,15 +114,31 @@ def check_probabilities(name: str, outputs: Tensor) -> None:
         )
 
 
+def stated_problem(module: nn.Module) -> str | None:
+    """Return the `problem_type` in the configuration of a Hugging Face network, or of one in the module."""
+    stated = (getattr(getattr(part, "config", None), "problem_type", None) for part in module.modules())
+    return next(filter(None, stated), None)
+
+
+def stated_outputs(module: nn.Module, name: str, outputs: str) -> str:
+    """Return the kind of outputs to run a network with: `multilabel` where its configuration states it, else `outputs`.
+
+    Errors: ModelError if it states something else than the setting.
+    """
+    problem = stated_problem(module)
+    if problem != MULTILABEL or outputs == "multilabel":
+        return outputs
+    if outputs != "classes":
+        raise ModelError(
+            f"`{name}` is a multi-label network: its configuration states `problem_type = {problem}`",
+            "leave out `outputs`; if one class is right per image, correct `problem_type`",
+        )
+    return "multilabel"
+
+
 def _check_problem_type(module: nn.Module, name: str) -> None:
     """Check what the configuration of a Hugging Face network, or of one in the module, states about its outputs."""
-    stated = (getattr(getattr(part, "config", None), "problem_type", None) for part in module.modules())
-    problem = next(filter(None, stated), None)
-    if problem == "multi_label_classification":
-        raise ModelError(
-            f"{name} is a multi-label network: its configuration states `problem_type = {problem}`",
-            "multi-label networks are not supported; if one class is right per image, correct `problem_type`",
-        )
+    problem = stated_problem(module)
     if problem == "regression":
         raise ModelError(
             f"{name} is a regression: its configuration states `problem_type = {problem}`",
@@ -132,8 +156,17 @@ def ends_with_sigmoid(head: nn.Module) -> bool:
 
 def softmax_at_end(graph: fx.GraphModule) -> fx.Node | None:
     """Return the softmax that is the last operation that changes a value, if nothing else reads it; or None."""
+    return _at_end(graph, SOFTMAXES)
+
+
+def sigmoid_at_end(graph: fx.GraphModule) -> fx.Node | None:
+    """Return the sigmoid that is the last operation that changes a value, if nothing else reads it; or None."""
+    return _at_end(graph, REMOVABLE_SIGMOIDS)
+
+
+def _at_end(graph: fx.GraphModule, operations: set[str]) -> fx.Node | None:
     node = _last_operation(graph)
-    return node if _operation(graph, node) in SOFTMAXES and len(node.users) == 1 else None
+    return node if _operation(graph, node) in operations and len(node.users) == 1 else None
 
 
 def _last_operation(graph: fx.GraphModule) -> fx.Node:

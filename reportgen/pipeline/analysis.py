@@ -12,14 +12,16 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.history import HISTORY_FILE, read_history
 from reportgen.audit.live_network import LiveNetwork
-from reportgen.audit.model_audit import ModelAudit, image_groups
+from reportgen.audit.model_audit import ModelAudit, image_groups, label_table
 from reportgen.config import AuditConfig
 from reportgen.data.masks import mask_in_window
-from reportgen.metrics.classification import Classification, classify
-from reportgen.metrics.failures import outcomes_of
+from reportgen.data.samples import Sample
+from reportgen.metrics.classification import Classification, classify, probabilities
+from reportgen.metrics.failures import multilabel_outcomes, outcomes_of
 from reportgen.metrics.localization.ilsvrc import Localization, localize
 from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
+from reportgen.metrics.multilabel import MultilabelFigures, evaluate_multilabel
 from reportgen.metrics.top_patches import Unit, summarize_units
 from reportgen.pipeline.background_test import background_work
 from reportgen.pipeline.backprop_baseline import backprop_work
@@ -46,6 +48,7 @@ class Figures:
     cam_identity: float | None
     localization_study: LocalizationStudy | None
     units: dict[str, list[Unit]]
+    multilabel: MultilabelFigures | None = None
 
 
 MIN_BUILD_SECONDS = 2.0
@@ -166,7 +169,8 @@ def compute_figures(
     sizes, windows = np.asarray(table["samples/size"]), np.asarray(table["samples/window"])
     boxes = [s.boxes.astype(np.float64) for s in samples]
     groups = image_groups(table, samples)
-    classification = classify(logits, labels, groups=groups)
+    is_multilabel = inputs.dataset.is_multilabel
+    classification = classify(logits, labels, groups=groups, is_multilabel=is_multilabel)
     where = (boxes, sizes, windows, model.info.input_size)
     localization = localize(maps, classes, *where, groups)
     masks = {i: mask_in_window(s.object_masks, windows[i], SIDE) for i, s in enumerate(samples) if s.object_masks}
@@ -181,10 +185,15 @@ def compute_figures(
         else None
     )
     bias = model.run.bias(samples)
+    outcomes = outcomes_of(classification.top1_correct, labels, localization, boxes)
+    multilabel = None
+    if is_multilabel:
+        outcomes, multilabel = _multilabel_figures(samples, logits, groups)
     return Figures(
         classification=classification,
         localization=localization,
-        outcomes=outcomes_of(classification.top1_correct, labels, localization, boxes),
+        multilabel=multilabel,
+        outcomes=outcomes,
         cam_identity=None if bias is None else cam_identity(maps, classes, logits, bias),
         localization_study=study,
         units={
@@ -198,6 +207,19 @@ def compute_figures(
             for layer in model.info.layers
         },
     )
+
+
+def _multilabel_figures(
+    samples: Sequence[Sample], logits: np.ndarray, groups: np.ndarray
+) -> tuple[list[str], MultilabelFigures | None]:
+    """Return the outcome of every image, and the figures over the annotated ones, if there are any."""
+    probability = probabilities(logits.astype(np.float64), is_multilabel=True)
+    positive = label_table(samples, logits.shape[1])
+    annotated = np.array([sample.labels is not None for sample in samples])
+    outcomes = multilabel_outcomes(probability, positive, annotated)
+    if not annotated.any():
+        return outcomes, None
+    return outcomes, evaluate_multilabel(probability[annotated], positive[annotated], groups[annotated])
 
 
 def cam_identity(maps: np.ndarray, classes: np.ndarray, logits: np.ndarray, bias: np.ndarray) -> float | None:

@@ -20,7 +20,7 @@ from reportgen.data.samples import Dataset, Sample
 from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import FittedHead, replace_head
-from reportgen.models.inference import eval_mode
+from reportgen.models.inference import N_TOP_LABELS, eval_mode
 from reportgen.pipeline.failed_files import FailedFiles
 from reportgen.pipeline.forward import ForwardPass, extract, unit_size
 from reportgen.pipeline.image_loader import DecodedImage, load_images
@@ -133,6 +133,7 @@ def store_settings(forward: ForwardPass, config: AuditConfig, device: torch.devi
         "precision": forward.precision,
         "runtime": forward.runtime_version,
         "store_maps": forward.store_feature_maps,
+        **({"top_labels": N_TOP_LABELS} if classifier.class_names.is_multilabel else {}),
         "device": device.type,
         "reportgen": __version__,
         "torch": torch.__version__,

@@ -19,7 +19,7 @@ from reportgen.errors import ModelError
 from reportgen.methods.activation_maps import activation_maps
 from reportgen.models.classifier import Classifier
 from reportgen.models.folding import fold
-from reportgen.models.inference import LOW_PRECISION_DTYPES, N_TOP_CLASSES, top_classes
+from reportgen.models.inference import LOW_PRECISION_DTYPES, N_TOP_CLASSES, N_TOP_LABELS, top_classes
 from reportgen.models.layers import feature_node, select_layers, unit_maxima, with_intermediates
 from reportgen.models.onnx_export import export_trunk
 from reportgen.models.onnx_runtime import OnnxFeatureMaps, OnnxTrunk, onnx_trunk
@@ -106,8 +106,8 @@ class ForwardPass:
         pixels: `(N, C, H, W)` uint8, on the classifier's device.
         Returns `logits (N, K)`, `features/gap (N, C)`, `features/gmp (N, C)`, `features/code (N, D)` (see `aliases`),
         `units/<layer>/max (N, U)` and `units/<layer>/where (N, U) int32` (see `unit_maxima`), `cam/class (N, M) int32`
-        with the top five classes and then the label's (−1: none), `cam/map (N, M, h, w)` in logit units (zeros for
-        class −1), and, with `store_feature_maps`, `maps (N, C, h, w)`; float32 unless stated.
+        with the top five classes (of a multi-label network 32) and then the label's (−1: none), `cam/map (N, M, h, w)`
+        in logit units (zeros for class −1), and, with `store_feature_maps`, `maps (N, C, h, w)`; float32 unless stated.
         Errors: ModelError if not even one image fits.
         """
         parts: list[dict[str, Tensor]] = []
@@ -149,7 +149,8 @@ class ForwardPass:
             gmp, where = unit_maxima(maps)
             logits, code = self._head(output)
             logits = logits.float()
-            top = top_classes(logits, min(N_TOP_CLASSES, logits.shape[1]))
+            n_top = N_TOP_LABELS if classifier.class_names.is_multilabel else N_TOP_CLASSES
+            top = top_classes(logits, min(n_top, logits.shape[1]))
             label = torch.tensor([-1 if y is None else y for y in labels], device=pixels.device)[:, None]
             classes = torch.cat((top, label), 1)
             lookup = classes.clamp(min=0)

@@ -21,6 +21,7 @@ from reportgen.config import AuditConfig
 from reportgen.data.class_names import ClassNames
 from reportgen.data.samples import Dataset, RejectedInput, Sample
 from reportgen.embedding.space import FeatureSource, find_feature_source
+from reportgen.errors import ConfigError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import pick_device
@@ -100,6 +101,8 @@ def load_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, progr
     with clock("read the data set"), progress("Reading the data set", None, ""):
         class_names = resolve_class_names(config, classifiers)
         data = read_data(config, class_names or class_names_of_data(config, read), read)
+        if config.slices and data.audited.is_multilabel:
+            raise ConfigError("`slices` have errors of one label an image, not of several", "leave out `slices`")
         if config.slices:
             check_named_slices(config.slices, image_columns(data.audited.samples), data.audited.classes)
         classifiers = [replace(one, score_maps=maps) for one, maps in zip(classifiers, data.score_maps, strict=True)]

@@ -68,7 +68,9 @@ def compare_with_original(forward: ForwardPass, original: nn.Module, pixels: Ten
 
 
 def _comparable(classifier: Classifier, logits: Tensor) -> Tensor:
-    """Logarithms of the probabilities where these are the network's outputs; else the logits."""
+    """What to compare: the logarithms of a softmax, or the sigmoids, where these are the outputs; else the logits."""
+    if classifier.outputs == "sigmoids":
+        return logits.sigmoid()
     return log_probabilities(logits.float().softmax(1)) if classifier.outputs == "probabilities" else logits
 
 

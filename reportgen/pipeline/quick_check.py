@@ -40,7 +40,8 @@ class SourceRecord:
 
     about:       digest of everything but the bytes of the images.
     images:      digest of the bytes of all images, also of those that cannot be decoded.
-    class_names: of the networks, with their WordNet ids; None if they are the labels of the data set.
+    class_names: of the networks, with their WordNet ids; None if they are the labels of the data set; is_multilabel:
+        see `ClassNames`.
     published:   for each network, the file of published weights that torchvision has loaded, or None.
     """
 
@@ -49,6 +50,7 @@ class SourceRecord:
     class_names: Sequence[str] | None
     wnids: Sequence[str] | None
     published: Sequence[str | None]
+    is_multilabel: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ def are_unchanged(config: AuditConfig, record: SourceRecord, read: ReadDataset, 
         class_names = (
             class_names_of_data(config, read)
             if record.class_names is None
-            else ClassNames(tuple(record.class_names), None if record.wnids is None else tuple(record.wnids))
+            else ClassNames(
+                tuple(record.class_names), None if record.wnids is None else tuple(record.wnids), record.is_multilabel
+            )
         )
         data = read_data(config, class_names, read)
         if about_digest(config, Sources(class_names, data, networks, published)) != record.about:
@@ -111,6 +115,7 @@ def record_of(config: AuditConfig, sources: Sources, known: Sequence[dict[str, s
         class_names=None if names is None else names.names,
         wnids=None if names is None else names.wnids,
         published=[None if path is None else str(path) for path in sources.published],
+        is_multilabel=names is not None and names.is_multilabel,
     )
 
 

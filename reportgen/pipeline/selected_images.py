@@ -17,6 +17,7 @@ from reportgen.methods.activations import Activations
 from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion
 from reportgen.methods.occlusion.occluder import Occluder, make_occluder
 from reportgen.methods.saliency import SaliencyMaps
+from reportgen.metrics.failures import NO_FAILURE
 from reportgen.models.classifier import Preprocessing
 from reportgen.pipeline.image_loader import NetworkInput
 from reportgen.pipeline.per_image import Compute, PerImageJob, PerImageMethod
@@ -83,7 +84,7 @@ def selected_images_works(
     Methods of all selected images are one work, so that an image gets them together; one with `at_most` is its own.
     labels: `(N,)` int64, −1 for none; outcomes: of each image; confidence: `(N,)` probability of the predicted class.
     """
-    failed = np.array([outcome not in ("right", "unlabelled") for outcome in outcomes])
+    failed = np.array([outcome not in NO_FAILURE for outcome in outcomes])
     names = [sample.name for sample in job.samples]
     selected = select_images(job.run.settings.select, names, labels, failed)
     rows = worst_first(selected, labels, outcomes, confidence)

@@ -8,7 +8,7 @@ import numpy as np
 
 from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.errors import ConfigError
-from reportgen.metrics.failures import failures_worst_first
+from reportgen.metrics.failures import NO_FAILURE, failures_worst_first
 
 MAX_FAILURES = 60
 """Failures that are selected at most, evenly over the data set."""
@@ -45,7 +45,7 @@ def worst_first(rows: Sequence[int], labels: np.ndarray, outcomes: Sequence[str]
     labels: `(N,)` int64, −1 for none; outcomes: of each image; confidence: `(N,)` of the predicted class.
     """
     asked = set(rows)
-    rest = [row for row in rows if outcomes[row] in ("right", "unlabelled")]
+    rest = [row for row in rows if outcomes[row] in NO_FAILURE]
     by_class: dict[int, list[int]] = {}
     for row in sorted(rest, key=lambda row: (confidence[row], row)):
         by_class.setdefault(int(labels[row]), []).append(row)

@@ -12,6 +12,7 @@ from reportgen.audit.model_audit import ModelAudit
 from reportgen.metrics.formatting import NONE, counted, difference_text, interval, percent, rate_with_count
 from reportgen.metrics.intervals import Interval, Rate
 from reportgen.metrics.localization.controls import CONTROL_LABELS
+from reportgen.metrics.multilabel import MultilabelFigures
 from reportgen.results.markup import markdown_table, plain
 
 MAX_IMAGES = 10
@@ -24,7 +25,8 @@ def audit_markdown(audit: Audit) -> str:
     """Return the document, in the order of the pages: figures of every network, findings, classes."""
     parts = [f"# {plain(audit.title)}\n", f"{_data(audit)}\n"]
     for model in audit.models:
-        parts += [f"## Figures of {plain(model.info.name)}\n", _figures(model)]
+        figures = _multilabel_figures(model.multilabel) if model.multilabel else _figures(model)
+        parts += [f"## Figures of {plain(model.info.name)}\n", figures]
     parts.append(f"## {counted(len(audit.findings), 'finding', 'findings')}\n")
     parts.append(
         "Those that affect the most images come first, counted at the lower end of the 95 % interval.\n"
@@ -39,8 +41,9 @@ def audit_markdown(audit: Audit) -> str:
 
 
 def _data(audit: Audit) -> str:
-    labelled, boxed = int((audit.labels >= 0).sum()), sum(len(sample.boxes) > 0 for sample in audit.samples)
-    text = f"{counted(len(audit.samples), 'image', 'images')}, {labelled:,} with a label, {boxed:,} with boxes."
+    labelled, boxed = int(audit.main.annotated.sum()), sum(len(sample.boxes) > 0 for sample in audit.samples)
+    label = "annotated labels" if audit.is_multilabel else "a label"
+    text = f"{counted(len(audit.samples), 'image', 'images')}, {labelled:,} with {label}, {boxed:,} with boxes."
     if audit.unreadable:
         text += f" {counted(len(audit.unreadable), 'file', 'files')} could not be read, see `left_out.csv`."
     return text
@@ -63,6 +66,14 @@ def _figures(model: ModelAudit) -> str:
         bounds = _decimals(study.rejection.auroc_interval)
         rows.append(["AUROC of the confidence", f"{study.rejection.auroc:.2f}", bounds, "chance: 0.50", ""])
     return markdown_table(["figure", "value", "95 % interval", "compared with", "difference"], rows)
+
+
+def _multilabel_figures(figures: MultilabelFigures) -> str:
+    rows = [["images with all labels right", rate_with_count(figures.exact), interval(figures.exact.interval)]]
+    for name, value in figures.values.items():
+        shown = NONE if value is None else f"{value:.3f}"
+        rows.append([name.replace("_", " "), shown, _decimals(figures.intervals.get(name))])
+    return markdown_table(["figure", "value", "95 % interval"], rows)
 
 
 def _rate_row(name: str, rate: Rate | None) -> list[str]:

@@ -23,20 +23,36 @@ REGION_COLUMNS = (
 
 
 def predictions_csv(audit: Audit) -> str:
-    """Return predictions.csv: for each network and image the label, the top classes with scores, and the outcome."""
+    """Return predictions.csv: for each network and image the label, the top classes with scores, and the outcome.
+
+    In a multi-label data set, all labels and all predicted ones, with `|` between them.
+    """
     k = audit.main.classification.top_classes.shape[1]
     ranks = [f"{column}{rank}" for rank in range(1, k + 1) for column in ("class", "score")]
     rows = (row for model in audit.models for row in _prediction_rows(model))
-    return csv_text(["model", "name", "label", "kind", *ranks], rows)
+    labels = ["labels", "predicted"] if audit.is_multilabel else ["label"]
+    return csv_text(["model", "name", *labels, "kind", *ranks], rows)
 
 
 def _prediction_rows(model: ModelAudit) -> Iterator[list[str]]:
     classification = model.classification
     for i, sample in enumerate(model.samples):
-        label = "" if sample.label is None else model.classes[sample.label]
+        labels = ["" if sample.label is None else model.classes[sample.label]]
+        if model.dataset.is_multilabel:
+            labels = multilabel_cells(model, i)
         top = zip(classification.top_classes[i], classification.scores[i], strict=True)
         predictions = [cell for k, score in top for cell in (model.classes[int(k)], _score(score))]
-        yield [model.info.name, sample.name, label, model.outcomes[i], *predictions]
+        yield [model.info.name, sample.name, *labels, model.outcomes[i], *predictions]
+
+
+def multilabel_cells(model: ModelAudit, i: int) -> list[str]:
+    """All labels of image i, `[]` for none and "" without annotation, and all that are predicted."""
+    labels = model.samples[i].labels
+    names = (
+        None if classes is None else [model.classes[k] for k in classes]
+        for classes in (labels, model.predicted_labels(i))
+    )
+    return ["" if one is None else "|".join(one) or "[]" for one in names]
 
 
 def _score(score: float) -> str:

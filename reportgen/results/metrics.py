@@ -20,6 +20,7 @@ from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.evaluation import Errors, Evaluation
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
 from reportgen.metrics.localization.study import LocalizationStudy
+from reportgen.metrics.multilabel import THRESHOLD as LABEL_THRESHOLD
 
 SCHEMA = 2
 """Version of the file's structure."""
@@ -32,10 +33,10 @@ def metrics(audit: Audit) -> dict[str, Any]:
         "dataset": {
             "name": audit.dataset.name,
             "images": len(audit.samples),
-            "labelled": int((audit.labels >= 0).sum()),
+            "labelled": int(audit.main.annotated.sum()),
             "with_boxes": sum(len(s.boxes) > 0 for s in audit.samples),
             "unreadable": len(audit.unreadable),
-            "classes": len(np.unique(audit.labels[audit.labels >= 0])),
+            "classes": _occurring_classes(audit),
         },
         "models": [
             _model_metrics(model)
@@ -45,6 +46,13 @@ def metrics(audit: Audit) -> dict[str, Any]:
         ],
         "gap_and_gmp": _gap_gmp_metrics(audit),
     }
+
+
+def _occurring_classes(audit: Audit) -> int:
+    """Number of classes that are a label of an image."""
+    if audit.is_multilabel:
+        return len({k for sample in audit.samples for k in sample.labels or ()})
+    return len(np.unique(audit.labels[audit.labels >= 0]))
 
 
 def _model_metrics(model: ModelAudit) -> dict[str, Any]:
@@ -64,6 +72,7 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "top1_error": _value(classification.top1_error),
             "top5_error": _value(classification.top5_error) if model.has_top5 else None,
         },
+        "multilabel": _multilabel_metrics(model),
         "confidence": _confidence_metrics(model.confidence),
         "background": _background_metrics(model.background_test),
         "localization": localization
@@ -75,6 +84,37 @@ def _model_metrics(model: ModelAudit) -> dict[str, Any]:
             "top5_error": localization.top5_error.value,
             "gt_known_error": localization.gt_known_error.value,
             **(_study_metrics(model, model.localization_study) if model.localization_study else {}),
+        },
+    }
+
+
+def _multilabel_metrics(model: ModelAudit) -> dict[str, Any] | None:
+    """Return the figures of a multi-label data set: of all labels together, and of each."""
+    figures = model.multilabel
+    if figures is None:
+        return None
+    return {
+        "images": figures.images,
+        "threshold": LABEL_THRESHOLD,
+        "labels_with_images": figures.with_positives,
+        "exact_match": figures.exact.value,
+        **figures.values,
+        "ci95": {
+            name: [round(bound, 6) for bound in bounds]
+            for name, bounds in (("exact_match", figures.exact.interval), *figures.intervals.items())
+        },
+        "labels": {
+            model.classes[k]: {
+                "images": one.positives,
+                "predicted": one.predicted,
+                "hits": one.hits,
+                "average_precision": one.average_precision,
+                "ci95": one.interval and [round(bound, 6) for bound in one.interval],
+                "precision": _value(one.precision),
+                "recall": _value(one.recall),
+                "f1": one.f1,
+            }
+            for k, one in enumerate(figures.labels)
         },
     }
 

@@ -62,6 +62,7 @@ class Report:
     groups: `(N,)` int64, images of the same number are not independent: same bytes, or one group of the annotations.
     sizes: `(N, 2)` int32, width and height of the upright images.
     slices: name of each slice of the settings → `(N,)` bool, its images.
+    is_multilabel: an image has any number of labels: `predictions` has them as text, and its `label` is −1.
     tsne: `(N, 2)` float32, positions on the t-SNE map of the first network's features, x to the right and y downward;
         NaN for images with features that are not finite.
     """
@@ -75,6 +76,7 @@ class Report:
     sizes: np.ndarray
     tsne: np.ndarray
     slices: Mapping[str, np.ndarray]
+    is_multilabel: bool = False
 
     @property
     def predictions(self) -> np.ndarray:
@@ -143,4 +145,5 @@ def open_report(folder: str | PathLike[str]) -> Report:
         sizes=shard["samples/size"],
         tsne=shard["samples/tsne"],
         slices={name: shard["samples/slices"][:, s] for s, name in enumerate(shard.attributes.get("slices", []))},
+        is_multilabel=shard.attributes.get("is_multilabel", False),
     )

@@ -9,6 +9,7 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL, ModelAudit, image_groups
 from reportgen.metrics.localization.ilsvrc import IOU
+from reportgen.results.csv_files import multilabel_cells
 
 
 def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -22,7 +23,7 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     `samples/group` `(N,)` int64: images of the same number are not independent, see `image_groups`.
     `samples/boxes` `(B, 4)`: all ground-truth boxes; `samples/box_of` `(B,)`: the sample of each, increasing.
     `m/predictions`, `m/localization`: of network m, as in the CSV files, but with classes by index, and with one column
-        for all ranks.
+        for all ranks; several labels of an image as text.
     """
     arrays = {name: np.asarray(audit.main.table[name]) for name in ("samples/id", "samples/label")}
     arrays["samples/boxes"] = np.concatenate([sample.boxes for sample in audit.samples])
@@ -44,14 +45,20 @@ def report_arrays(audit: Audit) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "classes": list(audit.classes),
         "models": models,
         "slices": [one.name for one in named],
+        "is_multilabel": audit.is_multilabel,
     }
 
 
 def _predictions(audit: Audit, model: ModelAudit) -> np.ndarray:
+    labels = {}
+    if audit.is_multilabel:
+        cells = [multilabel_cells(model, i) for i in range(len(audit.samples))]
+        labels = dict(zip(("labels", "predicted"), np.array(cells).T, strict=True))
     return _structured(
         {
             "name": np.array([sample.name for sample in audit.samples]),
             "label": audit.labels,
+            **labels,
             "kind": np.array(model.outcomes),
             "top": model.classification.top_classes,
             "score": model.classification.scores,

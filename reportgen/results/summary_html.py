@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def summary_html(report: Report) -> str:
     """Return a table with the number of images, the errors with 95 % intervals, and a link to the site."""
-    labelled = int((report.predictions["label"] >= 0).sum())
+    labelled = int((report.predictions["kind"] != "unlabelled").sum())
     rows = [("images", f"{len(report.predictions):,}, {labelled:,} with a label")]
     if labelled:
         rows += _measured(report.folder / "table-1-classification.csv", "error")

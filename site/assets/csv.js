@@ -32,8 +32,8 @@ window.reportgen.csv = (() => {
     const lines = rows.map((i) => [
       images.id[i],
       images.name[i],
-      imageFigures.className(images, images.label[i]),
-      imageFigures.className(images, images.predicted[i]),
+      imageFigures.labelText(images, i),
+      imageFigures.predictionText(images, i),
       images.outcomes[images.outcome[i]][1],
       share(images.score[i]),
       share(images.iou[i]),

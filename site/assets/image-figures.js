@@ -82,12 +82,18 @@ window.reportgen.imageFigures = (() => {
 
   /** @type {ImageFigures["className"]} */
   const className = (images, k) => (k < 0 ? "–" : images.classes[k]);
+  /** @type {ImageFigures["labelText"]} */
+  const labelText = (images, i) => images.labels?.[i] ?? className(images, images.label[i]);
+  /** @type {ImageFigures["predictionText"]} */
+  const predictionText = (images, i) => images.predictions?.[i] ?? className(images, images.predicted[i]);
   /** @type {ImageFigures["title"]} */
-  const title = (images, i) => className(images, images.label[i] < 0 ? images.predicted[i] : images.label[i]);
+  const title = (images, i) =>
+    images.labels || images.label[i] >= 0 ? labelText(images, i) : className(images, images.predicted[i]);
   /** @type {ImageFigures["share"]} */
   const share = (value) => (value < 0 ? "–" : (value / constants.shareSteps).toFixed(2));
   /** @type {ImageFigures["count"]} */
   const count = (value) => value.toLocaleString("en");
 
-  return { chip, outcomeChip, place, part, cut, picture, link, className, title, share, count };
+  const texts = { labelText, predictionText, title };
+  return { chip, outcomeChip, place, part, cut, picture, link, className, ...texts, share, count };
 })();

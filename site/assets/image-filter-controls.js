@@ -79,6 +79,9 @@ window.reportgen.imageFilterControls = (images, actions) => {
     return [["", "any"], ...classes.filter(([k]) => numbers.has(Number(k)))];
   };
 
+  const isMultilabel = Boolean(images.labels);
+  /** @param {[string, string]} _ @param {number} bit */
+  const isUsed = (_, bit) => images.flags.some((flags) => (flags >> bit) & 1);
   const slices = images.slices.map((name) => /** @type {[string, string]} */ ([name, name]));
   /** @param {number} n */
   const hasImages = (n) => images.finding_ends[n] > (n ? images.finding_ends[n - 1] : 0);
@@ -119,16 +122,16 @@ window.reportgen.imageFilterControls = (images, actions) => {
     "div",
     { className: "filters" },
     labelled("search", search),
-    choice("label", "label", classesOf(images.label)),
-    choice("predicted", "prediction", classesOf(images.predicted)),
-    choice("flag", "flag", [["", "any"], ...images.flag_names]),
+    ...(isMultilabel ? [] : [choice("label", "label", classesOf(images.label))]),
+    choice("predicted", isMultilabel ? "most probable label" : "prediction", classesOf(images.predicted)),
+    choice("flag", "flag", [["", "any"], ...(isMultilabel ? images.flag_names.filter(isUsed) : images.flag_names)]),
     choice("finding", "finding", [["", "any"], ...images.findings.filter((_, n) => hasImages(n))]),
     ...(images.slices.length ? [choice("slice", "slice", [["", "any"], ...slices])] : []),
     ...columns.map(({ label }) => label),
-    percentRange("score", "confidence"),
-    percentRange("iou", "IoU"),
+    percentRange("score", isMultilabel ? "its probability" : "confidence"),
+    ...(isMultilabel ? [] : [percentRange("iou", "IoU")]),
     labelled("shorter side, px", number("side", "shorter side from pixels", 100000)),
-    choice("sort", "order", ORDERS),
+    choice("sort", "order", isMultilabel ? ORDERS.filter(([key]) => !/^(label|iou)/.test(key)) : ORDERS),
     choice("view", "show", [
       ["", "wall"],
       ["table", "table"],
@@ -136,7 +139,8 @@ window.reportgen.imageFilterControls = (images, actions) => {
   );
   const isWide = matchMedia("(min-width: 900px)").matches; // on a phone, the filters would fill the window
   const more = element("details", { open: isWide }, element("summary", { textContent: "Filters" }), filters);
-  const elements = [more, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv, review)];
+  const elements = [more, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv)];
+  if (!isMultilabel) elements[2].append(review); // there is no review of several labels
 
   /** @type {FilterControls["fill"]} */
   const fill = (state) => {

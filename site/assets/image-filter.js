@@ -81,6 +81,10 @@ window.reportgen.imageFilter = (() => {
       for (const [k, name] of Object.entries(images.classes)) {
         if (name.toLowerCase().includes(text)) classes.add(Number(k));
       }
+      const { labels, predictions } = images;
+      if (labels && predictions) {
+        return (i) => [names[i], labels[i], predictions[i]].some((one) => one.toLowerCase().includes(text));
+      }
       return (i) => names[i].includes(text) || classes.has(images.label[i]) || classes.has(images.predicted[i]);
     },
     outcome: (images, value) => {

@@ -2,7 +2,7 @@
 window.reportgen.imageOrder = (() => {
   "use strict";
   /** @type {Record<string, number>} */
-  const RANKS = { class: 0, unlabelled: 2, right: 3 }; // others: wrong boxes
+  const RANKS = { class: 0, inexact: 0, unlabelled: 2, right: 3, exact: 3 }; // others: wrong boxes
   /** @type {Record<string, (images: ImagesChunk) => (a: number, b: number) => number>} */
   const orders = {
     // wrong classes, then wrong boxes, the most confident first; then the rest, the least confident first

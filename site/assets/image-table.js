@@ -53,8 +53,8 @@
     const name = element("span", { className: "name", textContent: imageFigures.title(images, i) });
     const link = imageFigures.link(images, i, imageFigures.picture(images, i), name, facts);
     link.className = "card";
-    if (images.outcomes[images.outcome[i]][0] === "class") {
-      const predicted = imageFigures.className(images, images.predicted[i]);
+    if (["class", "inexact"].includes(images.outcomes[images.outcome[i]][0])) {
+      const predicted = imageFigures.predictionText(images, i);
       link.append(element("span", { className: "prediction quiet", textContent: `predicted: ${predicted}` }));
     }
     return element("li", {}, link);
@@ -72,8 +72,8 @@
       box,
       imageFigures.link(images, i, imageFigures.picture(images, i)),
       imageFigures.link(images, i, images.name[i]),
-      imageFigures.className(images, images.label[i]),
-      imageFigures.className(images, images.predicted[i]),
+      imageFigures.labelText(images, i),
+      imageFigures.predictionText(images, i),
       imageFigures.outcomeChip(images, i),
       imageFigures.share(images.score[i]),
       imageFigures.share(images.iou[i]),

@@ -127,9 +127,9 @@ def config(tmp_path: Path) -> AuditConfig:
     [
         ("one_output", "`one_output` has one output; reportgen needs a logit", "add `--outputs binary`"),
         ("softmax", "`softmax` returns probabilities, not logits.* their sum is 1", "add `--outputs probabilities`"),
-        ("sigmoid", "`sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
-        ("functional_sigmoid", "`functional_sigmoid` ends with a sigmoid", "leave out the sigmoid; multi-label"),
-        ("own_parts_with_sigmoid", "`own_parts` ends with a sigmoid", "leave out the sigmoid; multi-label"),
+        ("sigmoid", "`sigmoid` ends with a sigmoid", "add `--outputs multilabel`"),
+        ("functional_sigmoid", "`functional_sigmoid` ends with a sigmoid", "add `--outputs multilabel`"),
+        ("own_parts_with_sigmoid", "`own_parts` ends with a sigmoid", "add `--outputs multilabel`"),
         ("nan_weights", "`2.weight` of `nan_weights` has 9 of 1,152 values that are NaN or infinite", "checkpoint"),
         ("infinite_head", "`8.bias` of `infinite_head` has 1 of 3 values that are NaN or infinite", "checkpoint"),
         ("nan_statistics", "`1.running_var` of `nan_statistics` has 1 of 8 values", "checkpoint"),

@@ -41,6 +41,7 @@ SHARED_TEMPLATES = {
     "chart.html",
     "class_comparison.html",
     "finding_card.html",
+    "label_table.html",
     "macros.html",
     "table.html",
 }
@@ -180,7 +181,7 @@ def test_navigation_lists_the_pages_that_apply_in_order() -> None:
         (entry.nav[1], entry.url) for entry in entries if entry.nav and entry.applies_to(audit)
     ]
     assert entries == sorted(entries, key=lambda entry: entry.order)
-    assert len({entry.nav for entry in entries}) == len(entries)
+    assert len({(entry.nav, entry.is_multilabel) for entry in entries}) == len(entries)
 
 
 def test_navigation_has_at_most_seven_entries_and_the_review() -> None:
@@ -231,7 +232,8 @@ def test_manual_lists_every_page_and_section() -> None:
 def test_registered_names_and_addresses_are_unique() -> None:
     names = [entry.name for entry in all_pages()]
     assert len(set(names)) == len(names)
-    addresses = [entry.url for entry in all_pages() if not entry.url.endswith("/")]  # else a folder of pages
+    pages = [entry for entry in all_pages() if not entry.url.endswith("/")]  # else a folder of pages
+    addresses = [(entry.url, entry.is_multilabel) for entry in pages]
     assert len(set(addresses)) == len(addresses)
     sections = [entry.name for entry in all_sections()]
     assert len(set(sections)) == len(sections)
@@ -263,7 +265,7 @@ def test_every_template_is_that_of_a_page_or_used_by_others() -> None:
     referenced: set[Any] = set()
     for name in files:
         referenced |= set(jinja2.meta.find_referenced_templates(env.parse((TEMPLATES / name).read_text("utf-8"))))
-    assert referenced == SHARED_TEMPLATES
+    assert referenced - {"overview.html"} == SHARED_TEMPLATES  # a page, which that of several labels extends
 
 
 def test_drafts_of_a_page_have_its_template_or_one_of_its_module(tmp_path: Path) -> None:
@@ -289,12 +291,14 @@ def test_search_chunk_has_the_pages_of_the_navigation(tmp_path: Path) -> None:
 
 
 def test_demo_report_has_every_page_and_section_whose_settings_are_given(demo_report: Path) -> None:
-    """A reference, two networks with different pooling, and feature visualization are not part of the demo."""
+    """A reference, two networks with different pooling, feature visualization and several labels an image are not part
+    of the demo."""
     site = demo_report / "site"
     pages = {path.relative_to(site).as_posix() for path in site.rglob("*.html")}
     assert {entry.nav[1] for entry in all_pages() if entry.nav and entry.url not in pages} == {
         "Drift",
         "GAP and GMP",
+        "Labels",
     }
     (image,) = (site / "images").glob(f"*-{Path(SELECTED_IMAGE).stem}.html")
     (class_,) = (site / "classes").glob("*-tabby.html")

@@ -146,7 +146,18 @@ OUTPUTS = [
     Refusal(names="blue\ngreen\n"),
     Refusal(build=with_nan),
     Refusal(build=overflowing),
-    Refusal(build=of_transformers("multi_label_classification")),
+    Refusal({"outputs": "multilabel"}, ending_with(nn.Softmax(1))),
+    Refusal(
+        {"outputs": "multilabel"},
+        classifier(
+            linear_head=None,
+            head=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3), nn.Sigmoid()),
+        ),
+    ),
+    Refusal({"outputs": "probabilities"}, of_transformers("multi_label_classification")),
+    Refusal({"outputs": "multilabel", "head": "gap"}),
+    Refusal({"outputs": "multilabel", "live": True}),
+    Refusal({"models": ({"model_name": "a", "outputs": "multilabel"}, {"model_name": "b"})}),
     Refusal(build=of_transformers("regression")),
 ]
 PREPROCESSING = [

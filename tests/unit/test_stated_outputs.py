@@ -43,12 +43,6 @@ class LogitsAlone(nn.Module):
 @pytest.mark.parametrize(
     ("config", "outputs", "message", "hint"),
     [
-        (
-            {"num_labels": 2, "problem_type": "multi_label_classification"},
-            "classes",
-            "`net` is a multi-label network: its configuration states",
-            "multi-label networks are not supported",
-        ),
         ({"num_labels": 1, "problem_type": "regression"}, "classes", "`net` is a regression", "--outputs binary"),
         ({"num_labels": 1, "problem_type": "regression"}, "binary", "`net` is a regression", "remove `problem_type`"),
         ({"num_labels": 1}, "classes", "`net` has one output", "--outputs binary"),
@@ -64,6 +58,21 @@ def test_network_of_transformers_that_states_other_outputs_is_refused(config, ou
 @pytest.mark.parametrize("problem", [None, "single_label_classification"])
 def test_network_of_transformers_with_one_right_class_is_taken(problem: str | None) -> None:
     check_outputs(classifier_from_module(resnet(num_labels=2, problem_type=problem), "net"), LOGITS)
+
+
+def test_network_of_transformers_that_states_several_labels_is_a_multilabel_one() -> None:
+    module = resnet(num_labels=3, problem_type="multi_label_classification")
+    made = classifier_from_module(module, "net")
+    assert (made.outputs, made.class_names.is_multilabel) == ("multilabel", True)
+    assert made.source == "multi-label: a logit for each label"
+    check_outputs(made, torch.randn(2, 3))
+    with pytest.raises(ModelError, match="`net` is a multi-label network: its configuration states") as caught:
+        classifier_from_module(module, "net", outputs="probabilities")
+    assert "leave out `outputs`" in (caught.value.hint or "")
+    images = torch.randn(2, *made.preprocessing.input_shape[1:])
+    with torch.inference_mode():
+        found = made.probabilities(made.head(made.trunk(images)))
+        torch.testing.assert_close(found, module(images).logits.sigmoid())
 
 
 def test_binary_network_of_transformers_has_two_classes(tmp_path: Path) -> None:

@@ -114,7 +114,10 @@ def test_table_without_a_path_or_with_some_corners_is_refused(tmp_path, name: st
         ("{1}", "not JSON at character 2: expecting property name enclosed in double quotes"),
         ("[" * 100_000, "not JSON: its lists are nested too deep"),
         ("[1]", "not a JSON object"),
-        ('{"path": "a.jpg", "label": ["cat"]}', "['cat'] is neither text nor a number"),
+        (
+            '{"path": "a.jpg", "label": ["cat"]}',
+            '["cat"] is a list: an image has one label, unless `outputs` is `multilabel`',
+        ),
         ('{"path": {"x": 1}}', "{'x': 1} is neither text nor a number"),
         ('{"label": "cat"}', "no path"),
         ('{"path": "a.jpg", "x0": 1}', "a box needs all four of x0, y0, x1, y1"),

@@ -84,7 +84,7 @@ def test_bad_descriptions_keep_their_image(tmp_path) -> None:
         ("s.tar: a", "no class is called `cow`"),
         ("s.tar: b", "its .json is not JSON"),
         ("s.tar: c", "its .json is not a JSON object"),
-        ("s.tar: d", "['cat'] is neither text nor a number"),
+        ("s.tar: d", '["cat"] is a list: an image has one label, unless `outputs` is `multilabel`'),
         ("s.tar: f", "a box needs a label, and the image has none"),
         ("s.tar: g", "no class is called `\\udcff`"),
         ("s.tar: h", "its description has more than 1048576 bytes"),

@@ -18,6 +18,7 @@ from reportgen.metrics.top_patches import DEAD_RANGE
         f"A unit's maximum is the same in every image: its range is at most {DEAD_RANGE:g} of its magnitude. The "
         "number of units is exact. No image is affected, so this finding comes last."
     ),
+    multilabel=True,
 )
 def dead_unit(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all recorded layers of the first network."""

@@ -25,6 +25,7 @@ MEASURED = (
         f"Two images are {MEASURED}. The number of images is exact: those that repeat another one, so that one image "
         "of each group is not counted."
     ),
+    multilabel=True,
 )
 def near_duplicate(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all pairs."""
@@ -66,6 +67,7 @@ def near_duplicate(audit: Audit) -> Iterator[Finding]:
     "Leak",
     topic="data",
     criterion=f"An image and one of the reference (--reference) are {MEASURED}. The number of images is exact.",
+    multilabel=True,
 )
 def leak(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all images that are also in the reference."""

@@ -16,6 +16,7 @@ MAX_LINES = 100
     "Unreadable files",
     topic="data",
     criterion="An image file could not be decoded. The number is exact.",
+    multilabel=True,
 )
 def unreadable(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all files."""
@@ -39,6 +40,7 @@ def unreadable(audit: Audit) -> Iterator[Finding]:
     "Refused annotations",
     topic="data",
     criterion="A row or file of the data set contradicts itself or points to nothing. The number is exact.",
+    multilabel=True,
 )
 def refused(audit: Audit) -> Iterator[Finding]:
     """At most one finding, with all rows and files."""

@@ -25,6 +25,7 @@ MAX_MAPS = 12
         "At least half of ten or more top-1 maps have their maximum in the same cell of the grid, whatever the image. "
         "The interval is that of their share."
     ),
+    multilabel=True,
 )
 def one_place(audit: Audit) -> Iterator[Finding]:
     """At most one finding, of the first network."""

@@ -26,23 +26,28 @@ Find = Callable[["Audit"], Iterable[Finding]]
 
 @dataclass(frozen=True)
 class FindingKind:
-    """A registered kind. title: for the card; criterion: when there is such a finding, in one or two sentences."""
+    """A registered kind. title: for the card; criterion: when there is such a finding, in one or two sentences;
+    is_multilabel: it is right for multi-label data sets, too."""
 
     name: str
     title: str
     topic: Topic
     criterion: str
     find: Find
+    is_multilabel: bool
 
 
 _kinds: dict[str, FindingKind] = {}
 
 
-def finding_kind(title: str, *, topic: Topic, criterion: str) -> Callable[[Find], Find]:
-    """Register `function(audit)`, which yields the findings of one kind. The function's name is the kind's."""
+def finding_kind(title: str, *, topic: Topic, criterion: str, multilabel: bool = False) -> Callable[[Find], Find]:
+    """Register `function(audit)`, which yields the findings of one kind. The function's name is the kind's.
+
+    multilabel: it is right also where any number of labels may be right for an image.
+    """
 
     def register(function: Find) -> Find:
-        _kinds[function.__name__] = FindingKind(function.__name__, title, topic, criterion, function)
+        _kinds[function.__name__] = FindingKind(function.__name__, title, topic, criterion, function, multilabel)
         return function
 
     return register
@@ -64,7 +69,8 @@ def kind_of(finding: Finding) -> FindingKind:
 def ranked_findings(audit: Audit) -> list[Finding]:
     """All findings: those that affect the most images at the lower end of their interval first, of equal ones the
     surest. Their slugs are distinct."""
-    found = [replace(finding, kind=kind.name) for kind in all_kinds() for finding in kind.find(audit)]
+    kinds = [kind for kind in all_kinds() if kind.is_multilabel or not audit.is_multilabel]
+    found = [replace(finding, kind=kind.name) for kind in kinds for finding in kind.find(audit)]
     found.sort(key=lambda f: (-f.at_least, 1.0 if f.p is None else f.p, -f.size.count, f.kind, f.slug))
     used: set[str] = set()
     return [replace(finding, slug=_unused(finding.slug, used)) for finding in found]

@@ -18,8 +18,9 @@ class AnnotatedObject:
 
     where:        file and position of the annotation, for messages.
     image:        name of the image.
-    label:        name of the class, or "".
+    label:        name of the class, or "". Without a label and a box, the annotations only list the image.
     box:          half-open, in pixels of the annotated image; None for an image-level label.
+    is_crowd:     it stands for several objects, which no box separates.
     size:         width and height of the annotated image, if stated.
     segmentation: COCO's segmentation, see `masks.parse_segmentation`.
     """
@@ -30,6 +31,7 @@ class AnnotatedObject:
     box: Box | None = None
     size: tuple[int, int] | None = None
     segmentation: object = None
+    is_crowd: bool = False
 
 
 Objects = Iterator[AnnotatedObject | RejectedInput]

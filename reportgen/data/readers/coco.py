@@ -14,7 +14,10 @@ from reportgen.json_text import load_json
 
 
 def read_coco(path: Path) -> Objects:
-    """Yield the objects of a COCO file; its boxes are x, y, width, height. Errors: DataError if it is not COCO's."""
+    """Yield the images and objects of a COCO file; its boxes are x, y, width, height.
+
+    Errors: DataError if it is not COCO's.
+    """
     try:
         table = load_json(read_text(path))
         images = {image["id"]: image for image in table["images"]}
@@ -26,6 +29,8 @@ def read_coco(path: Path) -> Objects:
             f"`{one_line(str(path))}` is not a COCO annotation file ({reason})",
             "it needs `images`, `categories` and `annotations`",
         ) from None
+    for key, image in images.items():
+        yield AnnotatedObject(f"{path.name}: image {key}", str(image.get("file_name", "")))
     for number, annotation in enumerate(annotations):
         identity = annotation.get("id", number) if isinstance(annotation, dict) else number
         where = f"{path.name}: annotation {identity}"
@@ -43,8 +48,6 @@ def _read_object(annotation: Any, where: str, images: dict[Any, Any], categories
     if annotation["image_id"] not in images or annotation["category_id"] not in categories:
         raise AnnotationError("its `image_id` or `category_id` is not in the file")
     image = images[annotation["image_id"]]
-    if annotation.get("iscrowd"):
-        raise AnnotationError("a crowd, not a single object")
     x, y, width, height = map(float, annotation["bbox"])
     return AnnotatedObject(
         where=where,
@@ -53,4 +56,5 @@ def _read_object(annotation: Any, where: str, images: dict[Any, Any], categories
         box=(x, y, x + width, y + height),
         size=(int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None,
         segmentation=annotation.get("segmentation"),
+        is_crowd=bool(annotation.get("iscrowd")),
     )

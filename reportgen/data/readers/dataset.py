@@ -47,7 +47,9 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
         samples = remote_images(samples)
         if annotations is not None:
             samples, refused = _add_annotations(source, samples, refused, annotations, class_names)
-            unlabelled = {f"{one_line(s.name.partition('/')[0])}/" for s in samples if s.label is None}
+            unlabelled = {
+                f"{one_line(s.name.partition('/')[0])}/" for s in samples if s.label is None and s.labels is None
+            }
             refused = [row for row in refused if not row.where.endswith("/") or row.where in unlabelled]
     elif has_image_ending(source.name):
         raise DataError(f"data {shown} is a single image", "give the folder that contains it")
@@ -62,7 +64,13 @@ def read_dataset(source: Path, class_names: ClassNames, annotations: Path | None
     if refused and not samples:
         first = f"{refused[0].where}: {refused[0].reason}"
         raise DataError(f"data {shown} has no images; left out: {len(refused)}, the first: {first}")
-    return Dataset(one_line(name) or "data", samples, class_names.names, refused)
+    if class_names.is_multilabel and all(sample.labels is None for sample in samples) and folder_class_names(source):
+        refused.append(
+            RejectedInput("class folders", "a folder cannot state several labels: give annotations, such as a table")
+        )
+    return Dataset(
+        one_line(name) or "data", samples, class_names.names, refused, is_multilabel=class_names.is_multilabel
+    )
 
 
 def data_class_names(source: Path) -> tuple[str, ...] | None:
@@ -116,7 +124,9 @@ def _add_annotations(
 
 
 def _annotated(sample: Sample, annotation: ImageAnnotation, table: Path, refused: list[RejectedInput]) -> Sample:
-    """Return the sample with a table's label and boxes; add boxes of an image without a label to `refused`."""
+    """Return the sample with a table's labels and boxes; add boxes of an image without a label to `refused`."""
+    if annotation.labels is not None:
+        return annotation.applied_to(sample)
     sample = replace(sample, group=annotation.group, columns=annotation.columns)
     label = sample.label if annotation.label is None else annotation.label
     if label is None:

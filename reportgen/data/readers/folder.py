@@ -21,7 +21,8 @@ def read_folder(
     """Return the images below `root`, sorted by name, and the files and folders that were left out.
 
     The label is the first-level folder. Images at the top have none; neither have those of a folder that is not named
-    as a class, which is listed. annotations: file or folder to be ignored, because it may lie below `root`.
+    as a class, which is listed. In a multi-label data set no image has one: a folder cannot state several labels.
+    annotations: file or folder to be ignored, because it may lie below `root`.
     Errors: DataError if `root` cannot be listed.
     """
     names, refused = list_files(root)
@@ -36,7 +37,7 @@ def read_folder(
     labels: dict[str, int | None] = {"": None}
     for folder, count in sorted(Counter(map(_class_folder, images)).items()):
         try:
-            labels[folder] = class_names.index(folder) if folder else None
+            labels[folder] = class_names.index(folder) if folder and not class_names.is_multilabel else None
         except LookupError as error:
             labels[folder] = None
             refused.append(RejectedInput(f"{one_line(folder)}/", f"{error}; {_count(count, 'image')} left unlabelled"))

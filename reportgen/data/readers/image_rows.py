@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from reportgen.data.arrow import ColumnFile, ImageCell, is_columnar
 from reportgen.data.class_names import ClassNames
 from reportgen.data.files import one_line
-from reportgen.data.readers.table import annotate_one, columns_left_out
-from reportgen.data.readers.table_rows import known_column, named_cell, place
+from reportgen.data.readers.table import annotate_one, columns_left_out, columns_of_classes
+from reportgen.data.readers.table_rows import LABEL_COLUMNS, known_column, named_cell, place
 from reportgen.data.samples import RejectedInput, Sample
 
 
@@ -33,9 +33,10 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
     file = ColumnFile(path)
     image = file.image_column
     assert image is not None, "see `has_images`"
-    columns = {name: known_column(name) for name in file.plain_columns}
+    columns = {name: known_column(name) for name in (*file.plain_columns, *file.list_columns(LABEL_COLUMNS))}
     refused = list(filter(None, [columns_left_out(path, list(columns.values()))]))
     label, *other_labels = _label_columns(file) or [""]
+    classes = columns_of_classes(path, list(columns.values()), class_names) if not label else {}
     if other_labels:
         listed = ", ".join(f"`{one_line(name)}`" for name in other_labels)
         refused.append(RejectedInput(one_line(path.name), f"labels are those of `{one_line(label)}`, not of {listed}"))
@@ -44,7 +45,7 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
     for number, (values, file_name) in enumerate(file.cells(list(columns), image), 1):
         row = {columns[name]: named_cell(value, names[name]) for name, value in values.items()}
         label_text = row.pop(columns.get(label, ""), "")
-        annotation, reason = annotate_one(defaultdict(str, row | {"label": label_text}), class_names)
+        annotation, reason = annotate_one(defaultdict(str, row | {"label": label_text}), class_names, classes)
         if reason:
             refused.append(RejectedInput(place(path, number), one_line(reason)))
         name = _name(path, number, len(str(file.rows)), file_name)
@@ -53,10 +54,12 @@ def read_image_rows(path: Path, class_names: ClassNames) -> tuple[list[Sample], 
 
 
 def _label_columns(file: ColumnFile) -> list[str]:
-    """Return the columns that may hold the label, the one that counts first: `label`, else those of class numbers."""
+    """Return the columns that may hold the label, the one that counts first: `label`, else those of class numbers, else
+    a list of labels."""
     numbers = [name for name in file.plain_columns if file.label_names(name)]
-    stated = [name for name in file.plain_columns if known_column(name) == "label"]
-    return stated[:1] or numbers
+    lists = file.list_columns(LABEL_COLUMNS)
+    stated = [name for name in (*file.plain_columns, *lists) if known_column(name) == "label"]
+    return stated[:1] or numbers or lists
 
 
 def _name(path: Path, number: int, digits: int, file_name: str) -> str:

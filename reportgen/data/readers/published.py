@@ -45,7 +45,9 @@ class _ImageObjects:
     """What the annotations state of one image."""
 
     label: int | None = None
+    labels: set[int] | None = None
     boxes: list[Box] = field(default_factory=list)
+    box_labels: list[int] = field(default_factory=list)
     masks: list[ObjectMask] = field(default_factory=list)
 
 
@@ -57,23 +59,68 @@ def annotate(
     by_image: dict[int, _ImageObjects] = defaultdict(_ImageObjects)
     refused: list[RejectedInput] = []
     for entry in read_objects(annotations):
+        if isinstance(entry, AnnotatedObject) and not entry.label and entry.box is None:
+            _list_image(entry, finder, by_image, class_names)
+            continue
         try:
             if isinstance(entry, RejectedInput):
                 raise AnnotationError(entry.reason)
             i = finder.find(entry.image)
-            _add_object(by_image[i], entry, samples[i], class_names)
+            add = _add_labelled_object if class_names.is_multilabel else _add_object
+            add(by_image[i], entry, samples[i], class_names)
         except (AnnotationError, ValueError) as error:
             refused.append(RejectedInput(one_line(entry.where), one_line(str(error))))
     annotated = []
     for i, sample in enumerate(samples):
         label = sample.label if by_image[i].label is None else by_image[i].label
         boxes = np.array(by_image[i].boxes, np.float32).reshape(-1, 4)
-        annotated.append(replace(sample, label=label, boxes=boxes, object_masks=tuple(by_image[i].masks)))
+        labels = by_image[i].labels
+        annotated.append(
+            replace(
+                sample,
+                label=label,
+                labels=None if labels is None else tuple(sorted(labels)),
+                boxes=boxes,
+                box_labels=tuple(by_image[i].box_labels),
+                object_masks=tuple(by_image[i].masks),
+            )
+        )
     return annotated, refused
+
+
+def _list_image(
+    entry: AnnotatedObject, finder: _ImageFinder, by_image: dict[int, _ImageObjects], class_names: ClassNames
+) -> None:
+    """Note that the annotations list an image: in a multi-label data set, one without objects has no label at all."""
+    if class_names.is_multilabel:
+        try:
+            objects = by_image[finder.find(entry.image)]
+        except AnnotationError:  # its objects say so; without any, nothing is lost
+            return
+        objects.labels = objects.labels or set()
+
+
+def _add_labelled_object(
+    objects: _ImageObjects, entry: AnnotatedObject, sample: Sample, class_names: ClassNames
+) -> None:
+    """Add an object and its label to an image of a multi-label data set.
+
+    Errors: AnnotationError or ValueError for the part that cannot be used.
+    """
+    label = _class_index(entry.label, class_names)
+    objects.labels = {*(objects.labels or ()), label}
+    if entry.is_crowd:
+        raise AnnotationError("a crowd, not a single object: its label counts, its box does not")
+    if entry.box is not None:
+        box, _ = _in_upright_image(entry, entry.box, sample)
+        objects.boxes.append(box)
+        objects.box_labels.append(label)
 
 
 def _add_object(objects: _ImageObjects, entry: AnnotatedObject, sample: Sample, class_names: ClassNames) -> None:
     """Add an object to its image. Errors: AnnotationError or ValueError for the part that cannot be used."""
+    if entry.is_crowd:
+        raise AnnotationError("a crowd, not a single object")
     if entry.label:
         label = _class_index(entry.label, class_names)
         if objects.label not in (None, label):

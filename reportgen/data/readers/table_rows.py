@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from reportgen.json_text import load_json
 CORNERS = ("x0", "y0", "x1", "y1")
 COLUMNS = ("path", "label", *CORNERS)
 KNOWN_COLUMNS = (*COLUMNS, "group")
+LABEL_COLUMNS = ("label", "labels")
+"""Columns whose cells may be lists: the labels of an image."""
 OBJECT_LABELS = ("categories", "category", "labels", "label")
 """Names for the classes of an image's objects."""
 JSON_LINES_ENDINGS = (".jsonl", ".ndjson")
@@ -78,6 +80,27 @@ def cell_text(value: Any) -> str:
 def is_plain(value: Any) -> bool:
     """Whether a value is text, a number or the like, and not a list or an object."""
     return not isinstance(value, (list, dict, tuple, bytes))
+
+
+def row_text(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cells of a row of values as text: those of known columns, plain ones, and lists of labels.
+
+    Errors: AnnotationError.
+    """
+    columns = {known_column(name): value for name, value in row.items()}
+    lists = {name: list_text(value) for name, value in columns.items() if is_label_list(name, value)}
+    known = {name: value for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
+    return {name: cell_text(value) for name, value in known.items() if name not in lists} | lists
+
+
+def is_label_list(column: str, value: Any) -> bool:
+    """Whether a value is a list of labels."""
+    return column in LABEL_COLUMNS and isinstance(value, list)
+
+
+def list_text(values: Sequence[Any]) -> str:
+    """Return a list of labels as the text of a CSV's cell: `["cat", "dog"]`. Errors: AnnotationError."""
+    return json.dumps(list(map(cell_text, values)), ensure_ascii=False)
 
 
 def known_column(name: str) -> str:
@@ -169,8 +192,7 @@ def _json_rows(line: str) -> list[dict[str, str] | str]:
         row = load_json(line)
         if not isinstance(row, dict):
             return ["not a JSON object"]
-        columns = {known_column(name): value for name, value in row.items()}
-        cells = {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
+        cells = row_text(row)
     except json.JSONDecodeError as error:
         return [f"not JSON at character {error.pos + 1}: {cause(ValueError(error.msg))}"]
     except AnnotationError as error:
@@ -208,9 +230,9 @@ def object_rows(objects: Any) -> list[dict[str, str]]:
 
 
 def _read_columns(table: Path) -> TableRows:
-    """Return the rows of the columns of plain values."""
+    """Return the rows of the columns of plain values and of lists of labels."""
     file = ColumnFile(table)
-    columns = file.plain_columns
+    columns = [*file.plain_columns, *file.list_columns(LABEL_COLUMNS)]
     names = {name: file.label_names(name) for name in columns}
     rows = (
         {known_column(name): named_cell(row[name], names[name]) for name in columns} for row, _ in file.cells(columns)
@@ -220,6 +242,8 @@ def _read_columns(table: Path) -> TableRows:
 
 def named_cell(value: Any, names: Sequence[str] | None) -> str:
     """Return the text of a cell. names: those of class numbers; −1, which `datasets` writes for no label, gives ""."""
+    if isinstance(value, list):
+        return list_text([named_cell(one, names) for one in value])
     if names is None or not isinstance(value, int):
         return cell_text(value)
     return names[value] if 0 <= value < len(names) else "" if value == -1 else str(value)

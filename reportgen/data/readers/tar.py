@@ -16,7 +16,7 @@ from reportgen.data.files import cause, one_line
 from reportgen.data.formats import has_image_ending, passed_over
 from reportgen.data.readers.boxes import AnnotationError
 from reportgen.data.readers.table import ImageAnnotation, annotate_one
-from reportgen.data.readers.table_rows import KNOWN_COLUMNS, cell_text, is_plain, known_column
+from reportgen.data.readers.table_rows import row_text
 from reportgen.data.samples import RejectedInput, Sample
 from reportgen.errors import DataError, ImageError
 from reportgen.json_text import load_json
@@ -104,7 +104,7 @@ def _in_folders(
     for name, folder in _folders(images).items():
         label = None
         try:
-            label = class_names.index(folder) if folder else None
+            label = class_names.index(folder) if folder and not class_names.is_multilabel else None
         except LookupError as error:
             unknown[f"{folder}/", str(error)].append(name)
         samples.append(Sample(path, f"{path.stem}/{name}", label, part=members[name]))
@@ -177,8 +177,7 @@ def _description(path: Path, members: Mapping[str, FilePart], group: _Group) -> 
             raise AnnotationError("its .json is not JSON") from None
         if not isinstance(row, dict):
             raise AnnotationError("its .json is not a JSON object")
-        columns = {known_column(name): value for name, value in row.items()}
-        cells |= {name: cell_text(value) for name, value in columns.items() if name in KNOWN_COLUMNS or is_plain(value)}
+        cells |= row_text(row)
     if name := group.labels.get("cls"):
         cells["label"] = _text(path, members[name]).strip()
     return cells

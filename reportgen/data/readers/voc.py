@@ -12,7 +12,7 @@ from reportgen.errors import DataError
 
 
 def read_voc(folder: Path) -> Objects:
-    """Yield the objects of all XML files below a folder. Errors: DataError if there are none.
+    """Yield the images and objects of all XML files below a folder. Errors: DataError if there are none.
 
     Pascal VOC counts pixels from 1, ImageNet from 0; in both the last pixel belongs to the box.
     """
@@ -41,6 +41,7 @@ def _read_objects(root: ElementTree.Element, name: str, stem: str) -> Objects:
     first_pixel = 0 if "ILSVRC" in source else 1
     size = _stated_size(root)
     image = root.findtext("filename") or stem
+    yield AnnotatedObject(name, image)
     for number, element in enumerate(root.iter("object"), 1):
         where = f"{name}: object {number}"
         try:

@@ -169,7 +169,16 @@ class PairedReports:
 
 
 def pair_up(a: Report, b: Report) -> PairedReports:
-    """Match the images of two reports. Errors: DataError if they have no image in common."""
+    """Match the images of two reports.
+
+    Errors: DataError if they have no image in common, or one is of a multi-label network.
+    """
+    for report in (a, b):
+        if report.is_multilabel:
+            raise DataError(
+                f"`{report.name}` is a report of a multi-label network, and the comparison is about one label an image",
+                "compare the figures in both `metrics.json`",
+            )
     first, second = match_images([identity for identity, _ in a.models[0].keys], [key for key, _ in b.models[0].keys])
     if not len(first):
         raise DataError(

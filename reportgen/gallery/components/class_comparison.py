@@ -10,9 +10,15 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.draw.overlay import draw_difference
-from reportgen.gallery.components.class_rows import ClassRow, class_layers, label_column, probabilities
+from reportgen.gallery.components.class_rows import (
+    ClassRow,
+    class_layers,
+    label_column,
+    probabilities,
+    shared_maximum,
+)
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, photograph
+from reportgen.gallery.components.image_figures import figure_boxes, image_size, photograph
 from reportgen.gallery.components.photo_cards import photo_card
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import cam_unit
@@ -73,7 +79,7 @@ def _maps(model: ModelAudit, media: Media, i: int, column: int, names: Sequence[
         )
         for name, k, role in zip(names, (0, column), ("predicted class", "label"), strict=True)
     ]
-    scale = ("0", f"{highest(model.cams[i]):.1f}{unit}")
+    scale = ("0", f"{shared_maximum(model, i):.1f}{unit}")
     return Section("Predicted class and label", "", figures, "pair", scale, id="comparison")
 
 

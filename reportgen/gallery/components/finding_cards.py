@@ -13,6 +13,7 @@ from reportgen.audit.model_audit import LABEL
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, map_layer, photograph
 from reportgen.gallery.components.photo_cards import photo_card, reference_photo_card
+from reportgen.gallery.core.labels import label_text, prediction_text
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.urls import finding_page, image_list, image_page
@@ -125,14 +126,13 @@ def _map_figures(audit: Audit, media: Media, i: int, evidence: Maps) -> list[Fig
     figures = [_map_figure(audit, media, i, c, top, evidence.boxes) for c in columns]
     if figures:
         return figures
-    label = model.samples[i].label
     return [
         Figure(
             photograph(model, media, i),
             model.samples[i].name,
             image_size(model, i),
-            title="no label" if label is None else model.classes[label],
-            caption=f"predicted: {model.classes[int(model.classification.top_classes[i, 0])]}",
+            title=label_text(model.samples[i], model.classes),
+            caption=f"predicted: {prediction_text(model, i)}",
             href=image_page(audit, i),
         )
     ]

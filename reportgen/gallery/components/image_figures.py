@@ -13,6 +13,7 @@ from reportgen.audit.reference import Reference
 from reportgen.draw.overlay import CARD_OVERLAY_SIDE, OVERLAY_SIDE, draw_overlay, draw_strip, strip_rectangle
 from reportgen.draw.tiles import card_picture
 from reportgen.gallery.components.figure import Figure, FigureBox
+from reportgen.gallery.core.labels import label_text, prediction_text
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.urls import image_page
 from reportgen.metrics.formatting import iou_text
@@ -50,21 +51,20 @@ def map_layer(
     return layer_over(media, model.cams[i, column], top, image_size(model, i), model.windows[i].tolist(), side)
 
 
-def top_layers(model: ModelAudit, media: Media, i: int, top: float) -> list[dict[str, Any]]:
-    """`overlay` and `part` of a figure for the map of each top class over image i, all in one picture file.
+def top_layers(
+    model: ModelAudit, media: Media, i: int, top: float, columns: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """Column → `overlay` and `part` of a figure for its map over image i, all in one picture file.
 
-    Empty where a map is no evidence.
+    columns: of `cam/map`, those of top classes. Empty where a map is no evidence.
     """
-    maps = model.cams[i, :-1]
-    shown = [j for j, map_ in enumerate(maps) if _is_evidence(map_)]
+    maps = model.cams[i]
+    shown = [j for j in columns if _is_evidence(maps[j])]
     if not shown:
-        return [{}] * len(maps)
+        return {j: {} for j in columns}
     size = image_size(model, i)
     strip = media.draw(draw_strip, maps[shown], top, size, model.windows[i].tolist())
-    return [
-        {"overlay": strip, "part": strip_rectangle(shown.index(j), size)} if j in shown else {}
-        for j in range(len(maps))
-    ]
+    return {j: {"overlay": strip, "part": strip_rectangle(shown.index(j), size)} if j in shown else {} for j in columns}
 
 
 def _is_evidence(map_: np.ndarray) -> bool:
@@ -116,18 +116,19 @@ def image_card(
     if column == LABEL and k < 0:
         column, k = 0, int(model.cam_classes[i, 0])
     top = highest(model.cams[i, column]) if top is None else top
-    label, predicted = model.samples[i].label, int(model.classification.top_classes[i, 0])
+    sample, predicted = model.samples[i], prediction_text(model, i)
+    is_labelled = sample.label is not None or sample.labels is not None
     value = ""
     if model.localization is not None and model.localization.judged[i]:
         value = f"IoU {iou_text(model.localization.best_iou[i, column])}"
     return Figure(
         picture=card_photograph(model, media, i),
-        alt=f"{model.samples[i].name} with the activation map of {model.classes[k]}",
+        alt=f"{sample.name} with the activation map of {model.classes[k]}",
         size=image_size(model, i),
         overlay=map_layer(model, media, i, column, top, CARD_OVERLAY_SIDE),
-        title=model.classes[predicted if label is None else label],
+        title=label_text(sample, model.classes) if is_labelled else predicted,
         value=value,
-        caption=f"predicted: {model.classes[predicted]}" if model.outcomes[i] == "class" else "",
+        caption=f"predicted: {predicted}" if model.outcomes[i] in ("class", "inexact") else "",
         href=image_page(audit, i),
         outcome=model.outcomes[i],
     )

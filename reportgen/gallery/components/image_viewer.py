@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.model_audit import ModelAudit
-from reportgen.gallery.components.class_rows import map_columns
+from reportgen.gallery.components.class_rows import class_layers, map_columns, shared_maximum
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.image_figures import figure_boxes, highest, image_size, photograph, top_layers
+from reportgen.gallery.components.image_figures import figure_boxes, image_size, photograph
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import TOKENS_NOTE, cam_name, cam_unit, reads_tokens
 from reportgen.gallery.core.media import Media
@@ -19,7 +19,7 @@ from reportgen.metrics.localization.ilsvrc import THRESHOLD
 
 def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
     """The predicted class's map, its box and the ground-truth boxes; the browser gets all stored maps."""
-    top = highest(model.cams[i])
+    top = shared_maximum(model, i)
     predicted = model.classes[int(model.cam_classes[i, 0])]
     figure = Figure(
         picture=photograph(model, media, i),
@@ -27,7 +27,7 @@ def image_viewer(model: ModelAudit, media: Media, i: int) -> Section:
         size=image_size(model, i),
         boxes=figure_boxes(model, i, 0),
         outcome=model.outcomes[i],
-        **top_layers(model, media, i, top)[0],
+        **class_layers(model, media, i)[0],
     )
     scale = ("0", f"{top:.1f}{cam_unit(model.info)}")
     caption = f"{cam_caption(model, predicted)}{box_caption(model, i)}"
@@ -56,8 +56,11 @@ def box_caption(model: ModelAudit, i: int) -> str:
 
 
 def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:
-    """The maps of image i as numbers for the browser: of the top classes, and of the label if it is not among them."""
-    columns = map_columns(model, i)
+    """The maps of image i as numbers for the browser: of the top classes, and of the label if it is not among them.
+
+    Of several labels, the box that a map gives has no IoU here: the ground-truth boxes are of several classes.
+    """
+    columns, sample, is_multilabel = map_columns(model, i), model.samples[i], model.dataset.is_multilabel
     maps = np.where(np.isfinite(model.cams[i]), model.cams[i], 0).astype(np.float64).round(3)
     names = [model.classes[int(model.cam_classes[i, j])] for j in columns]
     return {
@@ -66,7 +69,7 @@ def viewer_data(model: ModelAudit, i: int) -> dict[str, Any]:
         "input": model.info.input_size[::-1],
         "threshold": THRESHOLD,
         "unit": cam_unit(model.info),
-        "ground_truth": [[round(float(v), 1) for v in box] for box in model.samples[i].boxes],
+        "ground_truth": [] if is_multilabel else [[round(float(v), 1) for v in box] for box in sample.boxes],
         "cams": [
             {"name": name, "caption": cam_caption(model, name), "grid": maps[j].tolist()}
             for j, name in zip(columns, names, strict=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from reportgen.gallery.core.urls import image_list
 
-BAR_ORDER = ("class", "other", "more", "part", "multi-instance", "right", "unlabelled")
-"""Outcomes from left to right: a wrong class, wrong boxes, right."""
+BAR_ORDER = ("class", "other", "more", "part", "multi-instance", "right", "inexact", "exact", "unlabelled")
+"""Outcomes from left to right: a wrong class, wrong boxes, right; those of a multi-label data set; none."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import card_photograph, image_size, photograph
+from reportgen.gallery.core.labels import label_text
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.urls import image_page
 
@@ -27,12 +28,11 @@ def photo_card(
     audit: Audit, media: Media, i: int, caption: str = "", value: str = "", relation: Relation = ""
 ) -> Figure:
     """The photograph of image i under its label, with a link to its page."""
-    label = audit.samples[i].label
     return Figure(
         picture=card_photograph(audit.main, media, i),
         alt=audit.samples[i].name,
         size=image_size(audit.main, i),
-        title="no label" if label is None else audit.classes[label],
+        title=label_text(audit.samples[i], audit.classes),
         value=value,
         caption=caption,
         href=image_page(audit, i),
@@ -51,7 +51,7 @@ def reference_photo_card(
         picture=picture,
         alt=sample.name,
         size=(width, height),
-        title="no label" if sample.label is None else audit.classes[sample.label],
+        title=label_text(sample, audit.classes),
         value=value,
         caption=caption,
         href=picture.url,

@@ -16,14 +16,14 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.embedding.space import N_SHOWN
-from reportgen.gallery.components.class_rows import mapped_classes
+from reportgen.gallery.components.class_rows import mapped_classes, shared_maximum
 from reportgen.gallery.components.image_facts import image_facts, image_heading, images_around
-from reportgen.gallery.components.image_figures import card_photograph, highest, image_size
+from reportgen.gallery.components.image_figures import card_photograph, image_size
 from reportgen.gallery.components.image_viewer import box_caption, cam_caption
 from reportgen.gallery.components.photo_cards import label_relation
 from reportgen.gallery.components.photo_sheets import PhotoSheets, PicturePart
 from reportgen.gallery.core.data_chunks import script, write_chunk
-from reportgen.gallery.core.labels import OUTCOME_LABELS, cam_unit
+from reportgen.gallery.core.labels import OUTCOME_LABELS, cam_unit, label_text
 from reportgen.gallery.core.media import AddedMedia, Media
 from reportgen.gallery.core.page import Link
 from reportgen.gallery.core.urls import image_page
@@ -108,12 +108,13 @@ def _short_image(audit: Audit, media: Media, sheets: PhotoSheets, i: int) -> dic
         "size": image_size(model, i),
         "photo": astuple(sheets.part(i)),
         "window": [round(float(v), 2) for v in model.windows[i]],
-        "scale": f"{highest(model.cams[i]):.1f}{cam_unit(model.info)}",
+        "scale": f"{shared_maximum(model, i):.1f}{cam_unit(model.info)}",
         "box_caption": box_caption(model, i),
         "predicted": None if np.isnan(box).any() else [round(float(v), 1) for v in box],
         "ground_truth": [[round(float(v), 1) for v in box] for box in audit.samples[i].boxes],
         "classes": [
-            [column, row.name, f"{row.score:.2f}", row.role] for column, row in mapped_classes(model, i).items()
+            [column, row.name, f"{row.score:.2f}", row.mark or row.role]
+            for column, row in mapped_classes(model, i).items()
         ],
         "facts": [astuple(fact) for fact in image_facts(audit, i)],
         "columns": [list(pair) for pair in audit.samples[i].columns.items()],
@@ -128,7 +129,7 @@ def _neighbours(audit: Audit, media: Media, sheets: PhotoSheets, i: int) -> list
     rows = []
     for j, distance in zip(near.index[i].tolist(), near.distance[i], strict=True):
         if j >= 0:
-            label = "no label" if labels[j] < 0 else audit.classes[int(labels[j])]
+            label = label_text(audit.samples[j], audit.classes)
             relation = label_relation(int(labels[i]), int(labels[j]))
             picture = astuple(_picture(audit, media, sheets, j))
             rows.append([image_page(audit, j), audit.samples[j].name, label, f"{distance:.3g}", relation, picture])

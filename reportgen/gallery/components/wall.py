@@ -13,6 +13,7 @@ from reportgen.data.sampling import evenly_spaced
 from reportgen.draw.tiles import repeated_picture
 from reportgen.gallery.components.embedding_chunks import Thumbnails
 from reportgen.gallery.components.outcome_bar import BAR_ORDER
+from reportgen.gallery.core.labels import label_text, prediction_text
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.urls import image_list, image_page
 
@@ -60,7 +61,8 @@ class Wall:
 def wall(audit: Audit, media: Media) -> Wall | None:
     """The labelled images by outcome, or all images if none has a label; None for an audit without images."""
     outcomes = np.array(audit.main.outcomes)
-    members = np.flatnonzero(audit.labels >= 0) if (audit.labels >= 0).any() else np.arange(len(outcomes))
+    labelled = audit.main.annotated
+    members = np.flatnonzero(labelled) if labelled.any() else np.arange(len(outcomes))
     if not len(members):
         return None
     counts = Counter(outcomes[members].tolist())
@@ -119,6 +121,9 @@ def _ordered(audit: Audit, images: np.ndarray) -> list[int]:
 
 def _about(audit: Audit, i: int) -> str:
     """`tabby, predicted Egyptian cat 0.80`."""
+    if audit.is_multilabel:
+        texts = label_text(audit.samples[i], audit.classes), prediction_text(audit.main, i)
+        return f"{_short(texts[0])}; predicted: {_short(texts[1])}"
     classification = audit.main.classification
     predicted = f"{_short(audit.classes[int(classification.top_classes[i, 0])])} {classification.scores[i, 0]:.2f}"
     label = int(audit.labels[i])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import ModelInfo
+from reportgen.data.samples import Sample
 
 OUTCOME_LABELS = {
     "right": "right",
@@ -11,6 +15,8 @@ OUTCOME_LABELS = {
     "more": "box too large",
     "multi-instance": "multiple instances",
     "other": "off target",
+    "inexact": "wrong labels",
+    "exact": "all labels right",
     "unlabelled": "no label",
 }
 """Text of the chip of an outcome; the keys are the names in result files."""
@@ -21,6 +27,8 @@ OUTCOME_SHAPES = {
     "more": ("M3.5 3.5h5v5h-5zM1 1h10v10H1z", ""),
     "multi-instance": ("M1 1h4v4H1zM7 7h4v4H7z", ""),
     "other": ("M1 6h10", ""),
+    "inexact": ("M2 2l8 8M10 2l-8 8", ""),
+    "exact": ("M1.5 6.5l3 3 6-7", ""),
     "unlabelled": ("M6 1a5 5 0 100 10 5 5 0 000-10z", ""),
 }
 """Shape of the chip of an outcome in a frame of 12 × 12: the SVG path that is stroked, and the one that is filled."""
@@ -43,6 +51,20 @@ HEAD_LABELS = {
     "gmp": "max pooling and a fitted linear layer",
 }
 """How a network gets from its feature maps to its logits."""
+
+
+def label_text(sample: Sample, classes: Sequence[str]) -> str:
+    """The label of an image, or all of its labels in a multi-label data set."""
+    if sample.labels is not None:
+        return ", ".join(classes[k] for k in sample.labels) or "none of the labels"
+    return "no label" if sample.label is None else classes[sample.label]
+
+
+def prediction_text(model: ModelAudit, i: int) -> str:
+    """The predicted class of image i, or all predicted labels in a multi-label data set."""
+    if model.dataset.is_multilabel:
+        return ", ".join(model.classes[k] for k in model.predicted_labels(i)) or "none of the labels"
+    return model.classes[int(model.classification.top_classes[i, 0])]
 
 
 def method_label(info: ModelInfo) -> str:

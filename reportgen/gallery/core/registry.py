@@ -37,7 +37,10 @@ class PageDraft(NamedTuple):
 
 @dataclass(frozen=True)
 class PageEntry:
-    """A registered page, or pages of one kind. url: of the first; nav: group and label, or None for no entry."""
+    """A registered page, or pages of one kind. url: of the first; nav: group and label, or None for no entry.
+
+    is_multilabel: it is right for multi-label data sets, too.
+    """
 
     name: str
     url: str
@@ -47,15 +50,19 @@ class PageEntry:
     when: Callable[[Audit], bool]
     about: str
     draft: Callable[[Audit, Media], Iterable[PageDraft]]
+    is_multilabel: bool
 
     def applies_to(self, audit: Audit) -> bool:
         """Whether the audit has what the page requires."""
+        if audit.is_multilabel and not self.is_multilabel:
+            return False
         return all(audit.has_array(name) for name in self.requires) and self.when(audit)
 
 
 @dataclass(frozen=True)
 class SectionEntry:
-    """A registered section of image, class or unit pages. layer: its name in the image viewer, or ""."""
+    """A registered section of image, class or unit pages. layer: its name in the image viewer, or ""; is_multilabel:
+    as of a page."""
 
     name: str
     scope: Scope
@@ -64,9 +71,12 @@ class SectionEntry:
     about: str
     layer: str
     draw: Callable[[Audit, Media, Any], Section | None]
+    is_multilabel: bool
 
     def applies_to(self, audit: Audit) -> bool:
         """Whether the audit has every array that the section requires."""
+        if audit.is_multilabel and not self.is_multilabel:
+            return False
         return all(audit.has_array(name) for name in self.requires)
 
 
@@ -87,12 +97,14 @@ def page(
     order: int = 100,
     requires: Sequence[str] = (),
     when: Callable[[Audit], bool] = always,
+    multilabel: bool = False,
 ) -> Callable[[F], F]:
     """Register `function(audit, media)`, which returns the dataclass of one page.
 
     Its template is `<function>.html`. order: place in the navigation and in lists; about: one sentence for the manual.
     requires: slash paths of arrays (`<layer>` stands for any layer); without them there is no page and no entry.
-    when: a further condition, for what the presence of arrays cannot express.
+    when: a further condition, for what the presence of arrays cannot express; multilabel: it is right also where any
+    number of labels may be right for an image.
     """
 
     def register(function: F) -> F:
@@ -101,37 +113,54 @@ def page(
         def draft(audit: Audit, media: Media) -> Iterator[PageDraft]:
             yield PageDraft(url, f"{name}.html", partial(function, audit, media))
 
-        _pages[name] = PageEntry(name, url, nav, order, requires, when, about, draft)
+        _pages[name] = PageEntry(name, url, nav, order, requires, when, about, draft, multilabel)
         return function
 
     return register
 
 
 def pages(
-    url: str, *, about: str, nav: tuple[str, str] | None = None, order: int = 100, requires: Sequence[str] = ()
+    url: str,
+    *,
+    about: str,
+    nav: tuple[str, str] | None = None,
+    order: int = 100,
+    requires: Sequence[str] = (),
+    when: Callable[[Audit], bool] = always,
+    multilabel: bool = False,
 ) -> Callable[[F], F]:
-    """Register `function(audit, media)`, which yields a `PageDraft` for each of several pages; url: of the first."""
+    """Register `function(audit, media)`, which yields a `PageDraft` for each of several pages; url: of the first.
+
+    The other arguments are those of `page`.
+    """
 
     def register(function: F) -> F:
         name = function.__name__
-        _pages[name] = PageEntry(name, url, nav, order, requires, always, about, function)
+        _pages[name] = PageEntry(name, url, nav, order, requires, when, about, function, multilabel)
         return function
 
     return register
 
 
 def section(
-    scope: Scope, *, about: str, order: int = 100, requires: Sequence[str] = (), layer: str = ""
+    scope: Scope,
+    *,
+    about: str,
+    order: int = 100,
+    requires: Sequence[str] = (),
+    layer: str = "",
+    multilabel: bool = False,
 ) -> Callable[[F], F]:
     """Register `function(audit, media, subject)`, which returns a section, or None where it has nothing to show.
 
     subject: index of the image or of the class; for `unit` the layer and the unit's number.
     layer: name of the group of layers that the section's figures become in the image viewer; "" for none.
+    multilabel: as of `page`.
     """
 
     def register(function: F) -> F:
         name = function.__name__
-        _sections[name] = SectionEntry(name, scope, order, requires, about, layer, function)
+        _sections[name] = SectionEntry(name, scope, order, requires, about, layer, function, multilabel)
         return function
 
     return register
@@ -169,6 +198,13 @@ def draw_sections(scope: Scope, audit: Audit, media: Media, subject: Any) -> lis
             if section is not None:
                 drawn.append(replace(section, id=entry.name, layer=entry.layer))
     return drawn
+
+
+def needing_one_label(audit: Audit) -> list[str]:
+    """The labels of pages in the navigation that a multi-label data set does not have, in order."""
+    one_label = (entry.nav[1] for entry in all_pages() if entry.nav and not entry.is_multilabel)
+    shown = {link.label for entry in navigation(audit) for link in entry.links}
+    return [name for name in dict.fromkeys(one_label) if name not in shown] if audit.is_multilabel else []
 
 
 def navigation(audit: Audit) -> list[NavEntry]:

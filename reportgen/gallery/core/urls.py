@@ -17,6 +17,11 @@ def class_page(of: Audit | ModelAudit, k: int) -> str:
     return f"classes/{k:04d}-{slug(of.classes[k])}.html"
 
 
+def label_page(of: Audit | ModelAudit, k: int) -> str:
+    """The page of class k of a multi-label data set."""
+    return class_page(of, k).replace("classes/", "labels/", 1)
+
+
 def image_page(audit: Audit, i: int) -> str:
     """The full page of image i, or else its short one, which scripts fill from data."""
     if audit.full_pages.has[i]:

@@ -85,6 +85,7 @@ class LayerActivations:
     "activations/",
     order=66,
     about="One page an image and layer: activations of all channels, and the gradient of the predicted class's logit.",
+    multilabel=True,
 )
 def activation_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each selected image and recorded layer."""

@@ -27,6 +27,7 @@ class ActivationsPage:
     nav=("Internals", "Activations"),
     order=65,
     about="The selected images, each with the activations of all channels of every recorded layer.",
+    multilabel=True,
 )
 def activations(audit: Audit, media: Media) -> ActivationsPage:
     """The list of selected images."""

@@ -32,6 +32,7 @@ def has_deeper_kernels(audit: Audit) -> bool:
     order=62,
     when=has_deeper_kernels,
     about="The strongest kernels of each deeper convolution.",
+    multilabel=True,
 )
 def deeper_filters(audit: Audit, media: Media) -> DeeperFiltersPage:
     """The page."""

@@ -56,6 +56,7 @@ class FilterDetailPage:
     "filters/",
     order=61,
     about="One page a filter of the first convolution: weights by channel, responses and top patches.",
+    multilabel=True,
 )
 def filter_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each filter."""

@@ -43,6 +43,7 @@ class FiltersPage:
     nav=("Internals", "Filters"),
     order=60,
     about="The filters of the first convolution as pictures, with energy, colour and spatial frequency.",
+    multilabel=True,
 )
 def filters(audit: Audit, media: Media) -> FiltersPage:
     """The page."""

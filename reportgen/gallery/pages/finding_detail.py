@@ -41,7 +41,7 @@ class FindingDetailPage:
     next: Link | None
 
 
-@pages("findings/", order=6, about="One page a finding: its evidence, criterion, figures and images.")
+@pages("findings/", order=6, about="One page a finding: its evidence, criterion, figures and images.", multilabel=True)
 def finding_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each finding."""
     links = [Link(finding.headline, finding_page(finding)) for finding in audit.findings]

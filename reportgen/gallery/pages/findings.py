@@ -38,15 +38,17 @@ class FindingsPage:
     nav=("Findings", "Findings"),
     order=5,
     about="What a reader should know first: ranked cards with evidence, an inference and a next step.",
+    multilabel=True,
 )
 def findings(audit: Audit, media: Media) -> FindingsPage:
     """The page."""
     n = len(audit.findings)
-    counts = {kind.name: sum(finding.kind == kind.name for finding in audit.findings) for kind in finding_kinds()}
+    kinds = [kind for kind in finding_kinds() if kind.is_multilabel or not audit.is_multilabel]
+    counts = {kind.name: sum(finding.kind == kind.name for finding in audit.findings) for kind in kinds}
     return FindingsPage(
         heading=f"{n:,} findings" if n > 1 else "One finding" if n else "No findings",
         cards=[finding_card(audit, media, rank, CARD_WIDTH) for rank in range(1, n + 1)],
-        criteria=[Criterion(kind.title, kind.criterion, counts[kind.name]) for kind in finding_kinds()],
+        criteria=[Criterion(kind.title, kind.criterion, counts[kind.name]) for kind in kinds],
     )
 
 

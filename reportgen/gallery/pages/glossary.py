@@ -18,7 +18,12 @@ class GlossaryPage:
     groups: Sequence[TermGroup]
 
 
-@page(GLOSSARY_PAGE, order=98, about="The terms of the report with their definitions; other pages link to them.")
+@page(
+    GLOSSARY_PAGE,
+    order=98,
+    about="The terms of the report with their definitions; other pages link to them.",
+    multilabel=True,
+)
 def glossary(audit: Audit, media: Media) -> GlossaryPage:
     """The same in every report."""
     return GlossaryPage(read_glossary())

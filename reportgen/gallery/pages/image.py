@@ -35,6 +35,7 @@ class ImagePage:
     order=12,
     requires=("cam/map", "cam/class", "logits"),
     when=has_short_pages,
+    multilabel=True,
     about="Of very many images, those without a full page, one at a time: photograph, maps of the most probable "
     "classes, boxes, figures and nearest neighbours.",
 )

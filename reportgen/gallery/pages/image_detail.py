@@ -30,7 +30,8 @@ class ImageDetailPage:
 
     id: in URLs; report: the network's weights, whose reviews concern it; heading: its label or predicted class;
     comparison: of predicted class and label, if they differ; viewer: the large figure; classes: those that it has maps
-    of; is_live: whether the live page offers it; columns: the further ones of the annotations; sections: the rest.
+    of; is_live: whether the live page offers it; is_reviewed, has_map: there is a review page, and an embedding map;
+    columns: the further ones of the annotations; sections: the rest.
     """
 
     id: str
@@ -50,6 +51,8 @@ class ImageDetailPage:
     columns: Sequence[Fact]
     provenance: Sequence[Fact]
     is_live: bool
+    is_reviewed: bool
+    has_map: bool
     previous: Link | None
     next: Link | None
 
@@ -60,6 +63,7 @@ class ImageDetailPage:
     requires=("cam/map", "cam/class", "logits"),
     about="One page an image: predicted class and label compared if they differ, image viewer, the maps of the most "
     "probable classes, localization, and sections of all methods.",
+    multilabel=True,
 )
 def image_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each image, if there are not very many."""
@@ -89,6 +93,8 @@ def _image_detail(audit: Audit, media: Media, i: int) -> ImageDetailPage:
         columns=[Fact(name, text) for name, text in audit.samples[i].columns.items()],
         provenance=_provenance(audit, i),
         is_live=audit.live is not None and i in audit.live.inputs,
+        is_reviewed=not audit.is_multilabel,
+        has_map=not audit.is_multilabel,
         previous=previous,
         next=following,
     )

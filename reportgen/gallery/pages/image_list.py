@@ -23,7 +23,8 @@ IMAGES_PER_PAGE = 96
 class ImageListPage:
     """A part of the images with a full page. first, last: their positions; parts: links to all parts.
 
-    full_pages: what is said of images without one, or ""; unreadable: number of files.
+    full_pages: what is said of images without one, or ""; unreadable: number of files; map_of: the class whose
+    activation map is shown.
     """
 
     cards: Sequence[Figure]
@@ -33,6 +34,7 @@ class ImageListPage:
     parts: Sequence[Link]
     full_pages: str
     unreadable: int
+    map_of: str
 
 
 @pages(
@@ -40,6 +42,7 @@ class ImageListPage:
     nav=("Images", "Images"),
     order=10,
     about="All images as cards or as a table, with filters.",
+    multilabel=True,
 )
 def image_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """The cards, in parts."""
@@ -54,5 +57,12 @@ def image_list(audit: Audit, media: Media) -> Iterator[PageDraft]:
 def _image_list(audit: Audit, media: Media, rows: Sequence[int], start: int, parts: Sequence[Link]) -> ImageListPage:
     cards = [image_card(audit, media, i) for i in rows[start : start + IMAGES_PER_PAGE]]
     return ImageListPage(
-        cards, start + 1, start + len(cards), len(rows), parts, full_pages_text(audit), len(audit.unreadable)
+        cards=cards,
+        first=start + 1,
+        last=start + len(cards),
+        total=len(rows),
+        parts=parts,
+        full_pages=full_pages_text(audit),
+        unreadable=len(audit.unreadable),
+        map_of="most probable label" if audit.is_multilabel else "predicted class",
     )

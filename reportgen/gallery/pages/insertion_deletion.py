@@ -54,6 +54,7 @@ class InsertionDeletionPage:
     order=71,
     requires=("faithfulness/deletion", "faithfulness/insertion"),
     about="Insertion and deletion curves of the predicted class (Petsiuk et al. 2018), over some selected images.",
+    multilabel=True,
 )
 def insertion_deletion(audit: Audit, media: Media) -> InsertionDeletionPage:
     """Mean curves of the activation maps, with those of a random and of a centred map as controls."""

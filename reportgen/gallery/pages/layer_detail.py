@@ -53,6 +53,7 @@ class LayerDetailPage:
     order=56,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="One page a layer: its units with top patch, maximum, activity, preferred class and selectivity.",
+    multilabel=True,
 )
 def layer_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each layer."""

@@ -25,8 +25,10 @@ from reportgen.gallery.core.labels import (
 )
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
-from reportgen.gallery.core.registry import page
+from reportgen.gallery.core.registry import needing_one_label, page
+from reportgen.metrics.formatting import NONE
 from reportgen.metrics.localization.ilsvrc import IOU, RECIPE, THRESHOLD
+from reportgen.metrics.multilabel import THRESHOLD as LABEL_THRESHOLD
 from reportgen.results.tables import independence_text
 
 MAX_LISTED = 100
@@ -44,12 +46,14 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ProvenancePage:
-    """groups: facts by heading; left_out: files and rows that were not used; curves: learning curves."""
+    """groups: facts by heading; left_out: files and rows that were not used; not_shown: a sentence on pages that a
+    multi-label data set does not have, or ""; curves: learning curves."""
 
     lead: str
     groups: Sequence[tuple[str, Sequence[Fact]]]
     left_out: Sequence[LeftOut]
     curves: Sequence[Chart]
+    not_shown: str = ""
 
 
 @page(
@@ -57,6 +61,7 @@ class ProvenancePage:
     nav=("Method", "Provenance"),
     order=100,
     about="Data, network and protocol of the report, learning curves, and the files that were left out.",
+    multilabel=True,
 )
 def provenance(audit: Audit, media: Media) -> ProvenancePage:
     """The page."""
@@ -73,19 +78,45 @@ def provenance(audit: Audit, media: Media) -> ProvenancePage:
             if rows
         ],
         learning_curves(audit),
+        _not_shown(audit),
+    )
+
+
+def _not_shown(audit: Audit) -> str:
+    names = needing_one_label(audit)
+    return (
+        "These pages expect one label an image, so they are not shown for a data set whose images have any number "
+        f"of labels: {', '.join(names)}."
+        if names
+        else ""
     )
 
 
 def _data(audit: Audit) -> list[Fact]:
-    localization = audit.main.localization
     return [
         Fact("Data set", audit.dataset.name),
         Fact("Images", f"{len(audit.samples):,} read, {len(audit.unreadable):,} unreadable"),
+        *(_annotated_images(audit) if audit.is_multilabel else _labelled_images(audit)),
+        Fact("Annotations, SHA-256", audit.dataset.annotation_digest[:16]),
+    ]
+
+
+def _labelled_images(audit: Audit) -> list[Fact]:
+    localization = audit.main.localization
+    return [
         Fact("Images with a label", f"{int((audit.labels >= 0).sum()):,}"),
         Fact(
             "Images with a label and ground-truth boxes", f"{int(localization.judged.sum()) if localization else 0:,}"
         ),
-        Fact("Annotations, SHA-256", audit.dataset.annotation_digest[:16]),
+    ]
+
+
+def _annotated_images(audit: Audit) -> list[Fact]:
+    known = [sample.labels for sample in audit.samples if sample.labels is not None]
+    return [
+        Fact("Images with annotated labels", f"{len(known):,}, {known.count(()):,} of them without any label"),
+        Fact("Labels of an image, mean", f"{sum(map(len, known)) / len(known):.2f}" if known else NONE),
+        Fact("Images with ground-truth boxes", f"{sum(len(sample.boxes) > 0 for sample in audit.samples):,}"),
     ]
 
 
@@ -116,11 +147,19 @@ def _cam_identity(model: ModelAudit) -> str:
 
 
 def _protocol(audit: Audit) -> list[Fact]:
-    return [
+    errors = [
         Fact("Classification errors", "share of the labelled images; ties go to the lower class index"),
         Fact("Box recipe", f"“{RECIPE}”: around the largest region above {100 * THRESHOLD:.0f} % of the map's maximum"),
         Fact("Right box", f"IoU ≥ {IOU:.2f} with any ground-truth box"),
         Fact("Intervals", f"95 %, Wilson; {independence_text(audit.main)}"),
+    ]
+    multilabel = [
+        Fact("Predicted labels", f"probability, the sigmoid of the logit, of at least {LABEL_THRESHOLD}"),
+        Fact("Average precision", "Σ (R − R before) · P over the distinct probabilities, not interpolated"),
+        Fact("Intervals", f"95 %, bootstrap of images, and Wilson for shares; {independence_text(audit.main)}"),
+    ]
+    return [
+        *(multilabel if audit.is_multilabel else errors),
         Fact("reportgen", __version__),
         Fact("Store", audit.main.table.fingerprint[:16]),
     ]

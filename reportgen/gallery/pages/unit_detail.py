@@ -47,6 +47,7 @@ class UnitDetailPage:
     order=57,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="One page a unit: its top patches with receptive field and value, and the distribution of its maxima.",
+    multilabel=True,
 )
 def unit_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each unit of each layer."""

@@ -42,6 +42,7 @@ class UnitsPage:
     order=55,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="The layers whose units were recorded, with receptive field, stride and number of dead units.",
+    multilabel=True,
 )
 def units(audit: Audit, media: Media) -> UnitsPage:
     """The list of layers."""

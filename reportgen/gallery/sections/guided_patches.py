@@ -15,6 +15,7 @@ from reportgen.gallery.core.urls import image_page
     "unit",
     order=51,
     about="Guided backpropagation of a unit's value in each of its top patches.",
+    multilabel=True,
 )
 def guided_patches(audit: Audit, media: Media, subject: tuple[LayerInfo, int]) -> Section | None:
     """The guided gradient of each top patch; None for a unit that was not requested. subject: layer and unit."""

@@ -17,6 +17,7 @@ from reportgen.gallery.core.registry import section
     order=60,
     requires=("features/code", "image/tiny"),
     about="The ten nearest neighbours by features above the ten nearest by pixels, with distance and label.",
+    multilabel=True,
 )
 def neighbours(audit: Audit, media: Media, i: int) -> Section | None:
     """A row by features and a row by pixels, each of the image and its neighbours; then those of the reference."""

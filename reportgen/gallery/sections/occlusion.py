@@ -38,6 +38,7 @@ ORDINALS = ("", "", "second", "third", "fourth")
     requires=("occlusion/probability", "occlusion/class", "occlusion/total"),
     layer="Occlusion sensitivity",
     about="Drop of the class's probability, predicted class and strongest unit by the position of an occluding square.",
+    multilabel=True,
 )
 def occlusion(audit: Audit, media: Media, i: int) -> Section | None:
     """By the square's position: drop of the class's probability, predicted class, drop of the strongest unit's sum.

@@ -22,6 +22,7 @@ from reportgen.metrics.localization.boxes import to_image
     "unit",
     order=50,
     about="The input found by optimization for a unit of the setting `feature_visualization`.",
+    multilabel=True,
 )
 def optimized_input(audit: Audit, media: Media, subject: tuple[LayerInfo, int]) -> Section | None:
     """The optimized input and the top patch; None for a unit that was not requested. subject: layer and unit."""

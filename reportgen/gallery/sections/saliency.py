@@ -27,6 +27,7 @@ CLIP_QUANTILE = 0.995
     requires=("saliency/map",),
     layer="Saliency",
     about="Gradient of the predicted class's logit with respect to the pixels, with variants and random weights.",
+    multilabel=True,
 )
 def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     """The maps, each normalized, and the rank correlation of the gradient with that of random weights."""

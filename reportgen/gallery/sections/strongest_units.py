@@ -15,6 +15,7 @@ from reportgen.gallery.core.registry import section
     order=40,
     requires=("units/<layer>/max", "units/<layer>/where"),
     about="The units of each layer that are unusually active in an image, with their receptive fields.",
+    multilabel=True,
 )
 def strongest_units(audit: Audit, media: Media, i: int) -> Section | None:
     """The image once for each of them, with the receptive field of the unit's maximum."""

@@ -78,10 +78,10 @@ class Occluder:
             maps, logits, subject = self._run_clean(x, label)
             unit = strongest_unit(maps)
             result = self._occlude(x, unit, subject)
-            probability = result.logits.softmax(1)
+            probability = self.classifier.probabilities(result.logits)
             top = top_classes(result.logits, min(N_TOP_CLASSES, result.logits.shape[1]))
             shape = (len(self.grid.rows), len(self.grid.columns))
-            clean = torch.stack((logits.softmax(1)[0, subject], maps[0, unit].sum().float()))
+            clean = torch.stack((self.classifier.probabilities(logits)[0, subject], maps[0, unit].sum().float()))
             score = probability.gather(1, top)
         return {
             "occlusion/subject": np.array(subject, np.int32),
@@ -124,10 +124,12 @@ class Occluder:
 
         def compute(positions: Tensor) -> Tensor:
             result = occlude(backend, self.classifier.head, x, self.grid, unit, positions)
-            return torch.cat((result.logits.softmax(1), result.unit_total[:, None]), 1)
+            return torch.cat((self.classifier.probabilities(result.logits), result.unit_total[:, None]), 1)
 
         values = coarse_to_fine(compute, self.grid, self.approximation, subject)
-        return OcclusionResult(values[:, :-1].log(), values[:, -1])
+        probability = values[:, :-1]
+        logits = probability.logit() if self.classifier.class_names.is_multilabel else probability.log()
+        return OcclusionResult(logits, values[:, -1])
 
     @cached_property
     def arithmetic(self) -> str:
@@ -158,7 +160,7 @@ class Occluder:
             _, _, subject = self._run_clean(x, label)
             backends = (self.exact_backend, *self.fast_backends.values())
             logits = {b: occlude(b, self.classifier.head, x, self.grid, 0).logits for b in dict.fromkeys(backends)}
-            probabilities = [logits[backend].softmax(1)[:, subject] for backend in backends]
+            probabilities = [self.classifier.probabilities(logits[b])[:, subject] for b in backends]
         return {"trial/probability": torch.stack(probabilities).cpu().numpy()}
 
     def calibrated(self, trials: np.ndarray) -> Occluder:

@@ -46,7 +46,8 @@ def _with_folder_names(classifier: Classifier, data: Path | None) -> Classifier:
     Class folders are sorted, as in torchvision's ImageFolder, with which such a network was most likely trained.
     """
     count = len(classifier.class_names.names)
-    names = data_class_names(data) if data and classifier.class_names == ClassNames.numbered(count) else None
+    numbered = ClassNames.numbered(count).names
+    names = data_class_names(data) if data and classifier.class_names.names == numbered else None
     if names is None or len(names) != count:
         return classifier
-    return replace(classifier, class_names=ClassNames(names))
+    return replace(classifier, class_names=replace(classifier.class_names, names=names))

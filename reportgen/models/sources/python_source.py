@@ -61,7 +61,7 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
     """Check that the parts of a user's Classifier fit together: errors in the middle of a run would be less clear."""
     if config.layer or config.head:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets layer and head", "leave out the flag")
-    if config.outputs != "classes":
+    if config.outputs not in ("classes", "multilabel"):
         raise ConfigError(
             f"`python:{spec}` returns a Classifier, which must return a logit for each class",
             "leave out `outputs`; let the head return `two_logits(z)` or `log_probabilities(p)` of "
@@ -69,9 +69,11 @@ def _checked(classifier: Classifier, spec: str, config: AuditConfig) -> Classifi
         )
     if config.input_size or config.channels:
         raise ConfigError(f"`python:{spec}` returns a Classifier, which sets its input's size", "leave out the flag")
+    is_multilabel = config.outputs == "multilabel" or classifier.class_names.is_multilabel
+    class_names = chosen_class_names(config, None) or classifier.class_names
     classifier = replace(
         classifier,
-        class_names=chosen_class_names(config, None) or classifier.class_names,
+        class_names=replace(class_names, is_multilabel=is_multilabel),
         preprocessing=with_settings(classifier.preprocessing, config),
     )
     classes = len(classifier.class_names.names)

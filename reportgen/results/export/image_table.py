@@ -34,12 +34,15 @@ def _joined(parts: Sequence[np.ma.MaskedArray[Any, Any]]) -> np.ma.MaskedArray[A
 def model_table(report: Report, model: Model) -> Columns:
     """Return a row for each image, with the results of one network. Errors: StoreError."""
     found, classes = model.predictions, np.array(report.classes)
+    labels = {"label": np.ma.array(classes[found["label"]], mask=found["label"] < 0)}
+    if report.is_multilabel:
+        labels = {name: np.ma.array(found[name], mask=found[name] == "") for name in ("labels", "predicted")}
     columns = {
         "model": np.full(len(found), model.name),
         "name": found["name"],
         "width": report.sizes[:, 0].astype(np.int64),
         "height": report.sizes[:, 1].astype(np.int64),
-        "label": np.ma.array(classes[found["label"]], mask=found["label"] < 0),
+        **labels,
         "kind": found["kind"],
     }
     for k in range(found["top"].shape[1]):
