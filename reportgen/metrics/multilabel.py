@@ -30,7 +30,8 @@ class LabelFigures:
     """One label over the judged images.
 
     positives, predicted, hits: numbers of images with the label, with the prediction, and with both.
-    average_precision: area under the steps of `curve`; interval: its 95 % bootstrap interval. None without positives.
+    average_precision: area under the steps of `curve`; interval: its 95 % bootstrap interval. None without positives,
+        and the interval where all resamples are equal.
     precision: None if the label is never predicted; recall: None without positives.
     """
 
@@ -201,7 +202,7 @@ class _Resamples:
         return cls(np.concatenate(precisions), ratios)
 
     def interval_of(self, k: int) -> Interval | None:
-        """The interval of a label's average precision; None without positives."""
+        """The interval of a label's average precision, if it has one."""
         return _quantiles(self.precisions[:, k])
 
     def intervals(self) -> dict[str, Interval]:
@@ -246,9 +247,12 @@ def _weighted_precision(weights: np.ndarray, added: Any, added_positives: Any) -
 
 
 def _quantiles(values: np.ndarray) -> Interval | None:
-    """The 2.5 % and 97.5 % quantiles of the resamples in which the figure exists; None if there are none."""
+    """The 2.5 % and 97.5 % quantiles of the resamples in which the figure exists.
+
+    None if there are none, or if all are equal: an average precision of 1 is 1 in each of them, however few the images.
+    """
     existing = values[np.isfinite(values)]
-    if not len(existing):
+    if not len(existing) or existing.min() == existing.max():
         return None
     low, high = np.quantile(existing, [0.025, 0.975])
     return float(low), float(high)

@@ -102,6 +102,17 @@ def test_figures_equal_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(curve.thresholds, thresholds[::-1])
 
 
+def test_perfect_order_has_no_interval() -> None:
+    """It is perfect in each resample, which does not show how far the figure can be trusted."""
+    positive = np.array([[True, True], [True, False], [False, True], [False, False]])
+    probability = np.where(positive, 0.9, 0.1)
+    probability[:, 1] = [0.9, 0.1, 0.2, 0.8]
+    figures = evaluate_multilabel(probability, positive, np.arange(4))
+    assert figures.labels[0].average_precision == 1
+    assert figures.labels[0].interval is None
+    assert figures.labels[1].interval is not None
+
+
 def test_intervals_are_quantiles_over_resampled_groups() -> None:
     probability, positive = planted(30)
     groups = np.arange(30) // 2
