@@ -533,7 +533,7 @@ def test_demo_metrics_have_every_key(demo_report: Path) -> None:
     }
     assert set(model) == {
         "name", "head", "method", "resize", "precision", "precision_agreement", "runtime", "runtime_trial",
-        "classification", "confidence", "background", "localization", "slices", "ood",
+        "classification", "multilabel", "confidence", "background", "localization", "slices", "ood",
     }  # fmt: skip
     tried = model["precision_agreement"]  # only where the hardware has low-precision matrix units
     assert model["precision"] in (("fp32", "bf16", "fp16") if tried else ("fp32",))

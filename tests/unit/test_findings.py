@@ -402,7 +402,7 @@ def test_rank_is_the_lower_end_of_the_interval_then_the_p_value(monkeypatch: pyt
             Finding("first", "a", surest, [], "", "", at_least=surest.at_least),
         ]
 
-    kind = registry.FindingKind("planted", "Planted", "data", "always", planted)
+    kind = registry.FindingKind("planted", "Planted", "data", "always", planted, is_multilabel=False)
     monkeypatch.setattr(registry, "all_kinds", lambda: [kind])
     assert [finding.slug for finding in ranked_findings(make_audit())] == ["first", "second", "third"]
 
@@ -411,7 +411,7 @@ def test_slugs_of_equal_names_are_distinct(monkeypatch: pytest.MonkeyPatch) -> N
     def planted(audit: Audit) -> Sequence[Finding]:
         return [Finding("Crane (bird)", "a", Size(1, 2, "images"), [], "", "") for _ in range(3)]
 
-    kind = registry.FindingKind("planted", "Planted", "data", "always", planted)
+    kind = registry.FindingKind("planted", "Planted", "data", "always", planted, is_multilabel=False)
     monkeypatch.setattr(registry, "all_kinds", lambda: [kind])
     assert [finding.slug for finding in ranked_findings(make_audit())] == [
         "crane-bird",

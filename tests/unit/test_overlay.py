@@ -149,9 +149,9 @@ def test_map_without_evidence_has_no_part_of_the_strip(tmp_path) -> None:
     wide = {"samples/size": np.array([[40, 30]] * 2), "samples/window": np.array([[0.0, 0, 40, 30]] * 2)}
     model = make_model_audit([0, 0], maps=maps, class_names=["a", "b", "c"], arrays=wide)
     media = Media(tmp_path)
-    assert top_layers(model, media, 1, 2.0) == [{}, {}, {}]
+    assert top_layers(model, media, 1, 2.0, range(3)) == {0: {}, 1: {}, 2: {}}
     assert list(tmp_path.iterdir()) == []
-    first, second, third = top_layers(model, media, 0, 2.0)
+    first, second, third = top_layers(model, media, 0, 2.0, range(3)).values()
     assert first == second == {}
     assert third["part"] == strip_rectangle(0, (40, 30))
     file = tmp_path / third["overlay"].url
