@@ -49,8 +49,9 @@ window.reportgen.cam = (() => {
   /** @type {Cam["valueAt"]} */
   const valueAt = (grid, x, y) => sample(grid, [x], [y])[0];
 
+  // Row by row: all values of large maps are more arguments than a function may have.
   /** @type {Cam["maximum"]} */
-  const maximum = (...grids) => Math.max(...grids.flat(2));
+  const maximum = (...grids) => grids.flat().reduce((most, row) => Math.max(most, ...row), -Infinity);
 
   /** @param {number} n */
   const centres = (n) => Array.from({ length: n }, (_, i) => (i + 0.5) / n);

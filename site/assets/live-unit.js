@@ -1,7 +1,7 @@
 /* One unit of a layer in the live page's image: its map with the receptive field under the pointer, and what it is. */
 window.reportgen.liveUnit = (images, live, chunk, maps) => {
   "use strict";
-  const { boxes, data, dom, imageFigures, liveLayerMaps, viewerProbe } = window.reportgen;
+  const { boxes, cam, data, dom, imageFigures, liveLayerMaps, viewerProbe } = window.reportgen;
   const { element, svg } = dom;
   const { number } = liveLayerMaps;
   const { width, height } = live.preprocessing;
@@ -86,7 +86,7 @@ window.reportgen.liveUnit = (images, live, chunk, maps) => {
     frame.style.aspectRatio = String(aspect);
     frame.style.setProperty("--aspect", String(aspect));
     frame.ariaLabel = `Map of unit ${u} over the image; the arrow keys read its values`;
-    const [low, high] = [Math.min(...grid.flat()), Math.max(...grid.flat())];
+    const [low, high] = [Math.min(...grid.map((row) => Math.min(...row))), cam.maximum(grid)];
     const colours = high > 0 ? "Colours from 0 to its maximum, over the image in grey." : "No value is above 0.";
     caption.textContent = `Map of unit ${u}, from ${number(low)} to ${number(high)}. ${colours}`;
     const unit = starts[0] + u;

@@ -255,3 +255,10 @@ def test_colours_of_a_map_are_those_of_the_pictures(browser: Browser, demo_repor
     with visited(browser, image_page_of(demo_report, SELECTED_IMAGE).as_uri(), offline=True) as page:
         colours = page.evaluate("Array.from({ length: 256 }, (_, t) => reportgen.cam.colour(t / 255))")
         np.testing.assert_allclose(colours, inferno(), atol=0.51)
+
+
+def test_maximum_of_maps_as_large_as_the_input(browser: Browser, demo_report: Path) -> None:
+    """Those of a network without pooling, or of files: 300,000 values of an image."""
+    with visited(browser, image_page_of(demo_report, SELECTED_IMAGE).as_uri(), offline=True) as page:
+        maps = "Array.from({ length: 6 }, (_, k) => Array.from({ length: 224 }, (_, y) => Array(224).fill(k - y)))"
+        assert page.evaluate(f"reportgen.cam.maximum(...{maps})") == 5
