@@ -65,9 +65,7 @@ def choose_full_pages(audit: Audit) -> FullPages:
     failures = failures_worst_first(audit.main.outcomes, classification.scores[:, 0])
     take("failures", failures)
     take("findings", images_in_turns(audit.findings))
-    near = audit.feature_space.neighbours.index[has][
-        :, :N_SHOWN
-    ].T.ravel()  # the nearest of each, the second of each, …
+    near = audit.feature_space.neighbours.first(N_SHOWN).index[has].T.ravel()  # the nearest of each, the second, …
     take("neighbours", near[near >= 0])
     rest = np.flatnonzero(~has)
     classes = np.where(audit.labels >= 0, audit.labels, classification.top_classes[:, 0])

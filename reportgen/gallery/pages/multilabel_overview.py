@@ -10,8 +10,9 @@ from reportgen.gallery.components.coverage_notice import Notice, report_notice
 from reportgen.gallery.components.finding_cards import FindingCard, first_findings
 from reportgen.gallery.components.headline import Headline
 from reportgen.gallery.components.label_figures import LabelRow, at_random, decimals, label_rows
+from reportgen.gallery.components.run_facts import run_facts
 from reportgen.gallery.components.wall import Wall, wall
-from reportgen.gallery.core.labels import TOKENS_NOTE, input_size_label, method_label, reads_tokens
+from reportgen.gallery.core.labels import TOKENS_NOTE, reads_tokens
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.metrics.formatting import counted
@@ -65,7 +66,7 @@ def multilabel_overview(audit: Audit, media: Media) -> MultilabelOverviewPage:
         findings_total=len(audit.findings),
         rows=rows[:MAX_LABELS],
         rows_total=len(rows),
-        run=_run(audit),
+        run=run_facts(audit),
     )
 
 
@@ -111,17 +112,4 @@ def _headlines(figures: MultilabelFigures, rows: Sequence[LabelRow]) -> list[Hea
             detail=f"{exact.count:,} of {exact.n:,} · 95 % interval {100 * low:.0f}–{100 * high:.0f} %",
             verdict=f"Hamming loss {figures.values['hamming_loss']:.3f}",
         ),
-    ]
-
-
-def _run(audit: Audit) -> list[str]:
-    """The facts of the run that a reader needs to place the figures; the page Provenance has all."""
-    info, known = audit.main.info, int(audit.main.annotated.sum())
-    networks = f" and {len(audit.models) - 1} more" if len(audit.models) > 1 else ""
-    return [
-        f"{len(audit.samples):,} images, {known:,} with annotated labels",
-        f"{info.name}{networks}",
-        f"input {input_size_label(info)}, {info.resize}",
-        method_label(info),
-        info.precision,
     ]

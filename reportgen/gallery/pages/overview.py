@@ -9,9 +9,10 @@ from reportgen.audit.audit import Audit
 from reportgen.gallery.components.coverage_notice import Notice, report_notice
 from reportgen.gallery.components.finding_cards import FindingCard, first_findings
 from reportgen.gallery.components.headline import Headline, headlines
+from reportgen.gallery.components.run_facts import run_facts
 from reportgen.gallery.components.small_map import SmallMap, small_map
 from reportgen.gallery.components.wall import Wall, wall
-from reportgen.gallery.core.labels import TOKENS_NOTE, input_size_label, method_label, reads_tokens
+from reportgen.gallery.core.labels import TOKENS_NOTE, reads_tokens
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.registry import page
 from reportgen.gallery.pages.class_list import ClassRow, PredictedClass, class_rows, predicted_classes
@@ -68,7 +69,7 @@ def overview(audit: Audit, media: Media) -> OverviewPage:
         rows_total=len(rows),
         predicted=[] if rows else predicted_classes(audit)[:MAX_CLASSES],
         map=small_map(audit),
-        run=_run(audit),
+        run=run_facts(audit),
     )
 
 
@@ -110,16 +111,3 @@ def _meaning(audit: Audit) -> str:
     if not change.is_clear:
         return f"{text} The maps do not clearly beat the strongest control, {name} ({difference_text(change)})."
     return text if change.difference < 0 else f"{text} The {name} does better ({difference_text(change)})."
-
-
-def _run(audit: Audit) -> list[str]:
-    """The facts of the run that a reader needs to place the figures; the page Provenance has all."""
-    info, labelled = audit.main.info, int((audit.labels >= 0).sum())
-    networks = f" and {len(audit.models) - 1} more" if len(audit.models) > 1 else ""
-    return [
-        f"{len(audit.samples):,} images, {labelled:,} with a label",
-        f"{info.name}{networks}",
-        f"input {input_size_label(info)}, {info.resize}",
-        method_label(info),
-        info.precision,
-    ]
