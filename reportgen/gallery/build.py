@@ -13,6 +13,7 @@ from reportgen import __version__
 from reportgen.audit.audit import Audit
 from reportgen.gallery.components.image_figures import image_card, photograph
 from reportgen.gallery.components.image_inputs import card_inputs
+from reportgen.gallery.components.label_figures import shown_labels
 from reportgen.gallery.components.live_chunks import remove_live_chunks
 from reportgen.gallery.components.photo_sheets import draw_photo_sheets
 from reportgen.gallery.components.short_images import write_short_images
@@ -23,7 +24,6 @@ from reportgen.gallery.core.page import Frame
 from reportgen.gallery.core.registry import PageDraft, all_pages, navigation
 from reportgen.gallery.core.urls import class_page, label_page
 from reportgen.gallery.core.writer import Progress, open_media, silent, write_site
-from reportgen.gallery.pages.label_detail import label_pages
 from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
 from reportgen.store.staging import Staging
@@ -66,7 +66,7 @@ def build_site(
     }
     nav = navigation(audit)
     page_of = label_page if audit.is_multilabel else class_page
-    listed = label_pages(audit) if audit.is_multilabel else audit.main.occurring_classes
+    listed = shown_labels(audit) if audit.is_multilabel else audit.main.occurring_classes
     classes = [(audit.classes[k], page_of(audit, k)) for k in listed]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")

@@ -75,5 +75,7 @@ def _multilabel_facts(audit: Audit, i: int) -> list[Fact]:
         Fact(f"Predicted, probability ≥ {LABEL_THRESHOLD}", prediction_text(audit.main, i)),
     ]
     if len(sample.boxes):
-        facts.append(Fact("Ground-truth boxes", f"{len(sample.boxes)}, of all labels"))
+        facts.append(
+            Fact("Ground-truth boxes", f"{len(sample.boxes)}, of all labels; the maps are not compared with them")
+        )
     return facts

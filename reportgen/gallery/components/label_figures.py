@@ -69,6 +69,12 @@ def decimals(bounds: Interval | None) -> str:
     return NONE if bounds is None else f"{bounds[0]:.2f}–{bounds[1]:.2f}"
 
 
+def shown_labels(audit: Audit) -> list[int]:
+    """The labels that an annotated image has or that are predicted for one: they have a row and a page."""
+    figures = audit.main.multilabel
+    return [k for k, one in enumerate(figures.labels) if one.positives or one.predicted] if figures else []
+
+
 def label_rows(audit: Audit) -> list[LabelRow]:
     """The labels that an image has or that are predicted, those with the lowest average precision first, then those
     without positives."""
@@ -76,9 +82,8 @@ def label_rows(audit: Audit) -> list[LabelRow]:
     if figures is None:
         return []
     rows = []
-    for k, label in enumerate(figures.labels):
-        if not (label.positives or label.predicted):
-            continue
+    for k in shown_labels(audit):
+        label = figures.labels[k]
         missed, false_alarms = images.missed(k), images.false_alarms(k)
         rows.append(
             LabelRow(

@@ -14,7 +14,7 @@ from reportgen.draw.overlay import CARD_OVERLAY_SIDE
 from reportgen.gallery.components.chart import Annotation, Chart, ReferenceLine, Series, percent_axis
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import card_photograph, highest, image_size, layer_over
-from reportgen.gallery.components.label_figures import LabelImages, decimals
+from reportgen.gallery.components.label_figures import LabelImages, decimals, shown_labels
 from reportgen.gallery.components.section import Section
 from reportgen.gallery.core.labels import cam_unit, label_text
 from reportgen.gallery.core.media import Media
@@ -55,7 +55,7 @@ class LabelDetailPage:
 )
 def label_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
     """A page for each label that an image has or that is predicted."""
-    shown = label_pages(audit)
+    shown = shown_labels(audit)
     links = [Link(audit.classes[k], label_page(audit, k)) for k in shown]
     images = LabelImages.of(audit)
     for position, k in enumerate(shown):
@@ -63,17 +63,11 @@ def label_detail(audit: Audit, media: Media) -> Iterator[PageDraft]:
         yield PageDraft(links[position].url, "label_detail.html", make)
 
 
-def label_pages(audit: Audit) -> list[int]:
-    """The labels that an annotated image has or that are predicted for one: they have a page."""
-    figures = audit.main.multilabel
-    return [k for k, one in enumerate(figures.labels) if one.positives or one.predicted] if figures else []
-
-
 def _label_detail(
     audit: Audit, media: Media, k: int, images: LabelImages, previous: Link | None, following: Link | None
 ) -> LabelDetailPage:
     figures = audit.main.multilabel
-    assert figures is not None, "see `label_pages`"
+    assert figures is not None, "see `shown_labels`"
     label = figures.labels[k]
     groups = (
         ("Missed", "with the label, for which it is not predicted; the least probable first", images.missed(k)),
