@@ -10,9 +10,10 @@ import errno
 import hashlib
 import io
 import json
+import math
 import mmap
+import re
 import struct
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -34,11 +35,19 @@ DIGEST = 64
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's local header without its name and padding (the "extra" field), which follow."""
-MAX_HEADER = 512
-"""Bytes of an array's header at most; ours have about 120. Python's parser fails on deeply nested text."""
+ARRAY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<length>..)"
+    rb"\{'descr': '(?P<dtype>[|<>][a-zA-Z]\d+)', 'fortran_order': False, 'shape': \((?P<shape>[\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+"""The start of an .npy member as `encode` writes it.
+
+NumPy reads it by `ast.literal_eval`, which in Python 3.11 raises a SystemError if the garbage collector lets another
+thread call it in the middle of a call.
+"""
 DAMAGE_ERRORS = (
     ValueError, KeyError, TypeError, struct.error, zlib.error, zipfile.BadZipFile, NotImplementedError,
-    RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError, tokenize.TokenError,
+    RuntimeError, EOFError, RecursionError, SyntaxError, OverflowError,
 )  # fmt: skip
 """Exceptions that zipfile, json and NumPy raise on a damaged file."""
 PADDING_ID = 0xFFFF
@@ -140,15 +149,15 @@ class Shard:
         if not info.filename.endswith(".npy"):
             raise ValueError(f"member {info.filename!r} is not an array")
         member = self._bytes(info)
-        header = io.BytesIO(member[:65536].tobytes())
-        version = np.lib.format.read_magic(header)
-        if version != (1, 0):
-            raise ValueError(f"member {info.filename!r} has npy version {version}")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(header, max_header_size=MAX_HEADER)
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if dtype.hasobject or fortran or header.tell() + size != len(member):
+        header = ARRAY_HEADER.match(member[:65536].tobytes())
+        if not header or header.end() != header.end("length") + int.from_bytes(header["length"], "little"):
+            raise ValueError(f"member {info.filename!r} is not a plain array")
+        shape = tuple(int(side) for side in header["shape"].split(b",") if side.strip())
+        dtype = np.dtype(header["dtype"].decode())
+        size = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or header.end() + size != len(member):
             raise ValueError(f"member {info.filename!r} is not a plain array of the stated size")
-        return np.ndarray(shape, dtype, member[header.tell() :]) if size else np.empty(shape, dtype)
+        return np.ndarray(shape, dtype, member[header.end() :]) if size else np.empty(shape, dtype)
 
     def verify(self) -> None:
         """Compare the digest with every byte of the file. Errors: CorruptError; StoreError if it cannot be read."""

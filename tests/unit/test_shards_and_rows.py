@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,36 @@ def test_shard_members_start_at_multiples_of_64_bytes(tmp_path_factory, names) -
     for name in names:
         assert shard[name].ctypes.data % ALIGNMENT == 0
         assert not shard[name].flags.owndata  # the file itself, not a copy
+
+
+class Finalized:
+    """An object that the garbage collector finalizes in Python code, where another thread may take over."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        for _ in range(50):
+            pass
+
+
+def test_shards_open_in_several_threads_during_garbage_collection(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.npz", {"a": np.arange(3.0), "b": np.array([b"text"])}, {})
+
+    def open_often(_: int) -> None:
+        for _ in range(50):
+            Finalized()
+            assert Shard(tmp_path / "a.npz")["a"].shape == (3,)
+
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+    gc.set_threshold(50)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(open_often, range(40)))
+    finally:
+        gc.set_threshold(*threshold)
+        sys.setswitchinterval(interval)
 
 
 def rows_of(n: int, start: int = 0) -> dict[str, np.ndarray]:
