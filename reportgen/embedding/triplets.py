@@ -9,7 +9,7 @@ from reportgen.metrics.intervals import Rate
 N_TRIPLETS = 10_000
 """Number of random triplets."""
 BLOCK = 1_000
-"""Triplets whose distances are computed at a time."""
+"""Pairs whose distances are computed at a time."""
 
 
 class RandomTriplets:
@@ -43,10 +43,15 @@ class RandomTriplets:
 
 
 def _order(points: np.ndarray, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Return the sign of |i j| − |i k| for each triplet."""
-    signs = [np.zeros(0)]
-    for start in range(0, len(i), BLOCK):
+    """Return the sign of |i j| − |i k| for each triplet. The distance of each pair of points is computed once."""
+    n = len(points)
+    pairs = np.stack([np.minimum(i, other) * n + np.maximum(i, other) for other in (j, k)])
+    unique, places = np.unique(pairs, return_inverse=True)
+    squares = np.zeros(len(unique))
+    for start in range(0, len(unique), BLOCK):
         block = slice(start, start + BLOCK)
-        a, b, c = (points[index[block]].astype(np.float64) for index in (i, j, k))
-        signs.append(np.sign(np.square(a - b).sum(1) - np.square(a - c).sum(1)))
-    return np.concatenate(signs)
+        a, b = (points[index].astype(np.float64) for index in divmod(unique[block], n))
+        squares[block] = np.square(a - b).sum(1)
+    ij, ik = squares[places.reshape(pairs.shape)]
+    order: np.ndarray = np.sign(ij - ik)
+    return order

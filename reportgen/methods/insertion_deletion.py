@@ -30,9 +30,7 @@ class InsertionDeletion:
 
         x: the normalized image `(1, C, H, W)`; map_: `(h, w)`, the activation map of the predicted class.
         """
-        from torchvision.transforms.functional import gaussian_blur  # takes seconds: not before the first report
-
-        blurred = gaussian_blur(x, [BLUR[0]] * 2, [BLUR[1]] * 2)[0]
+        blurred = _blur(x[0])
         ends = {"deletion": (x[0], torch.zeros_like(x[0])), "insertion": (blurred, x[0])}
         with torch.inference_mode():
             predicted = int(self._network(x)[0].argmax())
@@ -45,6 +43,15 @@ class InsertionDeletion:
                 )
                 for name, pair in ends.items()
             }
+
+
+def _blur(image: Tensor) -> Tensor:
+    """Blur an image `(C, H, W)`, mirrored at its borders."""
+    from scipy.ndimage import gaussian_filter  # here, because it is not needed before the first report
+
+    side, sigma = BLUR
+    blurred = gaussian_filter(image.cpu().numpy(), (0, sigma, sigma), mode="mirror", radius=(0, side // 2, side // 2))
+    return torch.from_numpy(blurred).to(image)
 
 
 def orders(map_: np.ndarray, x: Tensor) -> list[Tensor]:

@@ -97,6 +97,8 @@ def _compute_batch_statistics(trunk: nn.Module, head: nn.Module, pixels: Tensor,
     layers = [m for m in modules if not list(m.parameters()) or any(id(p) in drawn for p in m.parameters())]
     for module in (trunk, head):
         module.eval()
+    if not layers:
+        return
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None

@@ -89,9 +89,9 @@ class ForwardPass:
 
     @cached_property
     def without_gradients(self) -> Classifier:
-        """The classifier with the trunk in the runtime of this pass, for computations without gradients."""
+        """The classifier with the trunk in the runtime of this pass, or folded, for computations without gradients."""
         if self.runtime == "torch":
-            return self.classifier
+            return replace(self.classifier, trunk=fold(self.classifier.trunk))
         assert isinstance(self._trunk, OnnxTrunk)
         return replace(self.classifier, trunk=OnnxFeatureMaps(self._trunk))
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torchvision.transforms.functional import gaussian_blur
 
 from reportgen.gallery.pages.insertion_deletion import area_row, area_under
+from reportgen.methods import insertion_deletion
 from reportgen.methods.insertion_deletion import ORDERS, STEPS, InsertionDeletion, frames, orders
 from reportgen.models.from_module import classifier_from_module
 from reportgen.store.per_image import PerImageResults
@@ -26,6 +28,14 @@ def test_frames_change_pixels_in_the_given_order() -> None:
     for k in range(STEPS + 1):
         changed = set(by_rank[: k * 400 // STEPS])
         assert found[k, 0].flatten().tolist() == [float(i in changed) for i in range(400)]
+
+
+def test_insertion_begins_with_the_gaussian_blur_of_torchvision(monkeypatch) -> None:
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(insertion_deletion, "frames", lambda start, *rest: seen.append(start) or frames(start, *rest))
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(2))
+    InsertionDeletion(classifier_from_module(network().eval(), "tiny"))(image, np.ones((7, 7), np.float32))
+    torch.testing.assert_close(seen[-1], gaussian_blur(image, [11, 11], [5.0, 5.0])[0])
 
 
 def test_curves_begin_and_end_with_the_probabilities_of_the_whole_images() -> None:
