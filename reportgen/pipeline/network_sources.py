@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlparse
@@ -108,7 +109,9 @@ def _processor() -> list[str]:
     return [line for line in first_core.splitlines() if line.startswith(CPU_LINES)]
 
 
+@cache
 def _version(name: str) -> str | None:
+    """The version that is installed; it is read once, since a process keeps the code that it has imported."""
     try:
         return version(name)
     except PackageNotFoundError:

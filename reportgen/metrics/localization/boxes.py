@@ -138,22 +138,28 @@ def caffe_boxes(map_: np.ndarray) -> np.ndarray:
         # The contour of a hole runs through the pixels around it.
         rectangles += [(s[1].start - 2, s[0].start - 2, s[1].stop, s[0].stop) for s in holes if s]
         boxes += [(x0 + left, y0 + top, x1 + left, y1 + top) for x0, y0, x1, y1 in rectangles]
-    ranked = sorted((_clip_with_margin(box, width, height) for box in boxes), key=lambda box: -area(box))
-    _remove_overlapping(ranked)
-    corners = np.array(ranked).reshape(-1, 2, 2)
+    clipped = _clip_with_margin(np.array(boxes), width, height)
+    ranked = clipped[np.argsort(-area(clipped), kind="stable")]
+    corners = ranked[_without_overlapping(ranked)].reshape(-1, 2, 2)
     return np.concatenate((corners.min(1), corners.max(1)), 1).astype(np.float64)
 
 
-def _remove_overlapping(ranked: list[np.ndarray]) -> None:
-    """Remove boxes that overlap an earlier one by more than half of the larger area, as in the released code."""
+def _without_overlapping(ranked: np.ndarray) -> np.ndarray:
+    """Return the rows of the boxes `(R, 4)` that stay: the released code removes those that overlap an earlier one by
+    more than half of the larger area."""
+    left = np.arange(len(ranked))
     i = 0
-    while i < len(ranked):
-        j = i + 1
-        while j < len(ranked):
-            if intersection(ranked[i], ranked[j]) > int(0.5 * max(area(ranked[i]), area(ranked[j]))):
-                del ranked[j]
-            j += 1
+    while i < len(left):
+        box, later = ranked[left[i]], ranked[left[i + 1 :]]
+        overlaps = intersection(box, later) > np.trunc(0.5 * np.maximum(area(box), area(later)))
+        removed, skipped = [], -1
+        for j in np.flatnonzero(overlaps).tolist():
+            if j != skipped:
+                removed.append(i + 1 + j)
+                skipped = j + 1
+        left = np.delete(left, removed)
         i += 1
+    return left
 
 
 def _with_margin(flags: np.ndarray) -> tuple[int, int]:
@@ -162,7 +168,10 @@ def _with_margin(flags: np.ndarray) -> tuple[int, int]:
     return max(int(where[0]) - 1, 0), min(int(where[-1]) + 2, len(flags))
 
 
-def _clip_with_margin(box: tuple[int, int, int, int], width: int, height: int) -> np.ndarray:
-    x0, y0, x1, y1 = box
-    x, y = min(x0, width - CAFFE_MARGIN), min(y0, height - CAFFE_MARGIN)
-    return np.array([x, y, x + min(x1 - x0, width - x0 - CAFFE_MARGIN), y + min(y1 - y0, height - y0 - CAFFE_MARGIN)])
+def _clip_with_margin(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return boxes `(R, 4)` int that keep the margin from the right and lower border."""
+    x0, y0, x1, y1 = boxes.T
+    x, y = np.minimum(x0, width - CAFFE_MARGIN), np.minimum(y0, height - CAFFE_MARGIN)
+    right = x + np.minimum(x1 - x0, width - x0 - CAFFE_MARGIN)
+    bottom = y + np.minimum(y1 - y0, height - y0 - CAFFE_MARGIN)
+    return np.stack((x, y, right, bottom), 1)
