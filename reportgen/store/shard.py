@@ -35,9 +35,12 @@ DIGEST = 64
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 LOCAL_HEADER = 30
 """Bytes of a zip member's local header without its name and padding (the "extra" field), which follow."""
+TYPE = rb"[|<>][a-zA-Z]\d+"
+FIELD = re.compile(rb"\('(?P<name>\w+)', '(?P<type>" + TYPE + rb")'(?:, \((?P<shape>[\d, ]*)\))?\)")
+"""A field of a structured array: name, type, and its shape if it is an array itself."""
 ARRAY_HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(?P<length>..)"
-    rb"\{'descr': '(?P<dtype>[|<>][a-zA-Z]\d+)', 'fortran_order': False, 'shape': \((?P<shape>[\d, ]*)\), \} *\n",
+    rb"\x93NUMPY\x01\x00(?P<length>..)\{'descr': (?:'(?P<type>" + TYPE + rb")'|\[(?P<fields>[^\]]+)\]), "
+    rb"'fortran_order': False, 'shape': \((?P<shape>[\d, ]*)\), \} *\n",
     re.DOTALL,
 )
 """The start of an .npy member as `encode` writes it.
@@ -83,6 +86,20 @@ def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.asarray(array, order="C"), (1, 0), allow_pickle=False)
     return buffer.getvalue()
+
+
+def _shape(text: bytes | None) -> tuple[int, ...]:
+    return tuple(int(side) for side in (text or b"").split(b",") if side.strip())
+
+
+def _dtype(header: re.Match[bytes]) -> np.dtype[Any]:
+    """Return the type that an `ARRAY_HEADER` states."""
+    if header["type"]:
+        return np.dtype(header["type"].decode())
+    fields = list(FIELD.finditer(header["fields"]))
+    if b", ".join(field[0] for field in fields) != header["fields"]:
+        raise ValueError("a structured array has fields that are not plain")
+    return np.dtype([(field["name"].decode(), field["type"].decode(), _shape(field["shape"])) for field in fields])
 
 
 def write_shard(path: Path, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
@@ -152,8 +169,7 @@ class Shard:
         header = ARRAY_HEADER.match(member[:65536].tobytes())
         if not header or header.end() != header.end("length") + int.from_bytes(header["length"], "little"):
             raise ValueError(f"member {info.filename!r} is not a plain array")
-        shape = tuple(int(side) for side in header["shape"].split(b",") if side.strip())
-        dtype = np.dtype(header["dtype"].decode())
+        shape, dtype = _shape(header["shape"]), _dtype(header)
         size = math.prod(shape) * dtype.itemsize
         if dtype.hasobject or header.end() + size != len(member):
             raise ValueError(f"member {info.filename!r} is not a plain array of the stated size")

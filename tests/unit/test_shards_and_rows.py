@@ -63,6 +63,18 @@ def test_shard_members_start_at_multiples_of_64_bytes(tmp_path_factory, names) -
         assert not shard[name].flags.owndata  # the file itself, not a copy
 
 
+def test_shard_has_structured_arrays(tmp_path: Path) -> None:
+    """Those of the notebook handle: text, flags, and fields that are arrays themselves."""
+    fields = [("name", "<U11"), ("box", "<f8", (4,)), ("maps", "<f4", (2, 3)), ("fits", "|b1")]
+    arrays = {"records": np.zeros(2, fields), "one": np.ones((), [("rank", "<i8")]), "none": np.empty(0, fields)}
+    arrays["records"][1] = ("tabby", (1, 2, 3, 4), np.arange(6).reshape(2, 3), True)
+    write_shard(tmp_path / "a.npz", arrays, {})
+    shard = Shard(tmp_path / "a.npz")
+    for name, array in arrays.items():
+        assert shard[name].dtype == array.dtype
+        np.testing.assert_array_equal(shard[name], array)
+
+
 class Finalized:
     """An object that the garbage collector finalizes in Python code, where another thread may take over."""
 
