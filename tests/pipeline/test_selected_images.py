@@ -283,6 +283,15 @@ def test_guided_map_that_equals_the_gradient_is_left_out(report: RunSummary, tmp
     assert "Guided backpropagation is left out" in section.caption
 
 
+@pytest.mark.filterwarnings("error")
+def test_constant_saliency_map_has_no_rank_correlation(report: RunSummary, tmp_path: Path) -> None:
+    audit, results = report.audit, report.audit.main.selected["saliency"]
+    arrays = {name: np.array(results.table[name]) for name in results.table.names()}
+    arrays["saliency/map"][:, 2] = 0
+    section = section_entry("saliency").draw(with_results(audit, "saliency", arrays, tmp_path), Media(tmp_path), 4)
+    assert section.figures[2].caption.startswith("No rank correlation")
+
+
 def test_activations_of_a_planted_unit_peak_on_its_pattern(report: RunSummary) -> None:
     results = report.audit.main.selected["activations"]
     assert sorted(results.rows) == list(range(8))

@@ -31,8 +31,6 @@ CLIP_QUANTILE = 0.995
 )
 def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     """The maps, each normalized, and the rank correlation of the gradient with that of random weights."""
-    from scipy.stats import spearmanr
-
     if i not in audit.main.selected_images("saliency"):
         return None
     arrays = audit.main.selected["saliency"].of_image(i)
@@ -42,11 +40,10 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
     name = audit.classes[int(arrays["saliency/class"])]
     centres = cell_centres(maps[0], audit.main.info.input_size)
     place = GridPlacement(*centres, audit.main.info.input_size, audit.main.windows[i], audit.main.sizes[i])
-    correlation = float(spearmanr(maps[0].ravel(), maps[2].ravel()).statistic)
     captions = (
         f"Of the logit of {name}.",
         "Shows edges that pass the network; hardly depends on the class.",
-        minus_signs(f"Rank correlation with the input gradient: {correlation:.2f}."),
+        _resemblance(maps[0], maps[2]),
         f"Mean gradient over {audit.main.selected['saliency'].table.settings['copies']} copies with noise.",
     )
     equals_gradient = np.allclose(maps[GUIDED], maps[0], rtol=1e-4, atol=0)  # no ReLU that guiding would change
@@ -74,3 +71,13 @@ def saliency(audit: Audit, media: Media, i: int) -> Section | None:
         caption += " Guided backpropagation is left out: it equals the gradient, because no ReLU was found."
     data = {"cells": cells(*centres, audit.main.info.input_size, [magnitudes(maps[n]) for n in used])}
     return Section("Saliency (input gradient)", caption, figures, "four", data=data)
+
+
+def _resemblance(gradient: np.ndarray, of_random_weights: np.ndarray) -> str:
+    """How much two maps `(h, w)` resemble each other, in words."""
+    from scipy.stats import spearmanr
+
+    if min(np.ptp(gradient), np.ptp(of_random_weights)) == 0:
+        return "No rank correlation with the input gradient: one of the two is the same everywhere."
+    correlation = float(spearmanr(gradient.ravel(), of_random_weights.ravel()).statistic)
+    return minus_signs(f"Rank correlation with the input gradient: {correlation:.2f}.")
