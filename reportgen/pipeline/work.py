@@ -93,6 +93,12 @@ class Work:
         each = [method.seconds_per_image for method in self.methods]
         return sum(s for s in each if s is not None) if any(each) else None
 
+    @property
+    def seconds_to_go(self) -> float:
+        """About how long the waiting images take; infinite before the first is done."""
+        each = self.seconds_per_image
+        return (math.inf if each is None else each * len(self.waiting)) if self.waiting else 0.0
+
     def group(self, seconds: float) -> int:
         """Number of images to compute next: twice as many each time, up to the size of a shard.
 
@@ -151,12 +157,19 @@ class WorkQueue:
         return None if number is None else (number, groups[number])
 
     @property
+    def seconds_to_go(self) -> float:
+        """About how long the rest takes within the budget; infinite before the first image of a work."""
+        limited = sum(work.seconds_to_go for work in self.works if work.is_limited)
+        others = sum(work.seconds_to_go for work in self.works if not work.is_limited)
+        return min(limited, max(0.0, self.seconds_left)) + others
+
+    @property
     def is_finished(self) -> bool:
         """Whether nothing is left, or nothing that fits into the budget. The caches must be open."""
         return self._next() is None
 
-    def run(self, progress: Progress, is_due: Callable[[], bool] = lambda: False) -> None:
-        """Compute until all is done or the budget is spent, or, between two groups, until `is_due`."""
+    def run(self, progress: Progress, is_due: Callable[[float], bool] = lambda seconds_to_go: False) -> None:
+        """Compute until all is done or the budget is spent, or, between two groups, until `is_due(seconds_to_go)`."""
         total = sum(len(work.waiting) for work in self.works)
         limit = self.seconds_left
         with progress("Expensive methods", total, "images", limit if math.isfinite(limit) else 0) as tick:
@@ -165,27 +178,30 @@ class WorkQueue:
                 start = self._clock()
                 self.works[number].compute(n, tick)
                 self._spent[number] += self._clock() - start
-                if is_due():
+                if is_due(self.seconds_to_go):
                     return
         log.debug("expensive methods: %.1f s spent of %.1f s", self.budget - self.seconds_left, self.budget)
 
 
 class RebuildSchedule:
     """When to rebuild a growing report: each time after twice as long, and after at least four times as long as the
-    last build took, so that rebuilding takes at most a fifth of the time, and less and less."""
+    last build took, so that rebuilding takes at most a fifth of the time, and less and less; not if the rest of the
+    work takes no longer than a build."""
 
     FIRST, SHARE = 10.0, 4.0
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
         self._interval = self.FIRST / 2
+        self._build = 0.0
         self._next = math.inf
 
     def note_built(self, seconds: float) -> None:
         """A build has ended, and took so many seconds."""
+        self._build = seconds
         self._interval = max(2 * self._interval, self.SHARE * seconds)
         self._next = self._clock() + self._interval
 
-    def is_due(self) -> bool:
-        """Whether it is time for the next build."""
-        return self._clock() >= self._next
+    def is_due(self, seconds_to_go: float) -> bool:
+        """Whether it is time for the next build. seconds_to_go: that the rest of the work takes."""
+        return self._clock() >= self._next and seconds_to_go > self._build

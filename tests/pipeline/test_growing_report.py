@@ -107,7 +107,7 @@ def test_interrupt_between_rebuilds_leaves_the_last_report(
 
     with monkeypatch.context() as patch:
         patch.setattr(PerImageMethod, "compute", counted)
-        patch.setattr(RebuildSchedule, "is_due", lambda self: True)
+        patch.setattr(RebuildSchedule, "is_due", lambda self, seconds_to_go: True)
         with pytest.raises(KeyboardInterrupt):
             run_audit(settings(whole[0], tmp_path))
     assert_valid(tmp_path)

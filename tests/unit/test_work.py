@@ -156,11 +156,21 @@ def test_works_get_equal_time() -> None:
 def test_run_pauses_for_a_rebuild_and_goes_on() -> None:
     log: list[tuple[str, int]] = []
     queue = opened(work(range(7), Method(Clock(), log)))
-    queue.run(silent, lambda: True)
+    queue.run(silent, lambda seconds_to_go: True)
     assert [row for _, row in log] == [0]
     assert not queue.is_finished
     queue.run(silent)
     assert [row for _, row in log] == list(range(7))
+
+
+def test_time_to_go_is_that_of_the_waiting_images_within_the_budget() -> None:
+    log: list[tuple[str, int]] = []
+    limited = work(range(50), Method(Clock(), log, each=2.0, done=[0]))
+    check = work(range(5), Method(Clock(), log, each=3.0, done=[0]), is_limited=False)
+    assert opened(limited, check).seconds_to_go == 49 * 2 + 4 * 3
+    assert opened(limited, check, budget=22).seconds_to_go == 20 + 4 * 3  # 2 seconds are spent
+    assert opened(work(range(3), Method(Clock(), log))).seconds_to_go == math.inf
+    assert opened(work([0], Method(Clock(), log, done=[0]))).seconds_to_go == 0
 
 
 def test_coverage_counts_images_with_all_results() -> None:
@@ -179,16 +189,18 @@ def test_coverage_counts_images_with_all_results() -> None:
 def test_rebuilding_takes_at_most_a_fifth_of_the_time_and_ever_less() -> None:
     clock = Clock()
     schedule = RebuildSchedule(clock)
-    assert not schedule.is_due()
+    assert not schedule.is_due(1000)
     intervals = []
     for build in (1.0, 1.0, 30.0, 30.0):
         clock.now += build
         schedule.note_built(build)
         start = clock.now
-        while not schedule.is_due():
+        while not schedule.is_due(1000):
             clock.now += 1
         intervals.append(clock.now - start)
         assert build <= 0.25 * intervals[-1]
+        assert schedule.is_due(build + 1)
+        assert not schedule.is_due(build)  # the last build comes soon
     assert intervals == [10, 20, 120, 240]
 
 
