@@ -7,7 +7,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -35,6 +35,8 @@ DEVICES = ("nvidia*", "dxg", "kfd", "dri/render*")
 """Files in `/dev` of a GPU: NVIDIA, Windows' subsystem for Linux, ROCm."""
 VISIBLE_DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 CPU_LINES = ("model name", "flags", "CPU part", "Features")
+version = cache(metadata.version)
+"""The installed version of a package, read once: a process keeps the code that it has imported."""
 
 
 def network_digest(settings: AuditConfig, published: Path | None = None) -> str | None:
@@ -109,12 +111,10 @@ def _processor() -> list[str]:
     return [line for line in first_core.splitlines() if line.startswith(CPU_LINES)]
 
 
-@cache
 def _version(name: str) -> str | None:
-    """The version that is installed; it is read once, since a process keeps the code that it has imported."""
     try:
         return version(name)
-    except PackageNotFoundError:
+    except metadata.PackageNotFoundError:
         return None
 
 
