@@ -28,7 +28,7 @@ from tests.support.factories import make_samples, make_table
 from tests.support.html import read_html
 from tests.support.jobs import make_job, make_run
 from tests.support.square_images import squares
-from tests.support.tiny_networks import TINY_NETWORK
+from tests.support.tiny_networks import SIDE, TINY_NETWORK
 
 
 def test_backprop_boxes_equal_the_definition() -> None:
@@ -139,7 +139,7 @@ def test_stored_backprop_boxes_are_of_the_network_input(report: tuple[Path, Audi
     store = Store(report[0] / "cache", settings, finished=True)
     ids, labels = (np.asarray(audit.main.table[f"samples/{what}"]) for what in ("id", "label"))
     stored = store.select([(ids[0].decode(), int(labels[0]))])
-    image = Image.open(audit.samples[0].path).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)
+    image = Image.open(audit.samples[0].path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     pixels = np.asarray(image).transpose(2, 0, 1)
     x = classifier.preprocessing.normalize(torch.from_numpy(pixels.copy())[None])
     expected = backprop_boxes(classifier, NetworkInput("", int(labels[0]), pixels), x)
@@ -154,9 +154,9 @@ def test_background_test_is_that_of_the_altered_input(report: tuple[Path, Audit]
     row = int(test.rows[0])
     classifier = load_classifier(AuditConfig(model=TINY_NETWORK, classes=folder.parent / "data" / "classes.txt"))
     with Image.open(audit.samples[row].path) as image:
-        scale = 224 / np.array(image.size * 2)
-        pixels = np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
-    on_object = np.zeros((224, 224), bool)
+        scale = SIDE / np.array(image.size * 2)
+        pixels = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    on_object = np.zeros((SIDE, SIDE), bool)
     for box in audit.samples[row].boxes.astype(float):
         (x0, y0), (x1, y1) = np.floor(box * scale)[:2].astype(int), np.ceil(box * scale)[2:].astype(int)
         on_object[y0:y1, x0:x1] = True

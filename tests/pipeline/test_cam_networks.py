@@ -103,7 +103,8 @@ def test_network_in_network_example_runs(tmp_path: Path) -> None:
     """One map a class, whose mean is the logit, through the whole job."""
     table = squares(tmp_path / "data", each=1)
     table.write_text("path\nred-0.png\nblue-0.png\n")
-    audit = run_audit(AuditConfig(data=table, model="python:examples.nin:build", out=tmp_path / "report")).audit
+    few = {"layers": ("0.0",), "occlusion_stride": 96}
+    audit = run_audit(AuditConfig(data=table, model="python:examples.nin:build", out=tmp_path / "report", **few)).audit
     assert audit.main.info.feature_shape == (1000, 6, 6)
     assert audit.main.info.method == "cam"
     assert audit.main.cam_identity is not None

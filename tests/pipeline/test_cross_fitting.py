@@ -21,7 +21,7 @@ from reportgen.pipeline.cross_fitting import SPLIT_SEED
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
 from tests.support.square_images import COLOURS, squares
-from tests.support.tiny_networks import TINY_NETWORK, network
+from tests.support.tiny_networks import SIDE, TINY_NETWORK, network
 
 
 def audit_of(folder: Path, **settings: Any) -> RunSummary:
@@ -55,7 +55,7 @@ def test_logits_and_maps_are_those_of_the_head_of_the_fold(both: RunSummary) -> 
             features, model.labels, np.arange(len(features)), 3, 5, SPLIT_SEED, torch.device("cpu")
         )
         for i, sample in enumerate(model.samples):
-            pixels = np.asarray(Image.open(sample.path).convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
+            pixels = np.asarray(Image.open(sample.path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
             x = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
             with torch.no_grad():
                 maps = trunk(torch.from_numpy(x.transpose(2, 0, 1)).float()[None])[0].double().numpy()

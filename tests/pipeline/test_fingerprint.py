@@ -192,7 +192,7 @@ def test_auto_keeps_its_choice_when_images_are_added_or_removed(tmp_path: Path, 
         run_model(dataset, classifier, network, CPU, silent)
         return network.store_feature_maps
 
-    one = 4 * 16 * 14 * 14
+    one = 4 * 16 * 7 * 7
     assert choice(5 * one, limit=5) == "yes"
     assert choice(5 * one) == "yes"  # a little more than new maps may take
     assert choice(5 * one, resize="crop") == "no"
@@ -206,7 +206,7 @@ def test_auto_keeps_its_choice_when_images_are_added_or_removed(tmp_path: Path, 
 def test_auto_resolves_a_reference_by_its_own_size(tmp_path: Path, monkeypatch) -> None:
     table = squares(tmp_path / "data", each=1, side=40)
     training = squares(tmp_path / "training", each=40, side=40, seed=1)
-    monkeypatch.setattr("reportgen.pipeline.extraction.MAX_FEATURE_MAP_BYTES", 3 * 4 * 16 * 14 * 14)
+    monkeypatch.setattr("reportgen.pipeline.extraction.MAX_FEATURE_MAP_BYTES", 3 * 4 * 16 * 7 * 7)
     for out, wanted, choice in (("a", "auto", False), ("b", "yes", True)):
         config = AuditConfig(
             data=table, reference=training, classes=table.parent / "classes.txt", out=tmp_path / out,

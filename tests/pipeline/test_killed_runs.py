@@ -29,7 +29,7 @@ def audited(data: Path, out: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, bytes], int]:
     """The data, the report of a run that was not stopped, and the number of its files in the cache."""
     folder = tmp_path_factory.mktemp("killed")
-    table = squares(folder / "data", each=12)
+    table = squares(folder / "data", each=4)
     audited(table, folder / "report")
     return table, files(folder / "report"), count(folder / "report" / "cache")
 

@@ -24,7 +24,7 @@ from reportgen.pipeline.live import offered_images
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
 from tests.support.square_images import squares
-from tests.support.tiny_networks import TINY_NETWORK
+from tests.support.tiny_networks import SIDE, TINY_NETWORK
 
 
 def runner(folder: Path) -> Callable[..., RunSummary]:
@@ -82,7 +82,7 @@ def test_inputs_of_the_report_are_the_pixels_that_the_network_saw(summary: RunSu
         with Image.open(io.BytesIO(data[start:end].tobytes())) as stored:
             found = np.asarray(stored.convert("RGB"))
         with Image.open(io.BytesIO(samples[row].read())) as image:
-            expected = np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR))
+            expected = np.asarray(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         np.testing.assert_array_equal(found, expected)
 
 

@@ -21,9 +21,9 @@ CODE = '''
 import torch
 
 def colour(classifier, images, classes):
-    """Redness, greenness, blueness: the class's own colour in the picture, in cells of 14 pixels."""
+    """Redness, greenness, blueness: the class's own colour in the picture, in cells of 7 pixels."""
     other = images.mean(1, keepdim=True)
-    apart = torch.nn.functional.avg_pool2d(images - other, 14)
+    apart = torch.nn.functional.avg_pool2d(images - other, 7)
     return torch.stack([apart[torch.arange(len(apart)), 2 - k] for k in classes.T], 1)
 
 def gradient(classifier, images, classes):
@@ -105,6 +105,6 @@ def test_map_function_spec_is_checked_and_its_digest_covers_the_code(module: str
         with pytest.raises(ConfigError, match="map_function"):
             load_map_function(spec)
     first = load_map_function(f"{module}:colour").digest
-    (tmp_path / "mymaps_of_test.py").write_text(CODE.replace("14)", "28)"))
+    (tmp_path / "mymaps_of_test.py").write_text(CODE.replace(" 7)", " 14)"))
     del sys.modules["mymaps_of_test"]
     assert load_map_function(f"{module}:colour").digest != first

@@ -32,23 +32,25 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "layer", "side", "method"),
+    ("name", "layer", "side", "method", "input_size"),
     [
-        ("alexnet", "features.1", 11, "grad-cam"),
-        ("resnet18", "relu", 7, "cam"),
-        ("resnet101", "relu", 7, "cam"),
-        ("densenet121", "features.relu0", 7, "cam"),
+        ("alexnet", "features.1", 11, "grad-cam", None),
+        ("resnet18", "relu", 7, "cam", None),
+        ("resnet101", "relu", 7, "cam", (96, 96)),
+        ("densenet121", "features.relu0", 7, "cam", (96, 96)),
     ],
 )
 def test_run_audits_torchvision_networks_with_random_weights(
-    photographs: Path, tmp_path: Path, name: str, layer: str, side: int, method: str
+    photographs: Path, tmp_path: Path, name: str, layer: str, side: int, method: str, input_size: tuple[int, int] | None
 ) -> None:
-    """layer: the first, whose units have pages; those of all layers by default would be up to 3,900 pages."""
+    """layer: the first, whose units have pages; those of all layers by default would be up to 3,900 pages; input_size:
+    smaller than the network's own where this saves most of the time."""
     config = AuditConfig(
         data=photographs,
         model=f"torchvision:{name}",
         weights="random",
         layers=(layer,),
+        input_size=input_size,
         select="none",
         budget="0s",  # neither receptive fields by gradients nor a second build
         device="cpu",

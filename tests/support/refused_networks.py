@@ -146,7 +146,7 @@ def carrying(**attributes: Any) -> Build:
     """A network with attributes, such as `pretrained_cfg`."""
 
     def build() -> nn.Module:
-        module = network()
+        module = nn.Sequential(*network())  # it states no preprocessing
         for name, value in attributes.items():
             setattr(module, name, value)
         return module

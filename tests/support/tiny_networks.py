@@ -10,13 +10,21 @@ from tests.support.square_images import COLOURS
 
 TINY_NETWORK = "python:tests.support.tiny_networks:network"
 """The setting `model` of `network`."""
+SIDE = 112
+"""Width and height of the input that these networks state. Their feature maps are 7 × 7."""
+
+
+def with_input_size(module: nn.Module) -> nn.Module:
+    """Let a module state its preprocessing, as timm's do: that of torchvision, with an input of `SIDE` pixels."""
+    module.default_cfg = {"input_size": (3, SIDE, SIDE), "interpolation": "bilinear"}
+    return module
 
 
 def network(seed: int = 0, classes: int = len(COLOURS)) -> nn.Module:
     """Three convolutions, global average pooling, one linear layer; random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return nn.Sequential(
+        module = nn.Sequential(
             nn.Conv2d(3, 8, 5, 4, 2),
             nn.ReLU(),
             nn.Conv2d(8, 16, 3, 2, 1),
@@ -27,6 +35,7 @@ def network(seed: int = 0, classes: int = len(COLOURS)) -> nn.Module:
             nn.Flatten(),
             nn.Linear(16, classes),
         )
+    return with_input_size(module)
 
 
 def other_network() -> nn.Module:
@@ -39,7 +48,8 @@ def hidden_layer() -> nn.Module:
     *trunk, last = network()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return nn.Sequential(*trunk, nn.Linear(last.in_features, 8), nn.ReLU(), nn.Linear(8, last.out_features))
+        hidden = nn.Linear(last.in_features, 8)
+        return with_input_size(nn.Sequential(*trunk, hidden, nn.ReLU(), nn.Linear(8, last.out_features)))
 
 
 def four_classes() -> nn.Module:

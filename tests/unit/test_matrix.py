@@ -54,7 +54,7 @@ def test_network_of_the_sample_is_taken_or_refused_as_it_should_be(family: str, 
 
 
 def test_network_is_taken() -> None:
-    assert try_network(TINY) == Verdict("taken", "cam at 5, 16 × 14 × 14, 3 layers")
+    assert try_network(TINY) == Verdict("taken", "cam at 5, 16 × 7 × 7, 3 layers")
 
 
 def test_values_that_are_constant_at_initialization_vary() -> None:
