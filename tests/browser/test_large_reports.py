@@ -23,7 +23,8 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """1,000 classes with names of 200 characters, an image of each, and file names of 200."""
+    """1,000 classes with names of 200 characters, an image of each, and file names of 200. Few images have a full page:
+    those of others would be alike."""
     folder = tmp_path_factory.mktemp("long")
     names = [f"{k:04d} " + "a class whose name goes on and on, " * 6 for k in range(1000)]
     names = [name[:200] for name in names]
@@ -45,6 +46,7 @@ def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model="python:tests.support.tiny_networks:thousand_classes",
             select="none",
             layers=("0",),
+            page_limit=50,
             out=folder / "report",
         )
     )

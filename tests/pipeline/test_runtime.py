@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def config(tmp_path: Path) -> AuditConfig:
-    table = squares(tmp_path / "data", each=3)
+    table = squares(tmp_path / "data", each=2)
     return AuditConfig(
         data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, select="all", device="cpu",
         precision="fp32", out=tmp_path / "out",

@@ -13,7 +13,6 @@ import pytest
 from reportgen.config import AuditConfig
 from reportgen.pipeline.run import run_audit
 from tests.support.square_images import squares
-from tests.support.tiny_networks import TINY_NETWORK
 
 IMAGES, FULL_PAGES = 25, 5
 
@@ -55,7 +54,7 @@ def short_report(tmp_path_factory: pytest.TempPathFactory) -> ShortReport:
     config = {
         "data": table,
         "classes": folder / "data" / "classes.txt",
-        "model": TINY_NETWORK,
+        "model": "python:tests.support.tiny_networks:network",
         "select": "none",
         "device": "cpu",
         "out": folder / "report",

@@ -16,6 +16,7 @@ from reportgen.pipeline.summary import RunSummary
 from reportgen.store.files import exclusive_run, write_atomic
 from reportgen.store.shard import Shard, write_shard
 from reportgen.store.table import Store
+from tests.support.jobs import inputs_of
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -124,17 +125,19 @@ def test_table_stays_as_it_is_when_the_store_grows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(both["logits"], [ARRAYS["logits"][1], ARRAYS["logits"][1] + 1])
 
 
-def run(folder: Path, **settings: object) -> RunSummary:
+def config_of(folder: Path, **settings: object) -> AuditConfig:
     given: dict = {"data": folder / "data" / "table.csv", "classes": folder / "data" / "classes.txt"} | settings
-    return run_audit(
-        AuditConfig(
-            model=TINY_NETWORK,
-            device="cpu",
-            select="none",
-            out=folder / "report",
-            **given,
-        )
-    )
+    return AuditConfig(model=TINY_NETWORK, device="cpu", select="none", out=folder / "report", **given)
+
+
+def run(folder: Path) -> RunSummary:
+    return run_audit(config_of(folder))
+
+
+def extracted(folder: Path, **settings: object) -> tuple[int, int]:
+    """Numbers of computed and reused images of a run's forward pass."""
+    extraction = inputs_of(config_of(folder, **settings)).models[0].run.extraction
+    return extraction.computed, extraction.reused
 
 
 def test_run_sets_a_damaged_shard_aside_and_recomputes_it(tmp_path: Path) -> None:
@@ -156,21 +159,18 @@ def test_run_sets_a_damaged_shard_aside_and_recomputes_it(tmp_path: Path) -> Non
 
 def test_run_computes_new_images_only(tmp_path: Path) -> None:
     table = squares(tmp_path / "data", each=2)
-    run(tmp_path)
+    assert extracted(tmp_path) == (6, 0)
     pixels = np.random.default_rng(9).integers(0, 255, (30, 30, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "data" / "new.png")
     text = table.read_text()
     table.write_text(text + "new.png,red,,,,\n")
-    added = run(tmp_path)
-    assert (added.computed, added.reused) == (1, 6)
+    assert extracted(tmp_path) == (1, 6)
     (tmp_path / "data" / "copy.png").write_bytes((tmp_path / "data" / "red-0.png").read_bytes())
     table.write_text(text + "copy.png,red,,,,\n")
-    copied = run(tmp_path)
-    assert (copied.computed, copied.reused) == (0, 7)
+    assert extracted(tmp_path) == (0, 7)
     table.write_text(text.replace("red-0.png,red", "red-0.png,blue"))
-    relabelled = run(tmp_path)  # the label's map is another
-    assert (relabelled.computed, relabelled.reused) == (1, 5)
-    assert run(tmp_path, resize="crop").computed == 6
+    assert extracted(tmp_path) == (1, 5)  # the label's map is another
+    assert extracted(tmp_path, resize="crop") == (6, 0)
 
 
 def test_run_computes_files_of_the_same_bytes_once(tmp_path: Path) -> None:
