@@ -21,9 +21,9 @@ from reportgen.pipeline.extraction import ModelRun, resolve_feature_map_storage,
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import silent
-from reportgen.pipeline.run import run_audit
 from reportgen.store.shard import encode
 from reportgen.store.table import fingerprint
+from tests.support.jobs import inputs_of
 from tests.support.square_images import squares
 from tests.support.tiny_networks import TINY_NETWORK
 
@@ -212,10 +212,10 @@ def test_auto_resolves_a_reference_by_its_own_size(tmp_path: Path, monkeypatch) 
             data=table, reference=training, classes=table.parent / "classes.txt", out=tmp_path / out,
             model=TINY_NETWORK, precision="fp32", select="none", store_feature_maps=wanted,
         )  # fmt: skip
-        audit = run_audit(config).audit
-        assert audit.main.table.settings["store_maps"]
-        assert audit.reference
-        assert audit.reference.table.settings["store_maps"] is choice
+        inputs = inputs_of(config)
+        assert inputs.models[0].table.settings["store_maps"]
+        assert inputs.reference
+        assert inputs.reference.table.settings["store_maps"] is choice
 
 
 def of_other_inputs(whole: bytes) -> bytes:

@@ -19,6 +19,7 @@ from reportgen.models.from_module import classifier_from_module
 from reportgen.pipeline.forward import ForwardPass
 from reportgen.pipeline.network_check import compare_with_original, effective_precision
 from reportgen.pipeline.run import run_audit
+from tests.support.jobs import inputs_of
 from tests.support.square_images import squares
 from tests.support.tiny_networks import network
 
@@ -108,10 +109,10 @@ def test_network_is_checked_once_and_fitted_heads_too(config, monkeypatch) -> No
 
     monkeypatch.setattr("reportgen.pipeline.network_check.compare_with_original", counted)
     plain = config("tests.support.tiny_networks:network")
-    run_audit(plain)
-    run_audit(plain)
+    inputs_of(plain)
+    inputs_of(plain)
     assert calls == ["fp32"]
-    run_audit(replace(plain, head="gap", precision="bf16", classes=None))
+    inputs_of(replace(plain, head="gap", precision="bf16", classes=None))
     assert calls == ["fp32", "bf16"]
 
 
