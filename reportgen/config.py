@@ -14,6 +14,7 @@ from reportgen.setting_values import (
     parse_duration,
     parse_numbers,
     parse_rate,
+    parse_ray_address,
     parse_share,
     parse_size,
     parse_slices,
@@ -182,6 +183,26 @@ class AuditConfig:
         ("auto", "yes", "no"),
     )
     device: str = setting("auto", "`auto`, `cpu`, `cuda`, `cuda:0` or `mps`")
+    engine: str = setting(
+        "local",
+        "what computes the forward pass: `local`, this process, or `ray`, the workers of a Ray cluster",
+        ("local", "ray"),
+    )
+    ray_address: str = setting(
+        "auto",
+        "with `engine = ray`: `auto`, the cluster that this machine belongs to, `HOST:PORT`, or `local`, which starts "
+        "Ray on this machine for the time of the run",
+        placeholder="ADDRESS",
+        parse=parse_ray_address,
+    )
+    cpus_per_worker: int | None = setting(
+        None,
+        "with `engine = ray`: CPU cores, and threads, of a worker (default: as many threads as this process has; "
+        "another number may round differently)",
+        minimum=1,
+        example="8",
+    )
+    gpus_per_worker: int = setting(0, "with `engine = ray`: GPUs of a worker", minimum=0)
     out: Path = setting(Path("report"), "the folder that the report is written to")
     limit: int | None = setting(
         None, "use at most this many images, spread over the classes", minimum=1, example="1000"
@@ -348,6 +369,8 @@ MODEL_KEYS = (
     "std", "interpolation", "crop_pct", "precision", "runtime", "outputs",
 )  # fmt: skip
 """Keys of a `[[models]]` table, in addition to `name`."""
+ENGINE_KEYS = ("engine", "ray_address", "cpus_per_worker", "gpus_per_worker")
+"""Settings of what computes: no report depends on them."""
 TABLES = {
     "slices": ("# [[slices]]", '# name = "dark tabbies"', '# where = ["label = tabby", "brightness < 0.2"]'),
     "models": ("# [[models]]", '# name = "ResNet-50"', '# model = "torchvision:resnet50"'),

@@ -71,6 +71,13 @@ def parse_channels(value: Any) -> int:
     return int(value)
 
 
+def parse_ray_address(value: str) -> str:
+    """Return the address of a Ray cluster."""
+    if value not in ("auto", "local") and not re.fullmatch(r"[^\s/]+:\d{1,5}", value):
+        raise ValueError("use `auto`, `local` or HOST:PORT")
+    return value
+
+
 def parse_duration(value: str) -> float:
     """Return a time such as `90s`, `30m` or `1h30m` in seconds."""
     found = DURATION.fullmatch(value)

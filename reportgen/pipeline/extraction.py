@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,24 @@ MAX_FEATURE_MAP_BYTES = 4_000_000_000
 
 
 @dataclass
+class PartOutcome:
+    """What another process did with images, besides the rows in the store.
+
+    computed: number of images that went through the network; unreadable, said: as in `Extraction`.
+    """
+
+    computed: int = 0
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: PartOutcome) -> None:
+        """Add what became of other images."""
+        self.computed += other.computed
+        self.unreadable += other.unreadable
+        self.said |= other.said
+
+
+@dataclass
 class Extraction:
     """What became of a data set's samples: every one of them is in `samples` or in `unreadable`.
 
@@ -56,6 +75,17 @@ class Extraction:
     def ids(self) -> list[str]:
         """The digests of the samples' bytes."""
         return [identity for identity, _ in self.keys]
+
+    @property
+    def outcome(self) -> PartOutcome:
+        """What matters of it to another process."""
+        return PartOutcome(self.computed, self.unreadable, self.said)
+
+    def note_computed(self, elsewhere: PartOutcome) -> None:
+        """Count images as computed that the store had because other processes of this run have computed them."""
+        moved = min(elsewhere.computed, self.reused)
+        self.computed, self.reused = self.computed + moved, self.reused - moved
+        self.said = elsewhere.said | self.said
 
 
 @dataclass(frozen=True)
@@ -92,6 +122,25 @@ class ModelRun:
         return np.stack([head.bias.numpy() for head in self.heads])[[self.fold[s.name] for s in samples]]
 
 
+class Pass:
+    """A data set on its way through a network into a store, as a whole or in parts."""
+
+    def __init__(self, dataset: Dataset, classifier: Classifier, settings: AuditConfig, device: torch.device) -> None:
+        """settings: of the network; their `auto` values must have been resolved."""
+        self.dataset, self.classifier, self.settings, self.device = dataset, classifier, settings, device
+        self._forward = forward_pass(classifier, settings)
+        self.store_settings = store_settings(self._forward, settings, device)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, with what it has when it is first asked for and what this process adds."""
+        return Store(self.settings.out / "cache", self.store_settings)
+
+    def extract(self, progress: Progress, part: Part = WHOLE) -> Extraction:
+        """Put the readable images of the data set, or of a part of it, into the store. Errors: `extract_dataset`."""
+        return extract_dataset(self.store, self.dataset, self._forward, self.settings, self.device, progress, part)
+
+
 def run_model(
     dataset: Dataset,
     classifier: Classifier,
@@ -101,10 +150,8 @@ def run_model(
     part: Part = WHOLE,
 ) -> ModelRun:
     """Run the data set, or a part of it, through a network with its own head."""
-    forward = forward_pass(classifier, settings)
-    store = Store(settings.out / "cache", store_settings(forward, settings, device))
-    extraction = extract_dataset(store, dataset, forward, settings, device, progress, part)
-    return ModelRun(classifier, settings, store, extraction)
+    whole = Pass(dataset, classifier, settings, device)
+    return ModelRun(classifier, settings, whole.store, whole.extract(progress, part))
 
 
 def forward_pass(classifier: Classifier, settings: AuditConfig, keep_graph: bool = True) -> ForwardPass:
@@ -175,7 +222,8 @@ def extract_dataset(
 ) -> Extraction:
     """Put every readable image of the data set, or of a part of it, into the store.
 
-    Errors: DataError if none or too few can be read, or a score map changed during the run; OutputError.
+    Errors: DataError if none of the whole data set or too few can be read, or a score map changed during the run;
+    OutputError.
     """
     done = Extraction([], [], [], 0, 0)
     size = unit_size(config.batch_size)
@@ -229,10 +277,16 @@ def extract_dataset(
         "store %s: %d computed, %d reused, %d unreadable", store.folder.name, done.computed, done.reused,
         len(done.unreadable),
     )  # fmt: skip
-    if not done.keys and (samples or part == WHOLE):
-        first = f", the first because {done.unreadable[0][1]}" if done.unreadable else ""
-        raise DataError(f"none of the {len(samples)} files could be read{first}")
+    if part == WHOLE:
+        check_any_is_readable(done)
     return done
+
+
+def check_any_is_readable(done: Extraction) -> None:
+    """Raise DataError if there are no files, or none of them could be read."""
+    if not done.keys:
+        first = f", the first because {done.unreadable[0][1]}" if done.unreadable else ""
+        raise DataError(f"none of the {len(done.unreadable)} files could be read{first}")
 
 
 def check_failure_rate(unreadable: Sequence[tuple[str, str]], files: int, limit: float | None) -> None:

@@ -29,12 +29,18 @@ from reportgen.models.layers import select_layers
 from reportgen.models.loading import load_classifiers
 from reportgen.pipeline.cross_fitting import run_with_fitted_heads
 from reportgen.pipeline.datasets import AuditData, ReadDataset, class_names_of_data, read_data
-from reportgen.pipeline.extraction import ModelRun, common_samples, resolve_feature_map_storage, run_model
+from reportgen.pipeline.extraction import (
+    ModelRun,
+    PartOutcome,
+    Pass,
+    common_samples,
+    resolve_feature_map_storage,
+    run_model,
+)
 from reportgen.pipeline.feature_visualization import requested_units
 from reportgen.pipeline.model_info import model_info
 from reportgen.pipeline.network_check import check_network
 from reportgen.pipeline.network_sources import network_digest, published_weights
-from reportgen.pipeline.part import WHOLE, Part
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.quick_check import Sources
@@ -126,17 +132,21 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     loaded = load_inputs(config, read, clock, progress)
     settings, data, device = loaded.settings, loaded.data, loaded.device
     dataset = data.audited
-    runs, agreements, runtime_trials = [], [], []
-    for classifier, wanted in zip(loaded.classifiers, settings, strict=True):
-        with clock("extract"):
-            resolved, agreement, runtime_trial = resolve_settings(dataset, classifier, wanted, device)
-            agreements.append(agreement)
-            runtime_trials.append(runtime_trial)
-            runs.append(
-                run_with_fitted_heads(dataset, data.training, classifier, resolved, device, progress)
-                if resolved.head in POOLINGS
-                else run_model(dataset, classifier, resolved, device, progress)
-            )
+    with clock("extract"):
+        trials = [
+            resolve_settings(dataset, classifier, wanted, device)
+            for classifier, wanted in zip(loaded.classifiers, settings, strict=True)
+        ]
+        resolved = [one for one, *_ in trials]
+        elsewhere = _compute_elsewhere(config, loaded, resolved, progress)
+        runs = [
+            run_with_fitted_heads(dataset, data.training, classifier, own, device, progress)
+            if own.head in POOLINGS
+            else run_model(dataset, classifier, own, device, progress)
+            for classifier, own in zip(loaded.classifiers, resolved, strict=True)
+        ]
+        for run, outcome in zip(runs, elsewhere, strict=False):
+            run.extraction.note_computed(outcome)
     with clock("extract the other data sets"):
         storage = settings[0].store_feature_maps
         reference, ood = (
@@ -148,13 +158,27 @@ def gather_inputs(config: AuditConfig, read: ReadDataset, clock: StageClock, pro
     samples, outside = clip_boxes(samples, np.asarray(tables[0]["samples/size"]))
     models = [
         ExtractedModel(run, table, model_info(run, agreement, runtime_trial, device))
-        for run, table, agreement, runtime_trial in zip(runs, tables, agreements, runtime_trials, strict=True)
+        for run, table, (_, agreement, runtime_trial) in zip(runs, tables, trials, strict=True)
     ]
     dataset = replace(dataset, refused=[*dataset.refused, *outside])
     published = [published_weights(own) for own in settings]
     networks = [own or after for own, after in zip(loaded.networks, network_digests(settings, published), strict=True)]
     sources = Sources(loaded.class_names, data, networks, published)
     return AuditInputs(dataset, samples, unreadable, models, loaded.feature_source, reference, ood, device, sources)
+
+
+def _compute_elsewhere(
+    config: AuditConfig, loaded: LoadedInputs, settings: Sequence[AuditConfig], progress: Progress
+) -> Sequence[PartOutcome]:
+    """Let the workers of the engine fill the stores; return what they did, in each network. settings: without `auto`.
+
+    Errors: ReportgenError.
+    """
+    if config.engine == "local":
+        return []
+    from reportgen.pipeline.ray_engine import compute_on_ray  # Ray is an extra
+
+    return compute_on_ray(config, passes_of_parts(loaded, settings), progress)[: len(settings)]
 
 
 def network_digests(
@@ -182,23 +206,38 @@ def unit_layers(classifier: Classifier, settings: AuditConfig) -> list[str]:
     return list(dict.fromkeys([*(layer.name for layer in chosen), classifier.feature_layer]))
 
 
-def extract_reference(
-    other: Dataset,
-    first: ModelRun,
-    store_feature_maps: str,
-    device: torch.device,
-    progress: Progress,
-    part: Part = WHOLE,
-) -> Reference:
-    """Run another data set, or a part of it, through the first network, into the same store.
+def passes_of_parts(loaded: LoadedInputs, settings: Sequence[AuditConfig]) -> list[Pass]:
+    """Return what each part has a share of: the data set in each network, and the other data sets in the first.
+
+    settings: of each network, without `auto`.
+    """
+    data, device = loaded.data, loaded.device
+    networks = list(zip(loaded.classifiers, settings, strict=True))
+    storage = loaded.settings[0].store_feature_maps
+    return [
+        *(Pass(data.audited, classifier, own, device) for classifier, own in networks),
+        *(pass_of_other(other, *networks[0], storage, device) for other in (data.reference, data.ood) if other),
+    ]
+
+
+def pass_of_other(
+    other: Dataset, classifier: Classifier, settings: AuditConfig, store_feature_maps: str, device: torch.device
+) -> Pass:
+    """Return the pass of another data set through the first network, into the same store.
 
     Whether its feature maps are stored is resolved by itself: it may be far larger than the audited set.
     """
-    wanted = replace(first.settings, store_feature_maps=store_feature_maps)
-    classifier = replace(first.classifier, score_maps=None)  # they are of the audited images
-    settings = resolve_feature_map_storage(other, classifier, wanted, device)
-    run = run_model(other, classifier, settings, device, progress, part)
-    extraction = run.extraction
+    classifier = replace(classifier, score_maps=None)  # they are of the audited images
+    wanted = replace(settings, store_feature_maps=store_feature_maps)
+    return Pass(other, classifier, resolve_feature_map_storage(other, classifier, wanted, device), device)
+
+
+def extract_reference(
+    other: Dataset, first: ModelRun, store_feature_maps: str, device: torch.device, progress: Progress
+) -> Reference:
+    """Run another data set through the first network."""
+    run = pass_of_other(other, first.classifier, first.settings, store_feature_maps, device)
+    extraction = run.extract(progress)
     table = run.store.select(extraction.keys)
     return Reference(other.name, extraction.samples, extraction.unreadable, table, extraction.undecodable)
 

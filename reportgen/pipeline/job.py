@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from reportgen.audit.audit import Audit
@@ -85,7 +86,7 @@ def run_job(
 
 def audit_of_finished_report(config: AuditConfig, read: ReadDataset, clock: StageClock, progress: Progress) -> Audit:
     """Compute the audit of a report that is up to date again, from the stores."""
-    inputs = gather_inputs(config, read, clock, progress)
+    inputs = gather_inputs(replace(config, engine="local"), read, clock, progress)
     runs = [model.run for model in inputs.models]
     return completed(build_audit(inputs, config, pass_seconds(runs), clock, progress), progress)
 

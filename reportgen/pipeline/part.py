@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
+from reportgen.setting_values import as_url
 
 HINT = "give --part, such as `--part 3/16`"
 
@@ -35,6 +37,12 @@ class Part:
 
 
 WHOLE = Part(1, 1)
+
+
+def parts_of_one_unit(files: int, unit: int) -> list[Part]:
+    """Return the parts of so many files that have one unit each. unit: number of files in each unit but the last."""
+    count = -(-files // unit)
+    return [Part(number, count) for number in range(1, count + 1)]
 
 
 def parse_part(text: str) -> Part:
@@ -75,3 +83,10 @@ def _number(environment: Mapping[str, str], name: str) -> int:
     if not re.fullmatch(r"\d{1,9}", text) or (name.endswith("_STEP") and text == "0"):
         raise ConfigError(f"the environment variable `{name}` is `{text}`, not a number", HINT)
     return int(text)
+
+
+def check_data_is_shared(config: AuditConfig) -> None:
+    """Raise ConfigError for a data set that is named by a URL: parts read from a folder that all of them see."""
+    for name in ("data", "reference", "ood", "annotations", "classes"):
+        if as_url(getattr(config, name) or ""):
+            raise ConfigError(f"`{name}` is a URL", "name a folder that all parts share, such as a mounted bucket")

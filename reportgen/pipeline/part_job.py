@@ -1,7 +1,7 @@
-"""The forward pass over one part of the data set, while other processes compute other parts of it.
+"""The forward pass over parts of the data set, while other processes compute other parts of it.
 
-Nothing coordinates them but the files: each part has a lock, shards are named by what is in them, and what must be
-decided once for all, such as a trial of a precision, is decided by the first process that stores its result.
+Nothing coordinates them but the files: shards are named by what is in them, and what must be decided once for all, such
+as a trial of a precision, is decided by the first process that stores its result.
 """
 
 from __future__ import annotations
@@ -16,15 +16,44 @@ from reportgen.errors import ConfigError
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
 from reportgen.pipeline.datasets import ReadDataset
-from reportgen.pipeline.extraction import Extraction, run_model
+from reportgen.pipeline.extraction import Extraction, check_any_is_readable
 from reportgen.pipeline.failed_files import forget_failed_files
-from reportgen.pipeline.inputs import extract_reference, load_inputs, resolve_settings
+from reportgen.pipeline.inputs import load_inputs, passes_of_parts, resolve_settings
 from reportgen.pipeline.part import Part
 from reportgen.pipeline.progress import Progress, StageClock
-from reportgen.setting_values import as_url
 
 LOCAL_RANK = "LOCAL_RANK"
 """Variable of torchrun with the number of a process on its machine, which is that of its GPU."""
+
+
+class PartJob:
+    """The networks and the data, loaded once for any number of parts.
+
+    passes: what a part has a share of, see `passes_of_parts`; networks: how many of them, the first, are of the audited
+    data set.
+    """
+
+    def __init__(self, config: AuditConfig, read: ReadDataset, progress: Progress) -> None:
+        """Errors: ReportgenError."""
+        use_all_cores()
+        self._progress = progress
+        with out_of_memory_as_error():
+            inputs = load_inputs(_with_own_gpu(config), read, StageClock(), progress)
+            networks = zip(inputs.classifiers, inputs.settings, strict=True)
+            settings = [
+                resolve_settings(inputs.data.audited, classifier, wanted, inputs.device)[0]
+                for classifier, wanted in networks
+            ]
+            self.networks = len(settings)
+            self.passes = passes_of_parts(inputs, settings)
+
+    def compute(self, part: Part) -> list[Extraction]:
+        """Put the readable images of a part into the stores; return what became of them in each pass.
+
+        Errors: ReportgenError.
+        """
+        with out_of_memory_as_error():
+            return [one.extract(self._progress, part) for one in self.passes]
 
 
 def run_part(config: AuditConfig, read: ReadDataset, part: Part, progress: Progress) -> list[Extraction]:
@@ -32,32 +61,23 @@ def run_part(config: AuditConfig, read: ReadDataset, part: Part, progress: Progr
 
     The caller holds the lock on the part. Errors: ReportgenError.
     """
-    use_all_cores()
     if config.retry_failed:
         forget_failed_files(config.out / "cache")
-    with out_of_memory_as_error():
-        inputs = load_inputs(_with_own_gpu(config), read, StageClock(), progress)
-        data, device, runs = inputs.data, inputs.device, []
-        for classifier, wanted in zip(inputs.classifiers, inputs.settings, strict=True):
-            settings, *_ = resolve_settings(data.audited, classifier, wanted, device)
-            runs.append(run_model(data.audited, classifier, settings, device, progress, part))
-        for other in (data.reference, data.ood):
-            if other:
-                extract_reference(other, runs[0], inputs.settings[0].store_feature_maps, device, progress, part)
-    return [run.extraction for run in runs]
+    job = PartJob(config, read, progress)
+    done = job.compute(part)
+    for extraction in done:
+        if extraction.unreadable:
+            check_any_is_readable(extraction)
+    return done[: job.networks]
 
 
-def check_parts_are_possible(config: AuditConfig) -> None:
-    """Raise ConfigError for settings whose forward pass cannot be distributed."""
+def check_heads_are_given(config: AuditConfig, hint: str) -> None:
+    """Raise ConfigError for a head that is fitted: its forward pass cannot be distributed. hint: the way out."""
     for settings in config.networks():
         if settings.head in POOLINGS:
             raise ConfigError(
-                f"`head = {settings.head}` is fitted on all images, so it cannot be computed in parts",
-                "use `reportgen run`",
+                f"`head = {settings.head}` is fitted on all images, so it cannot be computed in parts", hint
             )
-    for name in ("data", "reference", "ood", "annotations", "classes"):
-        if as_url(getattr(config, name) or ""):
-            raise ConfigError(f"`{name}` is a URL", "name a folder that all parts share, such as a mounted bucket")
 
 
 def _with_own_gpu(config: AuditConfig) -> AuditConfig:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reportgen.config import AuditConfig
+from reportgen.config import ENGINE_KEYS, AuditConfig
 from reportgen.data.class_names import ClassNames, read_class_file
 from reportgen.data.decoding import digest
 from reportgen.data.readers.dataset import data_class_names
@@ -135,7 +135,8 @@ def about_digest(config: AuditConfig, sources: Sources) -> str:
 
 def settings_of_report(config: AuditConfig) -> dict[str, Any]:
     """The settings that a report follows from."""
-    return asdict(replace(config, retry_failed=False))
+    settings = asdict(replace(config, retry_failed=False))
+    return {key: value for key, value in settings.items() if key not in ENGINE_KEYS}
 
 
 def images_digest(identities: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from reportgen.errors import ConfigError, OutputError
 from reportgen.json_text import load_json
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.freshness import Note, is_cache_unchanged, is_report_unchanged, read_note
-from reportgen.pipeline.part import Part
+from reportgen.pipeline.part import Part, check_data_is_shared
 from reportgen.pipeline.progress import Progress, StageClock, silent
 from reportgen.pipeline.quick_check import are_unchanged
 from reportgen.pipeline.remote_settings import with_local_paths
@@ -43,7 +43,9 @@ def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = i
     """
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
-    return _run(config, _reader, progress, ready)
+    if config.engine == "ray":
+        check_data_is_shared(config)
+    return _run(config, reader_of, progress, ready)
 
 
 def extract_part(config: AuditConfig, part: Part, progress: Progress = silent) -> list[Extraction]:
@@ -53,16 +55,21 @@ def extract_part(config: AuditConfig, part: Part, progress: Progress = silent) -
     """
     if config.data is None:
         raise ConfigError("no data set is named", "give --data DIR_OR_TABLE, or `data` in audit.toml")
-    from reportgen.pipeline.part_job import check_parts_are_possible, run_part
+    if config.engine != "local":
+        raise ConfigError(
+            f"`engine = {config.engine}` hands out parts itself", "use `reportgen run`, or --engine local"
+        )
+    from reportgen.pipeline.part_job import check_heads_are_given, run_part
 
-    check_parts_are_possible(config)
+    check_heads_are_given(config, "use `reportgen run`")
+    check_data_is_shared(config)
     refuse_foreign_site(config.out)
     with shared_run(config.out, str(part)):
         check_version(config.out / "cache")
-        return run_part(config, _reader(config), part, progress)
+        return run_part(config, reader_of(config), part, progress)
 
 
-def _reader(config: AuditConfig) -> ReadDataset:
+def reader_of(config: AuditConfig) -> ReadDataset:
     """Return what reads the data set of the settings."""
 
     def read(names: ClassNames) -> Dataset:

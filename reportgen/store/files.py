@@ -23,7 +23,7 @@ MAX_LOCK_WAIT = 2.0
 
 def write_first(path: Path, data: bytes) -> bool:
     """Write a file as `write_atomic` does, unless it exists; return whether it was written. Errors: OutputError."""
-    temporary = path.with_name(f".{path.name}.{_process()}.first.tmp")
+    temporary = path.with_name(f".{path.name}.{this_process()}.first.tmp")
     write_atomic(temporary, data)
     try:
         os.link(temporary, path)
@@ -50,7 +50,7 @@ def write_atomic(path: Path, data: bytes, durable: bool = True) -> None:
 @contextlib.contextmanager
 def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file for `write_atomic` in pieces: it appears at the end of the `with` block. Errors: OutputError."""
-    temporary = path.with_name(f".{path.name}.{_process()}.tmp")
+    temporary = path.with_name(f".{path.name}.{this_process()}.tmp")
     try:
         with _new_file(temporary) as file:
             yield file
@@ -69,7 +69,7 @@ def open_atomic(path: Path, durable: bool = True) -> Iterator[BinaryIO]:
         raise
 
 
-def _process() -> str:
+def this_process() -> str:
     """Identify this process among those that write to a folder, which may run on several machines."""
     return f"{os.getpid()}-{zlib.crc32(os.uname().nodename.encode()):08x}"
 
@@ -77,9 +77,14 @@ def _process() -> str:
 def remove_leftovers(path: Path) -> None:
     """Remove what killed processes of this computer left of `open_atomic`, for a path outside of a locked folder."""
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.tmp"):
-        process, _, computer = temporary.name.removesuffix(".tmp").rpartition(".")[2].partition("-")
-        if computer == _process().partition("-")[2] and not _is_running(int(process)):
+        if has_ended(temporary.name.removesuffix(".tmp").rpartition(".")[2]):
             temporary.unlink(missing_ok=True)
+
+
+def has_ended(process: str) -> bool:
+    """Whether a process was one of this computer and has ended. process: what `this_process` returned there."""
+    number, _, computer = process.partition("-")
+    return computer == this_process().partition("-")[2] and number.isdecimal() and not _is_running(int(number))
 
 
 def _is_running(process: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tests.support.tiny_networks import TINY_NETWORK
 
 ROOT = Path(__file__).parents[2]
 SLURM = ROOT / "examples" / "slurm-array.sbatch"
+KUBERAY = ROOT / "examples" / "kuberay-rayjob.yaml"
 KUBERNETES = ROOT / "examples" / "kubernetes-indexed-job.yaml"
 MANUAL = (ROOT / "site" / "docs" / "several-machines.md").read_text("utf-8")
 
@@ -157,6 +159,7 @@ def test_part_is_refused_while_a_run_or_the_same_part_is_computed(tmp_path: Path
         ({"head": "gap"}, "`head = gap` is fitted on all images"),
         ({"data": Path("s3://bucket/images")}, "`data` is a URL"),
         ({"data": None}, "no data set is named"),
+        ({"engine": "ray"}, "hands out parts itself"),
     ],
 )
 def test_what_cannot_be_distributed_is_refused(tmp_path: Path, settings: dict[str, object], message: str) -> None:
@@ -210,4 +213,27 @@ def test_kubernetes_file_has_what_an_indexed_job_requires() -> None:
     assert container["command"][container["command"].index("--parts") + 1] == str(spec["completions"])
     volumes = {volume["name"] for volume in pod["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    assert f"```yaml\n{text}```" in MANUAL
+
+
+def test_kuberay_file_runs_reportgen_on_a_cluster_whose_machines_share_a_volume() -> None:
+    text = KUBERAY.read_text("utf-8")
+    job = yaml.safe_load(text)
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert job["metadata"]["name"]
+    cluster = job["spec"]["rayClusterSpec"]
+    (workers,) = cluster["workerGroupSpecs"]
+    assert workers["minReplicas"] <= workers["replicas"] <= workers["maxReplicas"]
+    for group in (cluster["headGroupSpec"], workers):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+        limits = container["resources"]["limits"]
+    command = shlex.split(job["spec"]["entrypoint"])
+    assert command[:2] == ["reportgen", "run"]
+    with cli.commands["run"].make_context("run", command[2:]) as context:
+        flags = context.params
+    assert (flags["engine"], flags["cpus_per_worker"]) == ("ray", int(limits["cpu"]))
+    assert flags["gpus_per_worker"] == limits["nvidia.com/gpu"]
     assert f"```yaml\n{text}```" in MANUAL

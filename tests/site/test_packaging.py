@@ -84,7 +84,7 @@ def test_unpacked_wheel_finds_its_own_templates_and_assets(wheel, tmp_path) -> N
 def test_every_import_of_the_package_is_a_declared_dependency() -> None:
     declared = PROJECT["dependencies"] + [
         d
-        for extra in ("demo", "solar", "remote", "timm", "transformers")
+        for extra in ("demo", "solar", "ray", "remote", "timm", "transformers")
         for d in PROJECT["optional-dependencies"][extra]
     ]
     names = {re.split(r"[<>=\[ ]", requirement)[0].replace("-", "_") for requirement in declared}
