@@ -29,8 +29,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = squares(folder / "data", each=2)
     for resize in ("crop", "warp"):
         config = AuditConfig(
-            data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=folder / "out", resize=resize
-        )
+            data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=folder / "out", resize=resize,
+            select="1",
+        )  # fmt: skip
         run_audit(config)
     return folder / "out"
 
@@ -110,7 +111,8 @@ def test_missing_report_or_cache_is_a_one_line_error(report: Path, tmp_path: Pat
 
 def test_prune_after_a_failed_run_keeps_its_stores(tmp_path: Path, monkeypatch) -> None:
     table = squares(tmp_path / "data", each=1)
-    config = AuditConfig(data=table, classes=table.parent / "classes.txt", model=TINY_NETWORK, out=tmp_path / "out")
+    given = {"data": table, "classes": table.parent / "classes.txt", "model": TINY_NETWORK, "select": "none"}
+    config = AuditConfig(**given, out=tmp_path / "out")
     run_audit(config)
     names = {entry.path.name for entry in cache.cache_entries(config.out)}
     with monkeypatch.context() as patch:
