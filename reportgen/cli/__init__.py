@@ -66,10 +66,15 @@ def _interrupt(signum: int, frame: object) -> None:
 
 def _repeat_interrupt(lost: Any) -> None:
     """Repeat an interrupt that came while an object was being deleted: an exception cannot leave a destructor."""
-    if lost.exc_type is KeyboardInterrupt:
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # a signal also ends a sleep
-    else:
+    if lost.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(lost)
+        return
+    while True:
+        try:
+            threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # a signal also ends a sleep
+            return
+        except KeyboardInterrupt:  # it came before this function had returned, which an exception cannot leave either
+            continue
 
 
 def _plain(text: str) -> str:

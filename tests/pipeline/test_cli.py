@@ -16,6 +16,7 @@ from dataclasses import fields
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from reportgen import __version__
-from reportgen.cli import cli, main
+from reportgen.cli import _repeat_interrupt, cli, main
 from reportgen.cli.console import progress
 from reportgen.config import AuditConfig
 from reportgen.data.demo_photos import PHOTOS
@@ -350,6 +351,23 @@ def test_interrupt_during_a_destructor_is_not_lost() -> None:
     assert done.returncode == 130, done.stderr
     assert done.stderr.lstrip().startswith("error: interrupted\n")
     assert "Traceback" not in done.stderr
+
+
+def test_interrupt_while_another_is_repeated_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, the repeated one comes before the function that repeats it has returned."""
+    started: list[tuple[object, ...]] = []
+
+    class Timer:
+        def __init__(self, *given: object) -> None:
+            started.append(given)
+
+        def start(self) -> None:
+            if len(started) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("threading.Timer", Timer)
+    _repeat_interrupt(SimpleNamespace(exc_type=KeyboardInterrupt))
+    assert started == [(0.01, os.kill, (os.getpid(), signal.SIGINT))] * 2
 
 
 FAILING = """
