@@ -49,6 +49,7 @@ def connected(config: AuditConfig, threads: int) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(_Logged()))  # Ray prints there when a worker is killed
         stack.enter_context(_environment(QUIET))
+        stack.enter_context(_own_signal_handler())
         try:
             import ray
         except ImportError:
@@ -137,10 +138,12 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_signal_handler() -> Iterator[None]:
-    """Keep the handler of SIGTERM, which `ray.init` replaces."""
+    """Install our handler of SIGTERM again at the end: Ray replaces it by one that exits, and later by the default."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
