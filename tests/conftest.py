@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import subprocess
@@ -16,6 +15,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: the threads
 
 from reportgen.data.demo_photos import INSTALL
 from tests.support.browser import browser
+from tests.support.shared_folders import filled_once
 from tests.support.short_reports import short_report
 
 __all__ = ["browser", "short_report"]
@@ -45,17 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def demo_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that `reportgen demo` wrote. All worker processes share it: tests only read it."""
+    """Return the folder that `reportgen demo` wrote."""
     if any(importlib.util.find_spec(name) is None for name in ("efficientnet_lite_pytorch", *INSTALL)):
         pytest.skip("the network or the photographs of the demo are not installed")
-    base = tmp_path_factory.getbasetemp()
-    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    out, complete = folder / "demo-report", folder / "demo-report-is-complete"
-    with open(folder / "demo-report.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait until the first has made it
-        if not complete.exists():
-            command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE]
-            done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, timeout=600)
-            assert done.returncode == 0, done.stderr
-            complete.touch()
-    return out
+
+    def make(out: Path) -> None:
+        command = [sys.executable, "-m", "reportgen", "demo", "--quiet", "--select", SELECTED_IMAGE]
+        done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+
+    return filled_once(tmp_path_factory, "demo-report", make)

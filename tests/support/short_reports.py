@@ -12,6 +12,7 @@ import pytest
 
 from reportgen.config import AuditConfig
 from reportgen.pipeline.run import run_audit
+from tests.support.shared_folders import filled_once
 from tests.support.square_images import squares
 
 IMAGES, FULL_PAGES = 25, 5
@@ -45,7 +46,12 @@ class ShortReport:
 @pytest.fixture(scope="session")
 def short_report(tmp_path_factory: pytest.TempPathFactory) -> ShortReport:
     """24 images of squares, the first of which is there twice."""
-    folder = tmp_path_factory.mktemp("short-pages")
+    folder = filled_once(tmp_path_factory, "short-pages", make)
+    return ShortReport(folder / "report", folder / "all-full")
+
+
+def make(folder: Path) -> None:
+    """Write the data, the report with few full pages, and the site with all of them."""
     table = squares(folder / "data")
     first = table.read_text().splitlines()[1]
     name = first.split(",")[0]
@@ -62,4 +68,3 @@ def short_report(tmp_path_factory: pytest.TempPathFactory) -> ShortReport:
     run_audit(AuditConfig(**config))
     shutil.copytree(folder / "report" / "site", folder / "all-full")
     run_audit(AuditConfig(**config, page_limit=FULL_PAGES))
-    return ShortReport(folder / "report", folder / "all-full")
