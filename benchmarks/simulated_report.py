@@ -124,7 +124,7 @@ def make_audit(store: Store, samples: list[Sample], page_limit: int) -> Audit:
         pooling="gap",
     )
     network = SimpleNamespace(bias=lambda samples: None, settings=SimpleNamespace(top_patches=16))
-    inputs: Any = SimpleNamespace(samples=samples, labels=np.array(labels, np.int64))
+    inputs: Any = SimpleNamespace(dataset=dataset, samples=samples, labels=np.array(labels, np.int64))
     figures = compute_figures(inputs, cast(Any, SimpleNamespace(table=table, info=info, run=network)), [])
     model = ModelAudit(dataset=dataset, samples=samples, info=info, table=table, **vars(figures))
     return Audit(dataset, samples, [], [model], page_limit=page_limit)

@@ -27,7 +27,8 @@ from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.projections import principal_components
 from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
 from reportgen.embedding.regions import MapRegions, find_regions
-from reportgen.embedding.space import FEATURE_SOURCES, N_SHOWN, FeatureSource, Space, pixel_rows
+from reportgen.embedding.rows import PixelRows
+from reportgen.embedding.space import FEATURE_SOURCES, N_SHOWN, FeatureSource, Space
 from reportgen.metrics.label_errors import MAX_AXES, LabelErrors, find_label_errors
 from reportgen.store.results_cache import Arrays, ResultsCache
 from reportgen.store.table import Table
@@ -128,7 +129,7 @@ class Audit:
     @cached_property
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails of 32 × 32, with nearest neighbours."""
-        return Space.of(pixel_rows(np.asarray(self.main.table["image/tiny"])), self.cache)
+        return Space.of(PixelRows(np.asarray(self.main.table["image/tiny"])), self.cache)
 
     @cached_property
     def nearest_of_classes(self) -> tuple[Neighbours, Neighbours]:
@@ -147,7 +148,7 @@ class Audit:
         table = self.reference.table
         return (
             ReferenceMatches.of(self.feature_space, np.asarray(table[self.feature_source.array]), self.cache),
-            ReferenceMatches.of(self.pixel_space, pixel_rows(np.asarray(table["image/tiny"])), self.cache),
+            ReferenceMatches.of(self.pixel_space, PixelRows(np.asarray(table["image/tiny"])), self.cache),
         )
 
     @cached_property

@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.data.samples import Sample
 from reportgen.embedding.neighbours import Neighbours
+from reportgen.embedding.rows import Rows
 from reportgen.embedding.space import KNN_SIZES, Space, cached_neighbours, close_pairs
 from reportgen.store.results_cache import ResultsCache
 from reportgen.store.table import Table
@@ -51,7 +52,7 @@ class ReferenceMatches:
     close: Sequence[tuple[int, int, float]]
 
     @classmethod
-    def of(cls, space: Space, rows: np.ndarray, cache: ResultsCache | None = None) -> ReferenceMatches:
+    def of(cls, space: Space, rows: Rows, cache: ResultsCache | None = None) -> ReferenceMatches:
         """rows: `(M, D)` of the reference; cache: where the neighbours are stored for the next run."""
         nearest = cached_neighbours(cache, space.rows, max(KNN_SIZES), rows)
         return cls(nearest, close_pairs(nearest, space.duplicate_distance))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.embedding.row_matching import row_digests
+from reportgen.embedding.rows import Rows, finite_rows
 from reportgen.store.results_cache import ResultsCache, cached
 
 MAX_AXES = 128
@@ -29,16 +31,18 @@ class CompressedRows:
     index: np.ndarray
 
 
-def compress_rows(rows: np.ndarray, most: int, cache: ResultsCache | None = None) -> CompressedRows:
+def compress_rows(rows: Rows, most: int, cache: ResultsCache | None = None) -> CompressedRows:
     """Compress rows `(N, D)`; of more than `most` an even sample. cache: where the result is stored."""
-    arrays = cached(cache, "compressed", [rows, most, MAX_AXES, SAMPLE], lambda: vars(_compress(rows, most)))
+    arrays = cached(
+        cache, "compressed", [row_digests(rows), most, MAX_AXES, SAMPLE], lambda: vars(_compress(rows, most))
+    )
     return CompressedRows(**arrays)
 
 
-def _compress(rows: np.ndarray, most: int) -> CompressedRows:
+def _compress(rows: Rows, most: int) -> CompressedRows:
     from sklearn.utils.extmath import randomized_svd
 
-    index = np.flatnonzero(np.isfinite(rows).all(1))
+    index = finite_rows(rows)
     if len(index) > most:
         index = index[np.linspace(0, len(index) - 1, most).round().astype(int)]
     used = rows[index].astype(np.float64)

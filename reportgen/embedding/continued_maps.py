@@ -45,7 +45,7 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     digests = row_digests(space.rows)
     if cache is None:
         return _project(space, digests)
-    inputs = [space.rows, SEED, version("openTSNE")]
+    inputs = [digests, SEED, version("openTSNE")]
     if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
         continued = [*inputs, CONTINUED_ITERATIONS, MAX_PLACED_SHARE]
         if cache.has("maps", continued) or _earlier_map(cache, digests):

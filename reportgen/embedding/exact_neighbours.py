@@ -6,6 +6,7 @@ import numpy as np
 from openTSNE.nearest_neighbors import KNNIndex
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.rows import Rows
 
 
 class ExactNeighbours(KNNIndex):  # type: ignore[misc]
@@ -13,7 +14,7 @@ class ExactNeighbours(KNNIndex):  # type: ignore[misc]
 
     VALID_METRICS = ("euclidean",)
 
-    def __init__(self, rows: np.ndarray, neighbours: Neighbours) -> None:
+    def __init__(self, rows: Rows, neighbours: Neighbours) -> None:
         super().__init__(rows, neighbours.index.shape[1])
         self._neighbours = neighbours
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours, squared_distances
 from reportgen.embedding.row_matching import in_same_order
+from reportgen.embedding.rows import Rows, chosen_rows, finite_rows
 
 MAX_RECOMPUTED_SHARE = 0.25
 """If more than this share of the lists has to be searched for, a full computation takes no longer."""
@@ -18,7 +19,7 @@ MAX_COMPARED = 3
 """Most new rows that are compared with all others in float64 at once: a search for candidates takes longer."""
 
 
-def updated_neighbours(rows: np.ndarray, k: int, earlier: Neighbours, source: np.ndarray) -> Neighbours:
+def updated_neighbours(rows: Rows, k: int, earlier: Neighbours, source: np.ndarray) -> Neighbours:
     """Return `nearest_neighbours(rows, k)`, bit by bit, from the neighbours of earlier rows.
 
     rows: `(N, D)`; source: `(N,)`, the earlier row with the same values or −1, each at most once.
@@ -27,7 +28,8 @@ def updated_neighbours(rows: np.ndarray, k: int, earlier: Neighbours, source: np
     keep their list, into which new rows are merged where they are near enough. Equal distances go to the lower index,
     so rows that are no longer in the same order count as new.
     """
-    finite = np.isfinite(rows).all(1)
+    finite = np.zeros(len(rows), bool)
+    finite[finite_rows(rows)] = True
     k = max(0, min(k, int(finite.sum()) - 1))
     source = in_same_order(source)
     known, new = np.flatnonzero(finite & (source >= 0)), np.flatnonzero(finite & (source < 0))
@@ -49,7 +51,7 @@ def updated_neighbours(rows: np.ndarray, k: int, earlier: Neighbours, source: np
     return Neighbours(index, distance, np.flatnonzero(~finite))
 
 
-def _search_others(rows: np.ndarray, searched: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _search_others(rows: Rows, searched: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return index and distance `(n, k)` of the nearest rows to each of these, apart from itself."""
     found = nearest_neighbours(rows[searched], k + 1, rows)
     is_left_out = found.index == searched[:, None]
@@ -58,7 +60,7 @@ def _search_others(rows: np.ndarray, searched: np.ndarray, k: int) -> tuple[np.n
     return found.index[~is_left_out].reshape(shape), found.distance[~is_left_out].reshape(shape)
 
 
-def _merge(rows: np.ndarray, known: np.ndarray, new: np.ndarray, index: np.ndarray, distance: np.ndarray) -> None:
+def _merge(rows: Rows, known: np.ndarray, new: np.ndarray, index: np.ndarray, distance: np.ndarray) -> None:
     """Merge the new rows into the lists of the known ones, in place, where they are near enough.
 
     The order is that of squared distances, of which two may have one root: lists with equal roots are merged too.
@@ -70,7 +72,7 @@ def _merge(rows: np.ndarray, known: np.ndarray, new: np.ndarray, index: np.ndarr
             nearest = np.sqrt(squared_distances(pool, rows, rows, *pairs).reshape(len(known), -1).min(1))
             added = np.broadcast_to(new, (len(known), len(new)))
         else:
-            found = nearest_neighbours(rows[known], k, rows[new])
+            found = nearest_neighbours(chosen_rows(rows, known), k, rows[new])
             nearest, added = found.distance[:, 0], new[found.index]
         is_touched = nearest <= distance[known, -1]
         touched, added = known[is_touched], added[is_touched]

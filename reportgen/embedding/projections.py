@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.rows import Rows, chosen_rows, finite_rows, mean_row, row_blocks
 from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
 from reportgen.metrics.intervals import Rate
 
@@ -46,6 +47,9 @@ MIN_IMAGES_FOR_THREADS = 1_000
 """Number of images from which on several threads make t-SNE faster."""
 MAX_QUALITY_IMAGES = 1_000
 """Most images on which trustworthiness is measured; their distances to all others are needed."""
+QUALITY_DISTANCES, MIN_QUALITY_BLOCK = 4_000_000, 128
+"""Distances that are in memory at a time for it, of 8 bytes each, and least images whose distances are computed at a
+time: for each of these times, all rows are read."""
 QUALITY_NEIGHBOURS = 15
 """The k of trustworthiness and neighbour preservation."""
 
@@ -84,21 +88,29 @@ class MapQuality:
     k: int
 
 
-def principal_components(rows: np.ndarray, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
+def principal_components(rows: Rows, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
     """Return the PCA of the finite rows `(N, D)`. The sign of each axis makes its largest loading positive."""
-    use = np.isfinite(rows).all(1)
-    n, d = int(use.sum()), rows.shape[1]
+    use = finite_rows(rows)
+    n, d = len(use), rows.shape[1]
     n_axes = min(most_axes, n, d)
     positions = np.full((len(rows), n_axes), np.nan)
     if not n_axes:
         return PrincipalComponents(positions, np.zeros(0))
-    centred = rows[use] - rows[use].mean(0, dtype=np.float64)
-    is_wide = n <= d
-    gram = centred @ centred.T if is_wide else centred.T @ centred
-    eigenvalues, vectors = _largest_eigenpairs(gram, n_axes)
-    loadings = centred.T @ vectors if is_wide else vectors
+    rows = chosen_rows(rows, use)
+    mean = mean_row(rows)
+    if n <= d:
+        centred = rows[:] - mean
+        gram = centred @ centred.T
+        eigenvalues, vectors = _largest_eigenpairs(gram, n_axes)
+        loadings, projected = centred.T @ vectors, vectors * np.sqrt(eigenvalues)
+    else:
+        gram = np.zeros((d, d))
+        for block in row_blocks(rows):
+            centred = block - mean
+            gram += centred.T @ centred
+        eigenvalues, loadings = _largest_eigenpairs(gram, n_axes)
+        projected = np.concatenate([(block - mean) @ loadings for block in row_blocks(rows)])
     largest = loadings[np.abs(loadings).argmax(0), np.arange(n_axes)]
-    projected = vectors * np.sqrt(eigenvalues) if is_wide else centred @ vectors
     positions[use] = projected * np.where(largest < 0, -1, 1)
     total = np.trace(gram)
     return PrincipalComponents(positions, eigenvalues / total if total > 0 else np.zeros(n_axes))
@@ -205,7 +217,9 @@ def _affinities(space: Space, sample: np.ndarray) -> openTSNE.affinity.Perplexit
 
     return openTSNE.affinity.PerplexityBasedNN(
         perplexity=min(N_NEIGHBOURS, len(sample) - 1) / 3,
-        knn_index=ExactNeighbours(space.rows[sample], _neighbours_within(space, sample, len(space.placed))),
+        knn_index=ExactNeighbours(
+            chosen_rows(space.rows, sample), _neighbours_within(space, sample, len(space.placed))
+        ),
         n_jobs=(os.cpu_count() or 1) if len(sample) >= MIN_IMAGES_FOR_THREADS else 1,
     )
 
@@ -213,7 +227,7 @@ def _affinities(space: Space, sample: np.ndarray) -> openTSNE.affinity.Perplexit
 def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neighbours:
     """Return the neighbours of the sample's rows among themselves: known ones if the sample is all finite rows."""
     if len(sample) < n_finite:
-        return nearest_neighbours(space.rows[sample], N_NEIGHBOURS)
+        return nearest_neighbours(chosen_rows(space.rows, sample), N_NEIGHBOURS)
     known = space.neighbours
     return Neighbours(np.searchsorted(sample, known.index[sample]), known.distance[sample], np.zeros(0, int))
 
@@ -233,7 +247,7 @@ def measure_qualities(
     indices = [NearestNeighbors(n_neighbors=count, algorithm="kd_tree").fit(positions[use]) for positions in maps]
     nearest = [index.kneighbors(return_distance=False) for index in indices]
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_QUALITY_IMAGES])
-    values = trustworthiness(space.rows[use], [near[:, :k] for near in nearest], sample)
+    values = trustworthiness(chosen_rows(space.rows, use), [near[:, :k] for near in nearest], sample)
     qualities: list[MapQuality | None] = []
     for positions, near, value in zip(maps, nearest, values, strict=True):
         shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
@@ -253,23 +267,38 @@ def measure_qualities(
     return qualities
 
 
-def trustworthiness(rows: np.ndarray, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:
+def trustworthiness(rows: Rows, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:
     """Return, for each map, 1 − 2 / (M k (2N − 3k − 1)) · Σ max(0, r(i, j) − k) over the M sampled rows i and their
     neighbours j on the map. The distances in the space, which take most of the time, are computed once for all maps.
 
     rows: `(N, D)` of the space; nearest: `(N, k)` neighbours on each map; sample: `(M,)` rows i.
     r(i, j): rank of j among the neighbours of i in the space; of equal distances all get the best rank.
     """
-    from sklearn.metrics import pairwise_distances_chunked
-
     n, k = nearest[0].shape
-    excess, first = [0] * len(nearest), 0
-    for distance in pairwise_distances_chunked(rows[sample].astype(np.float64), rows.astype(np.float64)):
-        block = sample[first : first + len(distance)]
-        distance[np.arange(len(block)), block] = np.inf
-        for number, near in enumerate(nearest):
-            for j in near[block].T:
-                rank = 1 + (distance < distance[np.arange(len(block)), j][:, None]).sum(1)
-                excess[number] += int(np.maximum(0, rank - k).sum())
-        first += len(block)
-    return [float(1 - 2 * total / (len(sample) * k * (2 * n - 3 * k - 1))) for total in excess]
+    size = max(MIN_QUALITY_BLOCK, QUALITY_DISTANCES // n)
+    blocks = (sample[start : start + size] for start in range(0, len(sample), size))
+    excess = np.sum([_excess_ranks(rows, nearest, block) for block in blocks], 0)
+    return [float(1 - 2 * total / (len(sample) * k * (2 * n - 3 * k - 1))) for total in excess.tolist()]
+
+
+def _excess_ranks(rows: Rows, nearest: Sequence[np.ndarray], chosen: np.ndarray) -> list[int]:
+    """Return, for each map, Σ max(0, r(i, j) − k) over the chosen rows i; see `trustworthiness`."""
+    distance, places = _distances(rows, chosen), np.arange(len(chosen))
+    distance[places, chosen] = np.inf
+    excess = []
+    for near in nearest:
+        ranks = [1 + (distance < distance[places, j][:, None]).sum(1) for j in near[chosen].T]
+        excess.append(int(np.maximum(0, np.stack(ranks) - near.shape[1]).sum()))
+    return excess
+
+
+def _distances(rows: Rows, chosen: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distances `(M, N)` float64 of the chosen rows, `(M,)` indices, to all rows."""
+    from sklearn.metrics import euclidean_distances
+
+    points, distance = rows[chosen].astype(np.float64), np.empty((len(chosen), len(rows)))
+    start = 0
+    for block in row_blocks(rows):
+        distance[:, start : start + len(block)] = euclidean_distances(points, block.astype(np.float64))
+        start += len(block)
+    return distance

@@ -8,13 +8,16 @@ from hashlib import blake2b
 
 import numpy as np
 
+from reportgen.embedding.rows import Rows, row_blocks
+
 DIGEST_BYTES = 16
 """Bytes of a row's digest: two of 10⁹ different rows have one with a probability of about 10⁻²¹."""
 
 
-def row_digests(rows: np.ndarray) -> np.ndarray:
+def row_digests(rows: Rows) -> np.ndarray:
     """Return a digest `(N, 16)` uint8 of the bytes of each row `(N, D)`."""
-    joined = b"".join(blake2b(row.data, digest_size=DIGEST_BYTES).digest() for row in np.ascontiguousarray(rows))
+    all_rows = (row for block in row_blocks(rows) for row in np.ascontiguousarray(block))
+    joined = b"".join(blake2b(row.data, digest_size=DIGEST_BYTES).digest() for row in all_rows)
     return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
 
 

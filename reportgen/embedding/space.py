@@ -9,8 +9,9 @@ from functools import cached_property, partial
 import numpy as np
 
 from reportgen.embedding.neighbour_updates import updated_neighbours
-from reportgen.embedding.neighbours import Neighbours, chosen_rows, finite_rows, nearest_neighbours
+from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
 from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
+from reportgen.embedding.rows import BLOCK, Rows, chosen_rows, finite_rows, mean_row, row_blocks
 from reportgen.embedding.triplets import RandomTriplets
 from reportgen.errors import ConfigError
 from reportgen.metrics.intervals import Rate
@@ -25,8 +26,6 @@ KNN_SIZES = (1, 3, 5, 10, 20, 50)
 """The k of kNN accuracy."""
 DUPLICATE_SHARE = 0.1
 """Near-duplicates are closer than this share of the root mean square distance between two images."""
-BLOCK = 1024
-"""Rows that are processed at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +64,19 @@ class Space:
     rms_distance: root mean square of the distances between two images.
     """
 
-    rows: np.ndarray
+    rows: Rows
     neighbours: Neighbours
     rms_distance: float
 
     @classmethod
-    def of(cls, rows: np.ndarray, cache: ResultsCache | None = None) -> Space:
+    def of(cls, rows: Rows, cache: ResultsCache | None = None) -> Space:
         """rows: `(N, D)`; cache: where the neighbours are stored for the next run."""
         return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms_distance(rows))
 
     @cached_property
     def triplets(self) -> RandomTriplets:
         """Random triplets of the rows that have neighbours, by which every map of the space is judged."""
-        return RandomTriplets(self.rows[self.placed])
+        return RandomTriplets(chosen_rows(self.rows, self.placed))
 
     @property
     def placed(self) -> np.ndarray:
@@ -119,21 +118,19 @@ class Space:
         return int(others[square.argmin()]), float(np.sqrt(square.min()))
 
 
-def rms_distance(rows: np.ndarray) -> float:
+def rms_distance(rows: Rows) -> float:
     """Return the root mean square of the distances between two finite rows `(N, D)`: √(2 · their variance)."""
     finite = chosen_rows(rows, finite_rows(rows))
     if len(finite) < 2:
         return 0.0
-    mean, total = finite.mean(0, dtype=np.float64), 0.0
-    for start in range(0, len(finite), BLOCK):
-        difference = finite[start : start + BLOCK] - mean
+    mean, total = mean_row(finite), 0.0
+    for block in row_blocks(finite):
+        difference = block - mean
         total += float(np.einsum("ij,ij", difference, difference))
     return float(np.sqrt(2 * total / (len(finite) - 1)))
 
 
-def cached_neighbours(
-    cache: ResultsCache | None, rows: np.ndarray, k: int, reference: np.ndarray | None = None
-) -> Neighbours:
+def cached_neighbours(cache: ResultsCache | None, rows: Rows, k: int, reference: Rows | None = None) -> Neighbours:
     """Return `nearest_neighbours(rows, k, reference)`, from the cache if it has them.
 
     Without a reference, those of an earlier run are updated: that takes time proportional to the number of rows, and
@@ -141,16 +138,18 @@ def cached_neighbours(
     """
     if cache is None:
         return nearest_neighbours(rows, k, reference)
+    digests = row_digests(rows)
     if reference is None:
-        arrays = cache.get("neighbours", [rows, k], partial(_neighbours_after_changes, cache, rows, k))
+        compute = partial(_neighbours_after_changes, cache, rows, k, digests)
+        arrays = cache.get("neighbours", [digests, k], compute)
     else:
-        arrays = cache.get("neighbours", [rows, k, reference], lambda: vars(nearest_neighbours(rows, k, reference)))
+        inputs = [digests, k, row_digests(reference)]
+        arrays = cache.get("neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, reference)))
     return Neighbours(arrays["index"], arrays["distance"], arrays["left_out"])
 
 
-def _neighbours_after_changes(cache: ResultsCache, rows: np.ndarray, k: int) -> Arrays:
+def _neighbours_after_changes(cache: ResultsCache, rows: Rows, k: int, digests: np.ndarray) -> Arrays:
     """Return `nearest_neighbours(rows, k)`, from those of the most similar earlier rows, with the rows' digests."""
-    digests = row_digests(rows)
 
     def similarity(stored: Shard) -> float:
         return 1 - changed_share(stored["row_digests"], digests) if "row_digests" in stored else 0.0
@@ -162,11 +161,6 @@ def _neighbours_after_changes(cache: ResultsCache, rows: np.ndarray, k: int) -> 
         lists = Neighbours(earlier["index"], earlier["distance"], earlier["left_out"])
         found = updated_neighbours(rows, k, lists, match_rows(earlier["row_digests"], digests))
     return {**vars(found), "row_digests": digests}
-
-
-def pixel_rows(tiny: np.ndarray) -> np.ndarray:
-    """Convert thumbnails `(N, 32, 32, 3)` uint8 to rows `(N, 3072)` float32 in [0, 1]."""
-    return tiny.reshape(len(tiny), -1).astype(np.float32) / 255
 
 
 def count_same_label(index: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reportgen.embedding.rows import Rows
 from reportgen.metrics.intervals import Rate
 
 N_TRIPLETS = 10_000
@@ -19,7 +20,7 @@ class RandomTriplets:
     Source: Wang, Huang, Rudin and Shaposhnik, JMLR 22 (2021), section 4.
     """
 
-    def __init__(self, rows: np.ndarray, seed: int = 0) -> None:
+    def __init__(self, rows: Rows, seed: int = 0) -> None:
         """rows: `(N, D)` of the space, finite. With fewer than three there is no triplet."""
         n = len(rows)
         random, drawn = np.random.default_rng(seed), N_TRIPLETS if n >= 3 else 0
@@ -42,7 +43,7 @@ class RandomTriplets:
         return Rate.of((self._order == order)[has_order])
 
 
-def _order(points: np.ndarray, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> np.ndarray:
+def _order(points: Rows, i: np.ndarray, j: np.ndarray, k: np.ndarray) -> np.ndarray:
     """Return the sign of |i j| − |i k| for each triplet. The distance of each pair of points is computed once."""
     n = len(points)
     pairs = np.stack([np.minimum(i, other) * n + np.maximum(i, other) for other in (j, k)])

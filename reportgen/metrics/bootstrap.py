@@ -8,7 +8,7 @@ from reportgen.metrics.intervals import Interval
 
 N_RESAMPLES = 1000
 SEED = 0
-MAX_WEIGHTS = 2**22
+MAX_WEIGHTS = 2**20
 """Most weights (resamples × groups) in memory at a time."""
 
 

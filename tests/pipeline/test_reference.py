@@ -15,7 +15,8 @@ from reportgen.config import AuditConfig
 from reportgen.embedding import continued_maps
 from reportgen.embedding import maps as layouts
 from reportgen.embedding import space as space_module
-from reportgen.embedding.space import DUPLICATE_SHARE, pixel_rows
+from reportgen.embedding.rows import PixelRows
+from reportgen.embedding.space import DUPLICATE_SHARE
 from reportgen.errors import ConfigError
 from reportgen.gallery.components.image_figures import photograph
 from reportgen.gallery.core.check import check_site
@@ -70,7 +71,9 @@ def test_reference_matches_equal_brute_force(leaking: tuple[Path, Path, Audit]) 
     assert len(np.unique([str(p) for p in (folder / "out" / "cache").glob("*/0*.npz")])) >= 2
     spaces = {
         "features": [np.asarray(table["features/gap"]) for table in (audit.main.table, audit.reference.table)],
-        "pixels": [pixel_rows(np.asarray(table["image/tiny"])) for table in (audit.main.table, audit.reference.table)],
+        "pixels": [
+            PixelRows(np.asarray(table["image/tiny"]))[:] for table in (audit.main.table, audit.reference.table)
+        ],
     }
     expected = set()
     for (by, (rows, others)), matches in zip(spaces.items(), audit.reference_matches, strict=True):

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reportgen.embedding import neighbours as neighbours_module
+from reportgen.embedding import rows as rows_module
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.projections import measure_qualities
+from reportgen.embedding.row_matching import row_digests
+from reportgen.embedding.rows import PixelRows, mean_row
 from reportgen.embedding.space import (
     DUPLICATE_SHARE,
     Space,
@@ -18,7 +23,6 @@ from reportgen.embedding.space import (
     label_outliers,
     majority_label,
     near_duplicates,
-    pixel_rows,
     skewness,
 )
 from reportgen.metrics.intervals import Rate
@@ -132,9 +136,30 @@ def test_odd_ones_have_neighbours_of_other_labels_only() -> None:
     assert label_outliers(index, labels).tolist() == [3, 0]
 
 
-def test_pixel_rows_are_flat_and_in_the_unit_interval() -> None:
-    tiny = np.zeros((2, 32, 32, 3), np.uint8)
+def test_pixel_rows_are_flat_and_in_the_unit_interval_however_they_are_indexed() -> None:
+    tiny = np.random.default_rng(0).integers(0, 256, (7, 32, 32, 3)).astype(np.uint8)
     tiny[1, 0, 0] = [255, 51, 0]
-    rows = pixel_rows(tiny)
-    assert rows.shape == (2, 3072)
-    np.testing.assert_allclose(rows[1, :4], [1, 0.2, 0, 0])
+    rows = PixelRows(tiny)
+    np.testing.assert_allclose(rows[1][:3], [1, 0.2, 0])
+    expected = tiny.reshape(7, 3072).astype(np.float32) / 255
+    assert rows.shape == expected.shape
+    assert rows[:].dtype == rows.dtype == np.float32
+    for index in (3, slice(2, 5), np.array([6, 0, 6])):
+        np.testing.assert_array_equal(rows[index], expected[index])
+    np.testing.assert_array_equal(rows.only(np.array([2, 5]))[1], expected[5])
+
+
+def test_space_of_pixel_rows_is_that_of_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several blocks, with equal numbers: mean, neighbours, components, and quality of a map."""
+    monkeypatch.setattr(rows_module, "BLOCK", 16)
+    monkeypatch.setattr(neighbours_module, "BLOCK", 16)
+    random = np.random.default_rng(1)
+    pixels = random.integers(0, 256, (150, 4, 4, 3)).astype(np.uint8)
+    small, values = PixelRows(pixels), PixelRows(pixels)[:]
+    np.testing.assert_array_equal(mean_row(small), values.mean(0, dtype=np.float64))
+    a, b = Space.of(small), Space.of(values)
+    np.testing.assert_array_equal(a.neighbours.distance, b.neighbours.distance)
+    assert a.rms_distance == b.rms_distance
+    positions = random.normal(size=(150, 2))
+    assert measure_qualities(a, [positions], np.zeros(150, int))[0].triplets == b.triplets.accuracy(positions)
+    np.testing.assert_array_equal(row_digests(small), row_digests(values))

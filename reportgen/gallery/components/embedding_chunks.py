@@ -39,7 +39,7 @@ class Thumbnails:
         """digests: `(N,)` the store's fingerprint and the image's digest."""
         self.digests = np.char.add(audit.main.table.fingerprint.encode(), np.asarray(audit.main.table["samples/id"]))
         self._jpeg, self._side = audit.main.jpeg, tile_side(len(audit.samples))
-        self._stored = np.asarray(audit.main.table["image/tiny"]) if self._side == 32 else None
+        self._stored = audit.main.table["image/tiny"] if self._side == 32 else None
         self._of_atlas = lru_cache(CACHED_THUMBNAILS)(partial(self._make, side=self._side))
 
     def __call__(self, i: int, side: int) -> Image.Image:

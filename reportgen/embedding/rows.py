@@ -1,0 +1,68 @@
+"""Rows of a space, read block by block, so that no step needs a converted copy of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+BLOCK = 1024
+"""Rows that are read at a time."""
+
+
+class PixelRows:
+    """Thumbnails as rows `(N, 3072)` float32 in [0, 1], converted where they are indexed: a quarter of the memory.
+
+    `rows[i]`, `rows[10:20]` and `rows[indices]` return what they do for a NumPy array.
+    """
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        """pixels: `(N, …)` uint8."""
+        self._pixels = pixels.reshape(len(pixels), -1)
+        self.shape: tuple[int, int] = self._pixels.shape
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        values: np.ndarray = self._pixels[index].astype(np.float32)
+        values /= np.float32(255)
+        return values
+
+    def only(self, indices: np.ndarray) -> PixelRows:
+        """Return some of the rows, `(M,)` indices, in the same form."""
+        return PixelRows(self._pixels[indices])
+
+
+Rows = np.ndarray | PixelRows
+"""The rows `(N, D)` of a space."""
+
+
+def row_blocks(rows: Rows) -> Iterator[np.ndarray]:
+    """Yield all rows in order, `(n, D)`, at most `BLOCK` at a time."""
+    return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+
+def finite_rows(rows: Rows) -> np.ndarray:
+    """Return the rows without a value that is not finite, ascending."""
+    parts = [np.isfinite(block).all(1) for block in row_blocks(rows)]
+    return np.flatnonzero(np.concatenate([np.zeros(0, bool), *parts]))
+
+
+def chosen_rows(rows: Rows, use: np.ndarray) -> Rows:
+    """Return these rows, `(M,)` indices, ascending and different; if they are all, they are not copied."""
+    if len(use) == len(rows):
+        return rows
+    return rows.only(use) if isinstance(rows, PixelRows) else rows[use]
+
+
+def mean_row(rows: Rows) -> np.ndarray:
+    """Return the mean `(D,)` float64 of all rows, which are summed from the first to the last."""
+    total = np.zeros(rows.shape[1])
+    for block in row_blocks(rows):
+        total = np.add.reduce(np.concatenate((total[None], block)), 0)
+    return total / max(1, len(rows))
