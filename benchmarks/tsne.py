@@ -12,7 +12,8 @@ import torch
 
 from benchmarks.made_up_features import made_up_features
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.embedding.projections import measure_qualities, principal_components, tsne
+from reportgen.embedding.map_quality import measure_qualities
+from reportgen.embedding.projections import principal_components, tsne
 from reportgen.embedding.space import Space
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from reportgen.embedding.continued_maps import is_continued, projected
 from reportgen.embedding.grid import assign_cells, full_grid_shape
-from reportgen.embedding.projections import MapQuality, PrincipalComponents, measure_qualities
+from reportgen.embedding.map_quality import MapQuality, measure_qualities
+from reportgen.embedding.projections import PrincipalComponents
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 

@@ -1,4 +1,4 @@
-"""Projections of images to the plane by PCA and t-SNE, and the quality of embedding maps.
+"""Projections of images to the plane by PCA and t-SNE.
 
 PCA is computed here and not with scikit-learn, because that is faster: only the eight largest eigenvectors of the
 smaller Gram matrix are needed, while scikit-learn's exact solvers compute all of them. On 5,000 × 512 features
@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
-from reportgen.embedding.rows import Rows, chosen_rows, finite_rows, mean_row, row_blocks
-from reportgen.embedding.space import N_NEIGHBOURS, N_SHOWN, Space, count_shared, knn_accuracy
-from reportgen.metrics.intervals import Rate
+from reportgen.embedding.rows import PixelRows, Rows, chosen_rows, finite_rows, mean_row, row_blocks
+from reportgen.embedding.space import N_NEIGHBOURS, Space
 
 if TYPE_CHECKING:
     import openTSNE
@@ -45,13 +43,6 @@ START_DEVIATION = 0.01
 at one point."""
 MIN_IMAGES_FOR_THREADS = 1_000
 """Number of images from which on several threads make t-SNE faster."""
-MAX_QUALITY_IMAGES = 1_000
-"""Most images on which trustworthiness is measured; their distances to all others are needed."""
-QUALITY_DISTANCES, MIN_QUALITY_BLOCK = 4_000_000, 128
-"""Distances that are in memory at a time for it, of 8 bytes each, and least images whose distances are computed at a
-time: for each of these times, all rows are read."""
-QUALITY_NEIGHBOURS = 15
-"""The k of trustworthiness and neighbour preservation."""
 
 
 @dataclass(frozen=True)
@@ -64,28 +55,6 @@ class PrincipalComponents:
 
     positions: np.ndarray
     explained: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class MapQuality:
-    """How well an embedding map preserves neighbourhoods.
-
-    trustworthiness: Venna and Kaski 2001, k = 15, over `n_images` images; below 1 if images are near each other on the
-        map that are not near in the space.
-    preservation: mean share of the 15 nearest neighbours in the space that are among the 15 nearest on the map.
-    accuracy: kNN accuracy on the map, k = 10; None without labels.
-    triplets: random triplet accuracy; None where no triplet has an order.
-    preserved: `(N,)` int16, how many of each image's `k` nearest neighbours are preserved; −1 without a
-        position.
-    """
-
-    trustworthiness: float
-    preservation: float
-    accuracy: Rate | None
-    n_images: int
-    triplets: Rate | None
-    preserved: np.ndarray
-    k: int
 
 
 def principal_components(rows: Rows, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
@@ -104,16 +73,22 @@ def principal_components(rows: Rows, most_axes: int = N_COMPONENTS) -> Principal
         eigenvalues, vectors = _largest_eigenpairs(gram, n_axes)
         loadings, projected = centred.T @ vectors, vectors * np.sqrt(eigenvalues)
     else:
-        gram = np.zeros((d, d))
-        for block in row_blocks(rows):
-            centred = block - mean
-            gram += centred.T @ centred
+        gram = rows.gram() if isinstance(rows, PixelRows) else _gram(rows, mean)
         eigenvalues, loadings = _largest_eigenpairs(gram, n_axes)
         projected = np.concatenate([(block - mean) @ loadings for block in row_blocks(rows)])
     largest = loadings[np.abs(loadings).argmax(0), np.arange(n_axes)]
     positions[use] = projected * np.where(largest < 0, -1, 1)
     total = np.trace(gram)
     return PrincipalComponents(positions, eigenvalues / total if total > 0 else np.zeros(n_axes))
+
+
+def _gram(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return the products `(D, D)` of the centred columns."""
+    gram = np.zeros((rows.shape[1], rows.shape[1]))
+    for block in row_blocks(rows):
+        centred = block - mean
+        gram += centred.T @ centred
+    return gram
 
 
 def _largest_eigenpairs(gram: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -230,75 +205,3 @@ def _neighbours_within(space: Space, sample: np.ndarray, n_finite: int) -> Neigh
         return nearest_neighbours(chosen_rows(space.rows, sample), N_NEIGHBOURS)
     known = space.neighbours
     return Neighbours(np.searchsorted(sample, known.index[sample]), known.distance[sample], np.zeros(0, int))
-
-
-def measure_qualities(
-    space: Space, maps: Sequence[np.ndarray], labels: np.ndarray, seed: int = 0
-) -> list[MapQuality | None]:
-    """Return the quality of each map `(N, 2)` of the space; None for fewer than four finite rows."""
-    from sklearn.neighbors import NearestNeighbors
-
-    use = space.placed
-    n = len(use)
-    k = min(QUALITY_NEIGHBOURS, (n - 1) // 2)
-    if k < 1:
-        return [None] * len(maps)
-    count = min(max(k, N_SHOWN), n - 1)
-    indices = [NearestNeighbors(n_neighbors=count, algorithm="kd_tree").fit(positions[use]) for positions in maps]
-    nearest = [index.kneighbors(return_distance=False) for index in indices]
-    sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_QUALITY_IMAGES])
-    values = trustworthiness(chosen_rows(space.rows, use), [near[:, :k] for near in nearest], sample)
-    qualities: list[MapQuality | None] = []
-    for positions, near, value in zip(maps, nearest, values, strict=True):
-        shared = count_shared(space.neighbours.index[use, :k], use[near][:, :k])
-        preserved = np.full(len(positions), -1, np.int16)
-        preserved[use] = shared
-        on_map = Neighbours(near, np.zeros(near.shape), space.neighbours.left_out)
-        quality = MapQuality(
-            trustworthiness=value,
-            preservation=float(shared.mean()) / k,
-            accuracy=knn_accuracy(on_map, labels[use], min(N_SHOWN, count)),
-            n_images=len(sample),
-            triplets=space.triplets.accuracy(positions[use]),
-            preserved=preserved,
-            k=k,
-        )
-        qualities.append(quality)
-    return qualities
-
-
-def trustworthiness(rows: Rows, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:
-    """Return, for each map, 1 − 2 / (M k (2N − 3k − 1)) · Σ max(0, r(i, j) − k) over the M sampled rows i and their
-    neighbours j on the map. The distances in the space, which take most of the time, are computed once for all maps.
-
-    rows: `(N, D)` of the space; nearest: `(N, k)` neighbours on each map; sample: `(M,)` rows i.
-    r(i, j): rank of j among the neighbours of i in the space; of equal distances all get the best rank.
-    """
-    n, k = nearest[0].shape
-    size = max(MIN_QUALITY_BLOCK, QUALITY_DISTANCES // n)
-    blocks = (sample[start : start + size] for start in range(0, len(sample), size))
-    excess = np.sum([_excess_ranks(rows, nearest, block) for block in blocks], 0)
-    return [float(1 - 2 * total / (len(sample) * k * (2 * n - 3 * k - 1))) for total in excess.tolist()]
-
-
-def _excess_ranks(rows: Rows, nearest: Sequence[np.ndarray], chosen: np.ndarray) -> list[int]:
-    """Return, for each map, Σ max(0, r(i, j) − k) over the chosen rows i; see `trustworthiness`."""
-    distance, places = _distances(rows, chosen), np.arange(len(chosen))
-    distance[places, chosen] = np.inf
-    excess = []
-    for near in nearest:
-        ranks = [1 + (distance < distance[places, j][:, None]).sum(1) for j in near[chosen].T]
-        excess.append(int(np.maximum(0, np.stack(ranks) - near.shape[1]).sum()))
-    return excess
-
-
-def _distances(rows: Rows, chosen: np.ndarray) -> np.ndarray:
-    """Return the Euclidean distances `(M, N)` float64 of the chosen rows, `(M,)` indices, to all rows."""
-    from sklearn.metrics import euclidean_distances
-
-    points, distance = rows[chosen].astype(np.float64), np.empty((len(chosen), len(rows)))
-    start = 0
-    for block in row_blocks(rows):
-        distance[:, start : start + len(block)] = euclidean_distances(points, block.astype(np.float64))
-        start += len(block)
-    return distance

@@ -15,7 +15,12 @@ class PixelRows:
     """Thumbnails as rows `(N, 3072)` float32 in [0, 1], converted where they are indexed: a quarter of the memory.
 
     `rows[i]`, `rows[10:20]` and `rows[indices]` return what they do for a NumPy array.
+
+    Sums of products are taken over the whole numbers −128 to 127: of up to `EXACT` of them, every partial sum has at
+    most 24 bits, so that a product of matrices in float32 is exact, and takes half the time of one in float64.
     """
+
+    EXACT = 1024
 
     dtype = np.dtype(np.float32)
     ndim = 2
@@ -31,6 +36,35 @@ class PixelRows:
     def __getitem__(self, index: Any) -> np.ndarray:
         values: np.ndarray = self._pixels[index].astype(np.float32)
         values /= np.float32(255)
+        return values
+
+    def gram(self) -> np.ndarray:
+        """Return the products `(D, D)` float64 of the centred columns."""
+        total, sums = np.zeros((self.shape[1], self.shape[1])), np.zeros(self.shape[1])
+        for start in range(0, len(self), self.EXACT):
+            block = self._whole(slice(start, start + self.EXACT))
+            total += block.T @ block
+            sums += block.sum(0, dtype=np.float64)
+        return (total - np.outer(sums, sums / max(1, len(self)))) / 255**2
+
+    def squared_distances(self, chosen: np.ndarray) -> np.ndarray:
+        """Return 255² · the squared distances `(M, N)` int32 of the chosen rows, `(M,)` indices, to all rows; exact."""
+        left, distance = self._whole(chosen), np.empty((len(chosen), len(self)), np.int32)
+        norms = np.square(left).sum(1, dtype=np.float64)[:, None]
+        for start in range(0, len(self), BLOCK):
+            right = self._whole(slice(start, start + BLOCK))
+            products = np.zeros((len(left), len(right)))
+            for first in range(0, self.shape[1], self.EXACT):
+                columns = slice(first, first + self.EXACT)
+                products += left[:, columns] @ right[:, columns].T
+            block = norms - 2 * products + np.square(right).sum(1, dtype=np.float64)
+            distance[:, start : start + BLOCK] = block
+        return distance
+
+    def _whole(self, index: Any) -> np.ndarray:
+        """Return some rows as whole numbers from −128 to 127, float32."""
+        values: np.ndarray = self._pixels[index].astype(np.float32)
+        values -= 128
         return values
 
     def only(self, indices: np.ndarray) -> PixelRows:

@@ -10,8 +10,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 
+from reportgen.embedding.map_quality import trustworthiness
 from reportgen.embedding.neighbours import nearest_neighbours
-from reportgen.embedding.projections import principal_components, trustworthiness
+from reportgen.embedding.projections import principal_components
 from reportgen.embedding.space import knn_accuracy
 from reportgen.metrics.confidence.calibration import calibrate
 from reportgen.metrics.intervals import Rate

@@ -15,8 +15,8 @@ from reportgen.embedding.chance import (
     knn_range,
     outliers_by_chance,
 )
+from reportgen.embedding.map_quality import trustworthiness
 from reportgen.embedding.neighbours import nearest_neighbours
-from reportgen.embedding.projections import trustworthiness
 from reportgen.embedding.space import count_same_label, count_shared, knn_accuracy, majority_label
 
 LABELS = np.array([0] * 4 + [1] * 2 + [2] * 10 + [3, 4, 5, 6] + [-1] * 5)

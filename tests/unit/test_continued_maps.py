@@ -10,7 +10,7 @@ import pytest
 
 from reportgen.embedding import continued_maps as module
 from reportgen.embedding.continued_maps import is_continued, projected
-from reportgen.embedding.projections import measure_qualities
+from reportgen.embedding.map_quality import measure_qualities
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import ResultsCache
 

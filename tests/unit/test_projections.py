@@ -5,7 +5,8 @@ import pytest
 from sklearn.manifold import trustworthiness as sklearns
 
 from reportgen.embedding import projections as embedding
-from reportgen.embedding.projections import MapQuality, measure_qualities, principal_components, trustworthiness, tsne
+from reportgen.embedding.map_quality import MapQuality, measure_qualities, trustworthiness
+from reportgen.embedding.projections import principal_components, tsne
 from reportgen.embedding.space import Space
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from reportgen.embedding import neighbours as neighbours_module
 from reportgen.embedding import rows as rows_module
+from reportgen.embedding.map_quality import measure_qualities
 from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
-from reportgen.embedding.projections import measure_qualities
+from reportgen.embedding.projections import principal_components
 from reportgen.embedding.row_matching import row_digests
 from reportgen.embedding.rows import PixelRows, mean_row
 from reportgen.embedding.space import (
@@ -149,6 +150,21 @@ def test_pixel_rows_are_flat_and_in_the_unit_interval_however_they_are_indexed()
     np.testing.assert_array_equal(rows.only(np.array([2, 5]))[1], expected[5])
 
 
+def test_products_of_pixel_rows_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of the largest numbers, whose sums fill the 24 bits of float32; compared with whole numbers in Python."""
+    pixels = np.random.default_rng(0).choice(np.array([0, 0, 0, 1, 254, 255], np.uint8), (1500, 32, 1, 1))
+    pixels[:1100, :3] = 0
+    rows, whole = PixelRows(pixels), pixels.reshape(1500, 32).astype(object)
+    products = whole.T @ whole * 1500 - np.outer(whole.sum(0), whole.sum(0))
+    np.testing.assert_allclose(rows.gram(), products.astype(np.float64) / 1500 / 255**2, rtol=1e-12)
+    black_and_white = np.zeros((3, 2500, 1, 1), np.uint8)
+    black_and_white[1], black_and_white[2, ::3] = 255, 1
+    for small in (pixels[::100], black_and_white):
+        flat = small.reshape(len(small), -1).astype(object)
+        expected = [[int(np.square(flat[i] - other).sum()) for other in flat] for i in (2, 0)]
+        assert PixelRows(small).squared_distances(np.array([2, 0])).tolist() == expected
+
+
 def test_space_of_pixel_rows_is_that_of_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """In several blocks, with equal numbers: mean, neighbours, components, and quality of a map."""
     monkeypatch.setattr(rows_module, "BLOCK", 16)
@@ -161,5 +177,9 @@ def test_space_of_pixel_rows_is_that_of_their_values(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(a.neighbours.distance, b.neighbours.distance)
     assert a.rms_distance == b.rms_distance
     positions = random.normal(size=(150, 2))
-    assert measure_qualities(a, [positions], np.zeros(150, int))[0].triplets == b.triplets.accuracy(positions)
+    quality, expected = (measure_qualities(space, [positions], np.zeros(150, int))[0] for space in (a, b))
+    assert quality.triplets == expected.triplets
+    assert quality.trustworthiness == pytest.approx(expected.trustworthiness, abs=1e-12)
+    components = [principal_components(one) for one in (small, values)]
+    np.testing.assert_allclose(components[0].positions, components[1].positions, atol=1e-5)
     np.testing.assert_array_equal(row_digests(small), row_digests(values))

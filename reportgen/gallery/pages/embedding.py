@@ -13,7 +13,7 @@ from reportgen.draw.tiles import grid_picture, map_margin, map_picture, repeated
 from reportgen.embedding.chance import Range, chance_preservation, chance_trustworthiness, knn_range
 from reportgen.embedding.density import density_contours
 from reportgen.embedding.grid import nearest_points
-from reportgen.embedding.projections import QUALITY_NEIGHBOURS, MapQuality
+from reportgen.embedding.map_quality import QUALITY_NEIGHBOURS, MapQuality
 from reportgen.embedding.space import N_SHOWN, count_same_label, hub_counts
 from reportgen.gallery.components.embedding_chunks import MAP_SIZE, Thumbnails, class_colours, write_embedding_chunks
 from reportgen.gallery.components.embedding_regions import (
