@@ -7,6 +7,7 @@ queues with locks, and this process would only wait. joblib would need a copy of
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import traceback
@@ -38,6 +39,14 @@ MAX_PIECES = 512
 """The items are handed out in at most so many pieces: their first indices fit into a pipe's buffer on every system."""
 MAX_KILLED = 8
 """Killed processes after which a run gives up, since no single item is to blame."""
+
+
+def return_freed_memory() -> None:
+    """Return to the system what was freed. glibc keeps it for each thread that had it, so that the next stage of a run
+    would need as much again; other systems do not have the function."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def parallel_map(function: Callable[[T], R], items: Sequence[T], name: Name = "item {}".format) -> list[R]:

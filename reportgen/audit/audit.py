@@ -129,7 +129,9 @@ class Audit:
     @cached_property
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails of 32 × 32, with nearest neighbours."""
-        return Space.of(PixelRows(np.asarray(self.main.table["image/tiny"])), self.cache)
+        rows = PixelRows(np.asarray(self.main.table["image/tiny"]))
+        self.main.table.release_pages()
+        return Space.of(rows, self.cache)
 
     @cached_property
     def nearest_of_classes(self) -> tuple[Neighbours, Neighbours]:

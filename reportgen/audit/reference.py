@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 
 from reportgen.data.samples import Sample
-from reportgen.embedding.neighbours import Neighbours
+from reportgen.embedding.neighbours import Neighbours, nearest_neighbours
+from reportgen.embedding.row_matching import row_digests
 from reportgen.embedding.rows import Rows
-from reportgen.embedding.space import KNN_SIZES, Space, cached_neighbours, close_pairs
-from reportgen.store.results_cache import ResultsCache
+from reportgen.embedding.space import KNN_SIZES, Space, close_pairs
+from reportgen.store.results_cache import Arrays, ResultsCache, cached
 from reportgen.store.table import Table
 
 
@@ -54,5 +55,10 @@ class ReferenceMatches:
     @classmethod
     def of(cls, space: Space, rows: Rows, cache: ResultsCache | None = None) -> ReferenceMatches:
         """rows: `(M, D)` of the reference; cache: where the neighbours are stored for the next run."""
-        nearest = cached_neighbours(cache, space.rows, max(KNN_SIZES), rows)
+        k = max(KNN_SIZES)
+
+        def compute() -> Arrays:
+            return vars(nearest_neighbours(space.rows, k, rows))
+
+        nearest = Neighbours(**cached(cache, "neighbours", [space.digests, k, row_digests(rows)], compute))
         return cls(nearest, close_pairs(nearest, space.duplicate_distance))

@@ -18,7 +18,7 @@ from reportgen.embedding.projections import (
     principal_components,
     tsne,
 )
-from reportgen.embedding.row_matching import changed_share, match_rows, row_digests
+from reportgen.embedding.row_matching import changed_share, match_rows
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache
 from reportgen.store.shard import Shard
@@ -42,7 +42,7 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     and of the last one on which all rows moved.
     fresh: t-SNE does not continue that of an earlier run.
     """
-    digests = row_digests(space.rows)
+    digests = space.digests
     if cache is None:
         return _project(space, digests)
     inputs = [digests, SEED, version("openTSNE")]

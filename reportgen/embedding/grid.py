@@ -53,9 +53,13 @@ def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     owner = np.full(rows * columns, -1)
     _bisect(positions, np.arange(len(points)), owner.reshape(rows, columns))
     cost = _cost(positions, cells, owner)
+    solved: dict[tuple[int, int], np.ndarray] = {}  # first and last cell of a square → owners that are the best
     for sweep in range(MAX_SWEEPS):
         for tile in _tiles(rows, columns, sweep):
-            _improve(positions, cells, owner, tile)
+            square = int(tile[0]), int(tile[-1])
+            if not np.array_equal(owner[tile], solved.get(square, ())):
+                _improve(positions, cells, owner, tile)
+                solved[square] = owner[tile]
         previous, cost = cost, _cost(positions, cells, owner)
         if sweep > 1 and cost > (1 - MIN_IMPROVEMENT) * previous:
             break

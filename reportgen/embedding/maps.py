@@ -13,6 +13,7 @@ from reportgen.embedding.grid import assign_cells, full_grid_shape
 from reportgen.embedding.map_quality import MapQuality, measure_qualities
 from reportgen.embedding.projections import PrincipalComponents
 from reportgen.embedding.space import Space
+from reportgen.parallel import return_freed_memory
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
 
 GRID_ASPECT = 1.4
@@ -59,6 +60,7 @@ def make_embedding_maps(
     shape = full_grid_shape(len(labels) - len(features.neighbours.left_out), GRID_ASPECT)
     maps, components = _maps_of(features, "", "features", labels, shape, cache, fresh)
     pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache, fresh)
+    return_freed_memory()
     return EmbeddingMaps([*maps, *pixel_maps], components, shape)
 
 

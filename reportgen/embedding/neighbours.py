@@ -148,7 +148,7 @@ class _Factor:
         """Return some rows; `_swapped`, they are those of the right factor."""
         rows = self._rows[index]
         left = np.empty((len(rows), rows.shape[1] + 2), np.float32)
-        left[:, :-2] = rows - self._mean
+        np.subtract(rows, self._mean, out=left[:, :-2], casting="same_kind")  # in float64, without an array of it
         left[:, -2], left[:, -1] = self._column[index], 1
         return left
 

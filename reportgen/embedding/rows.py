@@ -83,6 +83,8 @@ def row_blocks(rows: Rows) -> Iterator[np.ndarray]:
 
 def finite_rows(rows: Rows) -> np.ndarray:
     """Return the rows without a value that is not finite, ascending."""
+    if isinstance(rows, PixelRows):
+        return np.arange(len(rows))
     parts = [np.isfinite(block).all(1) for block in row_blocks(rows)]
     return np.flatnonzero(np.concatenate([np.zeros(0, bool), *parts]))
 

@@ -15,6 +15,7 @@ from reportgen.embedding.rows import BLOCK, Rows, chosen_rows, finite_rows, mean
 from reportgen.embedding.triplets import RandomTriplets
 from reportgen.errors import ConfigError
 from reportgen.metrics.intervals import Rate
+from reportgen.parallel import return_freed_memory
 from reportgen.store.results_cache import Arrays, ResultsCache
 from reportgen.store.shard import Shard
 
@@ -61,17 +62,21 @@ def find_feature_source(value: str, layers: Sequence[str]) -> FeatureSource:
 class Space:
     """The images as rows `(N, D)`, with the `N_NEIGHBOURS` nearest neighbours of each.
 
-    rms_distance: root mean square of the distances between two images.
+    digests: of the rows, see `row_digests`; rms_distance: root mean square of the distances between two images.
     """
 
     rows: Rows
+    digests: np.ndarray
     neighbours: Neighbours
     rms_distance: float
 
     @classmethod
     def of(cls, rows: Rows, cache: ResultsCache | None = None) -> Space:
         """rows: `(N, D)`; cache: where the neighbours are stored for the next run."""
-        return cls(rows, cached_neighbours(cache, rows, N_NEIGHBOURS), rms_distance(rows))
+        digests = row_digests(rows)
+        space = cls(rows, digests, cached_neighbours(cache, rows, digests, N_NEIGHBOURS), rms_distance(rows))
+        return_freed_memory()
+        return space
 
     @cached_property
     def triplets(self) -> RandomTriplets:
@@ -130,21 +135,14 @@ def rms_distance(rows: Rows) -> float:
     return float(np.sqrt(2 * total / (len(finite) - 1)))
 
 
-def cached_neighbours(cache: ResultsCache | None, rows: Rows, k: int, reference: Rows | None = None) -> Neighbours:
-    """Return `nearest_neighbours(rows, k, reference)`, from the cache if it has them.
+def cached_neighbours(cache: ResultsCache | None, rows: Rows, digests: np.ndarray, k: int) -> Neighbours:
+    """Return `nearest_neighbours(rows, k)`, from the cache if it has them. digests: of the rows.
 
-    Without a reference, those of an earlier run are updated: that takes time proportional to the number of rows, and
-    gives the same numbers.
+    Those of an earlier run are updated: that takes time proportional to the number of rows, and gives the same numbers.
     """
     if cache is None:
-        return nearest_neighbours(rows, k, reference)
-    digests = row_digests(rows)
-    if reference is None:
-        compute = partial(_neighbours_after_changes, cache, rows, k, digests)
-        arrays = cache.get("neighbours", [digests, k], compute)
-    else:
-        inputs = [digests, k, row_digests(reference)]
-        arrays = cache.get("neighbours", inputs, lambda: vars(nearest_neighbours(rows, k, reference)))
+        return nearest_neighbours(rows, k)
+    arrays = cache.get("neighbours", [digests, k], partial(_neighbours_after_changes, cache, rows, k, digests))
     return Neighbours(arrays["index"], arrays["distance"], arrays["left_out"])
 
 

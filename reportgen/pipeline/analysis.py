@@ -23,6 +23,7 @@ from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
 from reportgen.metrics.multilabel import MultilabelFigures, evaluate_multilabel
 from reportgen.metrics.top_patches import Unit, summarize_units
+from reportgen.parallel import return_freed_memory
 from reportgen.pipeline.background_test import background_work
 from reportgen.pipeline.backprop_baseline import backprop_work
 from reportgen.pipeline.cascade import cascade_work
@@ -189,7 +190,7 @@ def compute_figures(
     multilabel = None
     if is_multilabel:
         outcomes, multilabel = _multilabel_figures(samples, logits, groups)
-    return Figures(
+    figures = Figures(
         classification=classification,
         localization=localization,
         multilabel=multilabel,
@@ -207,6 +208,9 @@ def compute_figures(
             for layer in model.info.layers
         },
     )
+    table.release_pages()
+    return_freed_memory()
+    return figures
 
 
 def _multilabel_figures(

@@ -66,9 +66,9 @@ def encode(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> b
         head = json.dumps({"format": FORMAT, **attributes}, sort_keys=True, allow_nan=False)
         _add(archive, buffer, ATTRIBUTES, head.encode())
         archive.comment = bytes(DIGEST)  # its length is part of the hashed bytes
-    data = buffer.getbuffer()
-    data[-DIGEST:] = hashlib.sha256(data[:-DIGEST]).hexdigest().encode()
-    return bytes(data)
+    with buffer.getbuffer() as data:
+        data[-DIGEST:] = hashlib.sha256(data[:-DIGEST]).hexdigest().encode()
+    return buffer.getvalue()  # the buffer's own bytes: no copy
 
 
 def _add(archive: zipfile.ZipFile, buffer: io.BytesIO, name: str, data: bytes) -> None:

@@ -74,6 +74,11 @@ class Table:
         """Return one array, a row for each key. Errors: KeyError that lists the arrays that exist."""
         return self._store.column(name, self._positions)
 
+    def release_pages(self) -> None:
+        """Release the memory of what was read of the store's files; see `Shard.release_pages`."""
+        for shard in self._store.shards:
+            shard.release_pages()
+
     def find(self, ids: Sequence[str]) -> np.ndarray:
         """Return the row `(len(ids),)` of each of these images (SHA-256 in hex). Errors: KeyError."""
         row_of = {identity: i for i, (identity, _) in enumerate(self.keys)}
