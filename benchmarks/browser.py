@@ -231,7 +231,7 @@ class SyntheticAudit(Audit):
     def feature_space(self) -> Space:
         n, random = len(self.samples), np.random.default_rng(1)
         near = Neighbours(random.integers(0, n, (n, 10)), np.sort(random.random((n, 10)), 1), np.zeros(0, int))
-        return Space(np.zeros((n, 1)), near, 0.0)
+        return Space(np.zeros((n, 1)), np.empty(0), near, 0.0)
 
     @cached_property
     def pixel_space(self) -> Space:

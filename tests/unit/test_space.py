@@ -72,7 +72,7 @@ def test_nearest_of_some_rows_is_found_as_by_trying_each(n: int, seed: int) -> N
             distance = sum((float(a) - float(b)) ** 2 for a, b in zip(rows[i], rows[j], strict=True)) ** 0.5
             if j != i and distance == distance and (best is None or distance < best[1]):
                 best = (j, distance)
-        found = Space(rows, Neighbours(*(np.empty(0),) * 3), 0.0).nearest_of(i, candidates)
+        found = Space(rows, np.empty(0), Neighbours(*(np.empty(0),) * 3), 0.0).nearest_of(i, candidates)
         assert found == (None if best is None else (best[0], pytest.approx(best[1])))
 
 
@@ -84,7 +84,7 @@ def test_nearest_row_with_a_label_is_that_of_a_search_among_all(n: int, k: int, 
     rows = random.integers(0, 3, (n, 2)).astype(np.float32)
     rows[random.random(n) < 0.2, 0] = np.nan
     labels, wanted = (random.integers(-1, 3, n) for _ in range(2))
-    space = Space(rows, nearest_neighbours(rows, k), 0.0)
+    space = Space(rows, np.empty(0), nearest_neighbours(rows, k), 0.0)
     found = space.nearest_with_label(wanted, labels)
     for i in range(n):
         expected = space.nearest_of(i, np.flatnonzero(labels == wanted[i])) if wanted[i] >= 0 else None
