@@ -45,7 +45,11 @@ class PixelRows:
             block = self._whole(slice(start, start + self.EXACT))
             total += block.T @ block
             sums += block.sum(0, dtype=np.float64)
-        return (total - np.outer(sums, sums / max(1, len(self)))) / 255**2
+        for start in range(0, len(total), BLOCK):
+            part = slice(start, start + BLOCK)
+            total[part] -= np.outer(sums[part], sums / max(1, len(self)))
+        total /= 255**2
+        return total
 
     def squared_distances(self, chosen: np.ndarray) -> np.ndarray:
         """Return 255² · the squared distances `(M, N)` int32 of the chosen rows, `(M,)` indices, to all rows; exact."""

@@ -9,7 +9,7 @@ from reportgen.metrics.intervals import Rate
 
 N_TRIPLETS = 10_000
 """Number of random triplets."""
-BLOCK = 1_000
+BLOCK = 100
 """Pairs whose distances are computed at a time."""
 
 
