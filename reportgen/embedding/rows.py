@@ -54,16 +54,20 @@ class PixelRows:
     def squared_distances(self, chosen: np.ndarray) -> np.ndarray:
         """Return 255² · the squared distances `(M, N)` int32 of the chosen rows, `(M,)` indices, to all rows; exact."""
         left, distance = self._whole(chosen), np.empty((len(chosen), len(self)), np.int32)
-        norms = np.square(left).sum(1, dtype=np.float64)[:, None]
+        norms = self._norms(left)[:, None]
         for start in range(0, len(self), BLOCK):
             right = self._whole(slice(start, start + BLOCK))
             products = np.zeros((len(left), len(right)))
             for first in range(0, self.shape[1], self.EXACT):
                 columns = slice(first, first + self.EXACT)
                 products += left[:, columns] @ right[:, columns].T
-            block = norms - 2 * products + np.square(right).sum(1, dtype=np.float64)
-            distance[:, start : start + BLOCK] = block
+            distance[:, start : start + BLOCK] = norms - 2 * products + self._norms(right)
         return distance
+
+    def _norms(self, whole: np.ndarray) -> np.ndarray:
+        """Return the squared norms `(M,)` float64 of rows of `_whole`."""
+        parts = [np.square(whole[:, i : i + self.EXACT]).sum(1) for i in range(0, whole.shape[1], self.EXACT)]
+        return np.asarray(np.sum(parts, 0, dtype=np.float64))
 
     def _whole(self, index: Any) -> np.ndarray:
         """Return some rows as whole numbers from −128 to 127, float32."""
