@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import secrets
@@ -129,12 +130,14 @@ def test_report_has_the_same_bytes_after_a_killed_driver_and_a_killed_worker(tmp
 
     killed = []
 
-    def kill_a_worker() -> None:
-        wait_until(working_workers)
-        killed.extend(working_workers()[:1])
-        os.kill(killed[0], signal.SIGKILL)
+    def kill_a_worker() -> bool:
+        with contextlib.suppress(ProcessLookupError):  # it has ended since it was found
+            for worker in working_workers()[:1]:
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
+        return bool(killed)
 
-    threading.Thread(target=kill_a_worker, daemon=True).start()
+    threading.Thread(target=wait_until, args=(kill_a_worker,), daemon=True).start()
     summary = run_audit(config)
     assert killed
     assert {path: path.stat().st_ino for path in before} == before
