@@ -64,6 +64,7 @@ def build_site(
         "images": write_chunk(site, "images", images_chunk(audit, names, sheets)),
         "cams": write_chunk(site, "cams", cams_chunk(audit)),
     }
+    audit.main.table.release_pages()  # every image has been read, which the processes that write pages would inherit
     nav = navigation(audit)
     page_of = label_page if audit.is_multilabel else class_page
     listed = shown_labels(audit) if audit.is_multilabel else audit.main.occurring_classes
