@@ -25,8 +25,8 @@ from reportgen.store.files import has_ended, this_process
 
 log = logging.getLogger(__name__)
 
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Environment variables: Ray sends no statistics, and its C++ code prints nothing."""
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_TQDM_PATCH_PRINT": "0"}
+"""Environment variables: Ray sends no statistics, its C++ code prints nothing, and `print` stays Python's own."""
 TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE")
 """Environment variables of the cluster's token. Without them, starting a cluster writes one to the home folder."""
 _TOKEN = secrets.token_hex(16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import csv
 import os
@@ -33,6 +34,8 @@ SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
 """Environment variables: the secret of the cluster, which Ray reads when it is imported."""
 os.environ.update(SECRET)
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'reportgen[ray]'")
+PRINT = builtins.print
+"""Python's own, which Ray replaces when it prints that a worker was killed."""
 BATCH = 129
 """More than half of a shard's images, so that a batch is a unit, and a part."""
 CLUSTER = """
@@ -163,6 +166,7 @@ def test_parts_that_fail_are_named_after_all_others_are_computed(tmp_path: Path,
     assert [name[:6] for name in shards(config.out)] == ["000000"]
     printed = capfd.readouterr()
     assert (printed.out, printed.err) == ("", "")
+    assert builtins.print is PRINT
 
 
 @pytest.mark.parametrize("given", ["127.0.0.1:1", "auto"])
