@@ -30,18 +30,23 @@ class InsertionDeletion:
 
         x: the normalized image `(1, C, H, W)`; map_: `(h, w)`, the activation map of the predicted class.
         """
-        blurred = _blur(x[0])
-        ends = {"deletion": (x[0], torch.zeros_like(x[0])), "insertion": (blurred, x[0])}
+        image, mean, blurred = x[0], torch.zeros_like(x[0]), _blur(x[0])
         with torch.inference_mode():
-            predicted = int(self._network(x)[0].argmax())
+            shown = self._probabilities(self._network(torch.stack((image, mean, blurred))))
+            predicted = int(shown[0].argmax())
+            of_image, of_mean, of_blurred = shown[:, predicted, None]
+
+            def curves(start: Tensor, end: Tensor, of_start: Tensor, of_end: Tensor) -> np.ndarray:
+                """The ends of the curves are the same for every order."""
+                found = []
+                for order in orders(map_, x):
+                    between = self._probabilities(self._network(frames(start, end, order)[1:-1]))[:, predicted]
+                    found.append(torch.cat((of_start, between, of_end)).float())
+                return torch.stack(found).cpu().numpy()
+
             return {
-                f"faithfulness/{name}": np.stack(
-                    [
-                        self._probabilities(self._network(frames(*pair, order)))[:, predicted].float().cpu().numpy()
-                        for order in orders(map_, x)
-                    ]
-                )
-                for name, pair in ends.items()
+                "faithfulness/deletion": curves(image, mean, of_image, of_mean),
+                "faithfulness/insertion": curves(blurred, image, of_blurred, of_image),
             }
 
 

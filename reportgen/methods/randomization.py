@@ -41,6 +41,7 @@ def randomize_weights(classifier: Classifier, seed: int = SEED, share: float = 1
     _, channels, *size = classifier.preprocessing.input_shape
     grains = torch.randn(8, channels, *(-(-side // NOISE_GRAIN) for side in size), generator=generator)
     noise = F.interpolate(grains, size, mode="bilinear").to(next(trunk.parameters()).device)
+    noise = noise.contiguous(memory_format=torch.channels_last)  # as fast on the CPU as it gets without folding
     _compute_batch_statistics(trunk, head, noise, {id(parameter) for _, parameter in drawn})
     linear = _with_parameters(linear, weight, bias)
     if linear and is_binary:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.metrics.bootstrap import intervals
+from reportgen.metrics.gaussian_blur import gaussian_blur
 from reportgen.metrics.intervals import Interval, Rate
 from reportgen.metrics.paired import ErrorChange, compare_pair
 
@@ -36,12 +37,10 @@ def alter(pixels: np.ndarray, on_object: np.ndarray, colour: np.ndarray) -> np.n
     The image; its objects filled with their surroundings; its background filled; its background blurred; noise on the
     objects; noise on the background.
     """
-    from scipy.ndimage import gaussian_filter
-
     noise = np.random.default_rng(SEED).normal(0, NOISE, pixels.shape)
     noisy = np.clip(pixels + noise, 0, 255).astype(np.uint8)
     sigma = BLUR * max(on_object.shape)
-    blurred = np.stack([gaussian_filter(plane.astype(np.float64), sigma) for plane in pixels])
+    blurred = gaussian_blur(pixels.astype(np.float64), sigma)
     return np.stack(
         [
             pixels,
@@ -60,12 +59,10 @@ def without_object(pixels: np.ndarray, on_object: np.ndarray) -> np.ndarray:
     The weights are those of a Gaussian with a quarter of the longer side as its standard deviation, so the fill is
     smooth: its outline may still be seen, but no texture. on_object: `(H, W)` bool, not everywhere True.
     """
-    from scipy.ndimage import gaussian_filter
-
     around, sigma = (~on_object).astype(np.float64), max(on_object.shape) / 4
-    weight = gaussian_filter(around, sigma, mode="constant", truncate=6)
-    filled = [gaussian_filter(plane * around, sigma, mode="constant", truncate=6) / weight for plane in pixels]
-    found: np.ndarray = np.where(on_object, np.stack(filled).round(), pixels).astype(np.uint8)
+    weight = gaussian_blur(around, sigma, mode="constant", truncate=6)
+    filled = gaussian_blur(pixels * around, sigma, mode="constant", truncate=6) / weight
+    found: np.ndarray = np.where(on_object, filled.round(), pixels).astype(np.uint8)
     return found
 
 

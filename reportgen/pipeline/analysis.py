@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.audit.coverage import Coverage
 from reportgen.audit.history import HISTORY_FILE, read_history
 from reportgen.audit.live_network import LiveNetwork
 from reportgen.audit.model_audit import ModelAudit, image_groups, label_table
@@ -60,9 +61,18 @@ BUILD_SECONDS_PER_IMAGE = 0.01
 class GrowingAudit:
     """The audit of a run: its figures at once, and the results of the expensive methods as they are computed."""
 
-    def __init__(self, audit: Audit, works: Sequence[Sequence[Work]], queue: WorkQueue, pass_seconds: float) -> None:
-        """audit: without the expensive results; works: of each network; pass_seconds: of the forward pass."""
+    def __init__(
+        self,
+        audit: Audit,
+        works: Sequence[Sequence[Work]],
+        queue: WorkQueue,
+        pass_seconds: float,
+        awaits_live: bool = False,
+    ) -> None:
+        """audit: without the expensive results; works: of each network; pass_seconds: of the forward pass; awaits_live:
+        `add_live` is to come."""
         self._audit, self._works, self.queue, self._pass_seconds = audit, works, queue, pass_seconds
+        self._awaits_live = awaits_live
 
     @property
     def is_quick(self) -> bool:
@@ -76,6 +86,10 @@ class GrowingAudit:
         for work in self.queue.works:
             work.open()
 
+    def add_live(self, live: LiveNetwork | None) -> None:
+        """Add the first network for the live page, or None without such a page."""
+        self._audit, self._awaits_live = replace(self._audit, live=live), False
+
     def audit(self, is_running: bool) -> Audit:
         """The audit with what there is. is_running: more is being computed."""
         models = []
@@ -87,6 +101,8 @@ class GrowingAudit:
                 selected |= fields.get("selected", {})
             models.append(replace(model, **(found | {"selected": selected})))
         coverage = [work.coverage(is_running) for work in self.queue.works if work.images]
+        if is_running and self._awaits_live:
+            coverage.append(Coverage(["the live page"], images=1, wanted=1, done=0, waiting=frozenset([0])))
         return replace(self._audit, models=models, coverage=coverage)
 
 
@@ -96,10 +112,8 @@ def build_audit(
     pass_seconds: float,
     clock: StageClock,
     progress: Progress,
-    live: LiveNetwork | None = None,
 ) -> GrowingAudit:
-    """Compute every figure that follows from the stored arrays. pass_seconds: of the forward pass; live: for the live
-    page."""
+    """Compute every figure that follows from the stored arrays. pass_seconds: of the forward pass."""
     pairs = [_model_audit(inputs, model, clock, progress, is_main=n == 0) for n, model in enumerate(inputs.models)]
     audit = Audit(
         dataset=inputs.dataset,
@@ -110,7 +124,6 @@ def build_audit(
         ood=inputs.ood,
         feature_source=inputs.feature_source,
         select=config.select,
-        live=live,
         named_slices=config.slices,
         fresh_maps=config.fresh_maps,
         history=read_history(config.out / HISTORY_FILE) if config.history else (),
@@ -118,7 +131,7 @@ def build_audit(
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))
-    return GrowingAudit(audit, works, queue, pass_seconds)
+    return GrowingAudit(audit, works, queue, pass_seconds, awaits_live=config.live)
 
 
 def _model_audit(

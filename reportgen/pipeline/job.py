@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.live_network import LiveNetwork
 from reportgen.config import AuditConfig
 from reportgen.gallery.build import build_site
 from reportgen.json_text import load_json
@@ -56,8 +55,8 @@ def run_job(
         note = read_note(config.out)
         is_fresh = note is not None and note.inputs == digest and is_report_unchanged(config.out, note)
 
-        def build(live: LiveNetwork | None = None) -> GrowingAudit:
-            return build_audit(inputs, config, pass_seconds(runs), clock, progress, live)
+        def build() -> GrowingAudit:
+            return build_audit(inputs, config, pass_seconds(runs), clock, progress)
 
         summary = RunSummary(
             index=config.out / "site" / "index.html",
@@ -76,9 +75,14 @@ def run_job(
             files = note.results
             summary.metrics = load_json((config.out / "metrics.json").read_text("utf-8"))
         else:
-            live, missing = live_network(config, inputs, clock, progress)
-            summary.notes += [missing] if missing else []
-            files = _write_growing_report(build(live), summary, config, clock, progress, ready, has_results)
+            growing = build()
+
+            def add_live() -> None:
+                live, missing = live_network(config, inputs, clock, progress)
+                growing.add_live(live)
+                summary.notes += [missing] if missing else []
+
+            files = _write_growing_report(growing, add_live, summary, config, clock, progress, ready, has_results)
         end_use(cache)
         note_finished(config.out, digest, files, summary.computed + summary.reused, sources)
         return summary
@@ -122,6 +126,7 @@ def completed(growing: GrowingAudit, progress: Progress) -> Audit:
 
 def _write_growing_report(
     growing: GrowingAudit,
+    add_live: Callable[[], None],
     summary: RunSummary,
     config: AuditConfig,
     clock: StageClock,
@@ -131,11 +136,13 @@ def _write_growing_report(
 ) -> list[str]:
     """Write the report at once, and again while the expensive work goes on; return the names of the result files.
 
-    has_results: the cache may have results of the expensive methods, which the first report is to show.
+    add_live: adds the network of the live page, whose export takes seconds; has_results: the cache may have results of
+        the expensive methods, which the first report is to show.
     """
     schedule, queue = RebuildSchedule(), growing.queue
     is_open = has_results or growing.is_quick
     if is_open:
+        add_live()
         with clock("expensive methods"):
             growing.open()
             if growing.is_quick:
@@ -146,6 +153,8 @@ def _write_growing_report(
         schedule.note_built(clock.seconds["build the site"] - before)
         ready(summary)
         ready = ignore  # only the first report is told
+        if not is_open:
+            add_live()
         with clock("expensive methods"):
             growing.open()
             is_open = True

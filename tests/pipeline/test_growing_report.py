@@ -71,6 +71,20 @@ def test_first_report_is_complete_and_says_what_is_still_computed(whole: tuple[P
     assert files(tmp_path) == files(whole[1])
 
 
+def test_live_page_comes_after_the_first_report(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    seen: list[tuple[bool, bool]] = []
+
+    def ready(summary: RunSummary) -> None:
+        seen.append(((site / "live.html").exists(), "and the live page." in read_html(site / "index.html")))
+
+    run_audit(settings(whole[0], tmp_path, live=True), ready=ready)
+    assert seen == [(False, True)]
+    assert (site / "live.html").exists()
+    assert STILL not in read_html(site / "index.html")
+    assert_valid(tmp_path)
+
+
 def test_no_notice_is_left_at_the_end(whole: tuple[Path, Path]) -> None:
     for page in (whole[1] / "site").rglob("*.html"):
         assert STILL not in read_html(page)

@@ -58,12 +58,16 @@ def navigation_of(pages: Iterable[tuple[str, Link]]) -> list[NavEntry]:
 
 
 def mark_current(url: str, nav: Sequence[NavEntry]) -> list[NavEntry]:
-    """The navigation as a page shows it: the links to its folder, and their entry, are the current ones."""
+    """The navigation as a page shows it: the links to its folder, and their entry, are the current ones.
+
+    Only the current entry has links: a page need not be made again for those that it does not show.
+    """
     folder = url.split("/", 1)[0]
     marked = []
     for entry in nav:
         links = [replace(link, current=link.url.split("/", 1)[0] == folder) for link in entry.links]
-        marked.append(replace(entry, links=links, current=any(link.current for link in links)))
+        is_current = any(link.current for link in links)
+        marked.append(replace(entry, links=links if is_current else [], current=is_current))
     return marked
 
 
