@@ -99,12 +99,13 @@ def test_unit_page_shows_patches_with_field_and_value(browser: Browser, demo_rep
         assert values == sorted(values, reverse=True)
         for svg in patches.all():
             part = [float(v) for v in str(svg.get_attribute("viewBox")).split()]
-            x, y, width, height = (
-                float(svg.locator(".field").get_attribute(k) or "nan") for k in ("x", "y", "width", "height")
+            outline = svg.locator(".field").evaluate(
+                "path => { const b = path.getBBox(); return [b.x, b.y, b.width, b.height]; }"
             )
+            x, y, width, height = outline
             assert part[0] - 0.1 <= x <= x + width <= part[0] + part[2] + 0.1
             assert part[1] - 0.1 <= y <= y + height <= part[1] + part[3] + 0.1
-        bars = page.locator("rect.bar title").all_text_contents()
+        bars = page.locator("path.bar title").all_text_contents()
         counts = [int(re.fullmatch(r"\S+ to \S+: (\d+)", text)[1]) for text in bars]
         assert sum(counts) == len(list((site / "images").glob("0*.html")))
         page.keyboard.press("ArrowRight")

@@ -154,6 +154,11 @@ class Bar:
     label: str
     url: str = ""
 
+    @property
+    def path(self) -> str:
+        """The bar as a path."""
+        return rectangle(self.x, self.y, self.width, self.height)
+
 
 @dataclass(frozen=True)
 class Label:
@@ -279,6 +284,10 @@ class Chart:
                     label += f", {series.counts[n]:,} images"
                 yield Bar(left, top, round(max(right - left, 0.5), 1), round(bottom - top, 1), label, series.url(n))
 
+    def hit_area(self, bar: Bar) -> str:
+        """The column of a bar as a path: bars are low, so they can be hit above, too."""
+        return rectangle(bar.x, self.top, bar.width, self.bottom - self.top)
+
     def reference_lines(self) -> Iterator[tuple[str, Label]]:
         """Path and label of every reference line; of horizontal lines that are close, the lower has its label below."""
         labelled_above: list[float] = []
@@ -328,6 +337,11 @@ class Chart:
         if series.kind == "bar":
             return f"{self.x.text(series.x[n])} to {self.x.text(series.x[n + 1])}"
         return self.x.text(series.x[n])
+
+
+def rectangle(x: float, y: float, width: float, height: float) -> str:
+    """A rectangle as a path: one text, where an element would have four attributes for the template to write."""
+    return f"M{x} {y}h{width}v{height}h{-width}z"
 
 
 def _short(count: int) -> str:

@@ -17,7 +17,7 @@ def chosen_images(audit: Audit, rows: np.ndarray, at_most: int) -> str:
     if not 0 < len(rows) <= at_most:
         return ""
     ids = audit.main.table["samples/id"]
-    return image_list(ids=",".join(ids[int(i)].decode()[:ID_DIGITS] for i in rows))
+    return image_list(ids=",".join(ids[i][:ID_DIGITS].decode() for i in rows.tolist()))
 
 
 def images_of_confidence(audit: Audit, rows: np.ndarray, at_most: int) -> str:

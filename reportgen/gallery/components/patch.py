@@ -8,6 +8,7 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_info import LayerInfo
+from reportgen.gallery.components.chart import rectangle
 from reportgen.gallery.components.image_figures import image_size, photograph
 from reportgen.gallery.core.media import Media, MediaFile
 from reportgen.gallery.core.urls import image_page
@@ -24,17 +25,19 @@ Rectangle = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Patch:
-    """A top patch. size: width and height of the image; crop: the part that is shown.
+    """A top patch. size: width and height of the image; crop: the part that is shown, as a view box.
 
-    value: of the unit; title: the image's label, or its file name; is_unconfirmed: the value differs when the image is
-    run through the network alone.
+    receptive_field: as a path; value: of the unit, and text: where it is written: x, y, size, width of its outline.
+    title: the image's label, or its file name; is_unconfirmed: the value differs when the image is run through the
+    network alone.
     """
 
     picture: MediaFile
     size: tuple[int, int]
-    crop: Rectangle
-    receptive_field: Rectangle
+    crop: str
+    receptive_field: str
     value: str
+    text: Rectangle
     title: str
     href: str
     is_unconfirmed: bool
@@ -46,13 +49,15 @@ def unit_patch(audit: Audit, media: Media, layer: LayerInfo, u: int, j: int) -> 
     i = int(unit.images[j])
     size = image_size(model, i)
     box = to_image(layer.box(int(unit.where[j])), model.windows[i], model.info.input_size, model.sizes[i])
+    x, y, width, height = crop_around(box, *size)
     sample = audit.samples[i]
     return Patch(
         picture=photograph(model, media, i),
         size=size,
-        crop=crop_around(box, *size),
-        receptive_field=_rectangle(box),
+        crop=f"{x} {y} {width} {height}",
+        receptive_field=_path(box),
         value=f"{unit.values[j]:.3g}",
+        text=(round(x + 0.04 * width, 1), round(y + 0.95 * height, 1), round(height / 9, 1), round(height / 60, 2)),
         title=audit.classes[sample.label] if sample.label is not None else sample.name.rsplit("/", 1)[-1],
         href=image_page(audit, i),
         is_unconfirmed=(layer.name, u, i) in model.unconfirmed_patches,
@@ -70,9 +75,9 @@ def crop_around(box: np.ndarray, width: int, height: int) -> Rectangle:
     return round(float(x), 1), round(float(y), 1), round(side, 1), round(side, 1)
 
 
-def _rectangle(box: np.ndarray) -> Rectangle:
-    x0, y0, x1, y1 = (float(v) for v in box)
-    return round(x0, 1), round(y0, 1), round(x1 - x0, 1), round(y1 - y0, 1)
+def _path(box: np.ndarray) -> str:
+    x0, y0, x1, y1 = box.tolist()
+    return rectangle(round(x0, 1), round(y0, 1), round(x1 - x0, 1), round(y1 - y0, 1))
 
 
 def receptive_field_text(layer: LayerInfo) -> str:
