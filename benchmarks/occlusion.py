@@ -17,6 +17,7 @@ from reportgen.methods.occlusion.definition import DirectOcclusion, occlude, squ
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
 from reportgen.models.cut import find_feature_maps
 from reportgen.models.graph import trace
+from reportgen.models.onnx_export import export_trunk
 from reportgen.models.onnx_runtime import OnnxFeatureMaps, onnx_trunk
 from reportgen.models.split import split
 
@@ -51,7 +52,7 @@ def _compare(network: nn.Module, quick: bool) -> tuple[Timings, float, int]:
     trunk, head = split(graph, find_feature_maps(graph))
     squares = square_grid(INPUT, INPUT, SIDE, stride, (0.0, 0.0, 0.0))
     incremental = IncrementalOcclusion(trunk)
-    in_full = DirectOcclusion(OnnxFeatureMaps(onnx_trunk(trunk, (), image.shape)))
+    in_full = DirectOcclusion(OnnxFeatureMaps(onnx_trunk(trunk, (), lambda: export_trunk(trunk, (), image.shape))))
     best = 32 if quick else fastest_batch(network, image)
     contestants = {
         OURS: lambda: occlude(incremental, head, image, squares, 0),

@@ -75,7 +75,7 @@ def bare_session(plain: Classifier) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     network = Whole(plain)
-    graph = export(network, torch.zeros(2, *plain.preprocessing.input_shape[1:]), ["logits"])
+    graph = export(network, {INPUT: torch.zeros(2, *plain.preprocessing.input_shape[1:])}, ["logits"])
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 

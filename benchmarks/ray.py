@@ -39,9 +39,10 @@ def run(quick: bool) -> Result:
     images, rounds = (768, 1) if quick else (1280, 3)
     threads = torch.get_num_threads()
     with tempfile.TemporaryDirectory() as scratch:
-        make_photographs(Path(scratch) / "photographs", images)
+        photographs = Path(scratch) / "photographs"
+        make_photographs(photographs, images)
         config = AuditConfig(
-            data=Path(scratch) / "photographs",
+            data=photographs,
             model="torchvision:resnet18" if quick else "demo",
             weights="random" if quick else "DEFAULT",
             precision="fp32",
@@ -63,7 +64,7 @@ def run(quick: bool) -> Result:
             for name in [*contestants, *contestants][turn : turn + len(contestants)]:
                 shutil.rmtree(config.out, ignore_errors=True)
                 classifier = load_classifier(config)
-                work = Pass(read_dataset(config.data, classifier.class_names), classifier, config, CPU)
+                work = Pass(read_dataset(photographs, classifier.class_names), classifier, config, CPU)
                 start = time.perf_counter()
                 contestants[name](work)
                 if name == OURS:
