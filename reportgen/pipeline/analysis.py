@@ -24,6 +24,7 @@ from reportgen.metrics.localization.max_box_acc import SIDE
 from reportgen.metrics.localization.study import LocalizationStudy, study_localization
 from reportgen.metrics.multilabel import MultilabelFigures, evaluate_multilabel
 from reportgen.metrics.top_patches import Unit, summarize_units
+from reportgen.models.cost import seconds_per_image
 from reportgen.parallel import return_freed_memory
 from reportgen.pipeline.background_test import background_work
 from reportgen.pipeline.backprop_baseline import backprop_work
@@ -54,7 +55,7 @@ class Figures:
 
 
 MIN_BUILD_SECONDS = 2.0
-BUILD_SECONDS_PER_IMAGE = 0.01
+BUILD_SECONDS_PER_IMAGE, BUILD_SECONDS_PER_UNIT = 0.01, 0.003
 """Estimates of the time that another build of the site takes."""
 
 
@@ -66,20 +67,21 @@ class GrowingAudit:
         audit: Audit,
         works: Sequence[Sequence[Work]],
         queue: WorkQueue,
-        pass_seconds: float,
+        seconds_per_pass: float,
         awaits_live: bool = False,
     ) -> None:
-        """audit: without the expensive results; works: of each network; pass_seconds: of the forward pass; awaits_live:
-        `add_live` is to come."""
-        self._audit, self._works, self.queue, self._pass_seconds = audit, works, queue, pass_seconds
+        """audit: without the expensive results; works: of each network; seconds_per_pass: that the first network takes
+        for an image; awaits_live: `add_live` is to come."""
+        self._audit, self._works, self.queue, self._seconds_per_pass = audit, works, queue, seconds_per_pass
         self._awaits_live = awaits_live
 
     @property
     def is_quick(self) -> bool:
         """Whether what is left takes no longer than another build of the site, by an estimate."""
         passes = sum(len(work.rows) * work.passes for work in self.queue.works if work.rows)
-        images = len(self._audit.samples)
-        return passes * self._pass_seconds / images <= max(MIN_BUILD_SECONDS, BUILD_SECONDS_PER_IMAGE * images)
+        units = sum(map(len, self._audit.main.units.values()))
+        build = BUILD_SECONDS_PER_IMAGE * len(self._audit.samples) + BUILD_SECONDS_PER_UNIT * units
+        return passes * self._seconds_per_pass <= max(MIN_BUILD_SECONDS, build)
 
     def open(self) -> None:
         """Open the caches of the expensive methods: from now on, `audit` has what earlier runs computed."""
@@ -131,7 +133,9 @@ def build_audit(
     )
     works = [works for _, works in pairs]
     queue = WorkQueue(list(chain(*works)), budget_of(config, pass_seconds))
-    return GrowingAudit(audit, works, queue, pass_seconds, awaits_live=config.live)
+    # what few images took tells little: it includes the start
+    seconds = min(pass_seconds / len(inputs.samples), seconds_per_image(inputs.models[0].run.classifier))
+    return GrowingAudit(audit, works, queue, seconds, awaits_live=config.live)
 
 
 def _model_audit(

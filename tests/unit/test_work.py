@@ -11,9 +11,11 @@ import pytest
 
 from reportgen.config import AuditConfig, override
 from reportgen.errors import ConfigError
+from reportgen.pipeline.analysis import GrowingAudit
 from reportgen.pipeline.progress import Ticker, silent
 from reportgen.pipeline.selection import worst_first
 from reportgen.pipeline.work import MAX_GROUP_SECONDS, RebuildSchedule, Work, WorkQueue, budget_of
+from tests.support.factories import make_audit, make_model_audit
 
 
 class Clock:
@@ -226,3 +228,16 @@ def test_worst_first_begins_with_the_most_confident_wrong_class() -> None:
     confidence = np.array([0.9, 0.3, 0.5, 0.8, 0.7, 0.6, 0.1, 0.2])
     assert worst_first(range(8), labels, outcomes, confidence) == [3, 1, 5, 2, 6, 7, 4, 0]
     assert worst_first([0, 2, 7], labels, outcomes, confidence) == [2, 7, 0]
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_pass", "units", "is_quick"),
+    [(0.09, 0, True), (0.11, 0, False), (0.11, 750, True), (0.11, 700, False)],
+)
+def test_work_that_takes_less_time_than_a_build_comes_before_the_first_report(
+    seconds_per_pass: float, units: int, is_quick: bool
+) -> None:
+    """20 passes, against two seconds or 3 milliseconds a unit."""
+    audit = make_audit(make_model_audit(units={"conv": [None] * units}))
+    work = Work(["fields"], [0, 1], 2, lambda: [], show, passes=10)
+    assert GrowingAudit(audit, [[work]], WorkQueue([work], math.inf), seconds_per_pass).is_quick == is_quick

@@ -23,7 +23,7 @@ from reportgen.methods.occlusion.definition import (
 from reportgen.methods.occlusion.incremental import IncrementalOcclusion
 from reportgen.methods.occlusion.int8 import Int8Occlusion, int8_available
 from reportgen.models.classifier import Classifier
-from reportgen.models.cost import multiplications
+from reportgen.models.cost import seconds_per_image
 from reportgen.models.inference import N_TOP_CLASSES, native_precision, top_classes
 from reportgen.models.locality import AdaptivePooling, Global, locality
 from reportgen.models.onnx_runtime import OnnxFeatureMaps
@@ -34,8 +34,6 @@ ONNX_COST = 0.7
 """Cost of direct occlusion in ONNX Runtime, relative to that in PyTorch. Not measured in the run: see below."""
 LOGIT_TOLERANCE = 1e-3
 """Largest relative difference of logits between incremental and direct occlusion on a trial image."""
-MULTIPLICATIONS_PER_SECOND = {"cpu": 2e10, "cuda": 2e12, "mps": 2e11}
-"""Speed that estimates assume, by device. It is not measured, because a rerun must select the same images."""
 SECONDS_PER_POSITION = 5e-4
 """Seconds that estimates add for each position of the square, for putting its input together."""
 WINDOW_CAPS = (1.0, 0.8, 0.6)
@@ -201,10 +199,8 @@ def make_occluder(
     grid = square_grid(p.height, p.width, side, stride, colour)
     direct = DirectOcclusion(trunk or classifier.trunk, ONNX_COST if isinstance(trunk, OnnxFeatureMaps) else 1.0)
     backend, fallback_reason = _choose_backend(classifier, direct, grid)
-    device = next(classifier.trunk.parameters()).device.type
     cost = backend.relative_cost(grid, torch.arange(len(grid)))
-    speed = MULTIPLICATIONS_PER_SECOND.get(device, MULTIPLICATIONS_PER_SECOND["cpu"])
-    seconds = cost * multiplications(classifier) / speed + SECONDS_PER_POSITION
+    seconds = cost * seconds_per_image(classifier) + SECONDS_PER_POSITION
     return Occluder(classifier, grid, backend, fallback_reason, seconds * len(grid))
 
 
