@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from PIL import Image
@@ -11,10 +12,12 @@ PROPERTIES = (
     "brightness", "darkest", "brightest", "contrast", "sharpness", "saturation", "entropy", "JPEG quality",
 )  # fmt: skip
 """What `image_properties` returns, in this order."""
-DEFINITION = 1
+DEFINITION = 2
 """Number of this definition. Stores have it in their settings: a change of the definition needs another store."""
 DARKEST, BRIGHTEST = 0.05, 0.99
-"""Quantiles of the luma that are called the darkest and the brightest."""
+"""Quantiles of the lightness that are called the darkest and the brightest."""
+MAX_SAMPLED_SIDE = 256
+"""The entropy is that of at most this many columns and rows of the image's own pixels."""
 STANDARD_TABLE = np.sort([
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
     87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
@@ -23,18 +26,34 @@ STANDARD_TABLE = np.sort([
 """Luminance table of the JPEG standard (ITU-T T.81, table K.1), `(64,)`, sorted."""
 
 
-def image_properties(pixels: np.ndarray, data: bytes) -> np.ndarray:
+WHITE = 60_000
+"""Luminance of white in `LUMINANCE`: a number that its parts divide without a rest, and that 16 bits hold."""
+
+
+def _luminance_tables() -> np.ndarray:
+    """Part of each channel in the luminance of an sRGB colour (IEC 61966-2-1), `(3, 256)` uint16."""
+    level = np.arange(256) / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    parts: np.ndarray = np.rint(WHITE * np.outer((0.2126, 0.7152, 0.0722), linear)).astype(np.uint16)
+    return parts
+
+
+LUMINANCE = _luminance_tables()
+
+
+def image_properties(pixels: np.ndarray, image: Image.Image, data: bytes) -> np.ndarray:
     """Return the properties of one image, `(8,)` float32: of the pixels that the network sees, and of its file.
 
     brightness, contrast: mean and standard deviation of the luma (ITU-R BT.601), in [0, 1].
-    darkest, brightest: 5 % and 99 % quantile of the luma, in [0, 1].
+    darkest, brightest: 5 % and 99 % quantile of the lightness L* (ISO/CIE 11664-4), in [0, 100].
     sharpness: variance of the Laplacian of the luma, 4 neighbours, luma in 0–255 (Pech-Pacheco et al., ICPR 2000).
     saturation: mean of HSV's saturation, (max − min) ÷ max of red, green and blue.
-    entropy: Shannon entropy of the histogram of the luma in whole steps of 0–255, in bits.
-
+    entropy: Shannon entropy of the histogram of the luma in whole steps of 0–255, in bits. It is that of `image`, as
+    interpolation between a few flat tones makes new ones.
     JPEG quality: see `jpeg_quality`.
 
-    pixels: `(C, H, W)` uint8, the network's input before it is normalized, C is 3 or 1; data: the bytes of the file.
+    pixels: `(C, H, W)` uint8, the network's input before it is normalized, C is 3 or 1; image: the decoded image, RGB
+    or grey; data: the bytes of its file.
     """
     luma = _luma(pixels)
     counts = np.bincount(luma.ravel(), minlength=256)
@@ -42,17 +61,16 @@ def image_properties(pixels: np.ndarray, data: bytes) -> np.ndarray:
     levels = np.arange(256)
     mean = float(counts @ levels) / total
     deviation = np.sqrt(max(0.0, float(counts @ np.square(levels)) / total - mean**2))
-    ends = np.cumsum(counts)
-    shares = counts[counts > 0] / total
+    darkest, brightest = _lightness_quantiles(pixels, (DARKEST, BRIGHTEST))
     return np.array(
         [
             mean / 255,
-            np.searchsorted(ends, DARKEST * total) / 255,
-            np.searchsorted(ends, BRIGHTEST * total) / 255,
+            darkest,
+            brightest,
             deviation / 255,
             _laplacian_variance(luma),
             _saturation(pixels),
-            -float(shares @ np.log2(shares)),
+            _entropy(image),
             jpeg_quality(data),
         ],
         np.float32,
@@ -67,6 +85,24 @@ def _luma(pixels: np.ndarray) -> np.ndarray:
     weighted = pixels[0] * np.uint32(19595) + pixels[1] * np.uint32(38470) + pixels[2] * np.uint32(7471)
     luma = ((weighted + 0x8000) >> 16).astype(np.uint8)
     return luma
+
+
+def _lightness_quantiles(pixels: np.ndarray, shares: tuple[float, ...]) -> list[float]:
+    """The lowest lightness L* that at least each share of the pixels does not exceed."""
+    red, green, blue = (LUMINANCE[k].take(pixels[k % len(pixels)]) for k in range(3))  # grey: one channel for all
+    luminance = (red + green + blue).ravel()
+    ranks = [max(math.ceil(share * luminance.size) - 1, 0) for share in shares]
+    y = np.array([np.partition(luminance, rank)[rank] for rank in ranks]) / WHITE
+    lightness: list[float] = np.where(y > 216 / 24389, 116 * np.cbrt(y) - 16, 24389 / 27 * y).tolist()
+    return lightness
+
+
+def _entropy(image: Image.Image) -> float:
+    """Of the luma of evenly spaced pixels, which are not interpolated."""
+    size = (min(image.width, MAX_SAMPLED_SIDE), min(image.height, MAX_SAMPLED_SIDE))
+    counts = np.array(image.resize(size, Image.Resampling.NEAREST).convert("L").histogram())
+    shares = counts[counts > 0] / counts.sum()
+    return -float(shares @ np.log2(shares))
 
 
 def _laplacian_variance(luma: np.ndarray) -> float:

@@ -188,7 +188,7 @@ def _prepare(data: bytes, name: str, preprocessing: Preprocessing, resize: str, 
     image, size = _decoded(data, name, preprocessing, decode)
     pixels = np.atleast_3d(np.asarray(network_input(image, preprocessing, resize)))
     tiny = image.resize((PIXEL_SPACE_SIDE, PIXEL_SPACE_SIDE), Image.Resampling.BILINEAR).convert("RGB")
-    properties = image_properties(pixels.transpose(2, 0, 1), data)
+    properties = image_properties(pixels.transpose(2, 0, 1), image, data)
     return pixels, size, thumbnail_jpeg(image, THUMBNAIL_SIDE), np.asarray(tiny), properties
 
 

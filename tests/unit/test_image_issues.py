@@ -28,12 +28,12 @@ def photograph(seed: int) -> Image.Image:
 
 
 def properties(image: Image.Image) -> np.ndarray:
-    return image_properties(np.asarray(image).transpose(2, 0, 1), b"")
+    return image_properties(np.asarray(image).transpose(2, 0, 1), image, b"")
 
 
 PLANTS = {
     "dark": lambda image: ImageEnhance.Brightness(image).enhance(0.2),
-    "bright": lambda image: Image.fromarray((250 + 0.02 * np.asarray(image, float)).astype(np.uint8)).copy(),
+    "bright": lambda image: Image.fromarray((215 + 0.15 * np.asarray(image, float)).astype(np.uint8)),
     "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(5)),
     "nearly uniform": lambda image: Image.fromarray((120 + 0.02 * np.asarray(image, float)).astype(np.uint8)),
     "little information": lambda image: Image.fromarray(
@@ -47,7 +47,7 @@ def test_photographs_have_no_issue() -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("name", ["dark", "blurred", "nearly uniform", "little information"])
+@pytest.mark.parametrize("name", PLANTS)
 def test_planted_issue_of_the_pixels_is_found_under_its_name(name: str) -> None:
     images = [photograph(seed) for seed in range(10)]
     images[3], images[7] = PLANTS[name](images[3]), PLANTS[name](images[7])
@@ -59,12 +59,20 @@ def test_planted_issue_of_the_pixels_is_found_under_its_name(name: str) -> None:
 
 
 def test_bright_images_are_those_with_hardly_a_darker_pixel() -> None:
-    pixels = np.full((3, 50, 50), 252, np.uint8)
-    pixels[:, :10, :10] = 0  # 4 % of the pixels
-    (found,) = (
-        one for one in image_issues(image_properties(pixels, b"")[None], np.array([SIZE])) if one.name == "bright"
-    )
-    assert found.rows.tolist() == [0]
+    """A yellow or cyan surface is as bright as a grey one of the same lightness."""
+    pixels = np.full((50, 50, 3), (255, 255, 40), np.uint8)
+    pixels[:20] = 225, 255, 255
+    for width, expected in ((10, ["bright"]), (15, [])):  # 4 % and 6 % of the pixels are black
+        one = pixels.copy()
+        one[:10, :width] = 0
+        found = image_issues(properties(Image.fromarray(one))[None], np.array([SIZE]))
+        assert [issue.name for issue in found if issue.name != "little information"] == expected
+
+
+def test_uniform_images_are_also_dark_or_bright_but_not_blurred() -> None:
+    tones = [properties(Image.new("RGB", (50, 50), (tone,) * 3)) for tone in (10, 128, 250)]
+    found = {one.name: one.rows.tolist() for one in image_issues(np.stack(tones), np.tile(SIZE, (3, 1)))}
+    assert found == {"nearly uniform": [0, 1, 2], "dark": [0], "bright": [2]}
 
 
 def test_odd_sizes_and_shapes_are_those_far_from_the_others() -> None:

@@ -30,11 +30,12 @@ MAX_PICTURES = 24
     "Image issues",
     topic="data",
     criterion=(
-        f"An image is dark (99 % of the pixels have a luma below {DARK}), bright (95 % above {BRIGHT}), blurred "
-        f"(variance of the Laplacian below {BLURRED} of the variance of the luma), nearly uniform (standard deviation "
-        f"below {UNIFORM}), has little information (entropy below {LOW_ENTROPY:g} bits), an odd size ({SIZE_RATIO:g} "
-        f"times the median, or a {SIZE_RATIO:g}th of it) or an odd shape (sides of more than {ASPECT_RATIO:g} to 1). "
-        "All but size and shape are of the network's input. The number is exact."
+        f"An image is dark (99 % of the pixels have a lightness L* below {DARK:g}), bright (95 % above {BRIGHT:g}), "
+        f"blurred (variance of the Laplacian below {BLURRED} of the variance of the luma), nearly uniform (standard "
+        f"deviation below {UNIFORM}), has little information (entropy below {LOW_ENTROPY:g} bits), an odd size "
+        f"({SIZE_RATIO:g} times the median, or a {SIZE_RATIO:g}th of it) or an odd shape (sides of more than "
+        f"{ASPECT_RATIO:g} to 1). "
+        "All but entropy, size and shape are of the network's input. The number is exact."
     ),
 )
 def image_issue(audit: Audit) -> Iterator[Finding]:
