@@ -16,11 +16,12 @@ from sklearn.mixture import GaussianMixture
 from sliceline.slicefinder import Slicefinder
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.metrics.slices import MAX_Q, adjusted, find_slices, members, search_half, without_repetitions
+from reportgen.metrics.slices import confirmed, find_slices, members, without_repetitions
 
 IMAGES, TOP = 2_000, 10
 SIZES = (3, 10, 5, 5, 5, 4, 4, 3, 2, 5, 5, 8)
 """Number of values of each attribute: a camera, a class, and others."""
+NAMES = [str(a) for a in range(len(SIZES))]
 PLANTS: Mapping[str, tuple[tuple[tuple[int, int], ...], float]] = {
     "none": ((), 0.2),
     "camera": (((0, 1),), 0.3),
@@ -39,14 +40,14 @@ def run(quick: bool) -> Result:
     lines = [f"{IMAGES:,} images, {len(SIZES)} attributes, {seeds} data sets of each kind"]
     for plant, (conditions, _) in PLANTS.items():
         if not conditions:
-            alarms = sum(bool(confirmed(*planted(plant, seed))) for seed in range(seeds))
+            alarms = sum(bool(listed(*planted(plant, seed))) for seed in range(seeds))
             lines.append(f"no slice: {OURS} confirms one in {alarms} of {seeds}")
             continue
         for name, find in finders.items():
             hits = sum(is_found(find, plant, seed) for seed in range(seeds))
             recall[name].append(hits / seeds)
             lines.append(f"{plant}: {name} finds it in {hits} of {seeds}")
-        hits = sum(is_found(confirmed, plant, seed) for seed in range(seeds))
+        hits = sum(is_found(listed, plant, seed) for seed in range(seeds))
         lines.append(f"{plant}: {OURS} confirms it in {hits} of {seeds}")
     attributes, wrong = planted("dark class", 0)
     timings = measure({name: lambda find=find: find(attributes, wrong) for name, find in finders.items()}, 3)
@@ -70,17 +71,16 @@ def is_found(find: Find, plant: str, seed: int) -> bool:
 
 
 def ours(attributes: np.ndarray, wrong: np.ndarray) -> list[np.ndarray]:
-    found = find_slices(attributes, [str(a) for a in range(len(attributes))], wrong, np.arange(len(wrong)))
-    return [members(attributes, one.conditions) for one in sorted(found, key=lambda one: -one.interval[0])]
+    tests = find_slices(attributes, NAMES, wrong, np.arange(len(wrong)))
+    ranked = sorted([*tests.values, *tests.pairs[0], *tests.pairs[1]], key=lambda one: -one.interval[0])
+    return [members(attributes, one.conditions) for one in ranked]
 
 
-def confirmed(attributes: np.ndarray, wrong: np.ndarray) -> list[np.ndarray]:
-    found = find_slices(attributes, [str(a) for a in range(len(attributes))], wrong, np.arange(len(wrong)))
-    q = adjusted([one.p for one in found])
-    surely = [one for one, value in zip(found, q, strict=True) if value <= MAX_Q]
+def listed(attributes: np.ndarray, wrong: np.ndarray) -> list[np.ndarray]:
     groups = np.arange(len(wrong))
-    listed = without_repetitions(attributes, surely, wrong, groups, ~search_half(groups))
-    return [members(attributes, one.conditions) for one in listed]
+    (found,) = confirmed([find_slices(attributes, NAMES, wrong, groups)])
+    slices = without_repetitions(attributes, list(found), wrong, groups)
+    return [members(attributes, one.conditions) for one in slices]
 
 
 def sliceline(attributes: np.ndarray, wrong: np.ndarray) -> list[np.ndarray]:

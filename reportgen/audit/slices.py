@@ -21,15 +21,12 @@ from reportgen.audit.attributes import (
 from reportgen.audit.columns import ImageColumns
 from reportgen.errors import ConfigError, did_you_mean
 from reportgen.metrics.intervals import Rate
+from reportgen.metrics.slice_search import MIN_IMAGES, members
 from reportgen.metrics.slices import (
-    MAX_Q,
-    MIN_IMAGES,
     Slice,
-    adjusted,
     compare,
+    confirmed,
     find_slices,
-    members,
-    search_half,
     without_repetitions,
 )
 from reportgen.setting_values import parse_condition
@@ -46,7 +43,7 @@ class FoundSlice:
     """A confirmed slice.
 
     error: of `ERRORS`; conditions: as texts; attributes: their names; images: `(n,)` rows of all images of the slice;
-    wrong: `(w,)` those with the error; on_other_half: its errors on the images that were not searched; q: its p
+    wrong: `(w,)` those with the error; measured: its errors, of a pair on the images that were not searched; q: its p
     value, adjusted for all tested slices.
     """
 
@@ -55,7 +52,7 @@ class FoundSlice:
     attributes: Sequence[str]
     images: np.ndarray
     wrong: np.ndarray
-    on_other_half: Slice
+    measured: Slice
     q: float
 
     @property
@@ -92,7 +89,7 @@ class SliceStudy:
     """The slices of an audit's first network.
 
     found: the confirmed ones, those with the largest lower bound of the excess first; named: those of the settings.
-    searched: attributes that were searched; tested: number of slices that were tested on the other half.
+    searched: attributes that were searched; tested: number of slices that were tested.
     """
 
     found: Sequence[FoundSlice]
@@ -146,17 +143,13 @@ def _confirmed(
     names = [attribute.name for attribute in attributes]
     # an image with a label and another prediction is wrong whatever it shows, so predictions are not combined
     families = [None if name == PREDICTION else name for name in names]
-    proposed = []
-    for error, (judged, wrong) in errors.items():
-        slices = find_slices(values[:, judged], families, wrong[judged], audit.main.groups[judged])
-        proposed += [(error, one) for one in slices]
-    q_of = dict(zip(proposed, adjusted([one.p for _, one in proposed]).tolist(), strict=True))
+    tests = [
+        find_slices(values[:, judged], families, wrong[judged], audit.main.groups[judged])
+        for judged, wrong in errors.values()
+    ]
     found = []
-    for error, (judged, wrong) in errors.items():
-        groups = audit.main.groups[judged]
-        confirmed = [one for e, one in proposed if e == error and q_of[e, one] <= MAX_Q]
-        rest = ~search_half(groups)
-        for one in without_repetitions(values[:, judged], confirmed, wrong[judged], groups, rest):
+    for (error, (judged, wrong)), q_of in zip(errors.items(), confirmed(tests), strict=True):
+        for one in without_repetitions(values[:, judged], list(q_of), wrong[judged], audit.main.groups[judged]):
             chosen = members(values, one.conditions)
             found.append(
                 FoundSlice(
@@ -165,12 +158,12 @@ def _confirmed(
                     attributes=[names[a] for a, _ in one.conditions],
                     images=np.flatnonzero(chosen),
                     wrong=np.flatnonzero(chosen & wrong),
-                    on_other_half=one,
-                    q=q_of[error, one],
+                    measured=one,
+                    q=q_of[one],
                 )
             )
-    found.sort(key=lambda one: -one.on_other_half.interval[0])
-    return found, len(proposed)
+    found.sort(key=lambda one: -one.measured.interval[0])
+    return found, sum(one.count for one in tests)
 
 
 def _named(audit: Audit, table: Mapping[str, Any], attributes: Sequence[ImageAttribute]) -> NamedSlice:

@@ -1,46 +1,45 @@
-"""Slices: groups of images with an error above that of the rest, searched on one half of the images and tested on the
-other.
+"""Slices: groups of images with an error above that of the rest.
 
-An attribute divides the images by its values. The search looks at single values and at pairs of values of two
-attributes, as SliceLine (Sagadeeva and Boehm, SIGMOD 2021) does, by a beam search.
+An attribute divides the images by its values. Single values are few, so each is tested on all images. Pairs of values
+of two attributes are many: they are searched on each half of the images, and tested on the other half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reportgen.metrics.intervals import Interval, Rate, excess_interval, wilson_bounds
+from reportgen.metrics.intervals import Interval, Rate, excess_interval
+from reportgen.metrics.slice_search import (
+    MAX_OVERLAP,
+    MIN_IMAGES,
+    Condition,
+    NumberedValues,
+    lower_bounds,
+    members,
+    propose,
+)
 
-MIN_IMAGES = 10
-"""Fewest judged images of a slice in each half."""
-BEAM = 30
-"""Values that are combined with each other value: those with the largest lower bound of the excess error."""
-MAX_TESTED = 20
-"""Most slices that the search proposes. Fewer tests find smaller excesses."""
-MAX_OVERLAP = 0.75
-"""Two slices whose intersection has more than this share of their union are one."""
 MAX_Q = 0.05
 """Highest share of false discoveries among the slices that are listed."""
 HALVES_SEED = 0
 
-Condition = tuple[int, int]
-"""An attribute, and the value that the images of the slice have."""
-
 
 @dataclass(frozen=True)
 class Slice:
-    """Images with an error above that of the rest, on images that were not searched.
+    """Images with an error above that of the rest: of all images for a value, of those not searched for a pair.
 
-    conditions: one or two; inside, outside: errors of the slice and of the rest; p: of Fisher's exact test, one-sided.
+    conditions: one or two; inside, outside: errors of the slice and of the rest; p: of Fisher's exact test, one-sided;
+    half: the half that the errors are of, 0 or 1, or None for all images.
     """
 
     conditions: tuple[Condition, ...]
     inside: Rate
     outside: Rate
     p: float
+    half: int | None = None
 
     @property
     def excess(self) -> float:
@@ -53,37 +52,87 @@ class Slice:
         return excess_interval(self.inside, self.outside)
 
 
-def search_half(groups: np.ndarray, seed: int = HALVES_SEED) -> np.ndarray:
-    """Return the images `(N,)` bool that are searched; the others are for the test.
+def halves(groups: np.ndarray, seed: int = HALVES_SEED) -> np.ndarray:
+    """Return the half of each image, `(N,)`, 0 or 1.
 
     Groups `(N,)` are drawn in random order, each for the half that has fewer images, so none is divided.
     """
     _, member = np.unique(groups, return_inverse=True)
     sizes = np.bincount(member)
     order = np.random.default_rng(seed).permutation(len(sizes))
-    searched, counts = np.zeros(len(sizes), bool), [0, 0]
+    half_of, counts = np.zeros(len(sizes), np.int64), [0, 0]
     for group in order:
-        half = int(counts[1] < counts[0])
-        searched[group] = half == 0
-        counts[half] += sizes[group]
-    return searched[member]
+        half_of[group] = int(counts[1] < counts[0])
+        counts[half_of[group]] += sizes[group]
+    half: np.ndarray = half_of[member]
+    return half
+
+
+@dataclass(frozen=True)
+class SliceTests:
+    """The tests of one error.
+
+    values: single values with a clear excess; n_values: number of tested values, the others have none and p = 1;
+    pairs: for each half, those that the search on the other half proposes.
+    """
+
+    values: Sequence[Slice]
+    n_values: int
+    pairs: tuple[Sequence[Slice], Sequence[Slice]]
+
+    @property
+    def count(self) -> int:
+        """Number of tests."""
+        return self.n_values + sum(map(len, self.pairs))
 
 
 def find_slices(
     values: np.ndarray, families: Sequence[str | None], wrong: np.ndarray, groups: np.ndarray, seed: int = HALVES_SEED
-) -> list[Slice]:
-    """Return the slices that the search proposes on one half, with their errors and p values on the other.
+) -> SliceTests:
+    """Test all values on all images, and on each half of the images the pairs that the search on the other proposes.
 
-    At most `MAX_TESTED`, the largest lower bound of the excess on the searched half first. Most of them are chance:
-    `adjusted` p values state which are confirmed.
+    Most of them are chance: `confirmed` says which are not.
 
     values: `(A, N)` int, the value of each attribute in each image, −1 for none; families: A names, attributes of one
     family are not combined, and those without one with no other; wrong: `(N,)` bool, of judged images only; groups:
     `(N,)` of images that are not independent, which are never divided between the halves.
     """
-    searched = search_half(groups, seed)
-    proposals = propose(values[:, searched], families, wrong[searched])
-    return [found for one in proposals if (found := measure(values, one, wrong, groups, ~searched))]
+    numbered = NumberedValues.of(values, families)
+    n, count = numbered.counts(np.ones(len(wrong), bool), wrong)
+    enough = np.minimum(n, len(wrong) - n) >= 2 * MIN_IMAGES
+    is_clear = enough & (lower_bounds(count, n, wrong.sum() - count, len(wrong) - n) > 0)
+    clear = [(numbered.condition(v),) for v in np.flatnonzero(is_clear).tolist()]
+    half_of = halves(groups, seed)
+
+    def tested(half: int) -> list[Slice]:
+        searched = half_of != half
+        proposals = propose(values[:, searched], families, wrong[searched])
+        found = (measure(values, one, wrong, groups, ~searched) for one in proposals)
+        return [replace(one, half=half) for one in found if one]
+
+    return SliceTests(
+        values=[found for one in clear if (found := measure(values, one, wrong, groups, np.ones(len(wrong), bool)))],
+        n_values=int(enough.sum()),
+        pairs=(tested(0), tested(1)),
+    )
+
+
+def confirmed(tests: Sequence[SliceTests]) -> list[dict[Slice, float]]:
+    """Return the confirmed slices of each error with their p values, adjusted for the tests of all errors.
+
+    Values have one half of the false discoveries, and the pairs of each half a quarter, so that all together have at
+    most `MAX_Q` and many values do not hide pairs.
+    """
+    found: list[dict[Slice, float]] = [{} for _ in tests]
+    kinds = [
+        ([one.values for one in tests], sum(one.n_values for one in tests), 2),
+        *(([one.pairs[half] for one in tests], None, 4) for half in (0, 1)),
+    ]
+    for kind, n, share in kinds:
+        q = iter(share * adjusted([one.p for slices in kind for one in slices], n))
+        for of_error, slices in zip(found, kind, strict=True):
+            of_error |= {one: float(value) for one in slices if (value := next(q)) <= MAX_Q}
+    return found
 
 
 def measure(
@@ -115,146 +164,57 @@ def p_above(inside: Rate, outside: Rate) -> float:
     return float(hypergeom.sf(count - 1, n + other + other_right, count + other, n))
 
 
-def adjusted(p: Sequence[float]) -> np.ndarray:
+def adjusted(p: Sequence[float], n_tests: int | None = None) -> np.ndarray:
     """Return the p values adjusted by Benjamini and Hochberg (J. Royal Statistical Society B 57, 1995), `(n,)`.
 
-    Those of at most q have at most a share q of false discoveries on average.
+    Those of at most q have at most a share q of false discoveries on average. n_tests: number of tests, of which those
+    that are not in `p` have a p value of 1.
     """
     values = np.asarray(p, np.float64)
     order = np.argsort(-values, kind="stable")
-    scaled = values[order] * len(values) / np.arange(len(values), 0, -1)
+    scaled = values[order] * (len(values) if n_tests is None else n_tests) / np.arange(len(values), 0, -1)
     q = np.empty(len(values))
     q[order] = np.minimum.accumulate(np.minimum(scaled, 1))
     return q
 
 
-def members(values: np.ndarray, conditions: Sequence[Condition]) -> np.ndarray:
-    """Return the images `(N,)` bool that meet all conditions."""
-    found: np.ndarray = np.logical_and.reduce([values[attribute] == value for attribute, value in conditions])
-    return found
-
-
-def propose(values: np.ndarray, families: Sequence[str | None], wrong: np.ndarray) -> list[tuple[Condition, ...]]:
-    """Return the slices with the largest lower bound of the excess error, the largest first, without repetitions.
-
-    Pairs must have a clear excess over the other images of each of their values. A slice is left out if another one
-    has nearly the same images, or if it has no excess without the images of others, but for its own pairs: of these,
-    `without_repetitions` decides on the other half. values: `(A, N)`; wrong: `(N,)` bool.
-    """
-    numbered = _Values.of(values, families)
-    total, total_wrong = len(wrong), int(wrong.sum())
-    n, count = numbered.counts(np.ones(total, bool), wrong)
-    lows = _lower_bounds(count, n, total_wrong - count, total - n)
-    bounds: dict[tuple[Condition, ...], float] = {
-        (numbered.condition(v),): float(lows[v]) for v in np.flatnonzero(lows > 0).tolist()
-    }
-    beam = [v for v in np.argsort(-lows, kind="stable").tolist() if lows[v] > -np.inf and numbered.family[v] >= 0]
-    for first in beam[:BEAM]:
-        attribute, value = numbered.condition(first)
-        both, both_wrong = numbered.counts(values[attribute] == value, wrong)
-        over_rest = _lower_bounds(both_wrong, both, total_wrong - both_wrong, total - both)
-        over_first = _lower_bounds(both_wrong, both, count[first] - both_wrong, n[first] - both)
-        over_second = _lower_bounds(both_wrong, both, count - both_wrong, n - both)
-        is_other = (numbered.family >= 0) & (numbered.family != numbered.family[first])
-        is_clear = np.minimum(np.minimum(over_rest, over_first), over_second) > 0
-        for second in np.flatnonzero(is_other & is_clear).tolist():
-            bounds[tuple(sorted(((attribute, value), numbered.condition(second))))] = float(over_rest[second])
-    kept: dict[tuple[Condition, ...], np.ndarray] = {}
-    for conditions in sorted(bounds, key=lambda one: (-bounds[one], one)):
-        mask = members(values, conditions)
-        if any((mask & other).sum() > MAX_OVERLAP * (mask | other).sum() for other in kept.values()):
-            continue
-        others = [other for one, other in kept.items() if not set(conditions) < set(one)]
-        if others and not _is_clear_without(mask, np.logical_or.reduce(others), wrong):
-            continue
-        kept[conditions] = mask
-        if len(kept) == MAX_TESTED:
-            break
-    return list(kept)
-
-
 def without_repetitions(
-    values: np.ndarray, slices: Sequence[Slice], wrong: np.ndarray, groups: np.ndarray, use: np.ndarray
+    values: np.ndarray, slices: Sequence[Slice], wrong: np.ndarray, groups: np.ndarray, seed: int = HALVES_SEED
 ) -> list[Slice]:
-    """Return the slices that add something to the others, on the images `use` `(N,)` bool.
+    """Return the confirmed slices that add something to the others, the largest lower bound of the excess first.
 
-    A pair is left out if one of its values is listed too and its other images are wrong about as often; a value, if it
-    has no clear excess without its listed pairs.
+    A slice is left out if a better one of its kind (value or pair) has nearly the same images, or if it has no clear
+    excess without the images of these, and for a value of the listed pairs. A pair is left out, too, if one of its
+    values is listed, and the other images of this value are wrong about as often in the half that it was tested on.
     """
-    singles = [one for one in slices if len(one.conditions) == 1]
-    pairs = []
-    for pair in (one for one in slices if len(one.conditions) > 1):
-        chosen = members(values, pair.conditions) & use
-        around = [
-            members(values, one.conditions) & use for one in singles if set(one.conditions) < set(pair.conditions)
-        ]
-        if all(_has_excess(chosen, mask & ~chosen, wrong, groups) for mask in around):
-            pairs.append(pair)
-    kept = []
-    for one in slices:
-        inner = [members(values, pair.conditions) for pair in pairs if set(one.conditions) < set(pair.conditions)]
-        covered = np.logical_or.reduce(inner) if inner else np.zeros_like(use)
-        chosen = members(values, one.conditions)
-        if one in pairs or (one in singles and _has_excess(chosen & use & ~covered, ~chosen & use, wrong, groups)):
-            kept.append(one)
-    return kept
+    half_of, both = halves(groups, seed), {one.conditions for one in slices if one.half == 0}
+    once = [one for one in slices if one.half != 1 or one.conditions not in both]  # not the higher one: unbiased
+    ranked = sorted(once, key=lambda one: -one.interval[0])
+    masks = {one: members(values, one.conditions) for one in ranked}
+
+    def is_new(one: Slice, others: Sequence[Slice]) -> bool:
+        mask, covered = masks[one], np.logical_or.reduce([masks[other] for other in others])
+        overlap = max(((mask & masks[o]).sum() / (mask | masks[o]).sum() for o in others), default=0)
+        return overlap <= MAX_OVERLAP and _has_excess(mask & ~covered, ~mask & ~covered, wrong, groups)
+
+    def is_above(pair: Slice, value: Slice) -> bool:
+        tested, chosen = half_of == pair.half, masks[pair]
+        return _has_excess(chosen & tested, masks[value] & ~chosen & tested, wrong, groups)
+
+    singles: list[Slice] = []
+    for one in ranked:
+        if len(one.conditions) == 1 and is_new(one, singles):
+            singles.append(one)
+    pairs: list[Slice] = []
+    for one in ranked:
+        own = [value for value in singles if set(value.conditions) < set(one.conditions)]
+        if len(one.conditions) == 2 and is_new(one, pairs) and all(is_above(one, value) for value in own):
+            pairs.append(one)
+    singles = [one for one in singles if is_new(one, pairs)]
+    return sorted([*singles, *pairs], key=lambda one: -one.interval[0])
 
 
 def _has_excess(chosen: np.ndarray, rest: np.ndarray, wrong: np.ndarray, groups: np.ndarray) -> bool:
     """Whether the lower bound of the excess of the chosen images over the rest, both `(N,)` bool, is above 0."""
     found = compare((), chosen, rest, wrong, groups)
     return found is not None and found.interval[0] > 0
-
-
-def _is_clear_without(mask: np.ndarray, covered: np.ndarray, wrong: np.ndarray) -> bool:
-    """Whether a slice has an excess among the images that are not covered, as if these were independent."""
-    chosen, rest = mask & ~covered, ~mask & ~covered
-    counts = [np.array([one.sum()]) for one in (chosen & wrong, chosen, rest & wrong, rest)]
-    return bool(_lower_bounds(*counts)[0] > 0)
-
-
-@dataclass(frozen=True)
-class _Values:
-    """All values of all attributes, numbered through, so that one `bincount` counts them.
-
-    numbers: `(A, N)`, that of each attribute in each image; the last number is that of no value. start: `(A,)` first
-    number of each attribute; family: `(V,)` index of the family of each number.
-    """
-
-    numbers: np.ndarray
-    start: np.ndarray
-    family: np.ndarray
-
-    @classmethod
-    def of(cls, values: np.ndarray, families: Sequence[str | None]) -> _Values:
-        """values, families: see `find_slices`."""
-        sizes = values.max(1, initial=-1) + 1
-        start = np.concatenate(([0], np.cumsum(sizes)))
-        numbers = np.where(values >= 0, values + start[:-1, None], start[-1])
-        known: dict[str | None, int] = {name: k for k, name in enumerate(dict.fromkeys(families))} | {None: -1}
-        return cls(numbers, start[:-1], np.repeat([known[name] for name in families], sizes))
-
-    def condition(self, number: int) -> Condition:
-        """The attribute and the value of a number."""
-        attribute = int(np.searchsorted(self.start, number, "right")) - 1
-        return attribute, int(number - self.start[attribute])
-
-    def counts(self, within: np.ndarray, wrong: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return for each value `(V,)` the number of its images among `within` `(N,)` bool, and of the wrong ones."""
-        v = len(self.family)
-        all_, those = (self.numbers[:, one].ravel() for one in (within, within & wrong))
-        return np.bincount(all_, minlength=v + 1)[:v], np.bincount(those, minlength=v + 1)[:v]
-
-
-def _lower_bounds(count: np.ndarray, n: np.ndarray, other_count: np.ndarray, other_n: np.ndarray) -> np.ndarray:
-    """Return the lower bounds of Newcombe's intervals, `(k,)`, as of `excess_interval` for independent images.
-
-    −inf where one of the two has fewer than `MIN_IMAGES` images.
-    """
-    bounds = np.full(len(n), -np.inf)
-    use = (n >= MIN_IMAGES) & (other_n >= MIN_IMAGES)
-    inside, outside = count[use] / n[use], other_count[use] / other_n[use]
-    low, _ = wilson_bounds(inside, n[use])
-    _, high = wilson_bounds(outside, other_n[use])
-    bounds[use] = inside - outside - np.hypot(inside - low, high - outside)
-    return bounds

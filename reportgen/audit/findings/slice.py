@@ -1,4 +1,4 @@
-"""Groups of images with a higher error than the rest, found on one half of the images and confirmed on the other."""
+"""Groups of images with a higher error than the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.slices import ERRORS, FoundSlice
 from reportgen.data.sampling import evenly_spaced
 from reportgen.metrics.formatting import between, p_equals
-from reportgen.metrics.slices import MAX_Q, MIN_IMAGES
+from reportgen.metrics.slice_search import MIN_IMAGES
+from reportgen.metrics.slices import MAX_Q
 
 MAX_FINDINGS = 5
 MAX_MAPS = 24
@@ -27,11 +28,11 @@ SUBJECTS = {
     topic="class",
     criterion=(
         "The images with one or two attributes in common (annotations, image, object, region of the map, neighbours) "
-        "have a higher error than the rest. Slices are searched on one half of the labelled images, and tested on the "
-        f"other half (Fisher's exact test, one-sided; at least {MIN_IMAGES} images in each half). The p values are "
-        f"adjusted for all tested slices (Benjamini and Hochberg), and at most {MAX_Q}. The {MAX_FINDINGS} slices with "
-        "the largest lower bound of the excess error are listed, but for single attributes that other findings are "
-        "about: classes, columns, and size and number of objects."
+        "have a higher error than the rest (Fisher's exact test, one-sided). A single attribute is tested on all "
+        "labelled images. Pairs are searched on each half of them, and tested on the other half. A slice has at least "
+        f"{MIN_IMAGES} images in each half. The p values are adjusted for all tested slices (Benjamini and Hochberg), "
+        f"and at most {MAX_Q}. The {MAX_FINDINGS} slices with the largest lower bound of the excess error are listed, "
+        "but for single attributes that other findings are about: classes, columns, and size and number of objects."
     ),
 )
 def slice_(audit: Audit) -> Iterator[Finding]:
@@ -50,9 +51,10 @@ def _is_new(one: FoundSlice, columns: set[str]) -> bool:
 
 
 def _finding(audit: Audit, one: FoundSlice) -> Finding:
-    figures, (subject, wrong) = one.on_other_half, SUBJECTS[one.error]
+    figures, (subject, wrong) = one.measured, SUBJECTS[one.error]
+    part = ", in the half that was not searched" if figures.half is not None else ""
     inside, outside = figures.inside, figures.outside
-    size = Size.sampled(inside, f"images with {one.name}, in the half that was not searched")
+    size = Size.sampled(inside, f"images with {one.name}{part}")
     share = size.interval[0] if size.interval else 0.0
     return Finding(
         slug=f"slice {one.error} {one.name}",
@@ -63,7 +65,7 @@ def _finding(audit: Audit, one: FoundSlice) -> Finding:
         size=size,
         evidence=[
             Bars(
-                f"{ERRORS[one.error]}, on the half that was not searched",
+                f"{ERRORS[one.error]}{part}",
                 [Bar("slice", inside.value, inside.interval, "wrong"), Bar("rest", outside.value, outside.interval)],
             ),
             Maps(evenly_spaced(one.wrong.tolist(), MAX_MAPS), (0 if one.error == "class" else -1,), one.error == "box"),

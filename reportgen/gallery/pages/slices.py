@@ -15,7 +15,8 @@ from reportgen.gallery.core.registry import page
 from reportgen.gallery.core.urls import image_list
 from reportgen.metrics.formatting import between, counted, p_text, signed
 from reportgen.metrics.intervals import Rate
-from reportgen.metrics.slices import MAX_Q, MIN_IMAGES
+from reportgen.metrics.slice_search import MIN_IMAGES
+from reportgen.metrics.slices import MAX_Q
 
 MAX_CARDS = 6
 """Images shown of a slice, of those with the error."""
@@ -54,7 +55,7 @@ class SmallValues:
 
 @dataclass(frozen=True)
 class SlicesPage:
-    """named: of the settings, measured on all images; found: confirmed, measured on the half that was not searched.
+    """named: of the settings, measured on all images; found: confirmed, pairs measured on the half not searched.
 
     why_not: why nothing was searched, or "".
     """
@@ -102,9 +103,9 @@ def _lead(study: SliceStudy) -> str:
         return ""
     n = len(study.found)
     return (
-        f"{counted(study.tested, 'slice was', 'slices were')} found on one half of the images and tested on the other "
-        f"half. {n:,} of them {'is' if n == 1 else 'are'} confirmed there (adjusted p of at most {MAX_Q}) and "
-        f"{'repeats' if n == 1 else 'repeat'} no other one."
+        f"{counted(study.tested, 'slice was', 'slices were')} tested: single values on all labelled images, and pairs "
+        f"that were found on one half of them on the other half. {n:,} {'is' if n == 1 else 'are'} confirmed (adjusted "
+        f"p of at most {MAX_Q}) and {'repeats' if n == 1 else 'repeat'} no other one."
     )
 
 
@@ -116,7 +117,7 @@ def _why_not(audit: Audit) -> str:
 
 
 def _found_row(audit: Audit, media: Media, one: FoundSlice) -> SliceRow:
-    figures = one.on_other_half
+    figures = one.measured
     shown = evenly_spaced(one.wrong.tolist(), MAX_CARDS)
     column = 0 if one.error == "class" else -1
     return SliceRow(
