@@ -137,7 +137,7 @@ class ModelAudit:
     @cached_property
     def annotated(self) -> np.ndarray:
         """`(N,)` bool: the labels of the image are known, of one label or several; in a multi-label data set, none."""
-        return np.array([s.label is not None or s.labels is not None for s in self.samples])
+        return np.array([sample.is_annotated for sample in self.samples])
 
     @cached_property
     def labels(self) -> np.ndarray:

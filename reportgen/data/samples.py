@@ -73,6 +73,16 @@ class Sample:
         return self.part.read(self.path) if self.part else read_bytes(self.path)
 
     @property
+    def is_annotated(self) -> bool:
+        """Whether its label is known, or all its labels in a multi-label data set: perhaps that it has none."""
+        return self.label is not None or self.labels is not None
+
+    def differs_in_label(self, other: Sample) -> bool:
+        """Whether both are annotated, and not with the same label or labels."""
+        own, others = (self.label, self.labels), (other.label, other.labels)
+        return self.is_annotated and other.is_annotated and own != others
+
+    @property
     def is_remote(self) -> bool:
         """Whether it takes a request to read the image."""
         return isinstance(self.part, RemotePart)

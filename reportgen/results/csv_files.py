@@ -10,6 +10,7 @@ import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.data.samples import Sample
 from reportgen.embedding.space import near_duplicates
 from reportgen.metrics.formatting import NONE
 from reportgen.metrics.localization.ilsvrc import IOU
@@ -47,12 +48,15 @@ def _prediction_rows(model: ModelAudit) -> Iterator[list[str]]:
 
 def multilabel_cells(model: ModelAudit, i: int) -> list[str]:
     """All labels of image i, `[]` for none and "" without annotation, and all that are predicted."""
-    labels = model.samples[i].labels
-    names = (
-        None if classes is None else [model.classes[k] for k in classes]
-        for classes in (labels, model.predicted_labels(i))
-    )
-    return ["" if one is None else "|".join(one) or "[]" for one in names]
+    predicted = "|".join(model.classes[k] for k in model.predicted_labels(i)) or "[]"
+    return [_label_cell(model.samples[i], model.classes), predicted]
+
+
+def _label_cell(sample: Sample, classes: Sequence[str]) -> str:
+    """Its label, or its labels with `|` between them, `[]` for none; "" without annotation."""
+    if sample.labels is not None:
+        return "|".join(classes[k] for k in sample.labels) or "[]"
+    return "" if sample.label is None else classes[sample.label]
 
 
 def _score(score: float) -> str:
@@ -91,7 +95,7 @@ def _duplicate_rows(audit: Audit) -> Iterator[list[str]]:
             others = audit.reference.samples
             pairs += [(i, "reference", others[j], distance) for i, j, distance in audit.reference_matches[n].close]
         for i, set_name, other, distance in pairs:
-            labels = ["" if s.label is None else audit.classes[s.label] for s in (audit.samples[i], other)]
+            labels = [_label_cell(sample, audit.classes) for sample in (audit.samples[i], other)]
             yield [audit.samples[i].name, set_name, other.name, source, f"{distance:.6g}", *labels]
 
 

@@ -135,6 +135,26 @@ def test_site_has_the_pages_that_are_right_for_several_labels(done: RunSummary, 
     assert "Predicted class</dt>" not in texts
 
 
+def test_neighbours_page_compares_the_sets_of_labels(done: RunSummary, config: AuditConfig) -> None:
+    audit, text = done.audit, (config.out / "site" / "neighbours" / "index.html").read_text()
+    near = audit.feature_space.neighbours.index[:, :10]
+    own = [None if sample.labels is None else set(sample.labels) for sample in audit.samples]
+    for k, name in enumerate(NAMES):
+        others = [own[j] for i in range(24) if own[i] and k in own[i] for j in near[i].tolist()]
+        known = [labels for labels in others if labels is not None]
+        row = text.split(f">{name}</a></th>")[1].split("</tr>")[0]
+        assert f"{100 * sum(k in labels for labels in known) / len(known):.0f} %" in row
+    assert "Jaccard index" in text
+    assert "kNN accuracy" not in text
+    with open(config.out / "duplicates.csv") as file:
+        labels = {
+            audit.samples[i].name: "|".join(NAMES[k] for k in sorted(s)) or "[]"
+            for i, s in enumerate(own)
+            if s is not None
+        }
+        assert all(row["label"] == labels.get(row["name"], "") for row in csv.DictReader(file))
+
+
 def test_occlusion_records_the_sigmoid_of_the_most_probable_label(done: RunSummary) -> None:
     model = done.audit.main
     for i in model.selected_images("occlusion"):

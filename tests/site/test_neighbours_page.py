@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reportgen.audit.audit import Audit
-from reportgen.gallery.pages.neighbours import images_of_largest_class
+from reportgen.gallery.components.knn_accuracy import images_of_largest_class
 from tests.site.reports import page_at
 from tests.support.factories import make_audit, make_model_audit, make_reference
 

@@ -35,8 +35,8 @@ def near_duplicate(audit: Audit) -> Iterator[Finding]:
     pairs = near_duplicates(audit.pixel_space)
     if not pairs:
         return
-    n, labels = len(audit.samples), audit.labels
-    across = [(i, j, d) for i, j, d in pairs if labels[i] >= 0 and labels[j] >= 0 and labels[i] != labels[j]]
+    n, samples = len(audit.samples), audit.samples
+    across = [(i, j, d) for i, j, d in pairs if samples[i].differs_in_label(samples[j])]
     first, second = np.array([pair[:2] for pair in pairs], np.int32).T  # SciPy 1.11 wants this dtype
     groups, _ = connected_components(coo_array((np.ones(len(pairs)), (first, second)), (n, n)), directed=False)
     images = sorted({i for pair in pairs for i in pair[:2]})

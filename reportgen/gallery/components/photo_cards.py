@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from reportgen.audit.audit import Audit
+from reportgen.data.samples import Sample
 from reportgen.gallery.components.figure import Figure
 from reportgen.gallery.components.image_figures import card_photograph, image_size, photograph
 from reportgen.gallery.core.labels import label_text
@@ -17,11 +18,14 @@ Relation = Literal["", "first", "same", "other"]
 """Of an image in a row of neighbours: the first one, one with the same label as the first or with another, or ""."""
 
 
-def label_relation(label: int, other: int) -> Relation:
-    """Whether another image has the same label; "" where one of them has none (−1)."""
-    if label < 0 or other < 0:
+def label_relation(sample: Sample, other: Sample) -> Relation:
+    """Whether another image has the same label or labels, or none in common; "" where one of them is not annotated, and
+    where they have some labels in common."""
+    if not sample.is_annotated or not other.is_annotated:
         return ""
-    return "same" if label == other else "other"
+    if not sample.differs_in_label(other):
+        return "same"
+    return "" if set(sample.labels or ()) & set(other.labels or ()) else "other"
 
 
 def photo_card(

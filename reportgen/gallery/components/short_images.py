@@ -125,12 +125,12 @@ def _short_image(audit: Audit, media: Media, sheets: PhotoSheets, i: int) -> dic
 
 def _neighbours(audit: Audit, media: Media, sheets: PhotoSheets, i: int) -> list[list[Any]]:
     """The nearest neighbours by features, as on a full page: URL, name, label, distance, relation, picture."""
-    near, labels = audit.feature_space.neighbours.first(N_SHOWN), audit.labels
+    near = audit.feature_space.neighbours.first(N_SHOWN)
     rows = []
     for j, distance in zip(near.index[i].tolist(), near.distance[i], strict=True):
         if j >= 0:
             label = label_text(audit.samples[j], audit.classes)
-            relation = label_relation(int(labels[i]), int(labels[j]))
+            relation = label_relation(audit.samples[i], audit.samples[j])
             picture = astuple(_picture(audit, media, sheets, j))
             rows.append([image_page(audit, j), audit.samples[j].name, label, f"{distance:.3g}", relation, picture])
     return rows

@@ -2,57 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from reportgen.audit.audit import Audit
 from reportgen.audit.reference import Reference
-from reportgen.embedding.chance import Range, agreement_range, alone_in_class, knn_range, outliers_by_chance
+from reportgen.embedding.chance import agreement_range, alone_in_class, outliers_by_chance
 from reportgen.embedding.space import (
-    KNN_SIZES,
     N_SHOWN,
     Space,
     count_same_label,
     count_shared,
     hub_counts,
-    knn_accuracy,
     label_outliers,
     near_duplicates,
     skewness,
 )
-from reportgen.gallery.components.chart import Axis, Chart, ReferenceLine, Series, percent_axis
+from reportgen.gallery.components.chart import Chart
 from reportgen.gallery.components.figure import Figure
-from reportgen.gallery.components.photo_cards import label_relation, photo_card, reference_photo_card
+from reportgen.gallery.components.knn_accuracy import SPACES, Accuracy, accuracies, accuracy_charts
+from reportgen.gallery.components.label_neighbours import (
+    LabelNeighbours,
+    images_without_common_label,
+    label_lead,
+    label_neighbours,
+)
+from reportgen.gallery.components.photo_cards import photo_card, reference_photo_card
 from reportgen.gallery.core.media import Media
 from reportgen.gallery.core.page import Fact
 from reportgen.gallery.core.registry import page
-from reportgen.metrics.intervals import Rate
 
 MAX_PAIRS, MAX_DISAGREEING, MAX_HUBS = 24, 24, 12
 """Pairs and images of each kind on the page."""
-SPACES = ("features", "pixels")
-"""What images are compared by; the order of `feature_space` and `pixel_space`."""
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """kNN accuracy for one k, by features and by pixels: of votes of the other images, and of those of the reference.
-
-    limits, reference_limits: accuracy by features under permuted labels, and the highest that is possible.
-    A rate is None where no class has k images to vote with: a class could not win a vote of more neighbours.
-    """
-
-    k: int
-    limits: Range | None
-    reference_limits: Range | None
-    features: Rate | None
-    pixels: Rate | None
-    reference_features: Rate | None
-    reference_pixels: Rate | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +76,8 @@ class ReferenceOverlap:
 
 @dataclass(frozen=True)
 class NeighboursPage:
-    """k: neighbours of an image; accuracy, charts: kNN accuracy; disagreeing: images whose neighbours differ in label.
+    """k: neighbours of an image; accuracy, charts: kNN accuracy; labels: of a multi-label data set; disagreeing: images
+    whose neighbours differ in label.
 
     Lists are empty where there is nothing to show.
     """
@@ -104,6 +88,7 @@ class NeighboursPage:
     k: int
     accuracy: Sequence[Accuracy]
     charts: Sequence[Chart]
+    labels: Sequence[LabelNeighbours]
     facts: Sequence[Fact]
     near_duplicates: Sequence[NearDuplicates]
     disagreeing: Sequence[Figure]
@@ -118,20 +103,22 @@ class NeighboursPage:
     nav=("Map", "Neighbours"),
     order=52,
     about="kNN accuracy, near-duplicates, images whose label disagrees with their neighbours, and hubs.",
+    multilabel=True,
 )
 def neighbours(audit: Audit, media: Media) -> NeighboursPage:
     """The page, for the first network."""
     features, pixels, labels = audit.feature_space, audit.pixel_space, audit.labels
     near = features.neighbours.index[:, :N_SHOWN]
-    accuracy = [row for k in KNN_SIZES if (row := _accuracy(audit, k)).features or row.reference_features]
-    disagreeing = label_outliers(near, labels)
+    accuracy = accuracies(audit)
+    disagreeing = images_without_common_label(audit) if audit.is_multilabel else label_outliers(near, labels)
     return NeighboursPage(
         lead=_lead(audit),
         features=audit.feature_source.description,
         reference=_reference_overlap(audit, media),
         k=near.shape[1],
         accuracy=accuracy,
-        charts=_accuracy_charts(audit, accuracy),
+        charts=accuracy_charts(audit, accuracy),
+        labels=label_neighbours(audit) if audit.is_multilabel else [],
         facts=_facts(audit),
         near_duplicates=[
             _near_duplicates(audit, media, space, f"Near-duplicates by {name}", near_duplicates(space))
@@ -139,7 +126,7 @@ def neighbours(audit: Audit, media: Media) -> NeighboursPage:
         ],
         disagreeing=[_disagreeing_card(audit, media, int(i), near) for i in disagreeing[:MAX_DISAGREEING]],
         disagreeing_total=len(disagreeing),
-        disagreeing_note=_disagreeing_note(labels, near, disagreeing),
+        disagreeing_note="" if audit.is_multilabel else _disagreeing_note(labels, near, disagreeing),
         hubs=_hubs(audit, media, near),
         without_features=[audit.samples[i].name for i in features.neighbours.left_out],
     )
@@ -151,6 +138,8 @@ def _lead(audit: Audit) -> str:
     near = [space.neighbours.index[:, :N_SHOWN] for space in (audit.feature_space, audit.pixel_space)]
     k, shared = near[0].shape[1], float(count_shared(*near).mean())
     text = f"On average, {shared:.1f} of an image's {k} nearest neighbours by features are also among those by pixels."
+    if audit.is_multilabel:
+        return label_lead(audit) + text
     if not (audit.labels >= 0).any():
         return text
     same = [count_same_label(index, audit.labels) for index in near]
@@ -176,83 +165,6 @@ def _disagreeing_note(labels: np.ndarray, near: np.ndarray, disagreeing: np.ndar
     return note
 
 
-def _accuracy(audit: Audit, k: int) -> Accuracy:
-    limits: Range | None = None
-    reference_limits: Range | None = None
-    own: list[Rate | None] = [None, None]
-    if k < images_of_largest_class(audit.labels):  # an image does not vote for itself
-        own = [knn_accuracy(space.neighbours, audit.labels, k) for space in (audit.feature_space, audit.pixel_space)]
-        limits = knn_range(audit.feature_space.neighbours.index, audit.labels, k)
-    by_reference: list[Rate | None] = [None, None]
-    if audit.reference and audit.reference_matches and k <= images_of_largest_class(audit.reference.labels):
-        by_reference = [
-            knn_accuracy(matches.nearest, audit.labels, k, audit.reference.labels)
-            for matches in audit.reference_matches
-        ]
-        nearest = audit.reference_matches[0].nearest.index
-        reference_limits = knn_range(nearest, audit.labels, k, audit.reference.labels)
-    return Accuracy(k, limits, reference_limits, *own, *by_reference)
-
-
-def images_of_largest_class(labels: np.ndarray) -> int:
-    """Number of images with the most frequent label; labels: `(N,)`, −1 for none."""
-    return int(np.unique(labels[labels >= 0], return_counts=True)[1].max(initial=0))
-
-
-def _accuracy_charts(audit: Audit, accuracy: Sequence[Accuracy]) -> list[Chart]:
-    """One for votes of the other images, one for votes of the reference."""
-    charts = [
-        _accuracy_chart(
-            "Votes of the other images (leave-one-out)",
-            accuracy,
-            ("features", "pixels"),
-            "Share of the images whose label wins the vote of their k nearest other images.",
-        )
-    ]
-    if audit.reference is not None:
-        charts.append(
-            _accuracy_chart(
-                f"Votes of {audit.reference.name}",
-                accuracy,
-                ("reference_features", "reference_pixels"),
-                f"Share of the images whose label wins the vote of the k nearest images of {audit.reference.name}.",
-            )
-        )
-    return [chart for chart in charts if chart.series]
-
-
-def _accuracy_chart(title: str, accuracy: Sequence[Accuracy], fields: Sequence[str], caption: str) -> Chart:
-    rows = [row for row in accuracy if getattr(row, fields[0]) is not None]
-    ks = [row.k for row in rows]
-    rates = {name: [getattr(row, field) for row in rows] for name, field in zip(SPACES, fields, strict=True)}
-    n = next((rate.n for rates_ in rates.values() for rate in rates_ if rate), 0)
-    limits = [row.reference_limits if fields[0].startswith("reference_") else row.limits for row in rows]
-    chance, ceiling = [one.chance for one in limits if one], max((one.ceiling for one in limits if one), default=1.0)
-    style: Literal["line", "point"] = "line" if len(ks) > 1 else "point"
-    return Chart(
-        title=title,
-        x=Axis("k, number of neighbours (logarithmic)", min(ks, default=1), max(ks, default=1), ks, log=True),
-        y=percent_axis(f"kNN accuracy, {n:,} images"),
-        series=[
-            Series(
-                f"by {name}",
-                style,
-                ks,
-                [rate.value if rate else math.nan for rate in values],
-                [rate.interval if rate else (math.nan, math.nan) for rate in values],
-            )
-            for name, values in rates.items()
-            if any(values)
-        ]
-        + [Series("chance: permuted labels", style, ks, chance)] * bool(rows),
-        references=[ReferenceLine(ceiling, f"ceiling, {100 * ceiling:.1f} %")] if rows else [],
-        caption=(
-            f"{caption} Of equal votes the nearest label wins. k is limited by the number of images of a class. "
-            "Ceiling: the share of the images whose class has an image that can vote for it."
-        ),
-    )
-
-
 def _facts(audit: Audit) -> list[Fact]:
     facts = []
     for name, space in zip(SPACES, (audit.feature_space, audit.pixel_space), strict=True):
@@ -274,9 +186,9 @@ def _near_duplicates(
     reference: Reference | None = None,
 ) -> NearDuplicates:
     """Pairs (i, j, distance), those with different labels first; j is an image of the reference, if there is one."""
-    labels, others = audit.labels, (reference or audit).labels
+    others = (reference or audit).samples
     second_card = reference_photo_card if reference else photo_card
-    differs = [label_relation(int(labels[i]), int(others[j])) == "other" for i, j, _ in pairs]
+    differs = [audit.samples[i].differs_in_label(others[j]) for i, j, _ in pairs]
     order = sorted(zip(differs, pairs, strict=True), key=lambda entry: not entry[0])
     images = {i for i, _, _ in pairs} if reference else {i for pair in pairs for i in pair[:2]}
     return NearDuplicates(
@@ -308,7 +220,11 @@ def _reference_overlap(audit: Audit, media: Media) -> ReferenceOverlap | None:
 
 
 def _disagreeing_card(audit: Audit, media: Media, i: int, near: np.ndarray) -> Figure:
-    names, counts = np.unique(audit.labels[near[i]], return_counts=True)
+    samples = [audit.samples[j] for j in near[i].tolist()]
+    labels = [k for s in samples for k in (s.labels or ([] if s.label is None else [s.label]))]
+    names, counts = np.unique(labels, return_counts=True)
+    if not len(names):
+        return photo_card(audit, media, i, "the neighbours have no label")
     caption = f"{counts.max()} of {near.shape[1]} neighbours: {audit.classes[int(names[counts.argmax()])]}"
     return photo_card(audit, media, i, caption)
 

@@ -30,11 +30,11 @@ def neighbours(audit: Audit, media: Media, i: int) -> Section | None:
         f"({audit.feature_source.description}) and between thumbnails of 32 × 32 pixels. {shared} images are in "
         "both rows."
     )
-    if audit.labels[i] >= 0:
+    if audit.samples[i].is_annotated:
         by_features, by_pixels = (sum(figure.relation == "same" for figure in row) for row in rows)
+        share = "have the same labels (=)" if audit.is_multilabel else "share its label"
         caption += (
-            f" {by_features} of its {k} nearest neighbours by features share its label, and {by_pixels} of those by "
-            "pixels."
+            f" {by_features} of its {k} nearest neighbours by features {share}, and {by_pixels} of those by pixels."
         )
     if audit.reference and audit.reference_matches:
         for name, matches in zip(("By features", "By pixels"), audit.reference_matches, strict=True):
@@ -56,6 +56,6 @@ def _row(
     figures = [photo_card(audit, media, i, title, relation="first")]
     for j, distance in zip(neighbours.index[i], neighbours.distance[i], strict=True):
         if j >= 0:
-            relation = label_relation(int(audit.labels[i]), int(source.labels[j]))
+            relation = label_relation(audit.samples[i], source.samples[j])
             figures.append(card(audit, media, int(j), source.samples[j].name, f"{distance:.3g}", relation))
     return figures
