@@ -16,7 +16,8 @@ from sklearn.mixture import GaussianMixture
 from sliceline.slicefinder import Slicefinder
 
 from benchmarks.timing import OURS, Result, measure, table
-from reportgen.metrics.slices import confirmed, find_slices, members, without_repetitions
+from reportgen.metrics.slice_search import members
+from reportgen.metrics.slices import confirmed, find_slices, without_repetitions
 
 IMAGES, TOP = 2_000, 10
 SIZES = (3, 10, 5, 5, 5, 4, 4, 3, 2, 5, 5, 8)

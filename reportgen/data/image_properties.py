@@ -16,7 +16,7 @@ DEFINITION = 2
 """Number of this definition. Stores have it in their settings: a change of the definition needs another store."""
 DARKEST, BRIGHTEST = 0.05, 0.99
 """Quantiles of the lightness that are called the darkest and the brightest."""
-MAX_SAMPLED_SIDE = 256
+MAX_SAMPLED_SIDE = 128
 """The entropy is that of at most this many columns and rows of the image's own pixels."""
 STANDARD_TABLE = np.sort([
     16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
