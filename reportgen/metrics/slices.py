@@ -91,7 +91,7 @@ def find_slices(
 ) -> SliceTests:
     """Test all values on all images, and on each half of the images the pairs that the search on the other proposes.
 
-    Most of them are chance: `confirmed` says which are not.
+    Most of them are chance: `confirmed` returns those that are not.
 
     values: `(A, N)` int, the value of each attribute in each image, −1 for none; families: A names, attributes of one
     family are not combined, and those without one with no other; wrong: `(N,)` bool, of judged images only; groups:
