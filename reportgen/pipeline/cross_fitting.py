@@ -15,7 +15,8 @@ from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample, no_boxes
 from reportgen.models.classifier import Classifier, Pooling
 from reportgen.models.heads import cross_fit_heads, fit_head, replace_head
-from reportgen.pipeline.extraction import Extraction, ModelRun, extract_dataset, forward_pass, run_model, store_settings
+from reportgen.pipeline.extraction import ModelRun, forward_pass, run_model, store_settings
+from reportgen.pipeline.part_pass import Extraction, PartPass
 from reportgen.pipeline.progress import Progress
 from reportgen.store.table import Store
 
@@ -62,7 +63,7 @@ def run_with_fitted_heads(
         members = [sample for sample, g in zip(samples, fold, strict=True) if g == f]
         if members:
             part = replace(dataset, samples=members)
-            parts.append(extract_dataset(store, part, forward_pass(one, settings), settings, device, progress))
+            parts.append(PartPass(store, part, forward_pass(one, settings), settings, device).finish(progress))
     keys = {s.name: key for part in parts[1:] for s, key in zip(part.samples, part.keys, strict=True)}
     extraction = Extraction(
         [s for s in samples if s.name in keys],

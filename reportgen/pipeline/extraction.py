@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -18,74 +16,19 @@ from reportgen import __version__
 from reportgen.config import AuditConfig
 from reportgen.data.image_properties import DEFINITION
 from reportgen.data.samples import Dataset, Sample
-from reportgen.errors import DataError
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import FittedHead, replace_head
-from reportgen.models.inference import N_TOP_LABELS, eval_mode
-from reportgen.pipeline.failed_files import FailedFiles
-from reportgen.pipeline.forward import ForwardPass, extract, unit_size
-from reportgen.pipeline.image_loader import DecodedImage, load_images
+from reportgen.models.inference import N_TOP_LABELS
+from reportgen.pipeline.forward import ForwardPass
+from reportgen.pipeline.image_loader import Decoders
 from reportgen.pipeline.part import WHOLE, Part
-from reportgen.pipeline.progress import Progress, Ticker
+from reportgen.pipeline.part_pass import Extraction, PartPass
+from reportgen.pipeline.progress import Progress
 from reportgen.store.results_cache import ResultsCache
 from reportgen.store.table import Key, Store, fingerprint
 
-log = logging.getLogger(__name__)
-
 MAX_FEATURE_MAP_BYTES = 4_000_000_000
 """Bytes of feature maps that `store_feature_maps = "auto"` adds at most."""
-
-
-@dataclass
-class PartOutcome:
-    """What another process did with images, besides the rows in the store.
-
-    computed: number of images that went through the network; unreadable, said: as in `Extraction`.
-    """
-
-    computed: int = 0
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    said: dict[str, str] = field(default_factory=dict)
-
-    def add(self, other: PartOutcome) -> None:
-        """Add what became of other images."""
-        self.computed += other.computed
-        self.unreadable += other.unreadable
-        self.said |= other.said
-
-
-@dataclass
-class Extraction:
-    """What became of a data set's samples: every one of them is in `samples` or in `unreadable`.
-
-    keys: the store's key of each of `samples`; computed, reused: number of samples that went through the network, and
-    of those that the store had. undecodable: name → digest of the bytes of samples that cannot be decoded;
-    said: name → what the decoder said of a sample that was decoded.
-    """
-
-    samples: list[Sample]
-    keys: list[Key]
-    unreadable: list[tuple[str, str]]
-    computed: int
-    reused: int
-    undecodable: dict[str, str] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def ids(self) -> list[str]:
-        """The digests of the samples' bytes."""
-        return [identity for identity, _ in self.keys]
-
-    @property
-    def outcome(self) -> PartOutcome:
-        """What matters of it to another process."""
-        return PartOutcome(self.computed, self.unreadable, self.said)
-
-    def note_computed(self, elsewhere: PartOutcome) -> None:
-        """Count images as computed that the store had because other processes of this run have computed them."""
-        moved = min(elsewhere.computed, self.reused)
-        self.computed, self.reused = self.computed + moved, self.reused - moved
-        self.said = elsewhere.said | self.said
 
 
 @dataclass(frozen=True)
@@ -137,8 +80,12 @@ class Pass:
         return Store(self.settings.out / "cache", self.store_settings)
 
     def extract(self, progress: Progress, part: Part = WHOLE) -> Extraction:
-        """Put the readable images of the data set, or of a part of it, into the store. Errors: `extract_dataset`."""
-        return extract_dataset(self.store, self.dataset, self._forward, self.settings, self.device, progress, part)
+        """Put the readable images of the data set, or of a part of it, into the store. Errors: `PartPass.finish`."""
+        return self.begin(part).finish(progress)
+
+    def begin(self, part: Part, decoders: Decoders | None = None) -> PartPass:
+        """Begin to decode the images of a part of the data set. decoders: see `load_images`."""
+        return PartPass(self.store, self.dataset, self._forward, self.settings, self.device, part, decoders)
 
 
 def run_model(
@@ -209,94 +156,6 @@ def resolve_feature_map_storage(
     stored = sum(path.stat().st_size for path in with_maps.glob("[0-9]*.npz"))
     fits = 4 * math.prod(classifier.feature_shape) * len(dataset.samples) - stored <= MAX_FEATURE_MAP_BYTES
     return replace(settings, store_feature_maps="yes" if fits and (stored or not without.exists()) else "no")
-
-
-def extract_dataset(
-    store: Store,
-    dataset: Dataset,
-    forward: ForwardPass,
-    config: AuditConfig,
-    device: torch.device,
-    progress: Progress,
-    part: Part = WHOLE,
-) -> Extraction:
-    """Put every readable image of the data set, or of a part of it, into the store.
-
-    Errors: DataError if none of the whole data set or too few can be read, or a score map changed during the run;
-    OutputError.
-    """
-    done = Extraction([], [], [], 0, 0)
-    size = unit_size(config.batch_size)
-    units = part.units(len(dataset.samples), size)
-    samples = dataset.samples[units.start * size : units.stop * size]
-    threads = max(2, torch.get_num_threads())
-    scheduled: set[Key] = set()
-    failed = FailedFiles(store.folder.parent, config.decode)
-    score_maps = forward.classifier.score_maps
-
-    def is_stored(identity: str, label: int | None) -> bool:
-        return (identity, -1 if label is None else label) in store
-
-    def missing(tick: Ticker) -> Iterator[DecodedImage]:
-        preprocessing = forward.classifier.preprocessing
-        how = (preprocessing, config.resize, config.decode, threads, 2 * config.batch_size)
-        loaded = load_images(samples, is_stored, *how, failed.reason)
-        for number, (sample, image) in enumerate(zip(samples, loaded, strict=True)):
-            tick()
-            if image.error is not None:
-                done.unreadable.append((sample.name, image.error))
-                if image.id:
-                    done.undecodable[sample.name] = image.id
-                    failed.add(image.id, sample.name, image.error)
-                check_failure_rate(done.unreadable, len(samples), config.max_failure_rate)
-                continue
-            done.samples.append(sample)
-            if image.said:
-                done.said[sample.name] = image.said
-            identity = image.id or ""
-            key = (identity, -1 if sample.label is None else sample.label)
-            done.keys.append(key)
-            if image.decoded is None or key in scheduled:  # in the store, or a second file of the same bytes
-                done.reused += 1
-            else:
-                scheduled.add(key)
-                done.computed += 1
-                score_map = score_maps.read(sample.name) if score_maps else None
-                yield replace(image.decoded, score_map=score_map, unit=units.start + number // size)
-
-    start = time.perf_counter()
-    try:
-        with progress("Running the network", len(samples), "images") as tick, eval_mode(forward.classifier):
-            for unit, arrays in extract(forward, missing(tick), device, config.batch_size):
-                store.commit(arrays, unit)
-    finally:
-        failed.save()
-    if done.computed:
-        store.add_seconds(time.perf_counter() - start, "" if part == WHOLE else f"-{part}")
-    log.debug(
-        "store %s: %d computed, %d reused, %d unreadable", store.folder.name, done.computed, done.reused,
-        len(done.unreadable),
-    )  # fmt: skip
-    if part == WHOLE:
-        check_any_is_readable(done)
-    return done
-
-
-def check_any_is_readable(done: Extraction) -> None:
-    """Raise DataError if there are no files, or none of them could be read."""
-    if not done.keys:
-        first = f", the first because {done.unreadable[0][1]}" if done.unreadable else ""
-        raise DataError(f"none of the {len(done.unreadable)} files could be read{first}")
-
-
-def check_failure_rate(unreadable: Sequence[tuple[str, str]], files: int, limit: float | None) -> None:
-    """Raise DataError if more than this share of the files is unreadable. unreadable: names and reasons so far."""
-    if limit is not None and len(unreadable) > limit * files:
-        raise DataError(
-            f"{len(unreadable):,} of {files:,} files cannot be read, which is more than `max_failure_rate = {limit:g}` "
-            f"allows; the first: {unreadable[0][1]}",
-            "mend the files, or raise --max-failure-rate",
-        )
 
 
 def common_samples(runs: Sequence[ModelRun]) -> tuple[list[Sample], list[Key], list[tuple[str, str]]]:

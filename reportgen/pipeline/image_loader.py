@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -20,6 +18,7 @@ from reportgen.data.remote import READS_AT_ONCE
 from reportgen.data.samples import Sample
 from reportgen.errors import ImageError
 from reportgen.models.classifier import Preprocessing
+from reportgen.pipeline.ahead import in_order
 
 THUMBNAIL_SIDE = 512
 """Longer side of the JPEG that the gallery shows, in pixels."""
@@ -27,8 +26,6 @@ PIXEL_SPACE_SIDE = 32
 """Side of the RGB thumbnail that nearest neighbours in pixel space compare."""
 MAX_SCALED_SIDE = 8192
 """Of a longer scaled image, such as a panorama of 1 × 20,000 pixels, only the central part is computed."""
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -218,6 +215,20 @@ def _decoded(data: bytes, name: str, preprocessing: Preprocessing, decode: str) 
     return (image.convert("L") if preprocessing.channels == 1 else image), size
 
 
+class Decoders:
+    """Threads that read files and processes that decode them, for one call of `load_images` or several."""
+
+    def __init__(self, at_once: int, readers: int = 0) -> None:
+        """at_once: number of processes; readers: of threads, at least as many."""
+        self.threads = ThreadPoolExecutor(max(at_once, readers), "decode")
+        self.processes = Isolated(at_once)
+
+    def close(self) -> None:
+        """End the processes, and then the threads, which may wait for them."""
+        self.processes.close()
+        self.threads.shutdown(cancel_futures=True)
+
+
 def load_images(
     samples: Iterable[Sample],
     known: Known,
@@ -227,13 +238,14 @@ def load_images(
     threads: int,
     ahead: int,
     failed: Failed = lambda identity, name: None,
+    decoders: Decoders | None = None,
 ) -> Iterator[LoadedImage]:
-    """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed. Files that
-    failed in an earlier run are not decoded.
+    """`load_image` of every sample, in order, with at most `ahead` of them decoded before they are needed: the first
+    from now on. Files that failed in an earlier run are not decoded.
 
     While the store has most of the recent files, they are read and hashed in this thread, which takes less time than
     to wake a thread for each; else by the decoding threads, so that waits for a slow disk overlap. Remote files are
-    read by more threads.
+    read by more threads. decoders: of the caller; None: `threads` of its own, which end with the iterator.
     """
     samples = list(samples)
     is_remote = any(sample.is_remote for sample in samples)
@@ -244,50 +256,24 @@ def load_images(
             return found
         if reason := failed(found[0], sample.name):
             return LoadedImage(found[0], error=reason)
-        return _loaded(sample, *found, preprocessing, resize, decode, processes)
+        return _loaded(sample, *found, preprocessing, resize, decode, used.processes)
 
-    def start(pool: Executor, sample: Sample) -> Future[LoadedImage]:
-        if is_remote or 2 * sum(stored) < len(stored):
-            return pool.submit(lambda: finish(sample, _read_file(sample, known)))
+    def start(sample: Sample) -> Future[LoadedImage]:
+        if is_remote or 2 * sum(stored) <= len(stored):
+            return used.threads.submit(lambda: finish(sample, _read_file(sample, known)))
         found = _read_file(sample, known)
         if not isinstance(found, LoadedImage):
-            return pool.submit(finish, sample, found)
+            return used.threads.submit(finish, sample, found)
         done: Future[LoadedImage] = Future()
         done.set_result(found)
         return done
 
-    with Isolated(threads) as processes:
-        n_threads = max(threads, READS_AT_ONCE) if is_remote else threads
-        for image in _in_order(start, samples, n_threads, ahead, processes.close):
-            stored.append(image.decoded is None)
-            yield image
+    def noted(image: LoadedImage) -> LoadedImage:
+        stored.append(image.decoded is None)
+        return image
 
-
-def in_threads(function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int) -> Iterator[R]:
-    """`function(item)` of every item, in order, at most `ahead` of them computed before they are needed."""
-    return _in_order(lambda pool, item: pool.submit(function, item), items, threads, ahead)
-
-
-def _in_order(
-    start: Callable[[Executor, T], Future[R]],
-    items: Iterable[T],
-    threads: int,
-    ahead: int,
-    end: Callable[[], object] = lambda: None,
-) -> Iterator[R]:
-    """end: called before the threads are waited for; it ends what they may be waiting for."""
-    with ThreadPoolExecutor(threads, "decode") as pool:
-        coming = iter(items)
-        waiting = deque(start(pool, item) for item in islice(coming, ahead))
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(start(pool, item) for item in islice(coming, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
-            end()
+    used = decoders or Decoders(threads, READS_AT_ONCE if is_remote else 0)
+    return map(noted, in_order(start, samples, ahead, (lambda: None) if decoders else used.close))
 
 
 def chunks(items: Iterable[DecodedImage], size: int) -> Iterator[list[DecodedImage]]:

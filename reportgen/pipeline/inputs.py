@@ -31,7 +31,6 @@ from reportgen.pipeline.cross_fitting import run_with_fitted_heads
 from reportgen.pipeline.datasets import AuditData, ReadDataset, class_names_of_data, read_data
 from reportgen.pipeline.extraction import (
     ModelRun,
-    PartOutcome,
     Pass,
     common_samples,
     resolve_feature_map_storage,
@@ -41,6 +40,7 @@ from reportgen.pipeline.feature_visualization import requested_units
 from reportgen.pipeline.model_info import model_info
 from reportgen.pipeline.network_check import check_network
 from reportgen.pipeline.network_sources import network_digest, published_weights
+from reportgen.pipeline.part_pass import PartOutcome
 from reportgen.pipeline.precision import resolve_precision
 from reportgen.pipeline.progress import Progress, StageClock
 from reportgen.pipeline.quick_check import Sources

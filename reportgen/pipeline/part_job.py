@@ -16,10 +16,11 @@ from reportgen.errors import ConfigError
 from reportgen.models.heads import POOLINGS
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
 from reportgen.pipeline.datasets import ReadDataset
-from reportgen.pipeline.extraction import Extraction, check_any_is_readable
 from reportgen.pipeline.failed_files import forget_failed_files
+from reportgen.pipeline.image_loader import Decoders
 from reportgen.pipeline.inputs import load_inputs, passes_of_parts, resolve_settings
 from reportgen.pipeline.part import Part
+from reportgen.pipeline.part_pass import Extraction, PartPass, check_any_is_readable
 from reportgen.pipeline.progress import Progress, StageClock
 
 LOCAL_RANK = "LOCAL_RANK"
@@ -46,14 +47,42 @@ class PartJob:
             ]
             self.networks = len(settings)
             self.passes = passes_of_parts(inputs, settings)
+        self._decoders: Decoders | None = None  # kept between parts: forking them costs time
+        self._begun: PartPass | None = None
 
-    def compute(self, part: Part) -> list[Extraction]:
+    def compute(self, part: Part, following: Part | None = None) -> list[Extraction]:
         """Put the readable images of a part into the stores; return what became of them in each pass.
 
-        Errors: ReportgenError.
+        While a pass is computed, the first images of the next one are decoded; after the last, those of `following`,
+        the part of the next call if that is known. Errors: ReportgenError.
         """
         with out_of_memory_as_error():
-            return [one.extract(self._progress, part) for one in self.passes]
+            try:
+                return self._compute(part, following)
+            except BaseException:
+                self.close()  # some decoders may have been ended
+                raise
+
+    def _compute(self, part: Part, following: Part | None) -> list[Extraction]:
+        self._decoders = decoders = self._decoders or Decoders(max(2, torch.get_num_threads()))
+        current, self._begun = self._begun, None
+        if current is None or current.part != part:
+            current = self.passes[0].begin(part, decoders)
+        done = []
+        for one in self.passes[1:]:
+            begun = one.begin(part, decoders)
+            done.append(current.finish(self._progress))
+            current = begun
+        if following:
+            self._begun = self.passes[0].begin(following, decoders)
+        done.append(current.finish(self._progress))
+        return done
+
+    def close(self) -> None:
+        """End the decoders."""
+        decoders, self._decoders, self._begun = self._decoders, None, None
+        if decoders:
+            decoders.close()
 
 
 def run_part(config: AuditConfig, read: ReadDataset, part: Part, progress: Progress) -> list[Extraction]:
@@ -65,6 +94,7 @@ def run_part(config: AuditConfig, read: ReadDataset, part: Part, progress: Progr
         forget_failed_files(config.out / "cache")
     job = PartJob(config, read, progress)
     done = job.compute(part)
+    job.close()
     for extraction in done:
         if extraction.unreadable:
             check_any_is_readable(extraction)

@@ -15,8 +15,9 @@ from torch import Tensor
 from reportgen.data.samples import Sample
 from reportgen.models.classifier import Classifier
 from reportgen.models.inference import eval_mode
+from reportgen.pipeline.ahead import in_threads
 from reportgen.pipeline.extraction import ModelRun, forward_pass
-from reportgen.pipeline.image_loader import NetworkInput, in_threads, reload_image
+from reportgen.pipeline.image_loader import NetworkInput, reload_image
 from reportgen.pipeline.progress import Ticker
 from reportgen.store.per_image import Arrays, PerImageResults, compute_missing, per_image_store
 from reportgen.store.table import Key, Table

@@ -14,7 +14,8 @@ import torch
 from reportgen.data.samples import Dataset, Sample
 from reportgen.data.sampling import evenly_spaced
 from reportgen.methods.randomization import randomize_weights
-from reportgen.pipeline.extraction import ModelRun, extract_dataset, forward_pass, store_settings
+from reportgen.pipeline.extraction import ModelRun, forward_pass, store_settings
+from reportgen.pipeline.part_pass import PartPass
 from reportgen.pipeline.progress import Progress
 from reportgen.pipeline.runtime import is_enough
 from reportgen.store.table import Store
@@ -46,7 +47,7 @@ def maps_of_random_weights(
         forward = forward_pass(randomize_weights(run.classifier, seed), settings, keep_graph=False)
         store = Store(settings.out / "cache", store_settings(forward, settings, device))
         some = replace(dataset, samples=[samples[i] for i in rows.values()])
-        extraction = extract_dataset(store, some, forward, settings, device, progress)
+        extraction = PartPass(store, some, forward, settings, device).finish(progress)
         maps = store.select(extraction.keys)["cam/map"][:, -1]
         draws.append({rows[sample.name]: map_ for sample, map_ in zip(extraction.samples, maps, strict=True)})
     return draws

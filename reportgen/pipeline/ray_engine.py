@@ -19,10 +19,11 @@ import torch
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError, ReportgenError, first_line
-from reportgen.pipeline.extraction import PartOutcome, Pass, check_failure_rate
+from reportgen.pipeline.extraction import Pass
 from reportgen.pipeline.forward import unit_size
 from reportgen.pipeline.part import Part, parts_of_one_unit
 from reportgen.pipeline.part_job import check_heads_are_given
+from reportgen.pipeline.part_pass import PartOutcome, check_failure_rate
 from reportgen.pipeline.progress import Progress, Ticker
 from reportgen.pipeline.ray_cluster import connected
 from reportgen.pipeline.ray_worker import PartWorker, WorkerJob, run_file
@@ -83,6 +84,7 @@ class _Driver:
         self._failed: dict[Part, str] = {}
         self._failed_starts = 0
         self._idle: list[Any] = []
+        self._announced: dict[Any, Part] = {}  # of a worker: the part that it probably gets next
         self._began, self._has_loaded = time.monotonic(), False
         self.outcomes = [PartOutcome() for _ in passes]
 
@@ -101,11 +103,19 @@ class _Driver:
     def _employ(self) -> None:
         """Give idle workers a part each, and start workers: as many as there is room for, and one that waits for room.
 
-        So workers that end are replaced, and a cluster that can grow does so.
+        So workers that end are replaced, and a cluster that can grow does so. A worker decodes the first images of its
+        next part ahead. That part still waits: it is lost with no worker, and an idle one may take it.
         """
         while self._waiting and self._idle:
-            worker, part = self._idle.pop(), self._waiting.popleft()
-            self._calls[worker.compute.remote(part)] = (worker, part)
+            worker = self._idle.pop()
+            part = self._announced.pop(worker, None)
+            if part is None or part not in self._waiting:  # another worker was idle before
+                part = self._unannounced() or self._waiting[0]
+            self._waiting.remove(part)
+            following = self._unannounced()
+            if following:
+                self._announced[worker] = following
+            self._calls[worker.compute.remote(part, following)] = (worker, part)
         loading = sum(part is None for _, part in self._calls.values())
         room = self._room()
         for _ in range(min(len(self._waiting) - loading, room + 1 - len(self._calls))):
@@ -116,6 +126,11 @@ class _Driver:
             raise ConfigError(
                 f"no machine of the Ray cluster has {wanted} for a worker", "use a smaller --cpus-per-worker"
             )
+
+    def _unannounced(self) -> Part | None:
+        """The first part that waits and is announced to no worker."""
+        announced = set(self._announced.values())
+        return next((part for part in self._waiting if part not in announced), None)
 
     def _room(self) -> int:
         """The number of workers for which the cluster's machines have room if they do nothing else."""
@@ -139,6 +154,8 @@ class _Driver:
                 self._note_failed_part(part, first_line(cause) if cause else "its worker was killed")
             if part is not None and cause:
                 self._idle.append(worker)
+            else:
+                self._announced.pop(worker, None)
             return
         self._idle.append(worker)
         if part is None:

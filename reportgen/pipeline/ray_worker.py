@@ -10,9 +10,9 @@ from typing import Any
 
 from reportgen.config import AuditConfig
 from reportgen.errors import ConfigError
-from reportgen.pipeline.extraction import PartOutcome
 from reportgen.pipeline.part import Part
 from reportgen.pipeline.part_job import PartJob
+from reportgen.pipeline.part_pass import PartOutcome
 from reportgen.pipeline.progress import silent
 from reportgen.pipeline.run import reader_of
 
@@ -53,9 +53,12 @@ class PartWorker:
                         "use machines with the same versions, weights and kind of device, also for this process",
                     )
 
-    def compute(self, part: Part) -> list[PartOutcome]:
-        """Compute a part; return what became of it in each pass. Errors: ReportgenError."""
-        return [done.outcome for done in self._job.compute(part)]
+    def compute(self, part: Part, following: Part | None) -> list[PartOutcome]:
+        """Compute a part; return what became of it in each pass. Errors: ReportgenError.
+
+        following: the part of the next call, as far as the driver knows: its first images are decoded meanwhile.
+        """
+        return [done.outcome for done in self._job.compute(part, following)]
 
 
 def run_file(out: Path) -> Path:

@@ -33,7 +33,7 @@ from reportgen.store.version import check_version, set_aside_other_version
 
 if TYPE_CHECKING:
     from reportgen.audit.audit import Audit
-    from reportgen.pipeline.extraction import Extraction
+    from reportgen.pipeline.part_pass import Extraction
 
 
 def run_audit(config: AuditConfig, progress: Progress = silent, ready: Ready = ignore) -> RunSummary:

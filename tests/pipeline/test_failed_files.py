@@ -15,8 +15,9 @@ from reportgen.errors import ConfigError, DataError
 from reportgen.models.classifier import Preprocessing
 from reportgen.models.sources import load_classifier
 from reportgen.pipeline import failed_files, image_loader
-from reportgen.pipeline.extraction import Extraction, run_model
+from reportgen.pipeline.extraction import run_model
 from reportgen.pipeline.failed_files import RECORD, FailedFiles, forget_failed_files
+from reportgen.pipeline.part_pass import Extraction
 from reportgen.pipeline.progress import silent
 from reportgen.pipeline.quick_check import settings_of_report
 from tests.support.square_images import squares

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,10 +20,13 @@ from hypothesis import strategies as st
 
 from reportgen.cli import cli
 from reportgen.config import AuditConfig
+from reportgen.data.samples import Sample
 from reportgen.errors import ConfigError, OutputError
-from reportgen.pipeline import extraction
+from reportgen.pipeline import image_loader, part_pass
 from reportgen.pipeline.part import WHOLE, Part, parse_part, part_of_environment
-from reportgen.pipeline.run import extract_part
+from reportgen.pipeline.part_job import PartJob
+from reportgen.pipeline.progress import silent
+from reportgen.pipeline.run import extract_part, reader_of
 from reportgen.store.files import exclusive_run, shared_run
 from reportgen.store.results_cache import ResultsCache
 from reportgen.store.version import VERSION_FILE
@@ -118,19 +124,17 @@ def test_part_decodes_failed_files_again_on_request(tmp_path: Path, monkeypatch:
     settings = config_for(tmp_path)
     (tmp_path / "data" / "red-1.png").write_bytes(b"no image")
     decoded: list[str] = []
-    plain = extraction.load_images
+    plain = part_pass.load_images
 
-    def noted(samples, known, *how):  # type: ignore[no-untyped-def]
-        *rest, failed = how
-
+    def noted(*given, failed, **how):  # type: ignore[no-untyped-def]
         def reason(identity: str, name: str) -> str | None:
             if (earlier := failed(identity, name)) is None:
                 decoded.append(name)
             return earlier
 
-        return plain(samples, known, *rest, reason)
+        return plain(*given, failed=reason, **how)
 
-    monkeypatch.setattr(extraction, "load_images", noted)
+    monkeypatch.setattr(part_pass, "load_images", noted)
     tried = []
     for retry in (False, False, True):
         (done,) = extract_part(replace(settings, retry_failed=retry), WHOLE)
@@ -138,6 +142,41 @@ def test_part_decodes_failed_files_again_on_request(tmp_path: Path, monkeypatch:
         tried.append("red-1.png" in decoded)
         decoded.clear()
     assert tried == [True, False, True]
+
+
+def test_first_images_of_the_following_part_are_decoded_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image of it that the store gets meanwhile is not computed twice, and another part may follow after all."""
+    monkeypatch.setattr("reportgen.pipeline.forward.IMAGES_PER_SHARD", 2)
+    config = config_for(tmp_path, data=tmp_path / "data" / "names.csv", batch_size=2, precision="fp32", runtime="torch")
+    names = [f"{colour}-{i}.png" for colour in ("blue", "green", "red") for i in (0, 1)]
+    config.data.write_text("\n".join(["path", *names]))
+    shutil.copy(config.data.with_name(names[1]), config.data.with_name(names[2]))
+    job = PartJob(config, reader_of(config), silent)
+    decoded: list[str] = []
+    all_decoded = threading.Condition()
+    plain = image_loader._loaded
+
+    def noted(sample: Sample, *rest: Any) -> image_loader.LoadedImage:
+        with all_decoded:
+            decoded.append(sample.name)
+            all_decoded.notify()
+        return plain(sample, *rest)
+
+    monkeypatch.setattr(image_loader, "_loaded", noted)
+    first, second, third = (Part(number, 3) for number in (1, 2, 3))
+    computed = []
+    for part, following, expected in (
+        (first, second, names[:4]),
+        (second, third, names),
+        (first, second, names),
+        (third, None, [*names, *names[4:]]),
+    ):
+        computed += [done.computed for done in job.compute(part, following)]
+        with all_decoded:
+            assert all_decoded.wait_for(lambda: len(decoded) >= len(expected), timeout=60)  # noqa: B023
+        assert sorted(decoded) == sorted(expected)
+    job.close()
+    assert computed == [2, 1, 0, 2]
 
 
 def test_part_is_refused_while_a_run_or_the_same_part_is_computed(tmp_path: Path, monkeypatch) -> None:

@@ -12,8 +12,9 @@ from reportgen.data.readers.dataset import read_dataset
 from reportgen.data.samples import Sample
 from reportgen.models.classifier import Classifier
 from reportgen.models.heads import FittedHead
-from reportgen.pipeline.extraction import Extraction, ModelRun
+from reportgen.pipeline.extraction import ModelRun
 from reportgen.pipeline.inputs import AuditInputs, gather_inputs
+from reportgen.pipeline.part_pass import Extraction
 from reportgen.pipeline.per_image import PerImageJob
 from reportgen.pipeline.progress import StageClock, silent
 from reportgen.store.table import Store, Table

@@ -5,7 +5,8 @@ from pathlib import Path
 from reportgen.config import AuditConfig
 from reportgen.data.samples import Sample
 from reportgen.models.from_module import classifier_from_module
-from reportgen.pipeline.extraction import Extraction, ModelRun, common_samples
+from reportgen.pipeline.extraction import ModelRun, common_samples
+from reportgen.pipeline.part_pass import Extraction
 from reportgen.store.table import Store
 from tests.support.tiny_networks import network
 
