@@ -24,6 +24,8 @@ from reportgen.metrics.image_issues import (
 from reportgen.metrics.intervals import Rate
 
 MAX_PICTURES = 24
+NOUNS = {name: f"with {name}" for name in ("little information", "odd size", "odd shape")}
+"""What follows the number of images, for the issues whose names are no adjectives."""
 
 
 @finding_kind(
@@ -48,7 +50,7 @@ def image_issue(audit: Audit) -> Iterator[Finding]:
         return
     rows = np.unique(np.concatenate([issue.rows for issue in issues]))
     n = len(audit.samples)
-    counts = ", ".join(f"{len(issue.rows):,} {issue.name}" for issue in issues)
+    counts = ", ".join(f"{len(issue.rows):,} {NOUNS.get(issue.name, issue.name)}" for issue in issues)
     clearest = chain.from_iterable(zip_longest(*(issue.rows.tolist() for issue in issues)))
     pictures = list(dict.fromkeys(i for i in clearest if i is not None))[:MAX_PICTURES]
     yield Finding(
