@@ -107,6 +107,20 @@ def difference_interval(differences: np.ndarray, groups: np.ndarray | None = Non
     return max(-1.0, mean - half), min(1.0, mean + half)
 
 
+def fisher_test(first: Rate, second: Rate) -> tuple[float, str]:
+    """Return the two-sided p value of Fisher's exact test, and the test in words.
+
+    With groups, it is of as many independent images as would vary as much.
+    """
+    from scipy.stats import fisher_exact  # heavy, and not needed to list the pages
+
+    counts = first.independent_counts, second.independent_counts
+    name, (n, other) = "Fisher's exact test", map(sum, counts)
+    if (n, other) != (first.n, second.n):
+        name += f", with groups of images counted as {n:,} and {other:,} independent images"
+    return float(fisher_exact(counts)[1]), name
+
+
 def has_groups(groups: np.ndarray | None) -> bool:
     """Whether some images are not independent."""
     return groups is not None and len(np.unique(groups)) < len(groups)

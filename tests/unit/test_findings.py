@@ -157,7 +157,12 @@ def centred_objects(fitting: int) -> Audit:
     return make_audit(make_model_audit([0, 1] * 20, maps=maps, boxes=[box] * 40))
 
 
-def boxed(boxes: Sequence[Sequence[Sequence[float]]], is_right: Sequence[bool], labels: Sequence[int]) -> Audit:
+def boxed(
+    boxes: Sequence[Sequence[Sequence[float]]],
+    is_right: Sequence[bool],
+    labels: Sequence[int],
+    groups: Sequence[str] = (),
+) -> Audit:
     """Images with these ground-truth boxes; the map of an image fits the first box, or is one pixel elsewhere."""
     maps = np.zeros((len(labels), 3, 8, 8))
     for i, right in enumerate(is_right):
@@ -167,7 +172,8 @@ def boxed(boxes: Sequence[Sequence[Sequence[float]]], is_right: Sequence[bool], 
         else:
             maps[i, :, 0, 0] = 1
     arrays = [np.array(of_image, float) for of_image in boxes]
-    return make_audit(make_model_audit(list(labels), maps=maps, boxes=arrays, class_names=["cup", "moped"]))
+    names = ["cup", "moped"]
+    return make_audit(make_model_audit(list(labels), groups=groups, maps=maps, boxes=arrays, class_names=names))
 
 
 SMALL, LARGE = [2.0, 2, 4, 4], [1.0, 1, 7, 7]
@@ -222,6 +228,17 @@ def test_object_size_says_where_one_class_may_be_the_cause() -> None:
     assert finding.inference.endswith(
         "9 of these 9 images are of one class, moped, so the class may be the cause instead."
     )
+
+
+def test_object_size_says_how_many_independent_images_groups_count_as() -> None:
+    """20 + 20 groups of two images that are both right or both wrong count as 19 + 19 independent images, and, by the
+    quantile of Student's t for 20 groups, as 17 + 17."""
+    groups = [f"group {i // 2}" for i in range(80)]
+    right = [False] * 36 + [True] * 4 + [False] * 4 + [True] * 36
+    (finding,) = of_kind("object_size", boxed([[SMALL]] * 40 + [[LARGE]] * 40, right, [0, 1] * 40, groups))
+    assert "(Fisher's exact test, with groups of images counted as 17 and 17 independent images)." in finding.inference
+    extreme = sum(math.comb(17, k) * math.comb(17, 17 - k) for k in (0, 1, 2, 15, 16, 17))
+    assert finding.p == pytest.approx(extreme / math.comb(34, 17))
 
 
 def test_object_size_names_no_class_if_several_are_as_frequent() -> None:

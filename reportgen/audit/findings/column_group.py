@@ -11,7 +11,7 @@ from reportgen.audit.columns import QUANTILES, ColumnGroups
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size, rows_of
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.metrics.formatting import p_equals, shortened
-from reportgen.metrics.intervals import Rate
+from reportgen.metrics.intervals import Rate, fisher_test
 from reportgen.metrics.paired import MAX_P
 
 MIN_IMAGES = 10
@@ -65,11 +65,7 @@ def _candidates(audit: Audit, column: ColumnGroups, limit: float) -> list[int]:
 
 def _p_value(inside: Rate | None, outside: Rate | None) -> float:
     """Return the p value of Fisher's exact test, two-sided; 1 if one of the two has no images."""
-    from scipy.stats import fisher_exact  # heavy, and not needed to list the pages
-
-    if inside is None or outside is None:
-        return 1.0
-    return float(fisher_exact([inside.independent_counts, outside.independent_counts])[1])
+    return 1.0 if inside is None or outside is None else fisher_test(inside, outside)[0]
 
 
 def _rates(audit: Audit, chosen: np.ndarray) -> tuple[Rate | None, Rate | None]:
@@ -91,7 +87,7 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
         Bar(shortened(column.names[j], MAX_NAME), rate.value, rate.interval, "wrong" if j == k else "")
         for j, rate in rates[:MAX_BARS]
     ]
-    size = Size.sampled(inside, f"images with {value}")
+    size, (_, test) = Size.sampled(inside, f"images with {value}"), fisher_test(inside, outside)
     return Finding(
         slug=f"column {column.column} {column.names[k]}",
         headline=(
@@ -100,7 +96,7 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
         ),
         size=size,
         evidence=[Bars(f"Top-1 error by {shortened(column.column, MAX_NAME)}", bars), Maps(images, (0,))],
-        inference=f"{p_equals('p', p)} (Fisher's exact test, multiplied by the {tests:,} values of all columns).",
+        inference=f"{p_equals('p', p)} ({test}; multiplied by the {tests:,} values of all columns).",
         next_step="Look at these images on the page Images, which filters by this column; collect more like them.",
         images=images,
         figures=[(f"top-1 error, {value}", inside.value), ("top-1 error, other images", outside.value)],
