@@ -140,7 +140,10 @@ def _all_names(a: ImageAttribute, b: ImageAttribute) -> list[str]:
 
 def _median(values: np.ndarray) -> str:
     finite = values[np.isfinite(values)]
-    return f"median {np.median(finite):.3g}" if len(finite) else "no values"
+    if not len(finite):
+        return "no values"
+    median = float(np.median(finite))
+    return f"median {median:,.0f}" if abs(median) >= 100 else f"median {median:.3g}"
 
 
 def _most_frequent(values: np.ndarray, names: Sequence[str]) -> str:

@@ -51,7 +51,11 @@ def drift(audit: Audit) -> Iterator[Finding]:
         size=Size(found.images, found.images, f"independent images, compared with {found.others:,} of the reference"),
         evidence=[*([_unlike(audit, found)] if found.has_other_features else []), *([bars] if distances else [])],
         inference=_inference(found),
-        next_step="Look at the images that are the least like the reference; its figures may not hold for them.",
+        next_step=(
+            "Look at the images that are the least like the reference; its figures may not hold for them."
+            if found.has_other_features
+            else "Figures of the reference may not hold for images that differ so: compare errors by these attributes."
+        ),
         figures=figures,
         see=("Drift", "drift/index.html"),
         p=features.p if features and found.has_other_features else None,
