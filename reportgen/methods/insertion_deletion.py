@@ -31,6 +31,7 @@ class InsertionDeletion:
         x: the normalized image `(1, C, H, W)`; map_: `(h, w)`, the activation map of the predicted class.
         """
         image, mean, blurred = x[0], torch.zeros_like(x[0]), _blur(x[0])
+        orders_of_pixels = orders(map_, x)
         with torch.inference_mode():
             shown = self._probabilities(self._network(torch.stack((image, mean, blurred))))
             predicted = int(shown[0].argmax())
@@ -39,7 +40,7 @@ class InsertionDeletion:
             def curves(start: Tensor, end: Tensor, of_start: Tensor, of_end: Tensor) -> np.ndarray:
                 """The ends of the curves are the same for every order."""
                 found = []
-                for order in orders(map_, x):
+                for order in orders_of_pixels:
                     between = self._probabilities(self._network(frames(start, end, order)[1:-1]))[:, predicted]
                     found.append(torch.cat((of_start, between, of_end)).float())
                 return torch.stack(found).cpu().numpy()

@@ -107,18 +107,19 @@ def difference_interval(differences: np.ndarray, groups: np.ndarray | None = Non
     return max(-1.0, mean - half), min(1.0, mean + half)
 
 
-def fisher_test(first: Rate, second: Rate) -> tuple[float, str]:
-    """Return the two-sided p value of Fisher's exact test, and the test in words.
-
-    With groups, it is of as many independent images as would vary as much.
-    """
+def fisher_p(first: Rate, second: Rate) -> float:
+    """Return the two-sided p value of Fisher's exact test; with groups, of the independent counts."""
     from scipy.stats import fisher_exact  # heavy, and not needed to list the pages
 
-    counts = first.independent_counts, second.independent_counts
-    name, (n, other) = "Fisher's exact test", map(sum, counts)
-    if (n, other) != (first.n, second.n):
-        name += f", with groups of images counted as {n:,} and {other:,} independent images"
-    return float(fisher_exact(counts)[1]), name
+    return float(fisher_exact([first.independent_counts, second.independent_counts])[1])
+
+
+def fisher_text(first: Rate, second: Rate) -> str:
+    """The test of `fisher_p` in words, with the numbers of independent images that groups count as."""
+    n, other = sum(first.independent_counts), sum(second.independent_counts)
+    if (n, other) == (first.n, second.n):
+        return "Fisher's exact test"
+    return f"Fisher's exact test, with groups of images counted as {n:,} and {other:,} independent images"
 
 
 def has_groups(groups: np.ndarray | None) -> bool:

@@ -11,7 +11,7 @@ from reportgen.audit.columns import QUANTILES, ColumnGroups
 from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size, rows_of
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.metrics.formatting import p_equals, shortened
-from reportgen.metrics.intervals import Rate, fisher_test
+from reportgen.metrics.intervals import Rate, fisher_p, fisher_text
 from reportgen.metrics.paired import MAX_P
 
 MIN_IMAGES = 10
@@ -65,7 +65,7 @@ def _candidates(audit: Audit, column: ColumnGroups, limit: float) -> list[int]:
 
 def _p_value(inside: Rate | None, outside: Rate | None) -> float:
     """Return the p value of Fisher's exact test, two-sided; 1 if one of the two has no images."""
-    return 1.0 if inside is None or outside is None else fisher_test(inside, outside)[0]
+    return 1.0 if inside is None or outside is None else fisher_p(inside, outside)
 
 
 def _rates(audit: Audit, chosen: np.ndarray) -> tuple[Rate | None, Rate | None]:
@@ -87,7 +87,7 @@ def _finding(audit: Audit, column: ColumnGroups, k: int, p: float, tests: int) -
         Bar(shortened(column.names[j], MAX_NAME), rate.value, rate.interval, "wrong" if j == k else "")
         for j, rate in rates[:MAX_BARS]
     ]
-    size, (_, test) = Size.sampled(inside, f"images with {value}"), fisher_test(inside, outside)
+    size, test = Size.sampled(inside, f"images with {value}"), fisher_text(inside, outside)
     return Finding(
         slug=f"column {column.column} {column.names[k]}",
         headline=(

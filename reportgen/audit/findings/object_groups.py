@@ -12,7 +12,7 @@ from reportgen.audit.findings.finding import Bar, Bars, Finding, Maps, Size
 from reportgen.audit.findings.registry import finding_kind
 from reportgen.audit.model_audit import LABEL, ModelAudit
 from reportgen.metrics.formatting import p_equals
-from reportgen.metrics.intervals import Rate, fisher_test
+from reportgen.metrics.intervals import Rate, fisher_p, fisher_text
 from reportgen.metrics.localization.ilsvrc import Localization
 from reportgen.metrics.paired import MAX_P
 
@@ -94,7 +94,7 @@ def _compare_groups(
     rates = Rate.of(wrong[is_first], groups[is_first]), Rate.of(wrong[~is_first], groups[~is_first])
     if rates[0] is None or rates[1] is None or min(rates[0].n, rates[1].n) < MIN_IMAGES:
         return
-    p, test = fisher_test(rates[0], rates[1])
+    p = fisher_p(rates[0], rates[1])
     if p >= MAX_P:
         return
     first_is_worse = rates[0].value > rates[1].value
@@ -121,7 +121,7 @@ def _compare_groups(
             ),
             Maps(from_the_median(images, localization.best_iou[images, LABEL]), (LABEL,), boxes=True),
         ],
-        inference=f"{p_equals('p', p)} ({test}). {_share_of_one_class(model, images)}",
+        inference=f"{p_equals('p', p)} ({fisher_text(high, low)}). {_share_of_one_class(model, images)}",
         next_step=next_step,
         images=images,
         figures=[(f"error, {names[worse]}", high.value), (f"error, {names[other]}", low.value)],

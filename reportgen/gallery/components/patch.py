@@ -37,7 +37,7 @@ class Patch:
     crop: str
     receptive_field: str
     value: str
-    text: Rectangle
+    text: tuple[float, float, float, float]
     title: str
     href: str
     is_unconfirmed: bool
