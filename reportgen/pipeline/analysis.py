@@ -39,6 +39,7 @@ from reportgen.pipeline.selected_images import selected_images_works
 from reportgen.pipeline.unit_images import effective_fields_work, top_patches_work
 from reportgen.pipeline.work import Work, WorkQueue, budget_of
 from reportgen.store.per_image import PerImageResults
+from reportgen.store.results_cache import ResultsCache
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,8 @@ def compute_figures(
     is_multilabel = inputs.dataset.is_multilabel
     classification = classify(logits, labels, groups=groups, is_multilabel=is_multilabel)
     where = (boxes, sizes, windows, model.info.input_size)
-    localization = localize(maps, classes, *where, groups)
+    cache = ResultsCache(table.cache)
+    localization = localize(maps, classes, *where, groups, cache)
     masks = {i: mask_in_window(s.object_masks, windows[i], SIDE) for i, s in enumerate(samples) if s.object_masks}
     ignored = {
         i: mask_in_window([s.ignore_mask], windows[i], SIDE) & ~masks[i]
@@ -198,7 +200,9 @@ def compute_figures(
         if s.ignore_mask and i in masks
     }
     study = (
-        study_localization(localization, classification, maps, classes, *where, random_maps, masks, ignored, groups)
+        study_localization(
+            localization, classification, maps, classes, *where, random_maps, masks, ignored, groups, cache
+        )
         if localization
         else None
     )

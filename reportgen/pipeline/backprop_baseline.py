@@ -15,9 +15,10 @@ from reportgen.audit.model_audit import image_groups
 from reportgen.data.sampling import evenly_spaced, evenly_spaced_per_class
 from reportgen.methods.saliency import saliency
 from reportgen.metrics.localization.boxes import paper_box, to_image
-from reportgen.metrics.localization.evaluation import Evaluation, ImageGroundTruth, evaluate_box, summarize
+from reportgen.metrics.localization.evaluation import Evaluation, summarize
 from reportgen.metrics.localization.graph_cut import graphcut_box
 from reportgen.metrics.localization.ilsvrc import THRESHOLD
+from reportgen.metrics.localization.image_evaluation import ImageGroundTruth, evaluate_box
 from reportgen.metrics.localization.study import add_intervals, label_rank
 from reportgen.models.classifier import Classifier
 from reportgen.pipeline.image_loader import NetworkInput

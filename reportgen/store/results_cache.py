@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,28 @@ class ResultsCache:
             return arrays if (stored := _read(path, digest)) is None else stored
         return arrays
 
+    def get_rows(self, kind: str, keys: np.ndarray, compute: Callable[[np.ndarray], Arrays]) -> Arrays:
+        """Return arrays with a row for each key. Those rows that an earlier result has are taken from it.
+
+        keys: `(N, 16)` uint8 of `row_keys`, N ≥ 1; compute: returns the arrays of the rows with these indices `(n,)`.
+        Errors: those of `compute`, OutputError.
+        """
+        wanted = _as_bytes(keys)
+
+        def all_rows() -> Arrays:
+            earlier = dict(self.most_similar(kind, lambda shard: len({*wanted} & {*_as_bytes(shard["keys"])})) or {})
+            if not earlier:
+                return {**compute(np.arange(len(keys))), "keys": keys}
+            row_of = {key: row for row, key in enumerate(_as_bytes(earlier.pop("keys")))}
+            found = np.array([row_of.get(key, -1) for key in wanted])
+            rows = {name: array[found] for name, array in earlier.items()}
+            if (is_missing := found < 0).any():
+                for name, values in compute(np.flatnonzero(is_missing)).items():
+                    rows[name][is_missing] = values
+            return {**rows, "keys": keys}
+
+        return {name: array for name, array in self.get(kind, [keys], all_rows).items() if name != "keys"}
+
     def most_similar(self, kind: str, similarity: Callable[[Shard], float]) -> Arrays | None:
         """Return the stored result of a kind, for whatever inputs, that is most similar to a wanted one.
 
@@ -84,6 +106,16 @@ def _read(path: Path, digest: str) -> Arrays | None:
 def cached(cache: ResultsCache | None, kind: str, inputs: Sequence[object], compute: Callable[[], Arrays]) -> Arrays:
     """Return `cache.get(…)`, or `compute()` if there is no cache."""
     return compute() if cache is None else cache.get(kind, inputs, compute)
+
+
+def row_keys(rows: Iterable[Sequence[object]]) -> np.ndarray:
+    """Return the keys `(N, 16)` uint8 of rows for `get_rows`. rows: everything that each of them depends on."""
+    joined = b"".join(bytes.fromhex(_digest(row)[:32]) for row in rows)
+    return np.frombuffer(joined, np.uint8).reshape(-1, 16)
+
+
+def _as_bytes(keys: np.ndarray) -> list[bytes]:
+    return [key.tobytes() for key in keys]
 
 
 def _digest(inputs: Sequence[object]) -> str:

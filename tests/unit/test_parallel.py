@@ -17,7 +17,12 @@ import pytest
 
 from reportgen import parallel as processes
 from reportgen.errors import OutputError, ReportgenError
-from reportgen.metrics.localization.evaluation import ImageGroundTruth, boxes_of_map, evaluate_map, evaluate_maps
+from reportgen.metrics.localization.image_evaluation import (
+    ImageGroundTruth,
+    boxes_of_map,
+    evaluate_map,
+    evaluate_maps,
+)
 from reportgen.parallel import parallel_map
 from reportgen.store.files import exclusive_run
 

@@ -13,17 +13,15 @@ from reportgen.metrics.classification import Classification, classify
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization import controls
 from reportgen.metrics.localization.boxes import caffe_boxes, paper_box, paper_boxes, upsample
-from reportgen.metrics.localization.evaluation import (
+from reportgen.metrics.localization.evaluation import Errors, Evaluation, summarize
+from reportgen.metrics.localization.ilsvrc import Localization, localize
+from reportgen.metrics.localization.image_evaluation import (
     CURVE_THRESHOLDS,
-    Errors,
-    Evaluation,
     ImageGroundTruth,
     boxes_of_map,
     evaluate_box,
     evaluate_map,
-    summarize,
 )
-from reportgen.metrics.localization.ilsvrc import Localization, localize
 from reportgen.metrics.localization.max_box_acc import THRESHOLDS
 from reportgen.metrics.localization.pointing import (
     box_mask,

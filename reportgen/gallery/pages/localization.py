@@ -22,8 +22,8 @@ from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.cascade import Cascade
 from reportgen.metrics.localization.comparisons import strongest_control
 from reportgen.metrics.localization.controls import CONTROL_LABELS
-from reportgen.metrics.localization.evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.ilsvrc import IOU, THRESHOLD
+from reportgen.metrics.localization.image_evaluation import CURVE_THRESHOLDS
 from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.results.tables import (
     Table,

@@ -43,8 +43,9 @@ def paper_box(map_: np.ndarray, threshold: float = 0.2) -> np.ndarray:
         return NO_BOX
     components, count = ndimage.label(map_ >= threshold * peak, EIGHT_NEIGHBOURS)
     largest = 1 if count == 1 else 1 + int(np.argmax(np.bincount(components.ravel())[1:]))
-    ys, xs = ndimage.find_objects(components)[largest - 1]
-    return np.array([xs.start, ys.start, xs.stop, ys.stop], np.float64)
+    is_inside = components == largest
+    xs, ys = (np.flatnonzero(is_inside.any(axis)) for axis in (0, 1))
+    return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float64)
 
 
 def to_image(box: np.ndarray, window: np.ndarray, input_size: tuple[int, int], size: np.ndarray) -> np.ndarray:

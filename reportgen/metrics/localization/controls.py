@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reportgen.metrics.localization.boxes import iou
-from reportgen.metrics.localization.evaluation import (
+from reportgen.metrics.localization.ilsvrc import IOU
+from reportgen.metrics.localization.image_evaluation import (
     RECIPE_INDEX,
     ImageEvaluation,
     ImageGroundTruth,
@@ -16,8 +17,8 @@ from reportgen.metrics.localization.evaluation import (
     evaluate_map,
     evaluate_maps,
 )
-from reportgen.metrics.localization.ilsvrc import IOU
 from reportgen.parallel import parallel_map
+from reportgen.store.results_cache import ResultsCache
 
 CENTRED_BOX_SIDES = np.arange(1, 21) / 20
 """Widths and heights of centred boxes that are tried, as shares of the image's."""
@@ -62,14 +63,16 @@ def mean_map(maps: np.ndarray, truths: Sequence[ImageGroundTruth]) -> Control:
     return "the data set's mean map", np.arange(len(truths)), images
 
 
-def random_weights(draws: Sequence[Mapping[int, np.ndarray]], truths: Sequence[ImageGroundTruth]) -> Control:
+def random_weights(
+    draws: Sequence[Mapping[int, np.ndarray]], truths: Sequence[ImageGroundTruth], cache: ResultsCache | None = None
+) -> Control:
     """Evaluate the label's maps of the same network with random weights.
 
-    draws: for each draw of the weights, row → map `(h, w)`. Every row is in one draw.
+    draws: for each draw of the weights, row → map `(h, w)`. Every row is in one draw. cache: see `evaluate_maps`.
     """
     maps = {row: map_ for draw in draws for row, map_ in draw.items()}
     rows = np.array(sorted(maps), int)
-    images = evaluate_maps([maps[i] for i in rows], [truths[i] for i in rows])
+    images = evaluate_maps([maps[i] for i in rows], [truths[i] for i in rows], cache)
     correct = {row: image.correct_by_threshold[RECIPE_INDEX] for row, image in zip(rows.tolist(), images, strict=True)}
     errors = [100 * (1 - np.mean([correct[row] for row in draw])) for draw in draws if draw]
     by_draw = ", ".join(f"{error:.1f} %" for error in errors)

@@ -10,6 +10,7 @@ import numpy as np
 from reportgen.metrics.intervals import Rate
 from reportgen.metrics.localization.boxes import iou, paper_box, to_image, upsample
 from reportgen.parallel import parallel_map
+from reportgen.store.results_cache import Arrays, ResultsCache, row_keys
 
 RECIPE = "paper"
 THRESHOLD = 0.2
@@ -51,27 +52,22 @@ def localize(
     windows: np.ndarray,
     input_size: tuple[int, int],
     groups: np.ndarray | None = None,
+    cache: ResultsCache | None = None,
 ) -> Localization | None:
     """Return boxes and errors; None if no image has both a label and a box.
 
     maps: `(N, M, h, w)` of the top classes and, as the last, the label; classes: `(N, M)`, −1 for no label;
     true_boxes: N arrays `(B, 4)`; sizes: `(N, 2)`; windows: `(N, 4)`, the network's input in the image;
-    input_size: its height and width; groups: `(N,)` of images that are not independent.
+    input_size: its height and width; groups: `(N,)` of images that are not independent; cache: where boxes are kept.
     """
     n, m = classes.shape
     judged = np.array([len(b) > 0 for b in true_boxes]) & (classes[:, -1] >= 0)
     if not judged.any():
         return None
 
-    def boxes_of(i: int) -> np.ndarray:
-        with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
-            upsampled = upsample(maps[i], *input_size)
-        boxes = np.full((m, 4), np.nan)
-        for j in np.flatnonzero(classes[i] >= 0):
-            boxes[j] = to_image(paper_box(upsampled[j], THRESHOLD), windows[i], input_size, sizes[i])
-        return boxes
-
-    boxes = np.stack(parallel_map(boxes_of, range(n)))
+    boxes = np.full((n, m, 4), np.nan)
+    for i, found in enumerate(_boxes_in_input(maps, classes >= 0, input_size, cache)):
+        boxes[i] = to_image(found, windows[i], input_size, sizes[i])
     best_iou = np.zeros((n, m))
     whole_image_correct = np.zeros(n, bool)
     for i in np.flatnonzero(judged).tolist():
@@ -97,3 +93,25 @@ def localize(
         gt_known_error=gt_known_error,
         whole_image_error=whole_image_error,
     )
+
+
+def _boxes_in_input(
+    maps: np.ndarray, has_map: np.ndarray, input_size: tuple[int, int], cache: ResultsCache | None
+) -> np.ndarray:
+    """Return the boxes `(N, M, 4)` float64 of maps in pixels of the network's input; has_map: `(N, M)`."""
+
+    def boxes_of(i: int) -> np.ndarray:
+        with np.errstate(invalid="ignore"):  # an infinite value becomes NaN, and the map has no box
+            upsampled = upsample(maps[i], *input_size)
+        boxes = np.full((len(has_map[i]), 4), np.nan)
+        for j in np.flatnonzero(has_map[i]):
+            boxes[j] = paper_box(upsampled[j], THRESHOLD)
+        return boxes
+
+    def compute(rows: np.ndarray) -> Arrays:
+        return {"boxes": np.stack(parallel_map(boxes_of, rows.tolist()))}
+
+    if cache is None:
+        return compute(np.arange(len(maps)))["boxes"]
+    keys = row_keys((map_, has, input_size, THRESHOLD) for map_, has in zip(maps, has_map, strict=True))
+    return cache.get_rows("boxes", keys, compute)["boxes"]

@@ -12,15 +12,10 @@ import numpy as np
 from reportgen.metrics.classification import Classification
 from reportgen.metrics.intervals import Rate, mean_interval
 from reportgen.metrics.localization import controls
-from reportgen.metrics.localization.evaluation import (
-    CURVE_THRESHOLDS,
-    Evaluation,
-    ImageGroundTruth,
-    error_rate,
-    evaluate_maps,
-    summarize,
-)
+from reportgen.metrics.localization.evaluation import Evaluation, error_rate, summarize
 from reportgen.metrics.localization.ilsvrc import Localization
+from reportgen.metrics.localization.image_evaluation import CURVE_THRESHOLDS, ImageGroundTruth, evaluate_maps
+from reportgen.store.results_cache import ResultsCache
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,7 @@ def study_localization(
     masks: Mapping[int, np.ndarray] | None = None,
     ignored: Mapping[int, np.ndarray] | None = None,
     groups: np.ndarray | None = None,
+    cache: ResultsCache | None = None,
 ) -> LocalizationStudy:
     """Evaluate the maps of the labels and the controls.
 
@@ -87,6 +83,7 @@ def study_localization(
     masks: row → `(SIDE, SIDE)` bool of the objects.
     ignored: row → `(SIDE, SIDE)` bool of pixels that do not count for PxAP.
     groups: `(N,)` of images that are not independent.
+    cache: where the evaluation of each map is kept.
     """
     images, masks, ignored = np.flatnonzero(localization.judged), masks or {}, ignored or {}
     truths = [
@@ -94,7 +91,7 @@ def study_localization(
         for i in images.tolist()
     ]
     rank, n_top, label_maps = label_rank(classes[images]), classes.shape[1] - 1, maps[images, -1]
-    evaluated = evaluate_maps(label_maps, truths)
+    evaluated = evaluate_maps(label_maps, truths, cache)
     own_groups = None if groups is None else groups[images]
     label_map = summarize("the label's map", np.arange(len(images)), evaluated, rank, n_top, own_groups)
     compute = {
@@ -105,7 +102,7 @@ def study_localization(
     if random_maps:
         place = {int(i): j for j, i in enumerate(images)}
         draws = [{place[i]: map_ for i, map_ in draw.items() if i in place} for draw in random_maps]
-        compute["random_weights"] = partial(controls.random_weights, draws, truths)
+        compute["random_weights"] = partial(controls.random_weights, draws, truths, cache)
     evaluations = {name: summarize(*control(), rank, n_top, own_groups) for name, control in compute.items()}
     best = int(label_map.correct_by_threshold.mean(0).argmax())
     return LocalizationStudy(
