@@ -185,8 +185,8 @@ class WorkQueue:
 
 class RebuildSchedule:
     """When to rebuild a growing report: each time after twice as long, and after at least four times as long as the
-    last build took, so that rebuilding takes at most a fifth of the time, and less and less; not if the rest of the
-    work takes no longer than a build."""
+    last build took, so that rebuilding takes at most a fifth of the time, and less and less; not if the last build
+    comes sooner than that."""
 
     FIRST, SHARE = 10.0, 4.0
 
@@ -204,4 +204,4 @@ class RebuildSchedule:
 
     def is_due(self, seconds_to_go: float) -> bool:
         """Whether it is time for the next build. seconds_to_go: that the rest of the work takes."""
-        return self._clock() >= self._next and seconds_to_go > self._build
+        return self._clock() >= self._next and seconds_to_go > self.SHARE * self._build
