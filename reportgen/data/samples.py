@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -138,7 +139,7 @@ class Dataset:
             samples.append(replace(sample, name=name))
         return replace(self, name=one_line(self.name), samples=samples, classes=tuple(classes))
 
-    @property
+    @cached_property
     def annotation_digest(self) -> str:
         """SHA-256 of names, labels, boxes and masks, in hex. The image bytes are not part of it: they key the store."""
         rows = []

@@ -48,8 +48,9 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     inputs = [digests, SEED, version("openTSNE")]
     if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
         continued = [*inputs, CONTINUED_ITERATIONS, MAX_PLACED_SHARE]
-        if cache.has("maps", continued) or _earlier_map(cache, digests):
-            return cache.get("maps", continued, partial(_continue, space, digests, cache))
+        earlier = None if cache.has("maps", continued) else _earlier_map(cache, digests)
+        if earlier or cache.has("maps", continued):
+            return cache.get("maps", continued, partial(_continue, space, digests, cache, earlier))
     return cache.get("maps", inputs, partial(_project, space, digests))
 
 
@@ -68,9 +69,12 @@ def _project(space: Space, digests: np.ndarray) -> Arrays:
     }
 
 
-def _continue(space: Space, digests: np.ndarray, cache: ResultsCache) -> Arrays:
-    """Return `projected` with the t-SNE that continues an earlier map, or a new one if there is no such map."""
-    earlier = _earlier_map(cache, digests)
+def _continue(space: Space, digests: np.ndarray, cache: ResultsCache, earlier: Arrays | None) -> Arrays:
+    """Return `projected` with the t-SNE that continues an earlier map, or a new one if there is no such map.
+
+    earlier: of `_earlier_map` if it is known; None if the result was stored and is damaged.
+    """
+    earlier = earlier or _earlier_map(cache, digests)
     if earlier is None:
         return _project(space, digests)
     source = match_rows(earlier["row_digests"], digests)

@@ -69,6 +69,24 @@ def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return cell
 
 
+def place_in_free_cells(points: np.ndarray, cell: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return the cells `(N,)` of a grid in which some points stay, and the others get free cells.
+
+    cell: `(N,)` of the points that stay, −1 for the others, at most `MAX_EXACT`. Of these, the sum of the squared
+    distances is minimized as in `assign_cells`.
+    """
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    new = np.flatnonzero(cell < 0)
+    free = np.setdiff1d(np.arange(rows * columns), cell)
+    y, x = np.divmod(free, columns)
+    centres = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
+    placed = cell.copy()
+    placed[new] = free[linear_sum_assignment(cdist(_unit(points)[new], centres, "sqeuclidean"))[1]]
+    return placed
+
+
 def _unit(points: np.ndarray) -> np.ndarray:
     """Scale points `(N, 2)` to [0, 1], each axis separately."""
     low = points.min(0)

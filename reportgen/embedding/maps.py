@@ -8,13 +8,15 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from reportgen.embedding.continued_maps import is_continued, projected
-from reportgen.embedding.grid import assign_cells, full_grid_shape
+from reportgen.embedding.continued_maps import MAX_PLACED_SHARE, is_continued, projected
+from reportgen.embedding.grid import MAX_EXACT, assign_cells, full_grid_shape, place_in_free_cells
 from reportgen.embedding.map_quality import MapQuality, measure_qualities
 from reportgen.embedding.projections import PrincipalComponents
+from reportgen.embedding.row_matching import changed_share, match_rows
 from reportgen.embedding.space import Space
 from reportgen.parallel import return_freed_memory
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
+from reportgen.store.shard import Shard
 
 GRID_ASPECT = 1.4
 """Width ÷ height of the grid: about that of the part of a page where maps are shown."""
@@ -87,7 +89,9 @@ def _maps_of(
         ("pca", "PCA", f"the first two axes explain {variance} of the variance", pca),
     ]
     if grid is not None:
-        cells = cached(cache, "grid", [arrays["tsne"], grid], partial(_assign_grid, arrays["tsne"], grid))["cells"]
+        earlier = cache if is_continued(arrays) else None
+        inputs = [arrays["tsne"], grid]
+        cells = cached(cache, "grid", inputs, partial(_assign_grid, arrays["tsne"], grid, earlier))["cells"]
         kinds.append(("grid", "Grid", f"the t-SNE of {source} with a cell of its own for every image", cells))
     qualities = measure_qualities(space, [positions for *_, positions in kinds], labels)
     maps = [
@@ -97,17 +101,42 @@ def _maps_of(
     return maps, components
 
 
-def _assign_grid(positions: np.ndarray, shape: tuple[int, int]) -> Arrays:
-    return {"cells": grid_positions(positions, shape)}
+def _assign_grid(positions: np.ndarray, shape: tuple[int, int], cache: ResultsCache | None) -> Arrays:
+    """Return `grid_positions`. cache: may have a grid of this shape with nearly all of these positions, whose images
+    then keep their cells."""
+
+    def similarity(stored: Shard) -> float:
+        if "positions" not in stored or tuple(stored["shape"]) != shape:
+            return 0.0
+        share = changed_share(_bytes_of(stored["positions"]), _bytes_of(positions))
+        return 1 - share if share <= MAX_PLACED_SHARE else 0.0
+
+    known = None
+    if earlier := cache and cache.most_similar("grid", similarity):
+        source = match_rows(_bytes_of(earlier["positions"]), _bytes_of(positions))
+        known = np.where((source >= 0)[:, None], earlier["cells"][source], np.nan)
+    return {"cells": grid_positions(positions, shape, known), "positions": positions, "shape": np.array(shape)}
 
 
-def grid_positions(positions: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Return the centres `(N, 2)` of the images' cells, in cells; NaN for images without a position."""
+def _bytes_of(positions: np.ndarray) -> np.ndarray:
+    """Return positions `(N, 2)` float64 as the digests `(N, 16)` that `match_rows` compares."""
+    return np.ascontiguousarray(positions).view(np.uint8)
+
+
+def grid_positions(positions: np.ndarray, shape: tuple[int, int], known: np.ndarray | None = None) -> np.ndarray:
+    """Return the centres `(N, 2)` of the images' cells, in cells; NaN for images without a position.
+
+    known: `(N, 2)` centres of the images that stay, NaN for others. With more than `MAX_EXACT` others, none stays.
+    """
     rows, columns = shape
     use = np.isfinite(positions).all(1)
     centres = np.full(positions.shape, np.nan)
     if use.any():
-        cell = assign_cells(positions[use], rows, columns)
+        if known is not None and np.isnan(known[use, 0]).sum() <= MAX_EXACT:
+            x, y = np.nan_to_num(known[use], nan=-1).astype(np.int64).T
+            cell = place_in_free_cells(positions[use], np.where(x < 0, -1, y * columns + x), rows, columns)
+        else:
+            cell = assign_cells(positions[use], rows, columns)
         centres[use] = np.column_stack((cell % columns + 0.5, cell // columns + 0.5))
     return centres
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from hashlib import blake2b
 
 import numpy as np
@@ -39,7 +39,8 @@ def changed_share(earlier: np.ndarray, digests: np.ndarray) -> float:
     earlier: `(M, 16)`, digests: `(N, 16)`, of `row_digests`.
     """
     larger = max(len(earlier), len(digests))
-    return 1 - int((match_rows(earlier, digests) >= 0).sum()) / larger if larger else 0.0
+    shared = Counter(_as_bytes(earlier)) & Counter(_as_bytes(digests))
+    return 1 - shared.total() / larger if larger else 0.0
 
 
 def in_same_order(source: np.ndarray) -> np.ndarray:
@@ -67,4 +68,5 @@ def in_same_order(source: np.ndarray) -> np.ndarray:
 
 
 def _as_bytes(digests: np.ndarray) -> list[bytes]:
-    return [digest.tobytes() for digest in digests]
+    values: list[bytes] = np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").ravel().tolist()
+    return values

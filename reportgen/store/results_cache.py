@@ -115,7 +115,8 @@ def row_keys(rows: Iterable[Sequence[object]]) -> np.ndarray:
 
 
 def _as_bytes(keys: np.ndarray) -> list[bytes]:
-    return [key.tobytes() for key in keys]
+    values: list[bytes] = np.ascontiguousarray(keys).view("V16").ravel().tolist()
+    return values
 
 
 def _digest(inputs: Sequence[object]) -> str:

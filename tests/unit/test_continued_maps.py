@@ -11,6 +11,7 @@ import pytest
 from reportgen.embedding import continued_maps as module
 from reportgen.embedding.continued_maps import is_continued, projected
 from reportgen.embedding.map_quality import measure_qualities
+from reportgen.embedding.maps import make_embedding_maps
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import ResultsCache
 
@@ -93,6 +94,25 @@ def test_up_to_one_percent_of_new_images_are_placed_and_no_other_one_moves(tmp_p
             np.testing.assert_array_equal(maps[1]["tsne"][1:], maps[0]["tsne"][1:])
     assert computed == ["tsne", "placed_rows", "continued_tsne", "placed_rows", "continued_tsne"]
     assert all(is_continued(found) for found in maps[1:])
+
+
+def test_grid_of_a_continued_map_keeps_the_cells_of_all_images_that_did_not_change(tmp_path: Path) -> None:
+    (rows, labels), (other, _), cache = clusters(), clusters(2, seed=1), ResultsCache(tmp_path)
+    pixels = Space.of(rows[:, :4], cache)
+
+    def cells(rows: np.ndarray, fresh: bool = False) -> np.ndarray:
+        maps = make_embedding_maps(Space.of(rows, cache), pixels, labels, cache, fresh).maps
+        (found,) = (one.positions for one in maps if one.name == "grid")
+        assert len(np.unique(found, axis=0)) == N
+        return found
+
+    first, after = cells(rows), rows.copy()
+    after[7] = other[0]
+    np.testing.assert_array_equal(np.delete(cells(after), 7, 0), np.delete(first, 7, 0))
+    fresh = cells(after, fresh=True)
+    again = make_embedding_maps(Space.of(after), Space.of(rows[:, :4]), labels).maps
+    (expected,) = (one.positions for one in again if one.name == "grid")
+    np.testing.assert_array_equal(fresh, expected)  # it depends on nothing but its rows
 
 
 def test_many_small_changes_end_in_a_new_map(tmp_path: Path, computed: list[str]) -> None:

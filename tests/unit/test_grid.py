@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from reportgen.embedding import grid
-from reportgen.embedding.grid import assign_cells, grid_shape, nearest_points
+from reportgen.embedding.grid import assign_cells, grid_shape, nearest_points, place_in_free_cells
 
 
 def cost(points: np.ndarray, cell: np.ndarray, rows: int, columns: int) -> float:
@@ -59,6 +59,25 @@ def test_tiled_grid_comes_close_to_the_least_cost() -> None:
     squares = np.square(((points - low) / (high - low))[:, None] - cells[None]).sum(2)
     least = squares[linear_sum_assignment(squares)].sum()
     assert cost(points, assign_cells(points, rows, columns), rows, columns) <= 1.05 * least
+
+
+def test_new_points_get_the_free_cells_at_the_least_cost_and_no_other_one_moves() -> None:
+    points, rows, columns = cloud(18), 4, 5
+    cell = assign_cells(points, rows, columns)
+    new = [3, 8, 15]
+    points[new] = cloud(40)[:3]
+    known = cell.copy()
+    known[new] = -1
+    placed = place_in_free_cells(points, known, rows, columns)
+    np.testing.assert_array_equal(np.delete(placed, new), np.delete(cell, new))
+    assert len(set(placed.tolist())) == 18
+    free = sorted({*range(20)} - {*np.delete(cell, new).tolist()})
+    tries = []
+    for cells in permutations(free, 3):
+        placed_so = placed.copy()
+        placed_so[new] = cells
+        tries.append(cost(points, placed_so, rows, columns))
+    assert cost(points, placed, rows, columns) == pytest.approx(min(tries))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 16, 17, 1000])

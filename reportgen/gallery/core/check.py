@@ -132,12 +132,13 @@ def check_site(report: Path) -> tuple[list[Fault], int, int]:
     site = report / "site"
     if not (site / "index.html").is_file():
         raise OutputError(f"`{report}` has no report", "run `reportgen run` or `reportgen demo` first")
-    files = site_files(site)
+    paths = site_files(site)
+    files = {name: Path(path) for name, path in paths.items()}
     names = [name for name in files if name.endswith(".html")]
     pages = dict(
         zip(names, parallel_map(_parse, [files[name] for name in names], lambda i: f"`{names[i]}`"), strict=True)
     )
-    sums = hash_files(files)
+    sums = hash_files(paths)
     faults = [Fault(name, text) for name, text in checksum_faults(site, sums)]
     chunks = [name for name in files if name.startswith("data/") and name.endswith(".js")]
     parts = [files[name] for name in chunks if SHORT_IMAGES.match(name)]

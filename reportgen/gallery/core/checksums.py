@@ -21,11 +21,11 @@ DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
 HEADER = re.compile(r"# (\d+) files, (\d+) bytes; SHA-256 of the lines below: ([0-9a-f]{64})")
 
 
-def site_files(site: Path) -> dict[str, Path]:
+def site_files(site: Path) -> dict[str, str]:
     """Return every file of a site by its path relative to it, in order, without the list of checksums."""
     start = len(os.path.join(site, ""))
     found = [os.path.join(folder, name) for folder, _, names in os.walk(site) for name in names]
-    paths = {path[start:].replace(os.sep, "/"): Path(path) for path in sorted(found)}
+    paths = {path[start:].replace(os.sep, "/"): path for path in found}
     return {name: paths[name] for name in sorted(paths) if name != CHECKSUMS}
 
 
@@ -38,7 +38,7 @@ def write_checksums(site: Path, unchanged: Collection[str] = ()) -> None:
     known = {name: listed[name] for name in unchanged if name in listed and name in files}
     sums = known | hash_files({name: path for name, path in files.items() if name not in known})
     body = "".join(f"{sums[name]}  {name}\n" for name in files)
-    total = sum(path.stat().st_size for path in files.values())
+    total = sum(os.path.getsize(path) for path in files.values())
     digest = hashlib.sha256(body.encode()).hexdigest()
     text = f"# {len(files)} files, {total} bytes; SHA-256 of the lines below: {digest}\n{body}"
     path = site / CHECKSUMS
@@ -52,11 +52,11 @@ def listed_lines(site: Path, without: Collection[str]) -> list[bytes]:
     return [line for line in lines if line.partition(b"  ")[2].decode("utf-8", "replace") not in without]
 
 
-def hash_files(files: Mapping[str, Path]) -> dict[str, str]:
+def hash_files(files: Mapping[str, str]) -> dict[str, str]:
     """Return the SHA-256 of each file by name."""
 
-    def digest(path: Path) -> str:
-        with path.open("rb") as file:
+    def digest(path: str) -> str:
+        with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     with ThreadPoolExecutor() as pool:
