@@ -87,7 +87,8 @@ def run(quick: bool) -> Result:
         make_photographs(reference, images // 10)
         predicted = np.array(json.loads(timed(LOOP, photographs, "demo")[1]))
         random = np.random.default_rng(0)
-        annotate(photographs, np.where(random.random(images) < 0.3, random.permutation(predicted), predicted))
+        labels = np.where(random.random(images) < 0.3, random.permutation(predicted), predicted)
+        annotate(photographs, labels.tolist())
         total, printed = timed(AUDIT, photographs, reference, Path(scratch) / "report")
     seconds, stages = json.loads(printed.splitlines()[-1])
     forward = stages["extract"] - seconds["properties of images"]

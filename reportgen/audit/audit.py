@@ -129,9 +129,9 @@ class Audit:
     @cached_property
     def pixel_space(self) -> Space:
         """The images by their pixels, as thumbnails of 32 × 32, with nearest neighbours."""
-        rows = PixelRows(np.asarray(self.main.table["image/tiny"]))
+        space = Space.of(PixelRows(self.main.table["image/tiny"]), self.cache)
         self.main.table.release_pages()
-        return Space.of(rows, self.cache)
+        return space
 
     @cached_property
     def nearest_of_classes(self) -> tuple[Neighbours, Neighbours]:
@@ -150,7 +150,7 @@ class Audit:
         table = self.reference.table
         return (
             ReferenceMatches.of(self.feature_space, np.asarray(table[self.feature_source.array]), self.cache),
-            ReferenceMatches.of(self.pixel_space, PixelRows(np.asarray(table["image/tiny"])), self.cache),
+            ReferenceMatches.of(self.pixel_space, PixelRows(table["image/tiny"]), self.cache),
         )
 
     @cached_property

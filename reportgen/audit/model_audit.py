@@ -29,6 +29,7 @@ from reportgen.metrics.localization.study import LocalizationStudy
 from reportgen.metrics.multilabel import THRESHOLD as LABEL_THRESHOLD
 from reportgen.metrics.multilabel import MultilabelFigures
 from reportgen.metrics.top_patches import Unit, baseline_rows
+from reportgen.store.column import Column
 from reportgen.store.per_image import PerImageResults
 from reportgen.store.table import Table
 
@@ -155,9 +156,9 @@ class ModelAudit:
         return has_groups(self.groups)
 
     @cached_property
-    def cams(self) -> np.ndarray:
+    def cams(self) -> Column:
         """`(N, M, h, w)` float32 in logit units: the activation maps of the top classes, then the label's."""
-        return np.asarray(self.table["cam/map"])
+        return self.table["cam/map"]
 
     @cached_property
     def cam_classes(self) -> np.ndarray:

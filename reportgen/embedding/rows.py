@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from reportgen.store.column import Column
 
 BLOCK = 1024
 """Rows that are read at a time."""
@@ -25,18 +28,23 @@ class PixelRows:
     dtype = np.dtype(np.float32)
     ndim = 2
 
-    def __init__(self, pixels: np.ndarray) -> None:
-        """pixels: `(N, …)` uint8."""
-        self._pixels = pixels.reshape(len(pixels), -1)
-        self.shape: tuple[int, int] = self._pixels.shape
+    def __init__(self, pixels: np.ndarray | Column) -> None:
+        """pixels: `(N, …)` uint8, in memory, or read where it is indexed."""
+        self._pixels = pixels
+        self.shape = (len(pixels), math.prod(pixels.shape[1:]))
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        values: np.ndarray = self._pixels[index].astype(np.float32)
+        values = self._floats(index)
         values /= np.float32(255)
         return values
+
+    def _floats(self, index: Any) -> np.ndarray:
+        pixels = np.asarray(self._pixels[index])
+        of_rows = pixels.shape[: pixels.ndim + 1 - self._pixels.ndim]
+        return pixels.reshape(*of_rows, -1).astype(np.float32)
 
     def gram(self) -> np.ndarray:
         """Return the products `(D, D)` float64 of the centred columns."""
@@ -71,7 +79,7 @@ class PixelRows:
 
     def _whole(self, index: Any) -> np.ndarray:
         """Return some rows as whole numbers from −128 to 127, float32."""
-        values: np.ndarray = self._pixels[index].astype(np.float32)
+        values = self._floats(index)
         values -= 128
         return values
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,9 +28,12 @@ from reportgen.gallery.core.writer import Progress, open_media, silent, write_si
 from reportgen.gallery.site_data import cams_chunk, images_chunk, search_chunk
 from reportgen.parallel import run_parallel
 from reportgen.store.staging import Staging
+from reportgen.store.table import Table
 
 BUILT_FIRST = "embedding"
 """The page that takes by far the longest. It is begun first, so that no core waits for it at the end."""
+RELEASE_EVERY = 256
+"""Pages that a process makes before it releases the memory of mapped files."""
 
 
 def build_site(
@@ -71,7 +75,8 @@ def build_site(
     classes = [(audit.classes[k], page_of(audit, k)) for k in listed]
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
-    return write_site(site, frame, page_drafts(audit, media), last, media, data, cards, progress, staging)
+    drafts = releasing(page_drafts(audit, media), audit.main.table)
+    return write_site(site, frame, drafts, last, media, data, cards, progress, staging)
 
 
 def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:
@@ -79,6 +84,19 @@ def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:
     for entry in sorted(all_pages(), key=lambda entry: entry.name != BUILT_FIRST):
         if entry.applies_to(audit):
             yield from entry.draft(audit, media)
+
+
+def releasing(drafts: Iterator[PageDraft], table: Table) -> Iterator[PageDraft]:
+    """The pages, of which every so many release the memory of what was read of the table's files (in each process)."""
+    number = count(1)
+
+    def make_and_release(make: Callable[[], object]) -> object:
+        page = make()
+        if next(number) % RELEASE_EVERY == 0:
+            table.release_pages()
+        return page
+
+    return (draft._replace(make=partial(make_and_release, draft.make)) for draft in drafts)
 
 
 def compute_cached_properties(audit: Audit) -> None:

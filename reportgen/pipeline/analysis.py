@@ -186,6 +186,7 @@ def compute_figures(
     logits, maps = np.asarray(table["logits"]), np.asarray(table["cam/map"])
     classes = np.asarray(table["cam/class"], np.int64)
     sizes, windows = np.asarray(table["samples/size"]), np.asarray(table["samples/window"])
+    table.release_pages()
     boxes = [s.boxes.astype(np.float64) for s in samples]
     groups = image_groups(table, samples)
     is_multilabel = inputs.dataset.is_multilabel

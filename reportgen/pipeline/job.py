@@ -12,6 +12,7 @@ from reportgen.config import AuditConfig
 from reportgen.gallery.build import build_site
 from reportgen.json_text import load_json
 from reportgen.models.inference import out_of_memory_as_error, use_all_cores
+from reportgen.parallel import return_freed_memory
 from reportgen.pipeline.analysis import GrowingAudit, build_audit
 from reportgen.pipeline.datasets import ReadDataset
 from reportgen.pipeline.extraction import ModelRun
@@ -50,6 +51,7 @@ def run_job(
         forget_failed_files(cache)
     with out_of_memory_as_error():
         inputs = gather_inputs(config, read, clock, progress)
+        return_freed_memory()
         runs = [model.run for model in inputs.models]
         digest, sources = input_digest(config, inputs), _sources(config, inputs)
         note = read_note(config.out)

@@ -13,6 +13,8 @@ MIN_RUN_LENGTH = 8
 benchmarks store`). Runs of `MIN_RUN_LENGTH * SMALL_ROW` bytes are always read run by run."""
 SMALL_ROW = 512
 """Bytes."""
+ROWS_AT_A_TIME = 1024
+"""Rows that are read at a time where a part of each is wanted."""
 
 
 class Column:
@@ -44,10 +46,15 @@ class Column:
         row = self._row[first]
         if row.ndim != 1:
             raise IndexError(f"rows are indexed by an integer, a slice or one list of integers, not by {first!r}")
-        taken = self._take(self._shard[first], row)
+        shard = self._shard[first]
         if not rest:
-            return taken
+            return self._take(shard, row)
+        if all(isinstance(part, int | slice) for part in rest):  # a part of each row, without all rows in memory
+            starts = range(0, max(1, len(row)), ROWS_AT_A_TIME)
+            parts = (self._take(shard[i : i + ROWS_AT_A_TIME], row[i : i + ROWS_AT_A_TIME]) for i in starts)
+            return np.concatenate([part[(slice(None), *rest)].copy() for part in parts])
         # As in NumPy, index lists of several axes are combined element by element.
+        taken = self._take(shard, row)
         return taken[(slice(None) if isinstance(first, slice) else np.arange(len(row)), *rest)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

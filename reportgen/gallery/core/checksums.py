@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 from reportgen.store.files import write_atomic
 
 CHECKSUMS = "SHA256SUMS"
 """Name of the list. It does not name itself."""
+FILES_AT_A_TIME = 256
+"""Files that a thread reads before it asks for more: a million files are no million waiting tasks."""
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 DIGEST_IN_NAME = re.compile(r"^(?:.*\.)?([0-9a-f]{10,64})\.[a-z0-9]+$")
 HEADER = re.compile(r"# (\d+) files, (\d+) bytes; SHA-256 of the lines below: ([0-9a-f]{64})")
@@ -55,12 +58,17 @@ def listed_lines(site: Path, without: Collection[str]) -> list[bytes]:
 def hash_files(files: Mapping[str, str]) -> dict[str, str]:
     """Return the SHA-256 of each file by name."""
 
-    def digest(path: str) -> str:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    def digests(paths: Sequence[str]) -> list[str]:
+        found = []
+        for path in paths:
+            with open(path, "rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return found
 
+    paths = list(files.values())
+    parts = [paths[start : start + FILES_AT_A_TIME] for start in range(0, len(paths), FILES_AT_A_TIME)]
     with ThreadPoolExecutor() as pool:
-        return dict(zip(files, pool.map(digest, files.values()), strict=True))
+        return dict(zip(files, chain.from_iterable(pool.map(digests, parts)), strict=True))
 
 
 def is_named_by_digest(name: str, digest: str) -> bool:
