@@ -124,7 +124,9 @@ class Audit:
     @cached_property
     def feature_space(self) -> Space:
         """The images by their features, with nearest neighbours."""
-        return Space.of(np.asarray(self.main.table[self.feature_source.array]), self.cache)
+        rows = np.asarray(self.main.table[self.feature_source.array])
+        self.main.table.release_pages()
+        return Space.of(rows, self.cache)
 
     @cached_property
     def pixel_space(self) -> Space:
@@ -156,7 +158,10 @@ class Audit:
     @cached_property
     def embedding_maps(self) -> EmbeddingMaps:
         """The images in two dimensions: t-SNE, PCA and grid."""
-        return make_embedding_maps(self.feature_space, self.pixel_space, self.labels, self.cache, self.fresh_maps)
+        spaces = self.feature_space, self.pixel_space
+        maps = make_embedding_maps(*spaces, self.labels, self.cache, self.fresh_maps)
+        self.main.table.release_pages()
+        return maps
 
     @cached_property
     def map_regions(self) -> MapRegions:

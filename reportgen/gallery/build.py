@@ -32,8 +32,8 @@ from reportgen.store.table import Table
 
 BUILT_FIRST = "embedding"
 """The page that takes by far the longest. It is begun first, so that no core waits for it at the end."""
-RELEASE_EVERY = 256
-"""Pages that a process makes before it releases the memory of mapped files."""
+RELEASE_EVERY = 32
+"""Pages that a process makes before it releases the memory of mapped files, whose images they show in any order."""
 
 
 def build_site(
@@ -53,6 +53,7 @@ def build_site(
     if audit.live is None:
         remove_live_chunks(site)
     compute_cached_properties(audit)  # once here, not once in every process
+    audit.main.table.release_pages()
     last, media = open_media(site, image_format)
     info = audit.main.info
     footer = (
