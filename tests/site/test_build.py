@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jinja2
 import numpy as np
@@ -18,10 +20,12 @@ from PIL import Image
 from reportgen import parallel
 from reportgen.cli.audits import _close
 from reportgen.config import AuditConfig
+from reportgen.gallery import build
 from reportgen.gallery.build import build_site
-from reportgen.gallery.core import assets
+from reportgen.gallery.core import assets, checksums
 from reportgen.gallery.core.check import check_site
-from reportgen.gallery.core.checksums import CHECKSUMS
+from reportgen.gallery.core.checksums import CHECKSUMS, hash_files
+from reportgen.gallery.core.registry import PageDraft
 from reportgen.gallery.core.urls import image_page
 from reportgen.pipeline.run import run_audit
 from reportgen.pipeline.summary import RunSummary
@@ -167,6 +171,26 @@ def test_build_of_the_same_audit_renders_and_draws_nothing(report, monkeypatch) 
     pages = build_site(summary.audit, site)
     assert pages == sum(name.endswith(".html") for name in before)
     assert written(before, file_states(site)) == set()
+
+
+def test_pages_release_the_memory_of_mapped_files_again_and_again() -> None:
+    released: list[int] = []
+    table = SimpleNamespace(release_pages=lambda: released.append(len(made)))
+    made: list[object] = []
+    drafts = [PageDraft(f"{n}.html", "page.html", lambda n=n: made.append(n) or n) for n in range(100)]
+    found = list(build.releasing(iter(drafts), table))
+    assert [draft.url for draft in found] == [draft.url for draft in drafts]
+    assert released == []
+    assert [draft.make() for draft in found] == [*range(100)]
+    assert released == [32, 64, 96]
+
+
+def test_digests_of_more_files_than_a_thread_reads_at_a_time_keep_their_names(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checksums, "FILES_AT_A_TIME", 3)
+    for n in range(10):
+        (tmp_path / f"{n}").write_bytes(b"%d" % n)
+    expected = {f"{n}": hashlib.sha256(b"%d" % n).hexdigest() for n in range(10)}
+    assert hash_files({f"{n}": str(tmp_path / f"{n}") for n in range(10)}) == expected
 
 
 def test_changed_template_rewrites_its_own_pages_only(report, monkeypatch) -> None:

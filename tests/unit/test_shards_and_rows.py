@@ -154,7 +154,9 @@ def test_column_is_indexed_as_numpy_indexes_the_whole_array(three, index, parts,
         with pytest.raises(IndexError):
             table["twin"][at]
         return
-    found = table["twin"][at]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(column, "ROWS_AT_A_TIME", 5)
+        found = table["twin"][at]
     np.testing.assert_array_equal(found, wanted)
     assert np.shape(found) == wanted.shape
 
