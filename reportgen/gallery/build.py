@@ -32,7 +32,7 @@ from reportgen.store.table import Table
 
 BUILT_FIRST = "embedding"
 """The page that takes by far the longest. It is begun first, so that no core waits for it at the end."""
-RELEASE_EVERY = 32
+RELEASE_EVERY = 16
 """Pages that a process makes before it releases the memory of mapped files, whose images they show in any order."""
 
 
@@ -77,7 +77,9 @@ def build_site(
     write_chunk(site, "search", search_chunk(nav, classes, info.layers))
     frame = Frame(audit.title, "", nav, footer, f"{info.weights_digest[:16]}-{audit.title}")
     drafts = releasing(page_drafts(audit, media), audit.main.table)
-    return write_site(site, frame, drafts, last, media, data, cards, progress, staging)
+    pages = write_site(site, frame, drafts, last, media, data, cards, progress, staging)
+    audit.main.table.release_pages()
+    return pages
 
 
 def page_drafts(audit: Audit, media: Media) -> Iterator[PageDraft]:

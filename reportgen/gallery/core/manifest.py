@@ -26,7 +26,7 @@ FILLED_LATER = {"merged_reviews.html"}
 """Pages that other commands fill in a finished report. The next build clears them: they belong to the old report."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PageRecord:
     """A page as it was written.
 

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 from collections.abc import Callable, Collection, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +30,7 @@ JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
 """First bytes of the files."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MediaFile:
     """A picture file: URL relative to the site's root, and its size in pixels."""
 
@@ -88,11 +89,12 @@ class Media:
 
     def states(self) -> dict[str, FileState]:
         """The state of every file in the folder, by name."""
-        try:
-            entries = [(entry.name, entry.stat()) for entry in os.scandir(self._folder)]
-        except FileNotFoundError:
-            return {}
-        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in entries}
+        found: dict[str, FileState] = {}
+        with suppress(FileNotFoundError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                stat = entry.stat()
+                found[entry.name] = stat.st_size, stat.st_mtime_ns
+        return found
 
     def pictures_of(self, make: Callable[[], T]) -> tuple[T, list[str]]:
         """Return what `make` returns, and the names of the pictures that it asked for."""

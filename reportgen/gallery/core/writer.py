@@ -163,7 +163,9 @@ def write_site(
         media.remove_unused()
         remove_unlisted_chunks(site)
         _remove_others(site, {*urls.values(), *manifest.pages})
-        manifest.pictures.update(dict.fromkeys(media.added.files, ABSENT) | media.states())
+        media.added.by_content.clear()  # no picture comes any more, and these are many
+        manifest.pictures.update(dict.fromkeys(media.added.files, ABSENT))
+        manifest.pictures.update(media.states())
         unchanged = manifest.unchanged_since(last) if state_of(site / CHECKSUMS) == last.checksums else ()
         write_checksums(site, unchanged)
         write_if_changed(_manifest_of(site), replace(manifest, checksums=state_of(site / CHECKSUMS)).encode())
