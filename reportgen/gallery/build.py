@@ -63,6 +63,7 @@ def build_site(
     keys = card_inputs(audit, image_format)
     cards, sheets = make_cards(audit, media, keys, last.cards), draw_photo_sheets(audit, media)
     write_short_images(audit, media, sheets)
+    audit.main.table.release_pages()
     names = {i: cards[keys[i]] for i in np.flatnonzero(audit.full_pages.has).tolist()}
     data: dict[str, str | Sequence[str]] = {
         **compressed,
