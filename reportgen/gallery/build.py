@@ -32,7 +32,7 @@ from reportgen.store.table import Table
 
 BUILT_FIRST = "embedding"
 """The page that takes by far the longest. It is begun first, so that no core waits for it at the end."""
-RELEASE_EVERY = 16
+RELEASE_EVERY = 4
 """Pages that a process makes before it releases the memory of mapped files, whose images they show in any order."""
 
 
