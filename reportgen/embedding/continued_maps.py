@@ -6,7 +6,7 @@ which was computed from its rows alone is always found, and preferred.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 
 import numpy as np
@@ -48,9 +48,9 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     inputs = [digests, SEED, version("openTSNE")]
     if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
         continued = [*inputs, CONTINUED_ITERATIONS, MAX_PLACED_SHARE]
-        earlier = None if cache.has("maps", continued) else _earlier_map(cache, digests)
-        if earlier or cache.has("maps", continued):
-            return cache.get("maps", continued, partial(_continue, space, digests, cache, earlier))
+        earlier = lru_cache(partial(_earlier_map, cache, digests))
+        if cache.has("maps", continued) or earlier():
+            return cache.get("maps", continued, lambda: _continue(space, digests, earlier()))
     return cache.get("maps", inputs, partial(_project, space, digests))
 
 
@@ -69,12 +69,8 @@ def _project(space: Space, digests: np.ndarray) -> Arrays:
     }
 
 
-def _continue(space: Space, digests: np.ndarray, cache: ResultsCache, earlier: Arrays | None) -> Arrays:
-    """Return `projected` with the t-SNE that continues an earlier map, or a new one if there is no such map.
-
-    earlier: of `_earlier_map` if it is known; None if the result was stored and is damaged.
-    """
-    earlier = earlier or _earlier_map(cache, digests)
+def _continue(space: Space, digests: np.ndarray, earlier: Arrays | None) -> Arrays:
+    """Return `projected` with the t-SNE that continues an earlier map, or a new one if there is no such map."""
     if earlier is None:
         return _project(space, digests)
     source = match_rows(earlier["row_digests"], digests)

@@ -45,9 +45,7 @@ def assign_cells(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     from scipy.optimize import linear_sum_assignment
     from scipy.spatial.distance import cdist
 
-    positions = _unit(points)
-    y, x = np.divmod(np.arange(rows * columns), columns)
-    cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
+    positions, cells = _unit(points), _cell_centres(rows, columns)
     if len(points) <= MAX_EXACT:
         return np.asarray(linear_sum_assignment(cdist(positions, cells, "sqeuclidean"))[1])
     owner = np.full(rows * columns, -1)
@@ -80,11 +78,16 @@ def place_in_free_cells(points: np.ndarray, cell: np.ndarray, rows: int, columns
 
     new = np.flatnonzero(cell < 0)
     free = np.setdiff1d(np.arange(rows * columns), cell)
-    y, x = np.divmod(free, columns)
-    centres = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
+    distances = cdist(_unit(points)[new], _cell_centres(rows, columns)[free], "sqeuclidean")
     placed = cell.copy()
-    placed[new] = free[linear_sum_assignment(cdist(_unit(points)[new], centres, "sqeuclidean"))[1]]
+    placed[new] = free[linear_sum_assignment(distances)[1]]
     return placed
+
+
+def _cell_centres(rows: int, columns: int) -> np.ndarray:
+    """Return the centres `(rows × columns, 2)` of a grid's cells in the unit square, x and y, row by row."""
+    y, x = np.divmod(np.arange(rows * columns), columns)
+    return np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
 
 
 def _unit(points: np.ndarray) -> np.ndarray:
@@ -145,6 +148,4 @@ def nearest_points(points: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Return the point nearest to each cell centre `(rows, columns)`; points may recur (cnnembed's other form)."""
     from scipy.spatial import cKDTree
 
-    y, x = np.divmod(np.arange(rows * columns), columns)
-    cells = np.column_stack(((x + 0.5) / columns, (y + 0.5) / rows))
-    return np.asarray(cKDTree(_unit(points)).query(cells)[1].reshape(rows, columns))
+    return np.asarray(cKDTree(_unit(points)).query(_cell_centres(rows, columns))[1].reshape(rows, columns))

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from reportgen.embedding.rows import Rows, row_blocks
+from reportgen.store.results_cache import as_bytes
 
 DIGEST_BYTES = 16
 """Bytes of a row's digest: two of 10⁹ different rows have one with a probability of about 10⁻²¹."""
@@ -28,9 +29,9 @@ def match_rows(earlier: np.ndarray, digests: np.ndarray) -> np.ndarray:
     earlier: `(M, 16)`, digests: `(N, 16)`, of `row_digests`.
     """
     places: dict[bytes, list[int]] = defaultdict(list)
-    for place, digest in reversed(list(enumerate(_as_bytes(earlier)))):
+    for place, digest in reversed(list(enumerate(as_bytes(earlier)))):
         places[digest].append(place)
-    return np.array([places[d].pop() if places.get(d) else -1 for d in _as_bytes(digests)], np.int64)
+    return np.array([places[d].pop() if places.get(d) else -1 for d in as_bytes(digests)], np.int64)
 
 
 def changed_share(earlier: np.ndarray, digests: np.ndarray) -> float:
@@ -39,7 +40,7 @@ def changed_share(earlier: np.ndarray, digests: np.ndarray) -> float:
     earlier: `(M, 16)`, digests: `(N, 16)`, of `row_digests`.
     """
     larger = max(len(earlier), len(digests))
-    shared = Counter(_as_bytes(earlier)) & Counter(_as_bytes(digests))
+    shared = Counter(as_bytes(earlier)) & Counter(as_bytes(digests))
     return 1 - shared.total() / larger if larger else 0.0
 
 
@@ -65,8 +66,3 @@ def in_same_order(source: np.ndarray) -> np.ndarray:
         kept[matched[position]] = source[matched[position]]
         position = before[position]
     return kept
-
-
-def _as_bytes(digests: np.ndarray) -> list[bytes]:
-    values: list[bytes] = np.ascontiguousarray(digests).view(f"V{DIGEST_BYTES}").ravel().tolist()
-    return values

@@ -55,13 +55,14 @@ class ResultsCache:
         keys: `(N, 16)` uint8 of `row_keys`, N ≥ 1; compute: returns the arrays of the rows with these indices `(n,)`.
         Errors: those of `compute`, OutputError.
         """
-        wanted = _as_bytes(keys)
+        wanted = as_bytes(keys)
+        different = set(wanted)
 
         def all_rows() -> Arrays:
-            earlier = dict(self.most_similar(kind, lambda shard: len({*wanted} & {*_as_bytes(shard["keys"])})) or {})
+            earlier = dict(self.most_similar(kind, lambda shard: len(different & {*as_bytes(shard["keys"])})) or {})
             if not earlier:
                 return {**compute(np.arange(len(keys))), "keys": keys}
-            row_of = {key: row for row, key in enumerate(_as_bytes(earlier.pop("keys")))}
+            row_of = {key: row for row, key in enumerate(as_bytes(earlier.pop("keys")))}
             found = np.array([row_of.get(key, -1) for key in wanted])
             rows = {name: array[found] for name, array in earlier.items()}
             if (is_missing := found < 0).any():
@@ -114,7 +115,8 @@ def row_keys(rows: Iterable[Sequence[object]]) -> np.ndarray:
     return np.frombuffer(joined, np.uint8).reshape(-1, 16)
 
 
-def _as_bytes(keys: np.ndarray) -> list[bytes]:
+def as_bytes(keys: np.ndarray) -> list[bytes]:
+    """Return each of the keys `(N, 16)` uint8 as bytes, which can be counted and looked up."""
     values: list[bytes] = np.ascontiguousarray(keys).view("V16").ravel().tolist()
     return values
 
