@@ -246,7 +246,7 @@ class SyntheticAudit(Audit):
             EmbeddingMap(name, name, "random", cells if name == "grid" else positions, None)
             for name in ("tsne", "pca", "grid", "pixels-tsne", "pixels-pca")
         ]
-        components = PrincipalComponents(random.normal(size=(n, 8)), np.full(8, 0.1))
+        components = PrincipalComponents(random.normal(size=(n, 8)), np.full(8, 0.1), np.zeros(1), np.zeros((1, 8)))
         return EmbeddingMaps(layouts, components, (rows, columns))
 
     @cached_property

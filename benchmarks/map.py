@@ -141,7 +141,9 @@ def made_up_page(site: Path, images: int) -> Path:
     }
     layouts = [EmbeddingMap(name, label, "", cells if name == "grid" else flat, None) for name, label in names.items()]
     maps = EmbeddingMaps(
-        layouts, PrincipalComponents(random.normal(size=(images, 8)), np.full(8, 0.1)), (rows, columns)
+        layouts,
+        PrincipalComponents(random.normal(size=(images, 8)), np.full(8, 0.1), np.zeros(1), np.zeros((1, 8))),
+        (rows, columns),
     )
     colours = random.integers(0, 256, (CLASSES, 3))
 

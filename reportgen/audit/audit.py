@@ -166,7 +166,8 @@ class Audit:
     @cached_property
     def map_regions(self) -> MapRegions:
         """The regions of the t-SNE map of the features."""
-        return find_regions(self.embedding_maps.maps[0].positions, cache=self.cache)
+        tsne = self.embedding_maps.maps[0]
+        return find_regions(tsne.positions, cache=self.cache, continues=tsne.is_continued)
 
     @cached_property
     def region_summaries(self) -> list[RegionSummary]:

@@ -6,6 +6,7 @@ which was computed from its rows alone is always found, and preferred.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from reportgen.embedding.projections import (
     CONTINUED_ITERATIONS,
+    N_COMPONENTS,
+    PrincipalComponents,
     continued_tsne,
     placed_rows,
     principal_components,
@@ -31,21 +34,21 @@ MAX_CHANGED_SHARE = 0.1
 computed from all images again."""
 MAX_PLACED_SHARE = 0.01
 """Largest share of images that differ from those of the last map on which all images moved. Up to it, only new images
-get a position; all others, and with them the grid and the regions, stay as they are."""
+get a position; the axes of PCA and all other images, and with them the grid and the regions, stay as they are."""
 
 
 def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     """Return PCA and t-SNE of a space, stored or new.
 
-    Arrays: `axes (N, A)`, `explained (A,)` (see `PrincipalComponents`), `tsne (N, 2)`, `row_digests (N, 16)`, and, if
-    the t-SNE continues another one, `origin (M, 16)` and `moved (L, 16)`: the digests of the rows of the first of them,
-    and of the last one on which all rows moved.
+    Arrays: see `components_of`; `tsne (N, 2)`, `row_digests (N, 16)`, and, if the t-SNE continues another one,
+    `origin (M, 16)` and `moved (L, 16)`: the digests of the rows of the first of them, and of the last one on which all
+    rows moved.
     fresh: t-SNE does not continue that of an earlier run.
     """
     digests = space.digests
     if cache is None:
         return _project(space, digests)
-    inputs = [digests, SEED, version("openTSNE")]
+    inputs = [digests, SEED, N_COMPONENTS, version("openTSNE")]
     if not fresh and len(space.placed) >= MIN_CONTINUED and not cache.has("maps", inputs):
         continued = [*inputs, CONTINUED_ITERATIONS, MAX_PLACED_SHARE]
         earlier = lru_cache(partial(_earlier_map, cache, digests))
@@ -54,18 +57,33 @@ def projected(space: Space, cache: ResultsCache | None, fresh: bool) -> Arrays:
     return cache.get("maps", inputs, partial(_project, space, digests))
 
 
+def components_of(arrays: Arrays) -> PrincipalComponents:
+    """Return the PCA of `projected`."""
+    return PrincipalComponents(arrays["axes"], arrays["explained"], arrays["mean"], arrays["loadings"])
+
+
 def is_continued(arrays: Arrays) -> bool:
     """Whether the t-SNE of `projected` continues that of an earlier run."""
     return "origin" in arrays
 
 
+def has_earlier_axes(arrays: Arrays) -> bool:
+    """Whether the PCA of `projected` has the axes of an earlier run."""
+    return is_continued(arrays) and not np.array_equal(arrays["moved"], arrays["row_digests"])
+
+
 def _project(space: Space, digests: np.ndarray) -> Arrays:
     components = principal_components(space.rows)
+    return {**_as_arrays(components), "tsne": tsne(space, components, SEED), "row_digests": digests}
+
+
+def _as_arrays(components: PrincipalComponents) -> Arrays:
+    """Return what `components_of` reads."""
     return {
         "axes": components.positions,
         "explained": components.explained,
-        "tsne": tsne(space, components, SEED),
-        "row_digests": digests,
+        "mean": components.mean,
+        "loadings": components.loadings,
     }
 
 
@@ -75,12 +93,11 @@ def _continue(space: Space, digests: np.ndarray, earlier: Arrays | None) -> Arra
         return _project(space, digests)
     source = match_rows(earlier["row_digests"], digests)
     known = np.where((source >= 0)[:, None], earlier["tsne"][source], np.nan)
-    components = principal_components(space.rows)
     moved = earlier.get("moved", earlier["row_digests"])
     is_placed = changed_share(moved, digests) <= MAX_PLACED_SHARE
+    components = _on_earlier_axes(space, source, earlier) if is_placed else principal_components(space.rows)
     return {
-        "axes": components.positions,
-        "explained": components.explained,
+        **_as_arrays(components),
         "tsne": placed_rows(space, known) if is_placed else continued_tsne(space, known),
         "row_digests": digests,
         "origin": earlier.get("origin", earlier["row_digests"]),
@@ -88,11 +105,20 @@ def _continue(space: Space, digests: np.ndarray, earlier: Arrays | None) -> Arra
     }
 
 
+def _on_earlier_axes(space: Space, source: np.ndarray, earlier: Arrays) -> PrincipalComponents:
+    """Return the PCA of an earlier map with the rows of this space. source: `(N,)`, the earlier row of each, or −1."""
+    components = components_of(earlier)
+    positions = np.where((source >= 0)[:, None], components.positions[source], np.nan)
+    new = np.intersect1d(np.flatnonzero(source < 0), space.placed)
+    positions[new] = components.project(space.rows[new])
+    return replace(components, positions=positions)
+
+
 def _earlier_map(cache: ResultsCache, digests: np.ndarray) -> Arrays | None:
     """Return the stored map with the most of these rows, if few have changed since its first computation."""
 
     def similarity(stored: Shard) -> float:
-        if "row_digests" not in stored:
+        if "loadings" not in stored:
             return 0.0
         origin = stored["origin" if "origin" in stored else "row_digests"]
         is_similar = changed_share(origin, digests) <= MAX_CHANGED_SHARE

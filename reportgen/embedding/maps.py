@@ -8,11 +8,17 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from reportgen.embedding.continued_maps import MAX_PLACED_SHARE, is_continued, projected
+from reportgen.embedding.continued_maps import (
+    MAX_PLACED_SHARE,
+    components_of,
+    has_earlier_axes,
+    is_continued,
+    projected,
+)
 from reportgen.embedding.grid import MAX_EXACT, assign_cells, full_grid_shape, place_in_free_cells
 from reportgen.embedding.map_quality import MapQuality, measure_qualities
 from reportgen.embedding.projections import PrincipalComponents
-from reportgen.embedding.row_matching import changed_share, match_rows
+from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
 from reportgen.embedding.space import Space
 from reportgen.parallel import return_freed_memory
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
@@ -27,7 +33,8 @@ class EmbeddingMap:
     """One embedding map.
 
     positions: `(N, 2)` x to the right and y downward, NaN for images with features that are not finite.
-    note: what distances on the map mean; quality: None for fewer than four images.
+    note: what distances on the map mean; quality: None for fewer than four images; is_continued: it continues the map
+    of an earlier run.
     """
 
     name: str
@@ -35,6 +42,7 @@ class EmbeddingMap:
     note: str
     positions: np.ndarray
     quality: MapQuality | None
+    is_continued: bool = False
 
     @cached_property
     def unit_positions(self) -> np.ndarray:
@@ -77,25 +85,25 @@ def _maps_of(
 ) -> tuple[list[EmbeddingMap], PrincipalComponents]:
     """Return the maps of one space. prefix: of their names; source: what the rows are; grid: its shape, if wanted."""
     arrays = projected(space, cache, fresh)
-    components = PrincipalComponents(arrays["axes"], arrays["explained"])
+    components = components_of(arrays)
     pca = np.zeros_like(arrays["tsne"])
     pca[:, : components.positions.shape[1]] = components.positions[:, :2]
     variance = ", ".join(f"{100 * share:.1f} %" for share in components.explained[:2])
     near = "near images stay near; distances between clusters mean little"
-    if is_continued(arrays):
+    axes = f"the first two axes explain {variance} of the variance"
+    if continues := is_continued(arrays):
         near += "; continues the map of an earlier run (--fresh-maps computes it anew)"
-    kinds = [
-        ("tsne", "t-SNE", near, arrays["tsne"]),
-        ("pca", "PCA", f"the first two axes explain {variance} of the variance", pca),
-    ]
+    if has_earlier_axes(arrays):
+        axes += " of an earlier run, whose axes they are (--fresh-maps computes them anew)"
+    kinds = [("tsne", "t-SNE", near, arrays["tsne"]), ("pca", "PCA", axes, pca)]
     if grid is not None:
-        earlier = cache if is_continued(arrays) else None
+        earlier = cache if continues else None
         inputs = [arrays["tsne"], grid]
         cells = cached(cache, "grid", inputs, partial(_assign_grid, arrays["tsne"], grid, earlier))["cells"]
         kinds.append(("grid", "Grid", f"the t-SNE of {source} with a cell of its own for every image", cells))
     qualities = measure_qualities(space, [positions for *_, positions in kinds], labels)
     maps = [
-        EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, quality)
+        EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, quality, continues)
         for (kind, label, note, positions), quality in zip(kinds, qualities, strict=True)
     ]
     return maps, components
@@ -108,19 +116,14 @@ def _assign_grid(positions: np.ndarray, shape: tuple[int, int], cache: ResultsCa
     def similarity(stored: Shard) -> float:
         if "positions" not in stored or tuple(stored["shape"]) != shape:
             return 0.0
-        share = changed_share(_bytes_of(stored["positions"]), _bytes_of(positions))
+        share = changed_share(position_digests(stored["positions"]), position_digests(positions))
         return 1 - share if share <= MAX_PLACED_SHARE else 0.0
 
     known = None
     if earlier := cache and cache.most_similar("grid", similarity):
-        source = match_rows(_bytes_of(earlier["positions"]), _bytes_of(positions))
+        source = match_rows(position_digests(earlier["positions"]), position_digests(positions))
         known = np.where((source >= 0)[:, None], earlier["cells"][source], np.nan)
     return {"cells": grid_positions(positions, shape, known), "positions": positions, "shape": np.array(shape)}
-
-
-def _bytes_of(positions: np.ndarray) -> np.ndarray:
-    """Return positions `(N, 2)` float64 as the digests `(N, 16)` that `match_rows` compares."""
-    return np.ascontiguousarray(positions).view(np.uint8)
 
 
 def grid_positions(positions: np.ndarray, shape: tuple[int, int], known: np.ndarray | None = None) -> np.ndarray:

@@ -50,11 +50,18 @@ class PrincipalComponents:
     """Principal components.
 
     positions: `(N, A)` along the first A axes, NaN for rows that are not finite; explained: `(A,)` share of the
-    variance of each axis.
+    variance of each axis; mean: `(D,)` of the rows; loadings: `(D, A)`, the axes.
     """
 
     positions: np.ndarray
     explained: np.ndarray
+    mean: np.ndarray
+    loadings: np.ndarray
+
+    def project(self, rows: np.ndarray) -> np.ndarray:
+        """Return the positions `(n, A)` of any rows `(n, D)` along these axes."""
+        positions: np.ndarray = (rows - self.mean) @ self.loadings
+        return positions
 
 
 def principal_components(rows: Rows, most_axes: int = N_COMPONENTS) -> PrincipalComponents:
@@ -64,22 +71,25 @@ def principal_components(rows: Rows, most_axes: int = N_COMPONENTS) -> Principal
     n_axes = min(most_axes, n, d)
     positions = np.full((len(rows), n_axes), np.nan)
     if not n_axes:
-        return PrincipalComponents(positions, np.zeros(0))
+        return PrincipalComponents(positions, np.zeros(0), np.zeros(d), np.zeros((d, 0)))
     rows = chosen_rows(rows, use)
     mean = mean_row(rows)
     if n <= d:
         centred = rows[:] - mean
         gram = centred @ centred.T
         eigenvalues, vectors = _largest_eigenpairs(gram, n_axes)
-        loadings, projected = centred.T @ vectors, vectors * np.sqrt(eigenvalues)
+        lengths = np.sqrt(eigenvalues)
+        loadings, projected = centred.T @ vectors / np.where(lengths > 0, lengths, 1), vectors * lengths
     else:
         gram = rows.gram() if isinstance(rows, PixelRows) else _gram(rows, mean)
         eigenvalues, loadings = _largest_eigenpairs(gram, n_axes)
         projected = np.concatenate([(block - mean) @ loadings for block in row_blocks(rows)])
     largest = loadings[np.abs(loadings).argmax(0), np.arange(n_axes)]
-    positions[use] = projected * np.where(largest < 0, -1, 1)
+    signs = np.where(largest < 0, -1, 1)
+    positions[use] = projected * signs
     total = np.trace(gram)
-    return PrincipalComponents(positions, eigenvalues / total if total > 0 else np.zeros(n_axes))
+    explained = eigenvalues / total if total > 0 else np.zeros(n_axes)
+    return PrincipalComponents(positions, explained, mean, loadings * signs)
 
 
 def _gram(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 
+from reportgen.embedding.continued_maps import MAX_PLACED_SHARE
+from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
+from reportgen.store.shard import Shard
 
 MIN_SHARES = (0.05, 0.015, 0.004)
 """Levels of regions, from coarse to fine: the share of the clustered images that the smallest region of a level has."""
@@ -47,31 +49,78 @@ class MapRegions:
         return np.flatnonzero(inside[self.smallest])
 
 
-def find_regions(positions: np.ndarray, seed: int = 0, cache: ResultsCache | None = None) -> MapRegions:
+def find_regions(
+    positions: np.ndarray, seed: int = 0, cache: ResultsCache | None = None, continues: bool = False
+) -> MapRegions:
     """Return the regions of a map `(N, 2)`; images at NaN have none.
 
     Each level is HDBSCAN (Campello, Moulavi and Sander, PAKDD 2013) by excess of mass, with its own smallest size.
     All levels have the same `min_samples`, so their clusters are branches of one dendrogram: two of them are nested or
-    disjoint. seed: of the sample of more than `MAX_CLUSTERED` images; cache: where regions are stored for the next run.
+    disjoint. seed: of the sample of more than `MAX_CLUSTERED` images; cache: where regions are stored for the next run;
+    continues: the map continues another one, so that the regions of images that stay at their place stay, too.
     """
-    inputs = [positions, seed, MIN_SHARES, MIN_IMAGES, MAX_CLUSTERED, SAME_SHARE, version("scikit-learn")]
-    arrays = cached(cache, "regions", inputs, partial(_cluster, positions, seed))
-    return MapRegions(arrays["smallest"], arrays["parent"], arrays["levels"], int(arrays["n_clustered"]))
+
+    def compute() -> Arrays:
+        earlier = _earlier_regions(positions, cache) if cache and continues else None
+        return (earlier and _continue(positions, earlier)) or _cluster(positions, seed)
+
+    inputs = [positions, seed, MIN_SHARES, MIN_IMAGES, MAX_CLUSTERED, SAME_SHARE, version("scikit-learn"), continues]
+    arrays = cached(cache, "regions", inputs, compute)
+    return MapRegions(arrays["smallest"], arrays["parent"], arrays["levels"], int(arrays["is_clustered"].sum()))
 
 
 def _cluster(positions: np.ndarray, seed: int) -> Arrays:
-    from scipy.spatial import cKDTree
-
     use = np.flatnonzero(np.isfinite(positions).all(1))
     sample = use
     if len(use) > MAX_CLUSTERED:
         sample = np.sort(np.random.default_rng(seed).choice(use, MAX_CLUSTERED, replace=False))
     of_sample, parent, levels = _nest(_clusters_by_level(positions[sample]), len(sample))
-    smallest = np.full(len(positions), -1)
-    smallest[sample] = of_sample
-    if len(rest := np.setdiff1d(use, sample)):
-        smallest[rest] = of_sample[cKDTree(positions[sample]).query(positions[rest])[1]]
-    return {"smallest": smallest, "parent": parent, "levels": levels, "n_clustered": np.array(len(sample))}
+    smallest, is_clustered = np.full(len(positions), -1), np.zeros(len(positions), bool)
+    smallest[sample], is_clustered[sample] = of_sample, True
+    _follow_nearest(positions, smallest, sample)
+    arrays = {"smallest": smallest, "parent": parent, "levels": levels}
+    return {**arrays, "is_clustered": is_clustered, "positions": positions}
+
+
+def _follow_nearest(positions: np.ndarray, smallest: np.ndarray, known: np.ndarray) -> None:
+    """Give all other images with a position the region of the nearest known one, in place. known: `(M,)` indices."""
+    from scipy.spatial import cKDTree
+
+    rest = np.setdiff1d(np.flatnonzero(np.isfinite(positions).all(1)), known)
+    if len(known) and len(rest):
+        smallest[rest] = smallest[known][cKDTree(positions[known]).query(positions[rest])[1]]
+
+
+def _earlier_regions(positions: np.ndarray, cache: ResultsCache) -> Arrays | None:
+    """Return the stored regions of nearly all of these positions."""
+    digests = position_digests(positions)
+
+    def similarity(stored: Shard) -> float:
+        share = changed_share(position_digests(stored["positions"]), digests) if "positions" in stored else 1.0
+        return 1 - share if share <= MAX_PLACED_SHARE else 0.0
+
+    return cache.most_similar("regions", similarity)
+
+
+def _continue(positions: np.ndarray, earlier: Arrays) -> Arrays | None:
+    """Return earlier regions with these positions: new images follow the nearest known one. None if one is empty."""
+    source = match_rows(position_digests(earlier["positions"]), position_digests(positions))
+    is_known = (source >= 0) & np.isfinite(positions).all(1)
+    smallest = np.where(is_known, earlier["smallest"][source], -1)
+    _follow_nearest(positions, smallest, np.flatnonzero(is_known))
+    regions = MapRegions(smallest, earlier["parent"], earlier["levels"], 0)
+    sizes = np.array([len(regions.members(region)) for region in range(len(regions))], int)
+    order = np.argsort(-sizes, kind="stable")  # a region comes after the one that contains it
+    if not sizes.all():
+        return None
+    number = np.append(np.argsort(order), -1)  # by the earlier number; the last one is that of no region
+    return {
+        "smallest": number[smallest],
+        "parent": number[earlier["parent"][order]],
+        "levels": earlier["levels"][order],
+        "is_clustered": is_known & earlier["is_clustered"][source],
+        "positions": positions,
+    }
 
 
 def _clusters_by_level(points: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -22,6 +22,11 @@ def row_digests(rows: Rows) -> np.ndarray:
     return np.frombuffer(joined, np.uint8).reshape(-1, DIGEST_BYTES)
 
 
+def position_digests(positions: np.ndarray) -> np.ndarray:
+    """Return positions `(N, 2)` float64 as digests `(N, 16)` uint8: their bytes."""
+    return np.ascontiguousarray(positions).view(np.uint8)
+
+
 def match_rows(earlier: np.ndarray, digests: np.ndarray) -> np.ndarray:
     """Return, for each row, the earlier row of the same digest, `(N,)` int64, or −1.
 

@@ -96,6 +96,31 @@ def test_up_to_one_percent_of_new_images_are_placed_and_no_other_one_moves(tmp_p
     assert all(is_continued(found) for found in maps[1:])
 
 
+def test_axes_of_pca_stay_where_only_new_images_are_placed(tmp_path: Path) -> None:
+    """The axes are those of a singular value decomposition of the first rows; the others' positions do not change."""
+    (rows, labels), (other, _), cache = clusters(), clusters(1, seed=1), ResultsCache(tmp_path)
+    first = projected(Space.of(rows, cache), cache, fresh=False)
+    after = rows.copy()
+    after[7] = other[0]
+    second = projected(Space.of(after, cache), cache, fresh=False)
+    mean = rows.mean(0, dtype=np.float64)
+    axes = np.linalg.svd(rows - mean, full_matrices=False)[2][:8]
+    axes *= np.sign(axes[np.arange(8), np.abs(axes).argmax(1)])[:, None]
+    np.testing.assert_allclose(first["axes"], (rows - mean) @ axes.T, atol=1e-9)
+    np.testing.assert_allclose(second["axes"][7], axes @ (after[7] - mean), atol=1e-9)
+    np.testing.assert_array_equal(np.delete(second["axes"], 7, 0), np.delete(first["axes"], 7, 0))
+    np.testing.assert_array_equal(second["explained"], first["explained"])
+    pixels = Space.of(rows[:, :4])
+    notes = {
+        fresh: [m.note for m in make_embedding_maps(Space.of(after, cache), pixels, labels, cache, fresh).maps]
+        for fresh in (False, True)
+    }
+    assert "of an earlier run, whose axes they are (--fresh-maps computes them anew)" in notes[False][1]
+    assert not any("earlier" in note for note in notes[True])
+    fresh = projected(Space.of(after, cache), cache, fresh=True)
+    np.testing.assert_array_equal(fresh["axes"], projected(Space.of(after), None, fresh=False)["axes"])
+
+
 def test_grid_of_a_continued_map_keeps_the_cells_of_all_images_that_did_not_change(tmp_path: Path) -> None:
     (rows, labels), (other, _), cache = clusters(), clusters(2, seed=1), ResultsCache(tmp_path)
     pixels = Space.of(rows[:, :4], cache)

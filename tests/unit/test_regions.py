@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from reportgen.embedding import regions as regions_module
 from reportgen.embedding.region_names import Attribute, name_regions, summarize_regions
 from reportgen.embedding.regions import MapRegions, find_regions
+from reportgen.store.results_cache import ResultsCache
 
 CORNERS = np.array([[0.0, 0], [0, 10], [10, 0], [10, 10]])
 
@@ -83,6 +85,40 @@ def test_images_beyond_the_sample_follow_the_nearest_sampled_one(monkeypatch: py
     again = find_regions(positions.copy())
     np.testing.assert_array_equal(again.smallest, regions.smallest)
     np.testing.assert_array_equal(again.levels, regions.levels)
+
+
+def test_regions_of_a_continued_map_stay_and_new_images_follow_the_nearest(tmp_path: Path) -> None:
+    (positions, _), cache = planted(1200), ResultsCache(tmp_path)
+    first = find_regions(positions, cache=cache)
+    after = np.delete(positions, [3, 700], 0)
+    after[50] = positions[900] + 1e-3
+    after[60] = np.nan
+    found = find_regions(after, cache=cache, continues=True)
+    moved = np.isin(np.arange(1198), [50, 60], invert=True)
+    kept = np.delete(np.arange(1200), [3, 700])
+    before = [set(first.members(r)) for r in range(len(first))]
+    for r in range(len(found)):
+        members = set(kept[found.members(r)[moved[found.members(r)]]])
+        assert members in [one - {3, 700, kept[50], kept[60]} for one in before]
+        assert found.parent[r] < r
+        assert 50 in found.members(r) or int(np.flatnonzero(kept == 900)[0]) not in found.members(r)
+    assert len(found) == len(first)
+    assert found.smallest[60] == -1
+    assert found.n_clustered == 1196
+    sizes = [len(found.members(r)) for r in range(len(found))]
+    assert sizes == sorted(sizes, reverse=True)
+    alone = find_regions(after, cache=cache)
+    np.testing.assert_array_equal(alone.smallest, find_regions(after).smallest)  # it depends on nothing but positions
+
+
+def test_region_that_has_lost_all_images_ends_in_new_regions(tmp_path: Path) -> None:
+    (positions, _), cache = planted(1200), ResultsCache(tmp_path)
+    extra = 5 + 0.01 * np.random.default_rng(1).normal(size=(6, 2))
+    first = find_regions(np.vstack((positions, extra)), cache=cache)
+    assert [1200, 1201, 1202, 1203, 1204, 1205] in [first.members(r).tolist() for r in range(len(first))]
+    found = find_regions(positions, cache=cache, continues=True)
+    np.testing.assert_array_equal(found.smallest, find_regions(positions).smallest)
+    assert all(len(found.members(r)) for r in range(len(found)))
 
 
 @pytest.mark.parametrize("positions", [np.zeros((0, 2)), np.zeros((3, 2)), np.zeros((40, 2)), np.full((20, 2), np.nan)])
