@@ -12,6 +12,8 @@ from threadpoolctl import threadpool_limits
 
 OURS = "reportgen"
 """The name of our own contestant in every benchmark."""
+PAUSE = 0.1
+"""Seconds between two contestants."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ def measure(
     """Run every contestant once unmeasured and then once a round, each round beginning with the next of them.
 
     All get the same number of threads, the one that torch has at the start: in torch, and in BLAS and OpenMP.
-    What runs on a device must wait for it (`torch.cuda.synchronize`) within its call.
+    What runs on a device must wait for it (`torch.cuda.synchronize`) within its call. Before each call there is a pause:
+    the threads of the contestant before may still wait for work in a busy loop, and take the cores from the next one.
     """
     names = list(contestants)
     seconds: dict[str, list[float]] = {name: [] for name in names}
@@ -56,6 +59,7 @@ def measure(
             first = max(turn, 0) % len(names)
             for name in names[first:] + names[:first]:
                 torch.set_num_threads(threads)  # a contestant may have changed it
+                time.sleep(PAUSE)
                 start = clock()
                 contestants[name]()
                 if turn >= 0:

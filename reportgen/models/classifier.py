@@ -65,7 +65,7 @@ class Preprocessing:
         """Normalize pixels: `(N, C, H, W)` in [0, 255], such as uint8, → float32."""
         mean = torch.tensor(self.mean, device=pixels.device).view(1, -1, 1, 1) * 255
         std = torch.tensor(self.std, device=pixels.device).view(1, -1, 1, 1) * 255
-        return (pixels.to(torch.float32) - mean) / std
+        return pixels.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 Pooling = Literal["gap", "gmp"]
