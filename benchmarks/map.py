@@ -154,7 +154,8 @@ def made_up_page(site: Path, images: int) -> Path:
     numbers = {"agreement": random.integers(0, 11, images).astype(np.int16), "hub": np.zeros(images, np.int16)}
     regions = find_regions(flat)
     label = Attribute("label", labels, [f"class {k}" for k in range(CLASSES)])
-    summaries = summarize_regions(regions, [label], labels, labels, np.ones(images, bool))
+    everything = np.ones(images, bool)
+    summaries = summarize_regions(regions, [label], label, ~everything, everything, everything)
     data = {
         **write_embedding_chunks(site, maps, numbers, tile, 32, np.arange(images)),
         "regions": write_region_chunk(site, maps, regions, summaries),

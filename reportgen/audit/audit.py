@@ -17,15 +17,17 @@ from reportgen.audit.findings.registry import ranked_findings
 from reportgen.audit.full_pages import FullPages, choose_full_pages
 from reportgen.audit.history import PastRun
 from reportgen.audit.live_network import LiveNetwork
-from reportgen.audit.model_audit import LABEL, ModelAudit
+from reportgen.audit.model_audit import LABEL, ModelAudit, label_table
 from reportgen.audit.reference import Reference, ReferenceMatches
+from reportgen.audit.region_study import study_regions
 from reportgen.audit.separation import Separation, separate
 from reportgen.audit.slices import SliceStudy, study_slices
 from reportgen.data.samples import Dataset, Sample
+from reportgen.embedding.label_sets import LabelSets
 from reportgen.embedding.maps import EmbeddingMaps, make_embedding_maps
 from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.projections import principal_components
-from reportgen.embedding.region_names import Attribute, RegionSummary, summarize_regions
+from reportgen.embedding.region_names import RegionSummary
 from reportgen.embedding.regions import MapRegions, find_regions
 from reportgen.embedding.rows import PixelRows
 from reportgen.embedding.space import FEATURE_SOURCES, N_SHOWN, FeatureSource, Space
@@ -94,6 +96,18 @@ class Audit:
         return self.main.labels
 
     @cached_property
+    def label_sets(self) -> LabelSets | None:
+        """All labels of each image of a multi-label data set; None where an image has one label."""
+        if not self.is_multilabel:
+            return None
+        return LabelSets(label_table(self.samples, len(self.classes)), self.main.annotated)
+
+    @cached_property
+    def predicted_sets(self) -> LabelSets | None:
+        """All labels that the first network predicts for each image, which are all known; None as `label_sets`."""
+        return LabelSets(self.main.predicted_table(), np.ones(len(self.samples), bool)) if self.is_multilabel else None
+
+    @cached_property
     def separation(self) -> Sequence[Separation]:
         """How well scores of the first network separate the audited images from those of `ood`; empty without them."""
         return [] if self.ood is None else separate(self.main.table["logits"], self.ood.table["logits"])
@@ -159,7 +173,7 @@ class Audit:
     def embedding_maps(self) -> EmbeddingMaps:
         """The images in two dimensions: t-SNE, PCA and grid."""
         spaces = self.feature_space, self.pixel_space
-        maps = make_embedding_maps(*spaces, self.labels, self.cache, self.fresh_maps)
+        maps = make_embedding_maps(*spaces, self.labels, self.cache, self.fresh_maps, self.label_sets)
         self.main.table.release_pages()
         return maps
 
@@ -171,16 +185,8 @@ class Audit:
 
     @cached_property
     def region_summaries(self) -> list[RegionSummary]:
-        """The names and the errors of these regions, which are named by label, predicted class or group."""
-        predicted = self.main.classification.top_classes[:, 0].astype(np.int64)
-        groups, group = np.unique([sample.group for sample in self.samples], return_inverse=True)
-        attributes = [
-            Attribute("label", self.labels, self.classes),
-            Attribute("prediction", predicted, self.classes),
-            Attribute("group", np.where(groups[group] == "", -1, group), groups.tolist()),
-        ]
-        placed = np.isfinite(self.embedding_maps.maps[0].positions).all(1)
-        return summarize_regions(self.map_regions, attributes, self.labels, predicted, placed, self.main.groups)
+        """The names and the errors of these regions."""
+        return study_regions(self)
 
     @cached_property
     def label_errors(self) -> LabelErrors:

@@ -13,7 +13,7 @@ from reportgen.audit.model_info import LayerInfo, ModelInfo
 from reportgen.data.groups import connected_groups
 from reportgen.data.samples import Dataset, Sample
 from reportgen.metrics.background import BackgroundTest
-from reportgen.metrics.classification import Classification, logit_deviation, probabilities
+from reportgen.metrics.classification import BLOCK, Classification, logit_deviation, probabilities
 from reportgen.metrics.confidence.calibration import Calibration, calibrate
 from reportgen.metrics.failures import PartOnlyTest
 from reportgen.metrics.intervals import has_groups
@@ -129,6 +129,11 @@ class ModelAudit:
         """The classes of image i whose probability reaches the threshold, in a multi-label data set, increasing."""
         found: list[int] = np.flatnonzero(self.probabilities(i) >= LABEL_THRESHOLD).tolist()
         return found
+
+    def predicted_table(self) -> np.ndarray:
+        """`(N, K)` bool: the predicted labels of all images of a multi-label data set, see `predicted_labels`."""
+        blocks = (block.astype(np.float64) for block in self.table["logits"].blocks(BLOCK))
+        return np.concatenate([probabilities(block, is_multilabel=True) >= LABEL_THRESHOLD for block in blocks])
 
     def map_column(self, i: int, k: int) -> int | None:
         """The column of `cam/map` with the map of class k for image i, among the top classes; None if there is none."""

@@ -6,9 +6,22 @@ they are known. Neighbours without known labels do not count.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from reportgen.embedding.rows import BLOCK
+
+
+class LabelSets(NamedTuple):
+    """The labels of the images. table: `(N, K)` bool; annotated: `(N,)` bool, whether they are known."""
+
+    table: np.ndarray
+    annotated: np.ndarray
+
+    def of(self, rows: np.ndarray) -> LabelSets:
+        """Those of some images."""
+        return LabelSets(self.table[rows], self.annotated[rows])
 
 
 def label_overlaps(index: np.ndarray, table: np.ndarray, annotated: np.ndarray) -> np.ndarray:
@@ -24,6 +37,17 @@ def label_overlaps(index: np.ndarray, table: np.ndarray, annotated: np.ndarray) 
         n = is_known.sum(1)
         found[rows] = np.where(n > 0, (each * is_known).sum(1) / np.maximum(n, 1), np.nan)
     return found
+
+
+def count_with_common_label(index: np.ndarray, table: np.ndarray, annotated: np.ndarray) -> np.ndarray:
+    """Return how many of the neighbours of each image have at least one of its labels, `(N,)` int64; −1 for an image
+    without any label."""
+    has_labels = annotated & table.any(1)
+    counts = np.where(has_labels, 0, -1)
+    for rows in _blocks(index, has_labels):
+        is_known = (index[rows] >= 0) & annotated[index[rows]]
+        counts[rows] = ((table[rows, None] & table[index[rows]]).any(2) & is_known).sum(1)
+    return counts
 
 
 def random_overlap(table: np.ndarray, annotated: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reportgen.embedding.label_sets import LabelSets, label_overlaps
 from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.rows import PixelRows, Rows, chosen_rows, row_blocks
 from reportgen.embedding.space import N_SHOWN, Space, count_shared, knn_accuracy
@@ -32,6 +33,8 @@ class MapQuality:
     triplets: random triplet accuracy; None where no triplet has an order.
     preserved: `(N,)` int16, how many of each image's `k` nearest neighbours are preserved; −1 without a
         position.
+    overlap: of several labels an image, the mean Jaccard index of its labels and those of its ten nearest on the map,
+        over the annotated images; None without any.
     """
 
     trustworthiness: float
@@ -41,12 +44,16 @@ class MapQuality:
     triplets: Rate | None
     preserved: np.ndarray
     k: int
+    overlap: float | None = None
 
 
 def measure_qualities(
-    space: Space, maps: Sequence[np.ndarray], labels: np.ndarray, seed: int = 0
+    space: Space, maps: Sequence[np.ndarray], labels: np.ndarray, seed: int = 0, sets: LabelSets | None = None
 ) -> list[MapQuality | None]:
-    """Return the quality of each map `(N, 2)` of the space; None for fewer than four finite rows."""
+    """Return the quality of each map `(N, 2)` of the space; None for fewer than four finite rows.
+
+    labels: `(N,)`, −1 for none; sets: the labels of images that may have several.
+    """
     from sklearn.neighbors import NearestNeighbors
 
     use = space.placed
@@ -73,9 +80,17 @@ def measure_qualities(
             triplets=space.triplets.accuracy(positions[use]),
             preserved=preserved,
             k=k,
+            overlap=sets and mean_overlap(near[:, :N_SHOWN], sets.of(use)),
         )
         qualities.append(quality)
     return qualities
+
+
+def mean_overlap(index: np.ndarray, sets: LabelSets) -> float | None:
+    """Return the mean Jaccard index of the labels of each annotated image and of its neighbours `(N, k)`; None without
+    any."""
+    overlaps = label_overlaps(index, *sets)
+    return None if np.isnan(overlaps).all() else float(np.nanmean(overlaps))
 
 
 def trustworthiness(rows: Rows, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:

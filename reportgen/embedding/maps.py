@@ -16,6 +16,7 @@ from reportgen.embedding.continued_maps import (
     projected,
 )
 from reportgen.embedding.grid import MAX_EXACT, assign_cells, full_grid_shape, place_in_free_cells
+from reportgen.embedding.label_sets import LabelSets
 from reportgen.embedding.map_quality import MapQuality, measure_qualities
 from reportgen.embedding.projections import PrincipalComponents
 from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
@@ -60,16 +61,21 @@ class EmbeddingMaps:
 
 
 def make_embedding_maps(
-    features: Space, pixels: Space, labels: np.ndarray, cache: ResultsCache | None = None, fresh: bool = False
+    features: Space,
+    pixels: Space,
+    labels: np.ndarray,
+    cache: ResultsCache | None = None,
+    fresh: bool = False,
+    sets: LabelSets | None = None,
 ) -> EmbeddingMaps:
     """Return t-SNE, PCA and grid of the features, and, for comparison, t-SNE and PCA of the pixels.
 
     labels: `(N,)`, −1 for none; cache: where the maps are stored for the next run; fresh: no t-SNE continues that of an
-    earlier run, see `reportgen.embedding.continued_maps`.
+    earlier run, see `reportgen.embedding.continued_maps`; sets: the labels of images that may have several.
     """
     shape = full_grid_shape(len(labels) - len(features.neighbours.left_out), GRID_ASPECT)
-    maps, components = _maps_of(features, "", "features", labels, shape, cache, fresh)
-    pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache, fresh)
+    maps, components = _maps_of(features, "", "features", labels, shape, cache, fresh, sets)
+    pixel_maps, _ = _maps_of(pixels, "pixels-", "pixels", labels, None, cache, fresh, sets)
     return_freed_memory()
     return EmbeddingMaps([*maps, *pixel_maps], components, shape)
 
@@ -82,6 +88,7 @@ def _maps_of(
     grid: tuple[int, int] | None,
     cache: ResultsCache | None,
     fresh: bool,
+    sets: LabelSets | None,
 ) -> tuple[list[EmbeddingMap], PrincipalComponents]:
     """Return the maps of one space. prefix: of their names; source: what the rows are; grid: its shape, if wanted."""
     arrays = projected(space, cache, fresh)
@@ -101,7 +108,7 @@ def _maps_of(
         inputs = [arrays["tsne"], grid]
         cells = cached(cache, "grid", inputs, partial(_assign_grid, arrays["tsne"], grid, earlier))["cells"]
         kinds.append(("grid", "Grid", f"the t-SNE of {source} with a cell of its own for every image", cells))
-    qualities = measure_qualities(space, [positions for *_, positions in kinds], labels)
+    qualities = measure_qualities(space, [positions for *_, positions in kinds], labels, sets=sets)
     maps = [
         EmbeddingMap(prefix + kind, f"{label} of {source}", note, positions, quality, continues)
         for (kind, label, note, positions), quality in zip(kinds, qualities, strict=True)

@@ -13,6 +13,8 @@ from reportgen.metrics.intervals import Interval, Rate, mean_interval
 
 THRESHOLD = 0.5
 """Least probability of a predicted label."""
+NO_LABELS = "none of the labels"
+"""What stands for the labels of an image that has none."""
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,11 @@ def regions_csv(audit: Audit) -> str:
 def _region_rows(audit: Audit) -> Iterator[list[str]]:
     for region, summary in enumerate(audit.region_summaries):
         parent, name = int(audit.map_regions.parent[region]), summary.name
-        named = [name.kind, name.text, f"{name.inside.value:.4f}", f"{name.outside.value:.4f}"] if name else [""] * 4
+        named = (
+            [name.kind, "|".join(name.values), f"{name.inside.value:.4f}", f"{name.outside.value:.4f}"]
+            if name
+            else [""] * 4
+        )
         errors, (predicted, prediction) = summary.errors, summary.prediction
         judged = [str(errors.n), str(errors.count)] if errors else ["0", ""]
         interval = [f"{bound:.4f}" for bound in (errors.value, *errors.interval)] if errors else [""] * 3
@@ -118,7 +122,7 @@ def _region_rows(audit: Audit) -> Iterator[list[str]]:
             str(len(summary.members)),
             *judged,
             *interval,
-            audit.classes[predicted],
+            predicted,
             f"{prediction.value:.4f}",
         ]
 

@@ -30,8 +30,8 @@ from reportgen.metrics.intervals import Rate
 
 
 def summary(text: str, members: list[int]) -> RegionSummary:
-    name = RegionName("label", text, Rate(1, 1), Rate(0, 1)) if text else None
-    return RegionSummary(name, np.array(members), None, (0, Rate(1, 1)))
+    name = RegionName("label", [text], Rate(1, 1), Rate(0, 1)) if text else None
+    return RegionSummary(name, np.array(members), None, ("a", Rate(1, 1)))
 
 
 def regions_of(parent: list[int], levels: list[list[int]]) -> MapRegions:
@@ -97,7 +97,8 @@ def test_the_chunk_has_regions_and_kept_neighbours_of_every_map(tmp_path: Path) 
     regions = find_regions(maps.maps[0].positions)
     placed = np.isfinite(rows).all(1)
     attribute = Attribute("label", labels, ["cat", "dog", "cow"])
-    summaries = summarize_regions(regions, [attribute], labels, 1 - labels, placed)
+    wrong = np.ones(90, bool)
+    summaries = summarize_regions(regions, [attribute], attribute, wrong, wrong, placed)
     (url,) = write_region_chunk(tmp_path, maps, regions, summaries)
     assert (tmp_path / url).is_file()
     before = (tmp_path / url).read_bytes()

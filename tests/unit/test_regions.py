@@ -169,7 +169,54 @@ def test_a_name_follows_from_its_definition(seed: int) -> None:
     (name,) = name_regions(one_region(sorted(inside), n), attributes, np.ones(n, bool))
     assert (name and (name.kind, name.text)) == (best and best[1:])
     if name:
-        assert name.excess == pytest.approx(best[0])
+        assert name.inside.value - name.outside.value == pytest.approx(best[0])
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_name_of_several_labels_follows_from_its_definition(seed: int) -> None:
+    """Slowly, over sets: the over-represented labels by their difference, then those that join the first one."""
+    random = np.random.default_rng(seed)
+    n, n_inside = 40, int(random.integers(8, 16))
+    own = [{k for k in range(5) if random.random() < 0.15} for _ in range(n)]
+    for k in range(int(random.integers(1, 5))):
+        share = 0.4 + 0.6 * random.random()
+        for labels in own[:n_inside]:
+            if random.random() < share:
+                labels.add(k)
+    tests = len(set().union(*own))
+
+    def shares(values: set[int]) -> tuple[float, float]:
+        inside, outside = ([values <= labels for labels in part] for part in (own[:n_inside], own[n_inside:]))
+        return sum(inside) / n_inside, sum(outside) / (n - n_inside)
+
+    found = []
+    for k in range(5):
+        inside, outside = shares({k})
+        p = fishers_p(round(inside * n_inside), n_inside, sum(k in labels for labels in own), n)
+        if inside >= 0.25 and inside >= 2 * outside and p * tests <= 0.05:
+            found.append((outside - inside, k))
+    order = [k for _, k in sorted(found)]
+    expected = order[:1]
+    for k in order[1:]:
+        inside, outside = shares({*expected, k})
+        if inside >= 0.5 and inside >= 2 * outside and len(expected) < 3:
+            expected.append(k)
+    table = np.array([[k in labels for k in range(5)] for labels in own])
+    attribute = Attribute("label", table, "abcde")
+    (name,) = name_regions(one_region(list(range(n_inside)), n), [attribute], np.ones(n, bool))
+    assert (list(name.values) if name else []) == ["abcde"[k] for k in expected]
+    if name:
+        assert (name.inside.value, name.outside.value) == pytest.approx(shares(set(expected)))
+        assert name.text == ", ".join(name.values)
+
+
+def test_planted_pair_of_labels_names_its_region() -> None:
+    table = np.zeros((40, 3), bool)
+    table[:12, 0] = table[:9, 1] = True  # nine of twelve images have both
+    table[12:20, 1] = True
+    (name,) = name_regions(one_region(list(range(12)), 40), [Attribute("label", table, "abc")], np.ones(40, bool))
+    assert name is not None
+    assert (name.values, name.inside.count, name.inside.n, name.outside.count) == (["a", "b"], 9, 12, 0)
 
 
 def test_planted_clusters_get_the_names_of_their_classes() -> None:
@@ -210,8 +257,10 @@ def test_a_value_that_is_frequent_everywhere_names_no_region() -> None:
 def test_summary_has_the_error_of_the_labelled_images_and_the_most_frequent_prediction() -> None:
     labels = np.array([0, 0, 1, -1, 1, 0, 1, 1])
     predicted = np.array([0, 1, 1, 1, 0, 0, 0, 1])
-    (summary,) = summarize_regions(one_region([0, 1, 2, 3, 4], 8), [], labels, predicted, np.ones(8, bool))
+    regions, predictions = one_region([0, 1, 2, 3, 4], 8), Attribute("prediction", predicted, "ab")
+    wrong, judged = labels != predicted, labels >= 0
+    (summary,) = summarize_regions(regions, [], predictions, wrong, judged, np.ones(8, bool))
     assert summary.members.tolist() == [0, 1, 2, 3, 4]
     assert (summary.errors.count, summary.errors.n) == (2, 4)
-    assert (summary.prediction[0], summary.prediction[1].count, summary.prediction[1].n) == (1, 3, 5)
+    assert (summary.prediction[0], summary.prediction[1].count, summary.prediction[1].n) == ("b", 3, 5)
     assert summary.name is None

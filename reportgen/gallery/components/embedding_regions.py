@@ -33,7 +33,7 @@ class RegionRow:
 
     number: from 1, as in the address and in `regions.csv`; depth: number of regions around it; name: "" if none is
     over-represented; how: what the name is a value of, with the shares inside and outside; predicted, prediction:
-    the most frequent predicted class and its share.
+    the most frequent predicted class, or predicted label, and its share.
     """
 
     number: int
@@ -81,7 +81,7 @@ def region_rows(audit: Audit) -> list[RegionRow]:
                 how=_how(summary),
                 images=len(summary.members),
                 errors=summary.errors,
-                predicted=audit.classes[predicted],
+                predicted=predicted,
                 prediction=prediction,
             )
         )
@@ -92,7 +92,8 @@ def _how(summary: RegionSummary) -> str:
     name = summary.name
     if name is None:
         return "no value is over-represented"
-    return f"{name.kind}: {_percent(name.inside)} here, {_percent(name.outside)} elsewhere"
+    kind = name.kind if len(name.values) == 1 else f"{name.kind}s, all of them"
+    return f"{kind}: {_percent(name.inside)} here, {_percent(name.outside)} elsewhere"
 
 
 def _percent(rate: Rate) -> str:

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from reportgen.audit.audit import Audit
-from reportgen.audit.model_audit import label_table
-from reportgen.embedding.label_sets import label_overlaps, neighbours_with_label, random_overlap, without_common_label
+from reportgen.embedding.label_sets import (
+    LabelSets,
+    label_overlaps,
+    neighbours_with_label,
+    random_overlap,
+    without_common_label,
+)
 from reportgen.embedding.space import N_SHOWN
 from reportgen.gallery.components.label_figures import shown_labels
 from reportgen.gallery.core.urls import label_page
@@ -30,7 +35,7 @@ class LabelNeighbours:
 
 def label_neighbours(audit: Audit) -> Sequence[LabelNeighbours]:
     """The labels that an image has, those with the lowest share by features first."""
-    table, known = label_table(audit.samples, len(audit.classes)), audit.main.annotated
+    table, known = _sets(audit)
     shares = [neighbours_with_label(index, table, known) for index in _nearest(audit)]
     rows = []
     for k in shown_labels(audit):
@@ -44,23 +49,26 @@ def label_neighbours(audit: Audit) -> Sequence[LabelNeighbours]:
 
 def images_without_common_label(audit: Audit) -> np.ndarray:
     """The images none of whose neighbours by features has one of their labels."""
-    return without_common_label(
-        _nearest(audit)[0], label_table(audit.samples, len(audit.classes)), audit.main.annotated
-    )
+    return without_common_label(_nearest(audit)[0], *_sets(audit))
 
 
 def label_lead(audit: Audit) -> str:
     """How much of the labels neighbours have in common; "" without annotated images."""
-    table, known = label_table(audit.samples, len(audit.classes)), audit.main.annotated
-    features, pixels = (label_overlaps(index, table, known) for index in _nearest(audit))
+    features, pixels = (label_overlaps(index, *_sets(audit)) for index in _nearest(audit))
     if np.isnan(features).all() or np.isnan(pixels).all():
         return ""
     return (
         f"The labels of an image and of one of its {_nearest(audit)[0].shape[1]} nearest neighbours by features have "
         f"{100 * float(np.nanmean(features)):.0f} % in common on average (Jaccard index: labels of both ÷ labels of "
         f"either), by pixels {100 * float(np.nanmean(pixels)):.0f} %, two images at random "
-        f"{100 * random_overlap(table, known):.0f} %. "
+        f"{100 * random_overlap(*_sets(audit)):.0f} %. "
     )
+
+
+def _sets(audit: Audit) -> LabelSets:
+    """All labels of each image."""
+    assert audit.label_sets is not None, "pages with one label an image do not ask"
+    return audit.label_sets
 
 
 def _nearest(audit: Audit) -> list[np.ndarray]:

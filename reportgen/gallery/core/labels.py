@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reportgen.audit.model_audit import ModelAudit
 from reportgen.audit.model_info import ModelInfo
 from reportgen.data.samples import Sample
+from reportgen.metrics.multilabel import NO_LABELS
 
 OUTCOME_LABELS = {
     "right": "right",
@@ -56,14 +57,14 @@ HEAD_LABELS = {
 def label_text(sample: Sample, classes: Sequence[str]) -> str:
     """The label of an image, or all of its labels in a multi-label data set."""
     if sample.labels is not None:
-        return ", ".join(classes[k] for k in sample.labels) or "none of the labels"
+        return ", ".join(classes[k] for k in sample.labels) or NO_LABELS
     return "no label" if sample.label is None else classes[sample.label]
 
 
 def prediction_text(model: ModelAudit, i: int) -> str:
     """The predicted class of image i, or all predicted labels in a multi-label data set."""
     if model.dataset.is_multilabel:
-        return ", ".join(model.classes[k] for k in model.predicted_labels(i)) or "none of the labels"
+        return ", ".join(model.classes[k] for k in model.predicted_labels(i)) or NO_LABELS
     return model.classes[int(model.classification.top_classes[i, 0])]
 
 
