@@ -163,7 +163,7 @@ def made_up_page(site: Path, images: int) -> Path:
     }
     (site / "media").mkdir()
     Image.new("RGB", (500, 375), "grey").save(site / PHOTO)
-    page = EmbeddingPage([], None, [], len(regions), regions.n_clustered, None, None, images, images, data)
+    page = EmbeddingPage([], None, [], len(regions), regions.n_clustered, None, None, images, images, data, False)
     urls = write_assets(site)
     on_demand = {name: urls[name] for name in ON_DEMAND}
     write_if_changed(site / CHUNKS, script("chunks", {}, {}, {"urls": on_demand}))

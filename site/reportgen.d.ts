@@ -257,6 +257,11 @@ interface ImagesChunk {
   /** Of a multi-label data set: all labels of an image, and all predicted ones. */
   labels?: string[];
   predictions?: string[];
+  /** Their numbers, those of all images one after the other, and where those of each image end. */
+  label_sets?: Integers;
+  label_ends?: Integers;
+  prediction_sets?: Integers;
+  prediction_ends?: Integers;
 }
 
 /** A photograph in a file of several: URL, x, y, width and height of the part, width and height of the file. */
@@ -393,6 +398,8 @@ interface Data {
   loadScripts(...names: string[]): Promise<void>;
   /** Address of an image's page, from the site's root. */
   imagePage(images: ImagesChunk, i: number): string;
+  /** Numbers of all labels of an image, or of all that are predicted for it. */
+  classesOf(images: ImagesChunk, of: "label" | "prediction", i: number): number[];
 }
 
 // ------------------------------------------------------------------------------------------------------ every page
@@ -494,10 +501,30 @@ interface ImageFigures {
   predictionText(images: ImagesChunk, i: number): string;
   /** Name of the label, or of the prediction where there is no label. */
   title(images: ImagesChunk, i: number): string;
+  /** `predicted: tabby, 0.53`; of several labels, the most probable one, too. */
+  prediction(images: ImagesChunk, i: number): string;
+  /** Whether the class, or one of several labels, is wrong; null if they are not known. */
+  isWrong(images: ImagesChunk, i: number): boolean | null;
+  /** What figures are called with one label an image, or with several. */
+  words(images: ImagesChunk): FigureWords;
   /** `0.53`, or a dash where there is none. */
   share(value: number): string;
   /** `1,000` */
   count(value: number): string;
+}
+
+interface FigureWords {
+  /** `images.predicted`, and its probability `images.score`. */
+  predicted: string;
+  score: string;
+  /** The same in the head of a table. */
+  scoreColumn: string;
+  wrong: string;
+  /** Images whose labels are known, and a sentence if none are. */
+  labelled: string;
+  unlabelled: string;
+  /** `agreement` of the chunk of places. */
+  agreement: string;
 }
 
 interface ImageFilter {

@@ -62,15 +62,19 @@ def images_chunk(audit: Audit, cards: Mapping[int, Sequence[str]], sheets: Photo
         "layer": layers,
         "sheet": [file.url for file in sheets.files],
     }
-    if audit.is_multilabel:
+    occurring = {*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()}
+    if audit.label_sets and audit.predicted_sets:
         texts["labels"] = [label_text(sample, audit.classes) for sample in audit.samples]
         texts["predictions"] = [prediction_text(audit.main, i) for i in range(len(audit.samples))]
+        for name, sets in (("label", audit.label_sets), ("prediction", audit.predicted_sets)):
+            columns[f"{name}_sets"] = np.nonzero(sets.table)[1].astype(class_dtype)
+            columns[f"{name}_ends"] = np.cumsum(sets.table.sum(1), dtype=np.int32)
+            occurring.update(np.flatnonzero(sets.table.any(0)).tolist())
     groups, numbers = audit.columns.groups[:MAX_COLUMNS], {column.name: column for column in audit.columns.numbers}
     for k, group in enumerate(groups):
         columns[f"column_{k}"] = group.group_of.astype(np.int8)
         if group.column in numbers:
             columns[f"value_{k}"] = numbers[group.column].steps(SHARE_STEPS).astype(np.int16)
-    used = sorted({*audit.labels[audit.labels >= 0].tolist(), *classification.top_classes[:, 0].tolist()})
     more = {
         "n": n,
         "short_bits": chunk_bits(len(sheets.rows)),
@@ -80,7 +84,7 @@ def images_chunk(audit: Audit, cards: Mapping[int, Sequence[str]], sheets: Photo
         "flag_names": list(IMAGE_FLAGS.items()),
         "findings": [[finding.slug, finding.headline] for finding in audit.findings],
         "slices": list(slices),
-        "classes": {str(k): audit.classes[k] for k in used},
+        "classes": {str(k): audit.classes[k] for k in sorted(occurring)},
         "table_columns": [
             {
                 "name": shortened(group.column, MAX_NAME),

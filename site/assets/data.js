@@ -104,5 +104,13 @@ window.reportgen.data = (() => {
   /** @type {Data["imagePage"]} */
   const imagePage = (images, i) => images.page[i] || `image.html#id=${images.id[i]}`;
 
-  return { root, decodeBase64, chunk, has, drop, loadScript, load, loadScripts, imagePage };
+  /** @type {Data["classesOf"]} */
+  const classesOf = (images, of, i) => {
+    const [sets, ends] = [images[`${of}_sets`], images[`${of}_ends`]];
+    if (sets && ends) return [...sets.subarray(i ? ends[i - 1] : 0, ends[i])];
+    const k = images[of === "label" ? "label" : "predicted"][i];
+    return k < 0 ? [] : [k];
+  };
+
+  return { root, decodeBase64, chunk, has, drop, loadScript, load, loadScripts, imagePage, classesOf };
 })();

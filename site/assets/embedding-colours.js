@@ -143,14 +143,15 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
           );
     return { key: `column${k}`, label: name, make };
   };
+  const words = imageFigures.words(images);
   const isLabelled = images.label.some((k) => k >= 0);
   /** @type {[boolean, Colouring][]} */
   const all = [
     [isLabelled, { key: "label", label: "label", make: () => byClass("label") }],
-    [true, { key: "predicted", label: "prediction", make: () => byClass("predicted") }],
+    [true, { key: "predicted", label: words.predicted, make: () => byClass("predicted") }],
     [true, { key: "outcome", label: "outcome", make: byOutcome }],
     [isLabelled, { key: "right", label: "right or wrong class", make: byCorrectness }],
-    [true, { key: "score", label: "confidence", make: () => byNumber(images.score, 0, constants.shareSteps, percent) }],
+    [true, { key: "score", label: words.score, make: () => byNumber(images.score, 0, constants.shareSteps, percent) }],
     [
       images.iou.some((value) => value >= 0),
       { key: "iou", label: "IoU", make: () => byNumber(images.iou, 0, constants.shareSteps, percent) },
@@ -159,7 +160,7 @@ window.reportgen.embeddingColours = (images, chunk, kept, neighbours) => {
     [varies(images.height), { key: "height", label: "height in pixels", make: () => byRange(images.height) }],
     [
       chunk.agreement.some((k) => k >= 0),
-      { key: "agreement", label: "neighbours with its label", make: () => byCount(chunk.agreement) },
+      { key: "agreement", label: words.agreement, make: () => byCount(chunk.agreement) },
     ],
     [
       Boolean(kept),

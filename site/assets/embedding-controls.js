@@ -25,6 +25,7 @@ window.reportgen.embeddingControls = (chunk, actions) => {
   /** @param {keyof typeof selects} key */
   const field = (key) => labelled(selects[key].ariaLabel ?? "", selects[key]);
   const axisFields = [field("x"), field("y")];
+  const predictedName = new Text("prediction"); // of several labels, another one
 
   const tools = ["lasso", "box"].map((tool) => {
     const made = button(tool, () => {
@@ -66,7 +67,7 @@ window.reportgen.embeddingControls = (chunk, actions) => {
     "div",
     { className: "filters" },
     field("label"),
-    field("predicted"),
+    labelled(predictedName, selects.predicted),
     field("outcome"),
     count,
     clear,
@@ -87,8 +88,9 @@ window.reportgen.embeddingControls = (chunk, actions) => {
       selects.colour,
       colourings.map(({ key, label }) => [key, label]),
     );
-    dom.setOptions(selects.label, classes(images.label));
+    dom.setOptions(selects.label, classes(images.label_sets ?? images.label));
     dom.setOptions(selects.predicted, classes(images.predicted));
+    selects.predicted.ariaLabel = predictedName.data = window.reportgen.imageFigures.words(images).predicted;
     dom.setOptions(selects.outcome, [...ANY, ...images.outcomes.filter((_, k) => used.has(k))]);
   };
   /** @type {EmbeddingControls["fill"]} */

@@ -5,6 +5,7 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
   const { data, dom, imageFigures } = window.reportgen;
   const { element } = dom;
   const { count } = imageFigures;
+  const words = imageFigures.words(images);
   const MOST = 60; // pictures
   const MOST_CLASSES = 3;
   const Z = 1.959964; // of a 95 % interval
@@ -24,13 +25,15 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
   };
   /**
    * @param {string} title
-   * @param {Integers} column
+   * @param {"label" | "prediction"} of
    * @param {number[]} rows
    */
-  const classes = (title, column, rows) => {
+  const classes = (title, of, rows) => {
     /** @type {Map<number, number>} */
     const counts = new Map();
-    for (const i of rows) if (column[i] >= 0) counts.set(column[i], (counts.get(column[i]) ?? 0) + 1);
+    for (const i of rows) {
+      for (const k of data.classesOf(images, of, i)) counts.set(k, (counts.get(k) ?? 0) + 1);
+    }
     const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_CLASSES);
     if (!most.length) return "";
     const texts = most.map(([k, n]) => `${imageFigures.className(images, k)} ${percent(n / rows.length)}`);
@@ -41,14 +44,15 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
    * @param {RegionEntry | undefined} entry - the region that they are
    */
   const errors = (rows, entry) => {
-    const labelled = rows.filter((i) => images.label[i] >= 0);
-    const wrong = labelled.filter((i) => images.label[i] !== images.predicted[i]).length;
-    if (!labelled.length) return element("p", { className: "quiet", textContent: "None of them has a label." });
+    const labelled = rows.filter((i) => imageFigures.isWrong(images, i) !== null);
+    const wrong = labelled.filter((i) => imageFigures.isWrong(images, i)).length;
+    if (!labelled.length) return element("p", { className: "quiet", textContent: words.unlabelled });
     const [, , ...known] = entry?.errors ?? [];
     const bounds = known.length || grouped ? known : wilson(wrong, labelled.length);
     const interval = bounds.length ? ` (${bounds.map(percent).join(" to ")})` : "";
     const figure = element("strong", { textContent: percent(wrong / labelled.length) + interval });
-    return element("p", {}, "Wrong class: ", figure, `, ${count(wrong)} of ${count(labelled.length)} labelled`);
+    const counts = `, ${count(wrong)} of ${count(labelled.length)} ${words.labelled}`;
+    return element("p", {}, `${words.wrong}: `, figure, counts);
   };
   /** @param {number} i */
   const picture = (i) => {
@@ -57,9 +61,8 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
     const photo = part
       ? imageFigures.cut(part, text)
       : element("img", { loading: "lazy", alt: text, title: text, src: data.root + images.photo[i] });
-    const isWrong = images.label[i] >= 0 && images.label[i] !== images.predicted[i];
     const link = imageFigures.link(images, i, photo);
-    link.className = isWrong ? "wrong" : "";
+    link.className = imageFigures.isWrong(images, i) ? "wrong" : "";
     return element("li", {}, link);
   };
 
@@ -102,8 +105,8 @@ window.reportgen.embeddingPanel = (panel, images, regions, choose) => {
     if (!rows.length) return;
     panel.append(
       errors(rows, rows.length === entry?.images ? entry : undefined),
-      classes("Labels", images.label, rows),
-      classes("Predictions", images.predicted, rows),
+      classes("Labels", "label", rows),
+      classes("Predictions", "prediction", rows),
       element("ul", { className: "thumbs" }, ...rows.slice(0, MOST).map(picture)),
     );
     const text = more > 0 ? `${count(more)} more in the list below` : "";

@@ -5,18 +5,18 @@ window.reportgen.embeddingTable = (holder) => {
   const { element, button } = dom;
   const PAGE_SIZE = 100;
   const MOST_REVIEWED = 1000; // the address of a review has the ids of its images
-  const HEAD = ["Image", "Label", "Prediction", "Outcome", "Confidence"];
   /** @type {number[]} */
   let rows = [];
   let page = 0;
 
   const draw = () => {
     const images = data.chunk("images");
+    const head = ["Image", "Label", "Prediction", "Outcome", imageFigures.words(images).scoreColumn];
     /** @param {number} i */
     const line = (i) => [
       imageFigures.link(images, i, images.name[i]),
-      imageFigures.className(images, images.label[i]),
-      imageFigures.className(images, images.predicted[i]),
+      imageFigures.labelText(images, i),
+      imageFigures.predictionText(images, i),
       imageFigures.outcomeChip(images, i),
       imageFigures.share(images.score[i]),
     ];
@@ -25,7 +25,7 @@ window.reportgen.embeddingTable = (holder) => {
       return;
     }
     const part = rows.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-    holder.replaceChildren(dom.table("Images of the embedding map", HEAD, part.map(line), 4));
+    holder.replaceChildren(dom.table("Images of the embedding map", head, part.map(line), 4));
     if (rows.length <= MOST_REVIEWED) {
       const href = `${data.root}review.html#ids=${rows.map((i) => images.id[i])}`;
       holder.append(element("p", {}, element("a", { href, textContent: "review these" })));

@@ -17,12 +17,11 @@ window.reportgen.embeddingTooltip = (stage, surface, images) => {
       return;
     }
     if (i !== shown) {
-      const predicted = imageFigures.className(images, images.predicted[i]);
       card.replaceChildren(
         imageFigures.picture(images, i, true),
         element("span", { className: "name" }, imageFigures.title(images, i)),
         imageFigures.outcomeChip(images, i),
-        element("span", { className: "quiet" }, `predicted: ${predicted}, ${imageFigures.share(images.score[i])}`),
+        element("span", { className: "quiet" }, imageFigures.prediction(images, i)),
         element("span", { className: "quiet" }, images.name[i]),
       );
       shown = i;

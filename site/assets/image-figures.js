@@ -89,11 +89,43 @@ window.reportgen.imageFigures = (() => {
   /** @type {ImageFigures["title"]} */
   const title = (images, i) =>
     images.labels || images.label[i] >= 0 ? labelText(images, i) : className(images, images.predicted[i]);
+
+  const ONE = {
+    predicted: "prediction",
+    score: "confidence",
+    scoreColumn: "Confidence",
+    wrong: "Wrong class",
+    labelled: "labelled",
+    unlabelled: "None of them has a label.",
+    agreement: "neighbours with its label",
+  };
+  const SEVERAL = {
+    predicted: "most probable label",
+    score: "its probability",
+    scoreColumn: "Highest probability",
+    wrong: "Wrong labels",
+    labelled: "annotated",
+    unlabelled: "None of them is annotated.",
+    agreement: "neighbours with one of its labels",
+  };
+  /** @type {ImageFigures["words"]} */
+  const words = (images) => (images.labels ? SEVERAL : ONE);
+  /** @type {ImageFigures["isWrong"]} */
+  const isWrong = (images, i) => {
+    if (!images.labels) return images.label[i] < 0 ? null : images.label[i] !== images.predicted[i];
+    const [outcome] = images.outcomes[images.outcome[i]];
+    return outcome === "unlabelled" ? null : outcome === "inexact";
+  };
+  /** @type {ImageFigures["prediction"]} */
+  const prediction = (images, i) => {
+    const most = `${className(images, images.predicted[i])}, ${share(images.score[i])}`;
+    return images.labels ? `predicted: ${predictionText(images, i)} · most probable: ${most}` : `predicted: ${most}`;
+  };
   /** @type {ImageFigures["share"]} */
   const share = (value) => (value < 0 ? "–" : (value / constants.shareSteps).toFixed(2));
   /** @type {ImageFigures["count"]} */
   const count = (value) => value.toLocaleString("en");
 
-  const texts = { labelText, predictionText, title };
-  return { chip, outcomeChip, place, part, cut, picture, link, className, ...texts, share, count };
+  const texts = { className, labelText, predictionText, title, prediction, words };
+  return { chip, outcomeChip, place, part, cut, picture, link, ...texts, isWrong, share, count };
 })();

@@ -74,12 +74,13 @@ window.reportgen.imageFilterControls = (images, actions) => {
    * @param {Integers} column
    * @returns {[string, string][]}
    */
-  const classesOf = (column) => {
+  const optionsOf = (column) => {
     const numbers = new Set(column);
     return [["", "any"], ...classes.filter(([k]) => numbers.has(Number(k)))];
   };
 
   const isMultilabel = Boolean(images.labels);
+  const words = imageFigures.words(images);
   /** @param {[string, string]} _ @param {number} bit */
   const isUsed = (_, bit) => images.flags.some((flags) => (flags >> bit) & 1);
   const slices = images.slices.map((name) => /** @type {[string, string]} */ ([name, name]));
@@ -122,13 +123,13 @@ window.reportgen.imageFilterControls = (images, actions) => {
     "div",
     { className: "filters" },
     labelled("search", search),
-    ...(isMultilabel ? [] : [choice("label", "label", classesOf(images.label))]),
-    choice("predicted", isMultilabel ? "most probable label" : "prediction", classesOf(images.predicted)),
+    choice("label", "label", optionsOf(images.label_sets ?? images.label)),
+    choice("predicted", words.predicted, optionsOf(images.predicted)),
     choice("flag", "flag", [["", "any"], ...(isMultilabel ? images.flag_names.filter(isUsed) : images.flag_names)]),
     choice("finding", "finding", [["", "any"], ...images.findings.filter((_, n) => hasImages(n))]),
     ...(images.slices.length ? [choice("slice", "slice", [["", "any"], ...slices])] : []),
     ...columns.map(({ label }) => label),
-    percentRange("score", isMultilabel ? "its probability" : "confidence"),
+    percentRange("score", words.score),
     ...(isMultilabel ? [] : [percentRange("iou", "IoU")]),
     labelled("shorter side, px", number("side", "shorter side from pixels", 100000)),
     choice("sort", "order", isMultilabel ? ORDERS.filter(([key]) => !/^(label|iou)/.test(key)) : ORDERS),
@@ -139,8 +140,7 @@ window.reportgen.imageFilterControls = (images, actions) => {
   );
   const isWide = matchMedia("(min-width: 900px)").matches; // on a phone, the filters would fill the window
   const more = element("details", { open: isWide }, element("summary", { textContent: "Filters" }), filters);
-  const elements = [more, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv)];
-  if (!isMultilabel) elements[2].append(review); // there is no review of several labels
+  const elements = [more, outcomeGroup, element("div", { className: "filters" }, count, clear, exportCsv, review)];
 
   /** @type {FilterControls["fill"]} */
   const fill = (state) => {

@@ -93,7 +93,7 @@ window.reportgen.imageFilter = (() => {
     },
     label: (images, value) => {
       const classes = classesOf(value);
-      return (i) => classes.has(images.label[i]);
+      return (i) => data.classesOf(images, "label", i).some((k) => classes.has(k));
     },
     predicted: (images, value) => {
       const classes = classesOf(value);

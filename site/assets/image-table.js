@@ -80,7 +80,8 @@
       `${images.width[i]} × ${images.height[i]}`,
     ];
   };
-  const HEAD = ["", "", "Name", "Label", "Prediction", "Outcome", "Confidence", "IoU", "Size"];
+  const { scoreColumn } = imageFigures.words(images);
+  const HEAD = ["", "", "Name", "Label", "Prediction", "Outcome", scoreColumn, "IoU", "Size"];
 
   /**
    * Buttons of the first and the last page, and of those near the current one.

@@ -6,17 +6,28 @@ window.reportgen.reviewStorage = (images) => {
   const ids = new Set(images.id);
   /** @type {[string, ReviewItem | undefined][][]} */
   const past = [];
+  const TAGS = [
+    "label error",
+    "part only",
+    "background",
+    "multiple instances",
+    "box too large",
+    "wrong ground-truth box",
+    "looks fine",
+  ];
+  // With several labels an image, no box is judged, and an annotation may lack a label.
+  const TAGS_OF_SEVERAL_LABELS = [
+    "annotation lacks a label",
+    "annotation has a wrong label",
+    "small object",
+    "part only",
+    "background",
+    "similar label",
+    "looks fine",
+  ];
   /** @type {ReviewStorage["saved"]} */
   const saved = {
-    tags: [
-      "label error",
-      "part only",
-      "background",
-      "multiple instances",
-      "box too large",
-      "wrong ground-truth box",
-      "looks fine",
-    ],
+    tags: images.labels ? TAGS_OF_SEVERAL_LABELS : TAGS,
     reviewer: "",
     advance: false,
     items: new Map(),

@@ -36,9 +36,12 @@
   const tags = element("div", { className: "tags", role: "group", ariaLabel: "Tags" });
   const note = element("textarea", { rows: 3 });
   const noteLabel = Object.assign(labelled("note", note), { className: "note-field" });
-  const explanation =
+  const ONE_LABEL =
     "Colour: activation map of the predicted class, normalized per image. White: ground-truth box. Dotted: predicted " +
     "box at this threshold, a preview; the box that the report evaluates is on the image page.";
+  const SEVERAL_LABELS =
+    "Colour: activation map of the most probable label, normalized per image; the image page has those of other " +
+    "labels. White: ground-truth boxes of all labels. Dotted: box of the map at this threshold, a preview.";
 
   // ------------------------------------------------------------------------------------------------ actions
   /** @param {number} step */
@@ -89,7 +92,7 @@
     labelled(advance, "next image after a tag"),
   ];
   const left = element("div", {}, figure.frame, figure.controls);
-  left.append(element("p", { className: "quiet", textContent: explanation }));
+  left.append(element("p", { className: "quiet", textContent: images.labels ? SEVERAL_LABELS : ONE_LABEL }));
   const right = element("div", {}, title, name, facts, element("p", {}, link), tags, noteLabel);
   right.append(element("div", { className: "tools" }, ...buttons));
   page.append(position, progress, status, element("div", { className: "two" }, left, right), settings);
@@ -117,8 +120,7 @@
     isNoteSaved = false;
     showStatus();
     title.replaceChildren(imageFigures.title(images, i), " ", imageFigures.outcomeChip(images, i));
-    const prediction = `predicted: ${imageFigures.className(images, images.predicted[i])}`;
-    const texts = [`${prediction}, ${imageFigures.share(images.score[i])}`];
+    const texts = [imageFigures.prediction(images, i)];
     name.textContent = name.title = images.name[i];
     if (images.iou[i] >= 0) texts.push(`IoU ${imageFigures.share(images.iou[i])}`);
     facts.textContent = facts.title = texts.join(" · ");

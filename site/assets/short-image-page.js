@@ -99,8 +99,7 @@
     const map = `embedding/index.html#ids=${about.id.slice(0, 16)}`;
     const open = element("a", { href: map, textContent: "Show on the embedding map" });
     const right = element("div", {}, classList(about, figure), list(about.facts));
-    const isReviewed = document.querySelector("header a[href$='review.html']"); // not with several labels an image
-    if (isReviewed) right.append(element("p", { className: "quiet after" }, review, " · ", open));
+    right.append(element("p", { className: "quiet after" }, review, " · ", open));
     const sections = [neighbours(about)];
     if (about.columns.length) {
       const columns = element("div", { className: "narrow" }, list(about.columns));

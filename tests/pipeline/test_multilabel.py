@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import re
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +22,8 @@ from reportgen.data.class_names import ClassNames
 from reportgen.errors import ConfigError, DataError, ModelError
 from reportgen.gallery.comparison.site import compare_reports
 from reportgen.gallery.core.check import check_site
+from reportgen.gallery.core.data_chunks import read_chunk
+from reportgen.metrics.multilabel import NO_LABELS
 from reportgen.models.class_logits import class_logits
 from reportgen.models.classifier import Classifier
 from reportgen.models.from_module import classifier_from_module
@@ -121,15 +127,18 @@ def test_site_has_the_pages_that_are_right_for_several_labels(done: RunSummary, 
         "index.html",
         *(f"{k:04d}-{name}.html" for k, name in enumerate(NAMES)),
     }
-    for name in ("classes", "confusions", "confidence", "failures", "localization", "embedding", "review.html"):
+    for name in ("classes", "confusions", "confidence", "failures", "localization"):
         assert not (site / name).exists()
-    assert "Confusions" in (site / "provenance.html").read_text()
+    left_out = (site / "provenance.html").read_text().split("of labels: ")[1].split(".")[0]
+    assert "Confusions" in left_out
+    assert not re.search("Embedding|Review", left_out)
     overview = (site / "index.html").read_text()
     assert "mAP" in overview
     pages = {path.name[:6]: path.read_text() for path in (site / "images").glob("0*.html")}
     assert "missed" in pages["000001"]
     assert any("false alarm" in text for text in pages.values())
     assert "Occlusion sensitivity" in pages["000001"]
+    assert all('id="review-tags"' in text and 'id="embedding-inset"' in text for text in pages.values())
     texts = "".join([overview, *pages.values(), (site / "labels" / "index.html").read_text()])
     assert "top-1 map" not in texts
     assert "Predicted class</dt>" not in texts
@@ -153,6 +162,69 @@ def test_neighbours_page_compares_the_sets_of_labels(done: RunSummary, config: A
             if s is not None
         }
         assert all(row["label"] == labels.get(row["name"], "") for row in csv.DictReader(file))
+
+
+def known_labels(done: RunSummary) -> list[set[int] | None]:
+    """The labels of each image, None without annotation."""
+    return [None if sample.labels is None else set(sample.labels) for sample in done.audit.samples]
+
+
+def column(chunk: dict[str, Any], name: str) -> list[int]:
+    kind, packed = chunk["columns"][name]
+    return np.frombuffer(base64.b64decode(packed), {"i2": "<i2", "i4": "<i4"}[kind]).tolist()
+
+
+def test_data_of_the_map_have_all_labels_and_the_neighbours_with_one_of_them(
+    done: RunSummary, config: AuditConfig
+) -> None:
+    own, site = known_labels(done), config.out / "site"
+    near = done.audit.feature_space.neighbours.index[:, :10].tolist()
+    agreement = column(read_chunk(site, "places"), "agreement")
+    for i, labels in enumerate(own):
+        shared = sum(bool(labels and own[j] and labels & (own[j] or set())) for j in near[i])
+        assert agreement[i] == (shared if labels else -1)
+    images = read_chunk(site, "images")
+    for key, sets in (("label", own), ("prediction", [done.audit.main.predicted_labels(i) for i in range(24)])):
+        numbers, ends = column(images, f"{key}_sets"), column(images, f"{key}_ends")
+        found = [numbers[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        assert found == [sorted(labels or ()) for labels in sets]
+    assert images["classes"] == {str(k): name for k, name in enumerate(NAMES)}
+
+
+def test_embedding_map_page_says_nothing_of_one_label(done: RunSummary, config: AuditConfig) -> None:
+    text = (config.out / "site" / "embedding" / "index.html").read_text()
+    assert not re.search("kNN|[Ww]rong class|predicted class|[Ii]ts label|its class|another class", text)
+    assert "most probable label, predicted or not" in text
+    own = [labels for labels in known_labels(done) if labels is not None]
+    jaccard = [len(a & b) / len(a | b) if a | b else 1.0 for a, b in combinations(own, 2)]
+    (chance,) = re.findall(r"Random positions</th>.*?([\d.]+ %)</td>\s*<td class=\"n\">50.0 %", text, re.S)
+    assert chance.split()[0] == f"{100 * sum(jaccard) / len(jaccard):.1f}"
+    for layout in done.audit.embedding_maps.maps:
+        assert f"{100 * layout.quality.overlap:.1f} %</td>" in text.split(f"{layout.label}</th>")[1].split("</tr>")[0]
+
+
+def test_regions_count_images_with_wrong_labels_and_with_their_names(done: RunSummary, config: AuditConfig) -> None:
+    audit, own = done.audit, known_labels(done)
+    predicted = [set(audit.main.predicted_labels(i)) for i in range(24)]
+    rows = list(csv.DictReader((config.out / "regions.csv").open()))
+    assert len(rows) == len(audit.map_regions)
+    assert rows
+    for region, row in enumerate(rows):
+        members = set(audit.map_regions.members(region).tolist())
+        judged = [i for i in members if own[i] is not None]
+        assert (int(row["labelled"]), int(row["wrong"])) == (len(judged), sum(own[i] != predicted[i] for i in judged))
+        counts = {name: sum(k in predicted[i] for i in members) for k, name in enumerate(NAMES)}
+        counts[NO_LABELS] = sum(not predicted[i] for i in members)
+        assert counts[row["predicted"]] == max(counts.values())
+        assert float(row["share_predicted"]) == pytest.approx(max(counts.values()) / len(members), abs=1e-4)
+        if not row["name"]:
+            continue
+        sets = own if row["named_by"] == "label" else predicted
+        named = set() if row["name"] == NO_LABELS else {NAMES.index(name) for name in row["name"].split("|")}
+        for key, part in (("share", members), ("share_outside", set(range(24)) - members)):
+            having = [i for i in part if sets[i] is not None and (named <= sets[i] if named else not sets[i])]
+            assert float(row[key]) == pytest.approx(len(having) / len(part), abs=1e-4)
+    assert any(row["name"] for row in rows)
 
 
 def test_occlusion_records_the_sigmoid_of_the_most_probable_label(done: RunSummary) -> None:

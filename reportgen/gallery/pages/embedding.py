@@ -13,6 +13,7 @@ from reportgen.draw.tiles import grid_picture, map_margin, map_picture, repeated
 from reportgen.embedding.chance import Range, chance_preservation, chance_trustworthiness, knn_range
 from reportgen.embedding.density import density_contours
 from reportgen.embedding.grid import nearest_points
+from reportgen.embedding.label_sets import count_with_common_label, random_overlap
 from reportgen.embedding.map_quality import QUALITY_NEIGHBOURS, MapQuality
 from reportgen.embedding.space import N_SHOWN, count_same_label, hub_counts
 from reportgen.gallery.components.embedding_chunks import MAP_SIZE, Thumbnails, class_colours, write_embedding_chunks
@@ -52,11 +53,13 @@ class MapRow:
 
 @dataclass(frozen=True)
 class ChanceQuality:
-    """The quality that a map with random positions has on average. accuracy: also the highest possible one."""
+    """The quality that a map with random positions has on average. accuracy: also the highest possible one; overlap: of
+    several labels an image."""
 
     trustworthiness: float
     preservation: float
     accuracy: Range | None
+    overlap: float | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class EmbeddingPage:
     """All maps. chance: quality of random positions; placed: number of images with a position, of `total`; data: URLs
     of the chunks.
 
-    regions: the largest of the `region_count` of the t-SNE map; clustered: number of images that they were found with.
+    regions: the largest of the `region_count` of the t-SNE map; clustered: number of images that they were found with;
+    is_multilabel: images may have several labels.
     """
 
     rows: Sequence[MapRow]
@@ -77,6 +81,7 @@ class EmbeddingPage:
     placed: int
     total: int
     data: Mapping[str, Any]
+    is_multilabel: bool
 
 
 @page(
@@ -85,6 +90,7 @@ class EmbeddingPage:
     order=50,
     about="Embedding maps: t-SNE and PCA of the features and of the pixels, a grid of all images, named regions with "
     "their errors, and the quality of each map.",
+    multilabel=True,
 )
 def embedding(audit: Audit, media: Media) -> EmbeddingPage:
     """The page, its pictures and its chunks of data. Errors: OutputError."""
@@ -112,9 +118,10 @@ def embedding(audit: Audit, media: Media) -> EmbeddingPage:
         poster = media.draw(grid_picture, grid.positions, maps.grid_shape, thumbnails, POSTER_WIDTH)
         images = placed[nearest_points(positions[placed], NEAREST_ROWS, NEAREST_COLUMNS)]
         nearest = media.draw(repeated_picture, images, thumbnails, MAP_SIZE[0])
-    near = audit.feature_space.neighbours.index[:, :N_SHOWN]
+    near, sets = audit.feature_space.neighbours.index[:, :N_SHOWN], audit.label_sets
+    agreement = count_with_common_label(near, *sets) if sets else count_same_label(near, audit.labels)
     numbers = {
-        "agreement": count_same_label(near, audit.labels).astype(np.int16),
+        "agreement": agreement.astype(np.int16),
         "hub": np.minimum(hub_counts(near), 2**15 - 1).astype(np.int16),
     }
     chunks = write_embedding_chunks(media.site, maps, numbers, lambda i: thumbnails(i, side), side, thumbnails.digests)
@@ -132,15 +139,18 @@ def embedding(audit: Audit, media: Media) -> EmbeddingPage:
         len(placed),
         n,
         chunks,
+        audit.is_multilabel,
     )
 
 
 def _chance_quality(audit: Audit, placed: np.ndarray) -> ChanceQuality | None:
     """placed: rows of the images on the maps."""
-    n, labels = len(placed), audit.labels[placed]
+    n, labels, sets = len(placed), audit.labels[placed], audit.label_sets
     k = min(QUALITY_NEIGHBOURS, (n - 1) // 2)
     if k < 1:
         return None
     index = audit.feature_space.neighbours.index
     accuracy = knn_range(index, audit.labels, min(N_SHOWN, n - 1)) if (labels >= 0).any() else None
-    return ChanceQuality(chance_trustworthiness(n, k), chance_preservation(n, k), accuracy)
+    overlap = random_overlap(*sets.of(placed)) if sets else np.nan
+    chances = chance_trustworthiness(n, k), chance_preservation(n, k)
+    return ChanceQuality(*chances, accuracy, None if np.isnan(overlap) else overlap)

@@ -30,8 +30,7 @@ class ImageDetailPage:
 
     id: in URLs; report: the network's weights, whose reviews concern it; heading: its label or predicted class;
     comparison: of predicted class and label, if they differ; viewer: the large figure; classes: those that it has maps
-    of; is_live: whether the live page offers it; is_reviewed, has_map: there is a review page, and an embedding map;
-    columns: the further ones of the annotations; sections: the rest.
+    of; is_live: whether the live page offers it; columns: the further ones of the annotations; sections: the rest.
     """
 
     id: str
@@ -51,8 +50,6 @@ class ImageDetailPage:
     columns: Sequence[Fact]
     provenance: Sequence[Fact]
     is_live: bool
-    is_reviewed: bool
-    has_map: bool
     previous: Link | None
     next: Link | None
 
@@ -93,8 +90,6 @@ def _image_detail(audit: Audit, media: Media, i: int) -> ImageDetailPage:
         columns=[Fact(name, text) for name, text in audit.samples[i].columns.items()],
         provenance=_provenance(audit, i),
         is_live=audit.live is not None and i in audit.live.inputs,
-        is_reviewed=not audit.is_multilabel,
-        has_map=not audit.is_multilabel,
         previous=previous,
         next=following,
     )

@@ -24,6 +24,7 @@ from reportgen.results.reviews import MergedReviews, merge_reviews, read_review
     "merged_reviews.html",
     order=111,
     about="Reviews of several reviewers, merged by `reportgen review`: tags, agreement and conflicts.",
+    multilabel=True,
 )
 def merged_reviews(audit: Audit, media: Media) -> None:
     """The page is empty until `reportgen review` fills it."""

@@ -12,6 +12,7 @@ from reportgen.gallery.core.registry import page
     nav=("Review", "Review"),
     order=110,
     about="Review of images one after the other, with tags and notes that can be exported.",
+    multilabel=True,
 )
 def review(audit: Audit, media: Media) -> None:
     """The template needs no data."""
