@@ -48,7 +48,7 @@ def measure(
     """Run every contestant once unmeasured and then once a round, each round beginning with the next of them.
 
     All get the same number of threads, the one that torch has at the start: in torch, and in BLAS and OpenMP.
-    What runs on a device must wait for it (`torch.cuda.synchronize`) within its call. Before each call there is a pause:
+    What runs on a device must wait for it (`torch.cuda.synchronize`) within its call. A pause comes before each call:
     the threads of the contestant before may still wait for work in a busy loop, and take the cores from the next one.
     """
     names = list(contestants)
