@@ -90,7 +90,8 @@ window.reportgen.embeddingControls = (chunk, actions) => {
     );
     dom.setOptions(selects.label, classes(images.label_sets ?? images.label));
     dom.setOptions(selects.predicted, classes(images.predicted));
-    selects.predicted.ariaLabel = predictedName.data = window.reportgen.imageFigures.words(images).predicted;
+    const predicted = colourings.find(({ key }) => key === "predicted");
+    if (predicted) selects.predicted.ariaLabel = predictedName.data = predicted.label;
     dom.setOptions(selects.outcome, [...ANY, ...images.outcomes.filter((_, k) => used.has(k))]);
   };
   /** @type {EmbeddingControls["fill"]} */
