@@ -6,6 +6,7 @@ which was computed from its rows alone is always found, and preferred.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from reportgen.embedding.projections import (
     principal_components,
     tsne,
 )
-from reportgen.embedding.row_matching import changed_share, match_rows
+from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
 from reportgen.embedding.space import Space
 from reportgen.store.results_cache import Arrays, ResultsCache
 from reportgen.store.shard import Shard
@@ -125,3 +126,22 @@ def _earlier_map(cache: ResultsCache, digests: np.ndarray) -> Arrays | None:
         return 1 - changed_share(stored["row_digests"], digests) if is_similar else 0.0
 
     return cache.most_similar("maps", similarity)
+
+
+def earlier_at(
+    positions: np.ndarray, cache: ResultsCache, kind: str, fits: Callable[[Shard], bool] = lambda stored: True
+) -> tuple[Arrays, np.ndarray] | None:
+    """Return the stored result of a map with nearly all of these positions, and the row of each image in it, or −1.
+
+    positions: `(N, 2)`; kind: of results that store their `positions`; fits: whether a stored one can be used.
+    """
+    digests = position_digests(positions)
+
+    def similarity(stored: Shard) -> float:
+        if "positions" not in stored or not fits(stored):
+            return 0.0
+        share = changed_share(position_digests(stored["positions"]), digests)
+        return 1 - share if share <= MAX_PLACED_SHARE else 0.0
+
+    earlier = cache.most_similar(kind, similarity)
+    return None if earlier is None else (earlier, match_rows(position_digests(earlier["positions"]), digests))

@@ -39,6 +39,12 @@ def label_overlaps(index: np.ndarray, table: np.ndarray, annotated: np.ndarray) 
     return found
 
 
+def mean_overlap(index: np.ndarray, sets: LabelSets) -> float | None:
+    """Return the mean of `label_overlaps` over the annotated images; None without any."""
+    overlaps = label_overlaps(index, *sets)
+    return None if np.isnan(overlaps).all() else float(np.nanmean(overlaps))
+
+
 def count_with_common_label(index: np.ndarray, table: np.ndarray, annotated: np.ndarray) -> np.ndarray:
     """Return how many of the neighbours of each image have at least one of its labels, `(N,)` int64; −1 for an image
     without any label."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reportgen.embedding.label_sets import LabelSets, label_overlaps
+from reportgen.embedding.label_sets import LabelSets, mean_overlap
 from reportgen.embedding.neighbours import Neighbours
 from reportgen.embedding.rows import PixelRows, Rows, chosen_rows, row_blocks
 from reportgen.embedding.space import N_SHOWN, Space, count_shared, knn_accuracy
@@ -84,13 +84,6 @@ def measure_qualities(
         )
         qualities.append(quality)
     return qualities
-
-
-def mean_overlap(index: np.ndarray, sets: LabelSets) -> float | None:
-    """Return the mean Jaccard index of the labels of each annotated image and of its neighbours `(N, k)`; None without
-    any."""
-    overlaps = label_overlaps(index, *sets)
-    return None if np.isnan(overlaps).all() else float(np.nanmean(overlaps))
 
 
 def trustworthiness(rows: Rows, nearest: Sequence[np.ndarray], sample: np.ndarray) -> list[float]:

@@ -9,8 +9,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from reportgen.embedding.continued_maps import (
-    MAX_PLACED_SHARE,
     components_of,
+    earlier_at,
     has_earlier_axes,
     is_continued,
     projected,
@@ -19,11 +19,9 @@ from reportgen.embedding.grid import MAX_EXACT, assign_cells, full_grid_shape, p
 from reportgen.embedding.label_sets import LabelSets
 from reportgen.embedding.map_quality import MapQuality, measure_qualities
 from reportgen.embedding.projections import PrincipalComponents
-from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
 from reportgen.embedding.space import Space
 from reportgen.parallel import return_freed_memory
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
-from reportgen.store.shard import Shard
 
 GRID_ASPECT = 1.4
 """Width ÷ height of the grid: about that of the part of a page where maps are shown."""
@@ -101,7 +99,7 @@ def _maps_of(
     if continues := is_continued(arrays):
         near += "; continues the map of an earlier run (--fresh-maps computes it anew)"
     if has_earlier_axes(arrays):
-        axes += " of an earlier run, whose axes they are (--fresh-maps computes them anew)"
+        axes += "; axes and shares are those of an earlier run (--fresh-maps computes them anew)"
     kinds = [("tsne", "t-SNE", near, arrays["tsne"]), ("pca", "PCA", axes, pca)]
     if grid is not None:
         earlier = cache if continues else None
@@ -120,15 +118,9 @@ def _assign_grid(positions: np.ndarray, shape: tuple[int, int], cache: ResultsCa
     """Return `grid_positions`. cache: may have a grid of this shape with nearly all of these positions, whose images
     then keep their cells."""
 
-    def similarity(stored: Shard) -> float:
-        if "positions" not in stored or tuple(stored["shape"]) != shape:
-            return 0.0
-        share = changed_share(position_digests(stored["positions"]), position_digests(positions))
-        return 1 - share if share <= MAX_PLACED_SHARE else 0.0
-
     known = None
-    if earlier := cache and cache.most_similar("grid", similarity):
-        source = match_rows(position_digests(earlier["positions"]), position_digests(positions))
+    if cache and (found := earlier_at(positions, cache, "grid", lambda stored: tuple(stored["shape"]) == shape)):
+        earlier, source = found
         known = np.where((source >= 0)[:, None], earlier["cells"][source], np.nan)
     return {"cells": grid_positions(positions, shape, known), "positions": positions, "shape": np.array(shape)}
 

@@ -7,10 +7,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from reportgen.embedding.continued_maps import MAX_PLACED_SHARE
-from reportgen.embedding.row_matching import changed_share, match_rows, position_digests
+from reportgen.embedding.continued_maps import earlier_at
 from reportgen.store.results_cache import Arrays, ResultsCache, cached
-from reportgen.store.shard import Shard
 
 MIN_SHARES = (0.05, 0.015, 0.004)
 """Levels of regions, from coarse to fine: the share of the clustered images that the smallest region of a level has."""
@@ -61,8 +59,8 @@ def find_regions(
     """
 
     def compute() -> Arrays:
-        earlier = _earlier_regions(positions, cache) if cache and continues else None
-        return (earlier and _continue(positions, earlier)) or _cluster(positions, seed)
+        earlier = earlier_at(positions, cache, "regions") if cache and continues else None
+        return (earlier and _continue(positions, *earlier)) or _cluster(positions, seed)
 
     inputs = [positions, seed, MIN_SHARES, MIN_IMAGES, MAX_CLUSTERED, SAME_SHARE, version("scikit-learn"), continues]
     arrays = cached(cache, "regions", inputs, compute)
@@ -91,20 +89,11 @@ def _follow_nearest(positions: np.ndarray, smallest: np.ndarray, known: np.ndarr
         smallest[rest] = smallest[known][cKDTree(positions[known]).query(positions[rest])[1]]
 
 
-def _earlier_regions(positions: np.ndarray, cache: ResultsCache) -> Arrays | None:
-    """Return the stored regions of nearly all of these positions."""
-    digests = position_digests(positions)
+def _continue(positions: np.ndarray, earlier: Arrays, source: np.ndarray) -> Arrays | None:
+    """Return earlier regions with these positions: new images follow the nearest known one. None if one is empty.
 
-    def similarity(stored: Shard) -> float:
-        share = changed_share(position_digests(stored["positions"]), digests) if "positions" in stored else 1.0
-        return 1 - share if share <= MAX_PLACED_SHARE else 0.0
-
-    return cache.most_similar("regions", similarity)
-
-
-def _continue(positions: np.ndarray, earlier: Arrays) -> Arrays | None:
-    """Return earlier regions with these positions: new images follow the nearest known one. None if one is empty."""
-    source = match_rows(position_digests(earlier["positions"]), position_digests(positions))
+    source: `(N,)`, the earlier row of each image, or −1.
+    """
     is_known = (source >= 0) & np.isfinite(positions).all(1)
     smallest = np.where(is_known, earlier["smallest"][source], -1)
     _follow_nearest(positions, smallest, np.flatnonzero(is_known))

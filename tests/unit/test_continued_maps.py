@@ -115,7 +115,7 @@ def test_axes_of_pca_stay_where_only_new_images_are_placed(tmp_path: Path) -> No
         fresh: [m.note for m in make_embedding_maps(Space.of(after, cache), pixels, labels, cache, fresh).maps]
         for fresh in (False, True)
     }
-    assert "of an earlier run, whose axes they are (--fresh-maps computes them anew)" in notes[False][1]
+    assert "; axes and shares are those of an earlier run (--fresh-maps computes them anew)" in notes[False][1]
     assert not any("earlier" in note for note in notes[True])
     fresh = projected(Space.of(after, cache), cache, fresh=True)
     np.testing.assert_array_equal(fresh["axes"], projected(Space.of(after), None, fresh=False)["axes"])

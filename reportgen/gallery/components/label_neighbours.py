@@ -10,7 +10,7 @@ import numpy as np
 from reportgen.audit.audit import Audit
 from reportgen.embedding.label_sets import (
     LabelSets,
-    label_overlaps,
+    mean_overlap,
     neighbours_with_label,
     random_overlap,
     without_common_label,
@@ -54,13 +54,13 @@ def images_without_common_label(audit: Audit) -> np.ndarray:
 
 def label_lead(audit: Audit) -> str:
     """How much of the labels neighbours have in common; "" without annotated images."""
-    features, pixels = (label_overlaps(index, *_sets(audit)) for index in _nearest(audit))
-    if np.isnan(features).all() or np.isnan(pixels).all():
+    features, pixels = (mean_overlap(index, _sets(audit)) for index in _nearest(audit))
+    if features is None or pixels is None:
         return ""
     return (
         f"The labels of an image and of one of its {_nearest(audit)[0].shape[1]} nearest neighbours by features have "
-        f"{100 * float(np.nanmean(features)):.0f} % in common on average (Jaccard index: labels of both ÷ labels of "
-        f"either), by pixels {100 * float(np.nanmean(pixels)):.0f} %, two images at random "
+        f"{100 * features:.0f} % in common on average (Jaccard index: labels of both ÷ labels of "
+        f"either), by pixels {100 * pixels:.0f} %, two images at random "
         f"{100 * random_overlap(*_sets(audit)):.0f} %. "
     )
 
